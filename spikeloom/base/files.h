@@ -1,0 +1,39 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace spikeloom {
+
+/// Writes a file whole or not at all: to `path` + ".part" beside it, flushed to disk, then renamed over `path`.
+/// A full disk, a kill or a power cut leaves the old file as it was.
+/// Usage: write() any number of times, then commit(). Without commit() the destructor removes the part file.
+/// Throws DataError naming the path and the system's reason.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t size);
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* action) const;
+  std::string path_;
+  std::string part_path_;
+  int descriptor_ = -1;
+};
+
+/// Writes `text` as the whole of `path`, atomically (see AtomicFile).
+void write_text_file(const std::string& path, const std::string& text);
+
+/// The bytes of a file. Throws DataError if it cannot be opened or read, or is larger than `max_bytes`.
+std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_bytes = std::int64_t{1} << 34);
+
+/// The same as text.
+std::string read_text_file(const std::string& path, std::int64_t max_bytes = std::int64_t{1} << 26);
+
+}  // namespace spikeloom
