@@ -1,9 +1,10 @@
-# spikeloom_module(NAME SOURCES... [LINK libraries...])
-# One folder of spikeloom/ = one OBJECT library spikeloom_NAME: objects, not an archive, because operators that
-# register themselves get dropped from static archives. The objects go into the two shared libraries.
+# spikeloom_module(NAME SOURCES files... [LINK targets...])
+# One folder of spikeloom/ = one library target spikeloom_NAME. Static, so that a test links only what it tests;
+# the two libraries that are installed are shared and made of the same objects, so that nothing that registers
+# itself (the LibTorch operators) can be dropped by the linker.
 function(spikeloom_module name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_library(spikeloom_${name} OBJECT ${ARG_SOURCES})
+  add_library(spikeloom_${name} STATIC ${ARG_SOURCES})
   spikeloom_compile_options(spikeloom_${name})
   target_link_libraries(spikeloom_${name} PUBLIC ${ARG_LINK})
 endfunction()
@@ -20,4 +21,15 @@ function(spikeloom_compile_options target)
                                             -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
+endfunction()
+
+# spikeloom_test(NAME SOURCES files... LINK targets...): one GoogleTest program test_NAME, each test known to ctest
+# by its own name.
+function(spikeloom_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  spikeloom_compile_options(test_${name})
+  target_compile_definitions(test_${name} PRIVATE SPIKELOOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
 endfunction()
