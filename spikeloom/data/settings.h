@@ -1,0 +1,47 @@
+#pragma once
+// The [data] table of a recipe as a struct: which set, which samples, how they are prepared.
+#include <cstdint>
+#include <string>
+
+namespace spikeloom::data {
+
+/// How a recording is cut into time steps.
+enum class Slicing {
+  kWindow,      ///< window_us each, from the first event on; what lies behind num_steps windows is not used (the paper)
+  kEqualTime,   ///< num_steps slices of equal duration over the whole recording
+  kEqualCount,  ///< num_steps slices of equal event count
+};
+
+/// How a sensor is reduced by a whole factor.
+enum class Downsampling {
+  kPool,    ///< pixel (x, y) adds to (x / factor, y / factor)
+  kStride,  ///< only pixels with x % factor == 0 and y % factor == 0 are kept
+};
+
+struct DataSettings {
+  /// Registered name: "mnist", "fashion-mnist", "cifar10", "n-mnist", "dvs-cifar10".
+  std::string dataset = "fashion-mnist";
+  /// Samples of the official training part that are held out for validation (see each set's documented split).
+  std::int64_t validation_samples = 0;
+  /// Use only the first so many training / test samples of the split; 0 = all.
+  std::int64_t train_limit = 0;
+  std::int64_t test_limit = 0;
+  /// "class-and-number", "random": which samples are held out. "random" depends on split_seed only.
+  std::string split = "default";
+  std::uint64_t split_seed = 1;
+
+  // Still images.
+  bool standardize = false;   ///< subtract mean, divide by standard deviation, per channel, of the training part
+  int crop_padding = 0;       ///< pad by so many zero pixels, crop back at a random place (training only)
+  bool horizontal_flip = false;  ///< with probability 1/2 (training only)
+
+  // Event recordings.
+  std::int64_t window_us = 5000;
+  Slicing slicing = Slicing::kWindow;
+  bool binary_bins = false;   ///< false: event counts; true: 1 where there was any event
+  int downsample = 1;         ///< whole factor, 3 makes 128x128 into 42x42
+  Downsampling downsampling = Downsampling::kPool;
+  int max_shift = 0;          ///< random whole-recording shift by up to so many output pixels (training only)
+};
+
+}  // namespace spikeloom::data

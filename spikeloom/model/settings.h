@@ -1,0 +1,58 @@
+#pragma once
+// What a network is besides its structure string: the [network], [neuron], [neunorm], [voting], [dropout] and
+// [init] tables of a recipe as structs. Plain data that trainer, checkpoint and runtime share.
+#include <string>
+
+#include "spikeloom/kernels/neunorm_params.h"
+#include "spikeloom/kernels/neuron_params.h"
+
+namespace spikeloom::model {
+
+/// Spiking network, or the artificial network of the same structure (ReLU, one step) as baseline.
+enum class NetworkKind { kSpiking, kAnn };
+
+struct NeuNormSettings {
+  bool enabled = false;
+  double decay = 0.8;                                               ///< k_tau2 of eq. 9
+  kernels::NeuNormScale scale = kernels::NeuNormScale::kMean;
+  bool per_channel_u = false;                                       ///< U [C, H, W] instead of [1, H, W]
+  double u_init = 0.0;
+  bool after_pooling = false;                                       ///< default: before the pooling that follows
+};
+
+enum class VotingAssignment { kBlocks, kRandom };
+struct VotingSettings {
+  int neurons_per_class = 10;
+  VotingAssignment assignment = VotingAssignment::kBlocks;
+};
+
+struct DropoutSettings {
+  double rate = 0.0;             ///< probability that an input is dropped, before every layer but the first and the last
+  bool same_mask_each_step = false;
+};
+
+enum class InitScheme {
+  kKaiming,     ///< normal, std = gain * (v_threshold / 0.75) * sqrt(2 / fan_in)
+  kCalibrated,  ///< kKaiming, then each layer scaled on the first batch until it fires at firing_rate
+};
+struct InitSettings {
+  InitScheme scheme = InitScheme::kKaiming;
+  double gain = 2.0;
+  double firing_rate = 0.2;
+};
+
+struct NetworkSettings {
+  std::string structure;         ///< "128C3(Encoding)-256C3-AP2-...-512FC-Voting"
+  NetworkKind kind = NetworkKind::kSpiking;
+  int num_steps = 8;             ///< T
+  bool bias = true;
+  kernels::NeuronParams neuron;
+  bool learn_decay = false;
+  bool learn_v_threshold = false;
+  NeuNormSettings neunorm;
+  VotingSettings voting;
+  DropoutSettings dropout;
+  InitSettings init;
+};
+
+}  // namespace spikeloom::model
