@@ -1,0 +1,57 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace spikeloom::data {
+
+/// What one sample of a set looks like. In memory a sample is [num_steps, height, width, channels] floats:
+/// time outermost, channels last.
+struct SampleShape {
+  std::int64_t num_steps = 1;  ///< 1 for a still image, which the network is shown unchanged at every step
+  std::int64_t channels = 0;   ///< 1 or 3 (grey, red-green-blue), or 2 (polarity: 0 off, 1 on)
+  std::int64_t height = 0;     ///< pixels
+  std::int64_t width = 0;      ///< pixels
+  bool is_static = true;       ///< still image
+
+  /// Floats of one time step.
+  std::int64_t step_size() const { return channels * height * width; }
+  /// Floats of one sample.
+  std::int64_t sample_size() const { return num_steps * step_size(); }
+};
+
+/// Which random numbers augment a sample: the stream is RandomStream(seed, kAugment, index, epoch), so that a
+/// sample's augmentation depends on (seed, epoch, index) only, not on threads or on what was read before.
+struct AugmentKey {
+  std::uint64_t seed = 0;
+  std::int64_t epoch = 0;
+};
+
+/// One split of a data set: labelled samples, addressed by 0 .. size() - 1. Immutable and thread-safe.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  Dataset(const Dataset&) = delete;
+  Dataset& operator=(const Dataset&) = delete;
+
+  /// Registered name of the set, for example "cifar10".
+  virtual const std::string& name() const = 0;
+  /// Number of samples.
+  virtual std::int64_t size() const = 0;
+  /// Shape of every sample.
+  virtual SampleShape shape() const = 0;
+  /// Names of the classes; a label is an index into it.
+  virtual const std::vector<std::string>& class_names() const = 0;
+  /// Label of a sample, 0 .. class_names().size() - 1. Throws ShapeError if the index is outside the set.
+  virtual int label(std::int64_t index) const = 0;
+  /// Writes a sample, [num_steps, height, width, channels] floats, shape().sample_size() of them: pixel values in
+  /// [0, 1] (or standardised), or event counts. `augment` nullptr: as it is on disk.
+  /// Throws ShapeError if the index is outside the set, FormatError or DataError naming the file if it is damaged
+  /// or gone.
+  virtual void read(std::int64_t index, const AugmentKey* augment, float* sample) const = 0;
+
+ protected:
+  Dataset() = default;
+};
+
+}  // namespace spikeloom::data

@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace spikeloom::data {
+
+/// A file of a published set. Sizes in bytes; -1 or "" where it is not known with certainty.
+struct ExpectedFile {
+  std::string name;                ///< without ".gz"
+  std::int64_t content_size = -1;  ///< after decompression, where the file may be compressed
+  std::string content_md5;         ///< likewise
+  std::string gz_md5;              ///< of the official compressed file; a repacked one differs in this only
+};
+
+/// One part of a published set.
+struct SplitInfo {
+  std::string name;          ///< "train", "test" or "all" (a set without official split)
+  std::int64_t samples = 0;  ///< in the complete set
+};
+
+/// What is known about a published data set: for listings, error messages and verify_dataset().
+struct DatasetInfo {
+  std::string name;         ///< registered name
+  std::string title;        ///< its authors' name for it
+  std::string description;  ///< one line
+  std::string how_to_get;   ///< one line
+  std::string home_page;
+  std::string citation;
+  std::string licence;
+  std::vector<std::string> folders;         ///< accepted sub-folders of a data folder, in order of preference
+  std::vector<std::string> system_folders;  ///< complete paths where distributions install it
+  std::string layout;                       ///< one line: the files expected in the folder
+  std::vector<ExpectedFile> files;          ///< empty for sets of many thousand recordings
+  std::vector<SplitInfo> splits;
+  std::vector<std::string> class_names;
+};
+
+/// Facts about a registered set. Throws ConfigError listing the names if there is no such set.
+const DatasetInfo& dataset_info(const std::string& name);
+
+/// What was found out about one file or folder.
+struct FileCheck {
+  std::string path;
+  bool ok = false;
+  std::string message;  ///< one line: what was checked, or what is wrong
+};
+
+/// How much of a split is there.
+struct SplitCount {
+  std::string name;
+  std::int64_t found = 0;
+  std::int64_t expected = 0;
+  std::vector<std::int64_t> per_class;  ///< samples of each class, in the order of class_names
+};
+
+struct VerifyReport {
+  bool found = false;
+  std::string root;               ///< the folder found; empty if none
+  std::string message;            ///< if not found: each place looked and how to get the set
+  std::vector<FileCheck> checks;  ///< one a file; for recordings one a folder, and one for each bad recording
+  std::vector<SplitCount> counts;
+  bool complete = false;  ///< every sample of the published set is there and every check passed
+};
+
+/// Reads the whole set and checks sizes, published MD5 sums, formats, counts and class balance. The folder is
+/// searched as by open_dataset(). Damage is reported, not thrown; throws ConfigError for an unknown name only.
+VerifyReport verify_dataset(const std::string& name, const std::string& data_dir);
+
+}  // namespace spikeloom::data
