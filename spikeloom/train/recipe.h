@@ -1,0 +1,91 @@
+#pragma once
+// A recipe: everything that decides the outcome of an experiment, read from TOML (every key: docs/recipes.md).
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spikeloom/data/settings.h"
+#include "spikeloom/model/settings.h"
+
+namespace spikeloom::train {
+
+struct OptimizerSettings {
+  enum Kind { kSgd, kAdam };
+  Kind kind = kSgd;
+  double learning_rate = 0.1;
+  double momentum = 0.9;                     ///< SGD only
+  double weight_decay = 0.0;
+  double beta1 = 0.9, beta2 = 0.999;         ///< Adam only
+  double epsilon = 1e-8;                     ///< Adam only
+  double fully_connected_rate_factor = 1.0;  ///< times learning_rate for fully connected and voting layers
+  double neuron_rate_factor = 1.0;           ///< times learning_rate for learnable decays and thresholds
+  double neunorm_rate_factor = 1.0;          ///< times learning_rate for NeuNorm's U
+  double max_gradient_norm = 0.0;            ///< the whole gradient is scaled down to this 2-norm; 0 = off
+};
+
+struct ScheduleSettings {
+  enum Kind { kConstant, kStep, kCosine };
+  Kind kind = kConstant;
+  int step_epochs = 40;              ///< kStep: every so many epochs the rate is multiplied by factor
+  double factor = 0.1;
+  double final_rate_fraction = 0.0;  ///< kCosine: the last rate as a fraction of the first
+  double warmup_epochs = 0.0;        ///< the rate rises linearly from 0 over so many epochs
+};
+
+struct LossSettings {
+  enum Kind {
+    kMse,           ///< eq. 11
+    kCrossEntropy,  ///< softmax over the votes
+  };
+  enum Reduction {
+    kMean,  ///< mean over batch and classes (the authors' code)
+    kSum,   ///< sum over classes, mean over the batch (eq. 11)
+  };
+  Kind kind = kMse;
+  Reduction reduction = kMean;  ///< kMse only
+  double vote_scale = 10.0;     ///< kCrossEntropy only: votes in [0, 1] are multiplied by this before the softmax
+};
+
+struct TrainingSettings {
+  int epochs = 10;
+  std::int64_t batch_size = 100, eval_batch_size = 100;
+  std::int64_t max_iterations = 0;  ///< stop after so many batches of training; 0 = no limit
+  /// false: the model is that of the last epoch; true: of the epoch that is best on the validation samples.
+  bool keep_best = false;
+  int log_every = 50;        ///< iterations
+  int checkpoint_every = 1;  ///< epochs
+  int workers = 1;
+};
+
+struct Recipe {
+  std::string name;  ///< default: the recipe's file name without folder and ".toml"
+  std::string description;
+  std::uint64_t seed = 1;  ///< at most 2^63 - 1, TOML's largest integer
+  data::DataSettings data;
+  model::NetworkSettings network;
+  OptimizerSettings optimizer;
+  ScheduleSettings schedule;
+  LossSettings loss;
+  TrainingSettings training;
+};
+
+/// Same in every key that a recipe file can hold, doubles bit for bit (0 and -0 differ).
+bool operator==(const Recipe& a, const Recipe& b);
+inline bool operator!=(const Recipe& a, const Recipe& b) { return !(a == b); }
+
+/// The recipe in the file `path`. `extends` is resolved, then each override ("training.batch_size=32") is applied
+/// in turn; name and description are never taken from the file that is extended.
+/// Throws ConfigError with file, line and key (file "--set" for an override): not TOML, an unknown key (with the
+/// nearest known one), a wrong type, a value out of range, settings that contradict each other;
+/// model::StructureError for the structure string; DataError if a file cannot be read.
+Recipe load_recipe(const std::string& path, const std::vector<std::string>& overrides = {});
+
+/// The same from text; `name` stands for the file in errors and as the place that `extends` is relative to.
+Recipe parse_recipe(const std::string& text, const std::string& name,
+                    const std::vector<std::string>& overrides = {});
+
+/// Every key with its value, as TOML; parse_recipe of it gives an equal recipe. Deterministic.
+/// Throws ConfigError if the seed exceeds 2^63 - 1.
+std::string to_toml(const Recipe& recipe);
+
+}  // namespace spikeloom::train
