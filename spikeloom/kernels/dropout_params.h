@@ -1,0 +1,41 @@
+#pragma once
+// Counter-based inverted dropout: which elements are kept depends only on (key, counter, position), so a mask
+// is never stored and a resumed run draws the same one. The rule is part of the interface: every backend
+// obeys it.
+//   e = t * elements + i, or i when every step has the same mask
+//   number(e) = 16-bit number e % 8 of philox4x32({lo(e/8), hi(e/8), lo(counter), hi(counter)}, {lo(key),
+//   hi(key)}):
+//               word (e % 8) / 2, low half first
+//   kept iff number(e) >= round(p * 65536);  output = kept ? input * scale : 0
+#include <cmath>
+#include <cstdint>
+
+namespace spikeloom::kernels {
+
+/// Memory: [num_steps, elements], elements over [N, H, W, C] in whatever order the caller keeps.
+struct DropoutSize {
+  std::int64_t num_steps = 0;
+  std::int64_t elements = 0;  ///< per step
+  bool same_mask_each_step = false;
+};
+
+/// key: stream_key(seed, RandomPurpose::kDropout); counter: which draw (layer and training iteration, mixed
+/// by the caller).
+struct DropoutKey {
+  std::uint64_t key = 0;
+  std::uint64_t counter = 0;
+};
+
+/// round(p * 65536), p in [0, 1]: numbers below it are dropped.
+inline std::uint32_t dropout_threshold(double p) {
+  return static_cast<std::uint32_t>(std::lround(p * 65536.0));
+}
+
+/// 1 / (1 - round(p * 65536) / 65536), the inverse of the exact probability of being kept; 0 where nothing is
+/// kept.
+inline double dropout_scale(double p) {
+  const std::uint32_t kept = 65536u - dropout_threshold(p);
+  return kept == 0 ? 0.0 : 65536.0 / kept;
+}
+
+}  // namespace spikeloom::kernels
