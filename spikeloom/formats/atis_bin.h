@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+
+#include "spikeloom/events/event.h"
+
+namespace spikeloom::formats {
+
+/// Reads the 5-byte events of an ATIS sensor as N-MNIST and N-Caltech101 store them, without a header:
+///   byte 0  x      byte 1  y      byte 2  bit 7 polarity (1 = on), bits 6-0 = time bits 22-16
+///   byte 3  time bits 15-8        byte 4  time bits 7-0 (microseconds)
+/// y = 240 is no pixel but marks an overflow of the sensor's 13-bit clock: it and all later events are 8192
+/// us later. The 23-bit time wraps every 8.39 s: a step of more than half of that backwards is taken as a
+/// wrap. Throws FormatError if the file is empty, its size is no multiple of 5 or an event lies outside width
+/// x height; ShapeError unless width and height are positive; DataError if the file cannot be read. Source:
+/// Orchard et al., "Converting static image datasets to spiking neuromorphic datasets using saccades" (2015),
+/// the published readers. Differs: the Matlab reader knows neither overflow nor wrap.
+events::EventStream read_atis_bin(const std::string& path, int width = 34, int height = 34);
+
+}  // namespace spikeloom::formats
