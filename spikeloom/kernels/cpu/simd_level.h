@@ -9,7 +9,7 @@ namespace spikeloom::kernels::cpu {
 /// forces it down. Throws ConfigError if that names another or one that this machine lacks.
 const char* simd_level();
 
-/// The levels that this build has and this machine can run, best first; the last is "portable".
+/// The levels that this build has and this machine can run, best first.
 std::vector<std::string> available_simd_levels();
 
 /// Chooses a level by name for all kernels from now on; not while a kernel runs in another thread.

@@ -1,0 +1,280 @@
+#include "spikeloom/kernels/cpu/lif.h"
+#include "spikeloom/kernels/cpu/parallel_blocks.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/reference/surrogate.h"
+
+// clang-format off
+#include "spikeloom/kernels/cpu/targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "spikeloom/kernels/cpu/lif_backward.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+#include <hwy/contrib/math/math-inl.h>
+// clang-format on
+
+#ifndef SPIKELOOM_KERNELS_CPU_LIF_BACKWARD
+#define SPIKELOOM_KERNELS_CPU_LIF_BACKWARD
+namespace spikeloom::kernels::cpu {
+
+// Neurons whose gradient is walked over all steps at a time: the rows of all arrays stay in L1.
+constexpr std::int64_t kBackwardChunk = 1024;
+
+template <class T>
+struct LifBackwardArguments {
+  LifSize size;
+  NeuronParams params;
+  const T* grad_spikes;
+  const T* v_pre;
+  const T* spikes;
+  T* grad_input;
+  bool want_sums;
+};
+
+// One step of one chunk; the `before` rows are nullptr at the first step.
+template <class T>
+struct BackwardRow {
+  const T* grad_spikes;
+  const T* v_pre;
+  const T* spikes;
+  const T* v_pre_before;
+  const T* spikes_before;
+  const T* du_next;
+  T* du;
+};
+
+}  // namespace spikeloom::kernels::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeloom::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The operations of reference::surrogate_derivative in the same order, so that the bits agree (but for Exp).
+template <Surrogate kSurrogate, class D, class V>
+HWY_ATTR HWY_INLINE V derivative(D d, V x, hn::TFromD<D> width) {
+  using T = hn::TFromD<D>;
+  const T inverse = T(1) / width;
+  const auto one = hn::Set(d, T(1));
+  if constexpr (kSurrogate == Surrogate::kRectangular) {
+    return hn::IfThenElseZero(hn::Lt(hn::Abs(x), hn::Set(d, width * T(0.5))), hn::Set(d, inverse));
+  } else if constexpr (kSurrogate == Surrogate::kTriangular) {
+    const auto height = hn::Sub(one, hn::Mul(hn::Abs(x), hn::Set(d, inverse)));
+    return hn::Mul(hn::Set(d, inverse), hn::Max(hn::Zero(d), height));
+  } else if constexpr (kSurrogate == Surrogate::kSigmoid) {
+    const auto slope = hn::Set(d, T(4) * inverse);
+    const auto e = hn::Exp(d, hn::Neg(hn::Abs(hn::Mul(slope, x))));
+    const auto sum = hn::Add(one, e);
+    return hn::Div(hn::Mul(slope, e), hn::Mul(sum, sum));
+  } else {
+    const auto z = hn::Mul(hn::Set(d, static_cast<T>(reference::kPi) * inverse), x);
+    return hn::Div(hn::Set(d, inverse), hn::Add(one, hn::Mul(z, z)));
+  }
+}
+
+// du of one step; the operations of reference::lif_backward in the same order. `through_spike` (do * h) is
+// kept for the sums.
+template <Surrogate kSurrogate, bool kToZero, bool kSums, class D, class T = hn::TFromD<D>>
+HWY_ATTR HWY_INLINE void backward_values(D d, const LifBackwardArguments<T>& arguments,
+                                         const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
+                                         T* through_spike) {
+  const auto decay = hn::Set(d, static_cast<T>(arguments.params.decay));
+  const auto v_threshold = hn::Set(d, static_cast<T>(arguments.params.v_threshold));
+  const auto reset_path = hn::Set(d, arguments.params.detach_reset ? T(0) : T(1));
+  const auto one = hn::Set(d, T(1));
+  const T width = static_cast<T>(arguments.params.surrogate_width);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t i = begin; i < end; i += lanes) {
+    const auto v = hn::LoadU(d, row.v_pre + i);
+    const auto g = hn::Mul(decay, hn::LoadU(d, row.du_next + i));
+    const auto through_reset = hn::Mul(g, kToZero ? v : v_threshold);
+    const auto spike_gradient =
+        hn::Sub(hn::LoadU(d, row.grad_spikes + i), hn::Mul(reset_path, through_reset));
+    const auto through = hn::Mul(spike_gradient, derivative<kSurrogate>(d, hn::Sub(v, v_threshold), width));
+    const auto kept = kToZero ? hn::Mul(g, hn::Sub(one, hn::LoadU(d, row.spikes + i))) : g;
+    hn::StoreU(hn::Add(through, kept), d, row.du + i);
+    if (kSums) hn::StoreU(through, d, through_spike + i);
+  }
+}
+
+template <class DD, class V>
+HWY_ATTR HWY_INLINE hn::Vec<DD> widen(DD dd, V v) {
+  if constexpr (std::is_same_v<V, hn::Vec<DD>>) {
+    static_cast<void>(dd);
+    return v;
+  } else {
+    return hn::PromoteTo(dd, v);
+  }
+}
+
+// Adds one step's terms of the parameter gradients; DD is a tag of double.
+template <bool kToZero, class T, class DD>
+HWY_ATTR HWY_INLINE void add_sums(DD dd, const LifBackwardArguments<T>& arguments, const BackwardRow<T>& row,
+                                  std::int64_t begin, std::int64_t end, const T* through_spike,
+                                  LifParameterGradients& sums) {
+  const hn::Rebind<T, DD> d;
+  const auto decay = hn::Set(d, static_cast<T>(arguments.params.decay));
+  const auto v_threshold = hn::Set(d, static_cast<T>(arguments.params.v_threshold));
+  const auto one = hn::Set(d, T(1));
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto decay_sum = hn::Zero(dd);
+  auto threshold_sum = hn::Zero(dd);
+  for (std::int64_t i = begin; i < end; i += lanes) {
+    threshold_sum = hn::Sub(threshold_sum, widen(dd, hn::LoadU(d, through_spike + i)));
+    if (!kToZero) {
+      const auto g = hn::Mul(decay, hn::LoadU(d, row.du_next + i));
+      threshold_sum = hn::Sub(threshold_sum, hn::Mul(widen(dd, g), widen(dd, hn::LoadU(d, row.spikes + i))));
+    }
+    if (row.v_pre_before == nullptr) continue;
+    const auto v = hn::LoadU(d, row.v_pre_before + i);
+    const auto spike = hn::LoadU(d, row.spikes_before + i);
+    const auto v_post = kToZero ? hn::Mul(v, hn::Sub(one, spike)) : hn::Sub(v, hn::Mul(v_threshold, spike));
+    decay_sum = hn::Add(decay_sum, hn::Mul(widen(dd, hn::LoadU(d, row.du + i)), widen(dd, v_post)));
+  }
+  sums.decay += hn::GetLane(hn::SumOfLanes(dd, decay_sum));
+  sums.v_threshold += hn::GetLane(hn::SumOfLanes(dd, threshold_sum));
+}
+
+template <class D, class T = hn::TFromD<D>>
+HWY_ATTR HWY_INLINE void add_values(D d, std::int64_t begin, std::int64_t end, const T* from, T* to) {
+  for (std::int64_t i = begin; i < end; i += static_cast<std::int64_t>(hn::Lanes(d))) {
+    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+  }
+}
+
+template <Surrogate kSurrogate, bool kToZero, bool kSums, class T>
+HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
+                             LifParameterGradients& sums) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> single;
+  const hn::ScalableTag<double> dd;
+  const hn::CappedTag<double, 1> single_double;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t neurons = arguments.size.neurons;
+  const bool static_input = arguments.size.static_input;
+  // Static input has no row of grad_input a step: du lives in two rows in turn. Row 0 also starts the
+  // recursion with 0.
+  alignas(64) T states[2][kBackwardChunk];
+  alignas(64) T through_spike[kBackwardChunk];
+  for (std::int64_t first = begin; first < end; first += kBackwardChunk) {
+    const std::int64_t length = HWY_MIN(kBackwardChunk, end - first);
+    const std::int64_t whole = length / lanes * lanes;
+    T* grad_sum = arguments.grad_input + first;
+    for (std::int64_t i = 0; i < length; ++i) states[0][i] = T(0);
+    for (std::int64_t i = 0; static_input && i < length; ++i) grad_sum[i] = T(0);
+    const T* du_next = states[0];
+    int turn = 0;
+    for (std::int64_t t = arguments.size.num_steps - 1; t >= 0; --t) {
+      const std::int64_t at = t * neurons + first;
+      turn = 1 - turn;
+      BackwardRow<T> row{};
+      row.grad_spikes = arguments.grad_spikes + at;
+      row.v_pre = arguments.v_pre + at;
+      row.spikes = arguments.spikes + at;
+      row.v_pre_before = t > 0 ? row.v_pre - neurons : nullptr;
+      row.spikes_before = t > 0 ? row.spikes - neurons : nullptr;
+      row.du_next = du_next;
+      row.du = static_input ? states[turn] : arguments.grad_input + at;
+      backward_values<kSurrogate, kToZero, kSums>(d, arguments, row, 0, whole, through_spike);
+      backward_values<kSurrogate, kToZero, kSums>(single, arguments, row, whole, length, through_spike);
+      if (static_input) {
+        add_values(d, 0, whole, row.du, grad_sum);
+        add_values(single, whole, length, row.du, grad_sum);
+      }
+      if (kSums) {
+        add_sums<kToZero>(dd, arguments, row, 0, whole, through_spike, sums);
+        add_sums<kToZero>(single_double, arguments, row, whole, length, through_spike, sums);
+      }
+      du_next = row.du;
+    }
+  }
+}
+
+template <Surrogate kSurrogate, class T>
+HWY_ATTR void choose_variant(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
+                             LifParameterGradients& sums) {
+  if (arguments.params.reset == Reset::kZero) {
+    if (arguments.want_sums) return backward_block<kSurrogate, true, true>(arguments, begin, end, sums);
+    return backward_block<kSurrogate, true, false>(arguments, begin, end, sums);
+  }
+  if (arguments.want_sums) return backward_block<kSurrogate, false, true>(arguments, begin, end, sums);
+  return backward_block<kSurrogate, false, false>(arguments, begin, end, sums);
+}
+
+template <class T>
+HWY_ATTR void choose_surrogate(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
+                               LifParameterGradients& sums) {
+  switch (arguments.params.surrogate) {
+    case Surrogate::kRectangular:
+      return choose_variant<Surrogate::kRectangular>(arguments, begin, end, sums);
+    case Surrogate::kTriangular:
+      return choose_variant<Surrogate::kTriangular>(arguments, begin, end, sums);
+    case Surrogate::kSigmoid:
+      return choose_variant<Surrogate::kSigmoid>(arguments, begin, end, sums);
+    case Surrogate::kArctan:
+      return choose_variant<Surrogate::kArctan>(arguments, begin, end, sums);
+  }
+}
+
+void backward_float(const LifBackwardArguments<float>& arguments, std::int64_t begin, std::int64_t end,
+                    LifParameterGradients& sums) {
+  choose_surrogate(arguments, begin, end, sums);
+}
+
+void backward_double(const LifBackwardArguments<double>& arguments, std::int64_t begin, std::int64_t end,
+                     LifParameterGradients& sums) {
+  choose_surrogate(arguments, begin, end, sums);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace spikeloom::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeloom::kernels::cpu {
+namespace {
+
+HWY_EXPORT(backward_float);
+HWY_EXPORT(backward_double);
+
+void backward_any(const LifBackwardArguments<float>& arguments, std::int64_t begin, std::int64_t end,
+                  LifParameterGradients& sums) {
+  HWY_DYNAMIC_DISPATCH(backward_float)(arguments, begin, end, sums);
+}
+
+void backward_any(const LifBackwardArguments<double>& arguments, std::int64_t begin, std::int64_t end,
+                  LifParameterGradients& sums) {
+  HWY_DYNAMIC_DISPATCH(backward_double)(arguments, begin, end, sums);
+}
+
+}  // namespace
+
+template <class T>
+void lif_backward(const LifSize& size, const NeuronParams& params, const T* grad_spikes, const T* v_pre,
+                  const T* spikes, T* grad_input, LifParameterGradients* gradients) {
+  simd_level();
+  const LifBackwardArguments<T> arguments{size,   params,     grad_spikes,         v_pre,
+                                          spikes, grad_input, gradients != nullptr};
+  const Blocks blocks = make_blocks(size.neurons, kBackwardChunk);
+  LifParameterGradients sums[kMaxBlocks];
+  for_each_block(blocks, size.neurons * size.num_steps,
+                 [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
+                   LifParameterGradients sum;
+                   backward_any(arguments, begin, end, sum);
+                   sums[block] = sum;
+                 });
+  if (gradients == nullptr) return;
+  *gradients = {};
+  for (std::int64_t block = 0; block < blocks.count; ++block) {
+    gradients->decay += sums[block].decay;
+    gradients->v_threshold += sums[block].v_threshold;
+  }
+}
+
+template void lif_backward(const LifSize&, const NeuronParams&, const float*, const float*, const float*,
+                           float*, LifParameterGradients*);
+template void lif_backward(const LifSize&, const NeuronParams&, const double*, const double*, const double*,
+                           double*, LifParameterGradients*);
+
+}  // namespace spikeloom::kernels::cpu
+#endif

@@ -1,0 +1,164 @@
+#include "spikeloom/kernels/cpu/lif.h"
+#include "spikeloom/kernels/cpu/parallel_blocks.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/reference/lif.h"
+
+// clang-format off
+#include "spikeloom/kernels/cpu/targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "spikeloom/kernels/cpu/lif_forward.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format on
+
+#ifndef SPIKELOOM_KERNELS_CPU_LIF_FORWARD
+#define SPIKELOOM_KERNELS_CPU_LIF_FORWARD
+namespace spikeloom::kernels::cpu {
+
+// Neurons whose state is walked over all steps at a time: it and one row of each array stay in L1.
+constexpr std::int64_t kForwardChunk = 1024;
+
+template <class T>
+struct LifForwardArguments {
+  LifSize size;
+  T decay;
+  T v_threshold;
+  bool to_zero;
+  const T* input;
+  T* v_pre;
+  T* spikes;
+};
+
+}  // namespace spikeloom::kernels::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeloom::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <bool kToZero, bool kKeep, class D, class T = hn::TFromD<D>>
+HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T>& arguments,
+                                                std::int64_t begin, std::int64_t end, const T* input,
+                                                T* state, T* v_pre, T* spikes) {
+  const auto decay = hn::Set(d, arguments.decay);
+  const auto v_threshold = hn::Set(d, arguments.v_threshold);
+  const auto one = hn::Set(d, T(1));
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t count = 0;
+  for (std::int64_t i = begin; i < end; i += lanes) {
+    const auto v = hn::Add(hn::Mul(decay, hn::LoadU(d, state + i)), hn::LoadU(d, input + i));
+    const auto fires = hn::Ge(v, v_threshold);
+    if (kKeep) hn::StoreU(v, d, v_pre + i);
+    hn::StoreU(hn::IfThenElseZero(fires, one), d, spikes + i);
+    const auto after =
+        kToZero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, hn::Sub(v, v_threshold), v);
+    hn::StoreU(after, d, state + i);
+    count += static_cast<std::int64_t>(hn::CountTrue(d, fires));
+  }
+  return count;
+}
+
+template <bool kToZero, bool kKeep, class T>
+HWY_ATTR std::int64_t forward_block(const LifForwardArguments<T>& arguments, std::int64_t begin,
+                                    std::int64_t end) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> single;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  alignas(64) T state[kForwardChunk];
+  std::int64_t count = 0;
+  for (std::int64_t first = begin; first < end; first += kForwardChunk) {
+    const std::int64_t length = HWY_MIN(kForwardChunk, end - first);
+    const std::int64_t whole = length / lanes * lanes;
+    for (std::int64_t i = 0; i < length; ++i) state[i] = T(0);
+    for (std::int64_t t = 0; t < arguments.size.num_steps; ++t) {
+      const std::int64_t at = t * arguments.size.neurons + first;
+      const T* input = arguments.input + (arguments.size.static_input ? first : at);
+      T* v_pre = kKeep ? arguments.v_pre + at : nullptr;
+      T* spikes = arguments.spikes + at;
+      count += forward_values<kToZero, kKeep>(d, arguments, 0, whole, input, state, v_pre, spikes);
+      count += forward_values<kToZero, kKeep>(single, arguments, whole, length, input, state, v_pre, spikes);
+    }
+  }
+  return count;
+}
+
+template <class T>
+HWY_ATTR std::int64_t choose_forward(const LifForwardArguments<T>& arguments, std::int64_t begin,
+                                     std::int64_t end) {
+  const bool keep = arguments.v_pre != nullptr;
+  if (arguments.to_zero) {
+    return keep ? forward_block<true, true>(arguments, begin, end)
+                : forward_block<true, false>(arguments, begin, end);
+  }
+  return keep ? forward_block<false, true>(arguments, begin, end)
+              : forward_block<false, false>(arguments, begin, end);
+}
+
+std::int64_t forward_float(const LifForwardArguments<float>& arguments, std::int64_t begin,
+                           std::int64_t end) {
+  return choose_forward(arguments, begin, end);
+}
+
+std::int64_t forward_double(const LifForwardArguments<double>& arguments, std::int64_t begin,
+                            std::int64_t end) {
+  return choose_forward(arguments, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace spikeloom::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeloom::kernels::cpu {
+namespace {
+
+HWY_EXPORT(forward_float);
+HWY_EXPORT(forward_double);
+
+std::int64_t forward_any(const LifForwardArguments<float>& arguments, std::int64_t begin, std::int64_t end) {
+  return HWY_DYNAMIC_DISPATCH(forward_float)(arguments, begin, end);
+}
+
+std::int64_t forward_any(const LifForwardArguments<double>& arguments, std::int64_t begin, std::int64_t end) {
+  return HWY_DYNAMIC_DISPATCH(forward_double)(arguments, begin, end);
+}
+
+}  // namespace
+
+template <class T>
+std::int64_t lif_forward(const LifSize& size, const NeuronParams& params, const T* input, T* v_pre,
+                         T* spikes) {
+  simd_level();
+  const LifForwardArguments<T> arguments{size,
+                                         static_cast<T>(params.decay),
+                                         static_cast<T>(params.v_threshold),
+                                         params.reset == Reset::kZero,
+                                         input,
+                                         v_pre,
+                                         spikes};
+  const Blocks blocks = make_blocks(size.neurons, kForwardChunk);
+  const std::int64_t work = size.neurons * size.num_steps;
+  if (params.smooth) {
+    double sums[kMaxBlocks] = {};
+    for_each_block(blocks, work, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
+      sums[block] = reference::lif_forward_range(size, params, input, v_pre, spikes, begin, end);
+    });
+    double sum = 0.0;
+    for (std::int64_t block = 0; block < blocks.count; ++block) sum += sums[block];
+    return std::llround(sum);
+  }
+  std::int64_t counts[kMaxBlocks] = {};
+  for_each_block(blocks, work, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
+    counts[block] = forward_any(arguments, begin, end);
+  });
+  std::int64_t count = 0;
+  for (std::int64_t block = 0; block < blocks.count; ++block) count += counts[block];
+  return count;
+}
+
+template std::int64_t lif_forward(const LifSize&, const NeuronParams&, const float*, float*, float*);
+template std::int64_t lif_forward(const LifSize&, const NeuronParams&, const double*, double*, double*);
+
+}  // namespace spikeloom::kernels::cpu
+#endif
