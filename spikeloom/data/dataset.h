@@ -44,10 +44,10 @@ class Dataset {
   virtual const std::vector<std::string>& class_names() const = 0;
   /// Label of a sample, 0 .. class_names().size() - 1. Throws ShapeError if the index is outside the set.
   virtual int label(std::int64_t index) const = 0;
-  /// Writes a sample, [num_steps, height, width, channels] floats, shape().sample_size() of them: pixel values in
-  /// [0, 1] (or standardised), or event counts. `augment` nullptr: as it is on disk.
-  /// Throws ShapeError if the index is outside the set, FormatError or DataError naming the file if it is damaged
-  /// or gone.
+  /// Writes a sample, [num_steps, height, width, channels] floats, shape().sample_size() of them: pixel
+  /// values in [0, 1] (or standardised), or event counts. `augment` nullptr: as it is on disk. Throws
+  /// ShapeError if the index is outside the set, FormatError or DataError naming the file if it is damaged or
+  /// gone.
   virtual void read(std::int64_t index, const AugmentKey* augment, float* sample) const = 0;
 
  protected:

@@ -8,8 +8,8 @@ namespace spikeloom::data {
 
 struct LoaderSettings {
   std::int64_t batch_size = 1;
-  bool shuffle = false;          ///< order of the epoch: random_permutation(size, seed, kShuffle, epoch)
-  bool augment = false;          ///< samples are read with AugmentKey{seed, epoch}
+  bool shuffle = false;  ///< order of the epoch: random_permutation(size, seed, kShuffle, epoch)
+  bool augment = false;  ///< samples are read with AugmentKey{seed, epoch}
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
   int workers = 1;               ///< threads that read ahead; 0: samples are read inside next()
@@ -27,8 +27,8 @@ struct Batch {
 };
 
 /// One pass (epoch) over a data set in batches, read ahead by worker threads into a ring of reusable buffers.
-/// Order and content depend on the data set and on batch_size, shuffle, augment, seed and epoch only, never on the
-/// number of workers. Memory: prefetch + 1 batches. Used from one thread.
+/// Order and content depend on the data set and on batch_size, shuffle, augment, seed and epoch only, never
+/// on the number of workers. Memory: prefetch + 1 batches. Used from one thread.
 class Loader {
  public:
   /// Starts the workers. Throws ConfigError if a setting is out of range.
@@ -41,9 +41,9 @@ class Loader {
   /// Batches of the whole epoch, those before first_batch included.
   std::int64_t num_batches() const;
 
-  /// The next batch in order, or nullptr at the end. The batch and its buffers stay valid until the next call.
-  /// Rethrows what reading a sample threw when that sample's batch is due (of several the first in order), and
-  /// again in every later call.
+  /// The next batch in order, or nullptr at the end. The batch and its buffers stay valid until the next
+  /// call. Rethrows what reading a sample threw when that sample's batch is due (of several the first in
+  /// order), and again in every later call.
   const Batch* next();
 
  private:

@@ -25,9 +25,9 @@ struct DataSplits {
 /// SPIKELOOM_DATA_DIR, ./data, system places; in each, the usual sub-folder names of the set, then the place
 /// itself (see dataset_info(name).folders). Splits are described in docs/datasets.md.
 /// `num_steps`: time steps of a recording, 1 or more; not used for still images.
-/// Throws ConfigError on an unknown set or split or on a setting that is out of range or does not apply to the
-/// set; DataError if the set is not found, naming each place, the files expected and how to get them, or if a
-/// file is missing; FormatError naming the file if it is damaged.
+/// Throws ConfigError on an unknown set or split or on a setting that is out of range or does not apply to
+/// the set; DataError if the set is not found, naming each place, the files expected and how to get them, or
+/// if a file is missing; FormatError naming the file if it is damaged.
 DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::string& data_dir);
 
 /// The registered names, in the order of the documentation.

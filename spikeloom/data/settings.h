@@ -7,7 +7,8 @@ namespace spikeloom::data {
 
 /// How a recording is cut into time steps.
 enum class Slicing {
-  kWindow,      ///< window_us each, from the first event on; what lies behind num_steps windows is not used (the paper)
+  kWindow,  ///< window_us each, from the first event on; what lies behind num_steps windows is not used (the
+            ///< paper)
   kEqualTime,   ///< num_steps slices of equal duration over the whole recording
   kEqualCount,  ///< num_steps slices of equal event count
 };
@@ -18,30 +19,40 @@ enum class Downsampling {
   kStride,  ///< only pixels with x % factor == 0 and y % factor == 0 are kept
 };
 
+/// A setting that does not apply to the set (crop_padding to recordings, max_shift to still images) is
+/// refused unless it has its default; window_us, slicing, binary_bins, downsample and downsampling are not
+/// looked at for still images.
 struct DataSettings {
   /// Registered name: "mnist", "fashion-mnist", "cifar10", "n-mnist", "dvs-cifar10".
   std::string dataset = "fashion-mnist";
-  /// Samples of the official training part that are held out for validation (see each set's documented split).
+  /// Samples of the training part that are held out for validation, 0 = none.
   std::int64_t validation_samples = 0;
-  /// Use only the first so many training / test samples of the split; 0 = all.
+  /// Use only the first so many training / test samples of the split, in the set's order; 0 = all. Taken
+  /// after the validation samples, which therefore stay the same.
   std::int64_t train_limit = 0;
   std::int64_t test_limit = 0;
-  /// "class-and-number", "random": which samples are held out. "random" depends on split_seed only.
+  /// "default": the official parts, validation = the last samples of the training part. "random": validation
+  /// drawn from the training part. "paper" (dvs-cifar10): 80 % / 20 % of each class drawn. See
+  /// docs/datasets.md.
   std::string split = "default";
+  /// What "random" and "paper" depend on, besides the files.
   std::uint64_t split_seed = 1;
 
   // Still images.
-  bool standardize = false;   ///< subtract mean, divide by standard deviation, per channel, of the training part
-  int crop_padding = 0;       ///< pad by so many zero pixels, crop back at a random place (training only)
-  bool horizontal_flip = false;  ///< with probability 1/2 (training only)
+  bool standardize =
+      false;  ///< subtract mean, divide by standard deviation, per channel, of the official training part
+  int crop_padding = 0;  ///< pad by so many zero pixels, crop back at a random place (training only)
+
+  // Both.
+  bool horizontal_flip = false;  ///< mirror left-right with probability 1/2 (training only)
 
   // Event recordings.
-  std::int64_t window_us = 5000;
+  std::int64_t window_us = 5000;  ///< > 0, microseconds, for Slicing::kWindow
   Slicing slicing = Slicing::kWindow;
-  bool binary_bins = false;   ///< false: event counts; true: 1 where there was any event
-  int downsample = 1;         ///< whole factor, 3 makes 128x128 into 42x42
+  bool binary_bins = false;  ///< false: event counts (at most 255); true: 1 where there was any event
+  int downsample = 1;        ///< whole factor, 3 makes 128x128 into 42x42
   Downsampling downsampling = Downsampling::kPool;
-  int max_shift = 0;          ///< random whole-recording shift by up to so many output pixels (training only)
+  int max_shift = 0;  ///< random whole-recording shift by up to so many output pixels (training only)
 };
 
 }  // namespace spikeloom::data

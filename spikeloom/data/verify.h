@@ -15,8 +15,10 @@ struct ExpectedFile {
 
 /// One part of a published set.
 struct SplitInfo {
-  std::string name;          ///< "train", "test" or "all" (a set without official split)
-  std::int64_t samples = 0;  ///< in the complete set
+  std::string name;                     ///< "train", "test" or "all" (a set without official split)
+  std::vector<std::int64_t> per_class;  ///< samples of each class in the complete set
+
+  std::int64_t samples() const;
 };
 
 /// What is known about a published data set: for listings, error messages and verify_dataset().
@@ -64,7 +66,8 @@ struct VerifyReport {
 };
 
 /// Reads the whole set and checks sizes, published MD5 sums, formats, counts and class balance. The folder is
-/// searched as by open_dataset(). Damage is reported, not thrown; throws ConfigError for an unknown name only.
+/// searched as by open_dataset(). Damage is reported, not thrown; throws ConfigError for an unknown name
+/// only.
 VerifyReport verify_dataset(const std::string& name, const std::string& data_dir);
 
 }  // namespace spikeloom::data

@@ -1,0 +1,70 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spikeloom/data/dataset.h"
+#include "spikeloom/data/datasets/source.h"
+#include "spikeloom/data/settings.h"
+#include "spikeloom/data/splits.h"
+
+namespace spikeloom::data {
+
+/// Labelled still images in memory.
+struct ImageStore {
+  std::int64_t height = 0, width = 0, channels = 0;
+  std::vector<std::uint8_t> pixels;  ///< [n, height, width, channels]
+  std::vector<std::uint8_t> labels;  ///< [n]
+
+  std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
+};
+
+/// The float of each byte value, per channel: value / 255, or (value / 255 - mean) / standard deviation.
+using PixelTable = std::vector<std::array<float, 256>>;
+
+/// The table of plain values in [0, 1].
+PixelTable plain_table(std::int64_t channels);
+
+/// The table that gives the images of `training` mean 0 and (population) standard deviation 1 in each
+/// channel. A channel that is the same everywhere is only shifted.
+PixelTable standardizing_table(const ImageStore& training);
+
+/// Random changes of a still image, in this order, which is torchvision's: crop out of the image padded with
+/// zero bytes, mirror, and only then standardise (so that the border is a black pixel, not a mean one).
+struct ImageAugmentation {
+  int crop_padding = 0;
+  bool horizontal_flip = false;
+};
+
+/// Some images of a store. Random numbers of a sample: row and column of the crop (each below 2 * padding +
+/// 1), then the mirror (uniform() < 1/2); those that are switched off are not drawn.
+class ImageDataset : public Dataset {
+ public:
+  ImageDataset(const DatasetInfo& info, std::shared_ptr<const ImageStore> store,
+               std::shared_ptr<const PixelTable> table, Indices indices, ImageAugmentation augmentation);
+
+  const std::string& name() const override { return info_.name; }
+  std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
+  SampleShape shape() const override;
+  const std::vector<std::string>& class_names() const override { return info_.class_names; }
+  int label(std::int64_t index) const override;
+  void read(std::int64_t index, const AugmentKey* augment, float* sample) const override;
+
+ private:
+  std::size_t position(std::int64_t index) const;
+
+  const DatasetInfo& info_;
+  std::shared_ptr<const ImageStore> store_;
+  std::shared_ptr<const PixelTable> table_;
+  Indices indices_;
+  ImageAugmentation augmentation_;
+};
+
+/// Splits a set of still images with official training and test parts. Throws ConfigError for a setting that
+/// does not apply to still images, an unknown split or a validation part that leaves nothing to train on.
+DataSplits open_images(const Source& source, const DataSettings& settings, ImageStore training,
+                       ImageStore test);
+
+}  // namespace spikeloom::data

@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/data/datasets/recording_dataset.h"
+#include "spikeloom/data/datasets/source.h"
+#include "spikeloom/formats/atis_bin.h"
+
+namespace spikeloom::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSensorSide = 34;
+constexpr int kNumDigits = 5;
+constexpr int kClasses = 10;
+constexpr const char* kSuffix = ".bin";
+
+events::EventStream read_recording(const std::string& path) {
+  return formats::read_atis_bin(path, kSensorSide, kSensorSide);
+}
+
+bool recognizes(const fs::path& root) {
+  for (const char* part : {"Train", "Test"}) {
+    for (int digit = 0; digit < kClasses; ++digit) {
+      if (has_recording(root / part / std::to_string(digit), "", kNumDigits, kSuffix)) return true;
+    }
+  }
+  return false;
+}
+
+std::vector<Recording> digit_recordings(const fs::path& part, int digit) {
+  return list_recordings(part / std::to_string(digit), digit, "", kNumDigits, kSuffix);
+}
+
+/// All recordings of Train or Test in the order of their official numbers.
+std::vector<Recording> part_recordings(const fs::path& part) {
+  std::vector<Recording> all;
+  for (int digit = 0; digit < kClasses; ++digit) {
+    for (Recording& recording : digit_recordings(part, digit)) all.push_back(std::move(recording));
+  }
+  std::sort(all.begin(), all.end(),
+            [](const Recording& a, const Recording& b) { return a.number < b.number; });
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i].number == all[i - 1].number) {
+      throw DataError(
+          fmt::format("{} and {} have the same number: remove the one that is in the wrong folder",
+                      all[i - 1].path, all[i].path));
+    }
+  }
+  return all;
+}
+
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
+  const DatasetInfo& info = source.info;
+  check_split_name(settings, info.name, {"default", "random"});
+  const RecordingFormat format =
+      recording_format(info, settings, num_steps, read_recording, kSensorSide, kSensorSide);
+  const std::vector<Recording> training = part_recordings(root / "Train");
+  if (training.empty()) {
+    throw DataError(fmt::format("{} in {} has no training recordings. Expected: {}. To get it: {}",
+                                info.title, root.string(), info.layout, info.how_to_get));
+  }
+  const std::vector<Recording> test = part_recordings(root / "Test");
+
+  SplitSummary summary;
+  summary.title = info.title;
+  summary.random_validation = settings.split == "random";
+  const auto training_count = static_cast<std::int64_t>(training.size());
+  summary.training = hold_out(all_indices(training_count), settings, summary.random_validation);
+  summary.test_available = static_cast<std::int64_t>(test.size());
+  const Indices tested = first_of(all_indices(summary.test_available), settings.test_limit);
+  summary.test = static_cast<std::int64_t>(tested.size());
+  summary.how_tested = "official";
+  summary.remark = partial_remark(info, "train", training_count, "recordings in Train");
+  if (!test.empty()) {
+    const std::string remark = partial_remark(info, "test", summary.test_available, "recordings in Test");
+    if (!remark.empty()) summary.remark += (summary.remark.empty() ? "" : ", ") + remark;
+  }
+
+  const auto part = [&](const std::vector<Recording>& recordings, const Indices& indices) {
+    std::vector<Recording> chosen;
+    for (const std::int64_t i : indices) chosen.push_back(recordings[static_cast<std::size_t>(i)]);
+    return std::make_shared<const RecordingDataset>(info, std::move(chosen), format);
+  };
+  DataSplits splits;
+  splits.train = part(training, summary.training.train);
+  if (!summary.training.validation.empty()) splits.validation = part(training, summary.training.validation);
+  if (test.empty()) {
+    splits.test_missing = fmt::format(
+        "{} in {} has no test part: the folder Test/<digit>/<5 digits>.bin is missing or empty. To get it: "
+        "{}",
+        info.title, root.string(), info.how_to_get);
+  } else {
+    splits.test = part(test, tested);
+  }
+  splits.description = describe_splits(summary, settings);
+  return splits;
+}
+
+void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+  for (std::size_t part = 0; part < report.counts.size(); ++part) {
+    const fs::path folder = root / (part == 0 ? "Train" : "Test");
+    for (std::size_t digit = 0; digit < kClasses; ++digit) {
+      const std::vector<Recording> recordings = digit_recordings(folder, static_cast<int>(digit));
+      report.counts[part].per_class[digit] = static_cast<std::int64_t>(recordings.size());
+      verify_recordings(folder / std::to_string(digit), recordings, read_recording,
+                        source.info.splits[part].per_class[digit], report);
+    }
+  }
+}
+
+}  // namespace
+
+const Source& nmnist_source() {
+  static const Source source = [] {
+    Source nmnist{};
+    DatasetInfo& info = nmnist.info;
+    info.name = "n-mnist";
+    info.title = "N-MNIST";
+    info.description =
+        "MNIST seen by a moving event camera, 34 x 34, about 0.3 s in three saccades, 10 classes, 60,000 "
+        "training "
+        "and 10,000 test recordings";
+    info.how_to_get =
+        "download Train.zip and Test.zip from the home page and unpack them in DATA/nmnist, which makes "
+        "DATA/nmnist/Train and DATA/nmnist/Test";
+    info.home_page = "https://www.garrickorchard.com/datasets/n-mnist";
+    info.citation =
+        "Orchard, Jayawant, Cohen, Thakor: Converting static image datasets to spiking neuromorphic datasets "
+        "using "
+        "saccades, Frontiers in Neuroscience 9 (2015)";
+    info.licence = "CC BY-SA 4.0";
+    info.folders = {"nmnist", "N-MNIST", "NMNIST", "n-mnist"};
+    info.layout = "Train/<digit>/<5 digits>.bin and Test/<digit>/<5 digits>.bin (a part of them will do)";
+    info.splits = mnist_source().info.splits;
+    info.class_names = mnist_source().info.class_names;
+    nmnist.recognizes = recognizes;
+    nmnist.open = open;
+    nmnist.verify = verify;
+    return nmnist;
+  }();
+  return source;
+}
+
+}  // namespace spikeloom::data

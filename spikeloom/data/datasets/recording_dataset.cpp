@@ -1,0 +1,233 @@
+#include "spikeloom/data/datasets/recording_dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/random.h"
+
+namespace spikeloom::data {
+namespace {
+
+constexpr std::int64_t kPolarities = 2;
+
+/// Longest run of digits taken for a number: far above any set, far below overflow.
+constexpr std::size_t kMostDigits = 12;
+
+struct Move {
+  std::int64_t shift_x = 0, shift_y = 0;
+  bool mirrored = false;
+
+  bool is_none() const { return shift_x == 0 && shift_y == 0 && !mirrored; }
+};
+
+Move draw_move(const RecordingFormat& format, const AugmentKey& key, std::int64_t index) {
+  RandomStream stream(key.seed, RandomPurpose::kAugment, static_cast<std::uint64_t>(index),
+                      static_cast<std::uint64_t>(key.epoch));
+  Move move;
+  if (format.max_shift > 0) {
+    const auto choices = static_cast<std::uint32_t>(2 * format.max_shift + 1);
+    move.shift_x = static_cast<std::int64_t>(stream.below(choices)) - format.max_shift;
+    move.shift_y = static_cast<std::int64_t>(stream.below(choices)) - format.max_shift;
+  }
+  if (format.horizontal_flip) move.mirrored = stream.uniform() < 0.5f;
+  return move;
+}
+
+/// frames, sample: [num_steps, height, width, 2].
+void write_moved(const std::uint8_t* frames, const SampleShape& shape, const Move& move, float* sample) {
+  for (std::int64_t row = 0; row < shape.num_steps * shape.height; ++row) {
+    const std::int64_t y = row % shape.height - move.shift_y;
+    const bool row_inside = y >= 0 && y < shape.height;
+    const std::uint8_t* from_row = frames + (row - move.shift_y) * shape.width * kPolarities;
+    for (std::int64_t x = 0; x < shape.width; ++x, sample += kPolarities) {
+      const std::int64_t from_x = (move.mirrored ? shape.width - 1 - x : x) - move.shift_x;
+      const bool inside = row_inside && from_x >= 0 && from_x < shape.width;
+      sample[0] = inside ? static_cast<float>(from_row[from_x * kPolarities]) : 0.0f;
+      sample[1] = inside ? static_cast<float>(from_row[from_x * kPolarities + 1]) : 0.0f;
+    }
+  }
+}
+
+events::Binning::Slicing to_binning(Slicing slicing) {
+  switch (slicing) {
+    case Slicing::kWindow:
+      return events::Binning::kWindow;
+    case Slicing::kEqualTime:
+      return events::Binning::kEqualTime;
+    case Slicing::kEqualCount:
+      return events::Binning::kEqualCount;
+  }
+  throw ConfigError(fmt::format("slicing {} does not exist", static_cast<int>(slicing)), "", 0,
+                    "data.slicing");
+}
+
+/// The number in a file name, or -1 if it is not the name of a recording.
+std::int64_t recording_number(const std::string& name, const std::string& prefix, int num_digits,
+                              const std::string& suffix) {
+  if (name.size() <= prefix.size() + suffix.size() || name.compare(0, prefix.size(), prefix) != 0 ||
+      name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) {
+    return -1;
+  }
+  const std::string digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  if (digits.size() > kMostDigits ||
+      (num_digits > 0 && digits.size() != static_cast<std::size_t>(num_digits)) ||
+      digits.find_first_not_of("0123456789") != std::string::npos) {
+    return -1;
+  }
+  return std::stoll(digits);
+}
+
+}  // namespace
+
+RecordingDataset::RecordingDataset(const DatasetInfo& info, std::vector<Recording> recordings,
+                                   const RecordingFormat& format, std::int64_t cache_bytes)
+    : info_(info), recordings_(std::move(recordings)), format_(format) {
+  shape_.is_static = false;
+  shape_.num_steps = format.binning.num_steps;
+  shape_.channels = kPolarities;
+  shape_.height = events::binned_width(format.sensor_height, format.binning);
+  shape_.width = events::binned_width(format.sensor_width, format.binning);
+  const std::int64_t sample = shape_.sample_size();
+  if (size() > 0 && size() <= cache_bytes / sample) {
+    // Not cleared: pages that are never filled are never allocated.
+    cache_.reset(new std::uint8_t[static_cast<std::size_t>(size() * sample)]);
+    cache_state_ = std::make_unique<std::atomic<std::uint8_t>[]>(static_cast<std::size_t>(size()));
+  }
+}
+
+void RecordingDataset::check_index(std::int64_t index) const {
+  if (index >= 0 && index < size()) return;
+  throw ShapeError(
+      fmt::format("{}: sample {} is outside the {} samples of this split", name(), index, size()));
+}
+
+int RecordingDataset::label(std::int64_t index) const {
+  check_index(index);
+  return recordings_[static_cast<std::size_t>(index)].label;
+}
+
+const std::uint8_t* RecordingDataset::frames(std::int64_t index, std::vector<std::uint8_t>& scratch) const {
+  const auto slot = static_cast<std::size_t>(index);
+  const auto bytes = static_cast<std::size_t>(shape_.sample_size());
+  std::uint8_t* const cached = cache_ ? cache_.get() + slot * bytes : nullptr;
+  if (cached != nullptr && cache_state_[slot].load(std::memory_order_acquire) == kFilled) return cached;
+
+  scratch.resize(bytes);
+  const std::string& path = recordings_[slot].path;
+  try {
+    events::bin_events(format_.reader(path), format_.binning, scratch.data());
+  } catch (const ShapeError& error) {
+    throw FormatError(error.what(), path);  // an event outside the sensor: the file is to be named
+  }
+  std::uint8_t empty = kEmpty;
+  if (cached != nullptr && cache_state_[slot].compare_exchange_strong(empty, kFilling)) {
+    std::copy(scratch.begin(), scratch.end(), cached);
+    cache_state_[slot].store(kFilled, std::memory_order_release);
+  }
+  return scratch.data();
+}
+
+void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float* sample) const {
+  check_index(index);
+  thread_local std::vector<std::uint8_t> scratch;
+  const std::uint8_t* binned = frames(index, scratch);
+  const Move move = augment != nullptr ? draw_move(format_, *augment, index) : Move{};
+  if (move.is_none()) {
+    std::copy(binned, binned + shape_.sample_size(), sample);
+  } else {
+    write_moved(binned, shape_, move, sample);
+  }
+}
+
+RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& settings, int num_steps,
+                                 RecordingReader reader, int sensor_width, int sensor_height) {
+  const auto refuse = [](const std::string& message, const char* key) {
+    throw ConfigError(message, "", 0, key);
+  };
+  if (num_steps < 1)
+    refuse(fmt::format("a recording needs at least 1 time step, not {}", num_steps), "num_steps");
+  if (settings.window_us < 1) {
+    refuse(fmt::format("must be at least 1 microsecond, not {}", settings.window_us), "data.window_us");
+  }
+  if (settings.downsample < 1 || settings.downsample > std::min(sensor_width, sensor_height)) {
+    refuse(
+        fmt::format("{} has {} x {} pixels: the factor must be between 1 and {}, not {}", info.name,
+                    sensor_width, sensor_height, std::min(sensor_width, sensor_height), settings.downsample),
+        "data.downsample");
+  }
+  if (settings.standardize) {
+    refuse(fmt::format("{} holds recordings: event counts are not standardised; remove it", info.name),
+           "data.standardize");
+  }
+  if (settings.crop_padding != 0) {
+    refuse(fmt::format("{} holds recordings, which are not cropped; use max_shift", info.name),
+           "data.crop_padding");
+  }
+  RecordingFormat format;
+  format.reader = reader;
+  format.sensor_width = sensor_width;
+  format.sensor_height = sensor_height;
+  format.binning.num_steps = num_steps;
+  format.binning.slicing = to_binning(settings.slicing);
+  format.binning.window_us = settings.window_us;
+  format.binning.binary = settings.binary_bins;
+  format.binning.downsample = settings.downsample;
+  format.binning.stride_downsampling = settings.downsampling == Downsampling::kStride;
+  format.max_shift = settings.max_shift;
+  format.horizontal_flip = settings.horizontal_flip;
+  const int smaller_side = events::binned_width(std::min(sensor_width, sensor_height), format.binning);
+  if (settings.max_shift >= smaller_side) {
+    refuse(fmt::format("a shift of up to {} pixels empties frames of {} pixels", settings.max_shift,
+                       smaller_side),
+           "data.max_shift");
+  }
+  return format;
+}
+
+std::vector<Recording> list_recordings(const std::filesystem::path& folder, int label,
+                                       const std::string& prefix, int num_digits, const std::string& suffix) {
+  namespace fs = std::filesystem;
+  std::vector<Recording> recordings;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return recordings;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::int64_t number =
+        recording_number(entry->path().filename().string(), prefix, num_digits, suffix);
+    if (number >= 0) recordings.push_back({entry->path().string(), number, label});
+  }
+  if (error) throw DataError(folder.string() + ": cannot list the folder: " + error.message());
+  return recordings;
+}
+
+bool has_recording(const std::filesystem::path& folder, const std::string& prefix, int num_digits,
+                   const std::string& suffix) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return false;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (recording_number(entry->path().filename().string(), prefix, num_digits, suffix) >= 0) return true;
+  }
+  return false;
+}
+
+void verify_recordings(const std::filesystem::path& folder, const std::vector<Recording>& recordings,
+                       RecordingReader reader, std::int64_t expected, VerifyReport& report) {
+  std::int64_t damaged = 0;
+  for (const Recording& recording : recordings) {
+    try {
+      reader(recording.path);
+    } catch (const Error& error) {
+      report.checks.push_back({recording.path, false, error.what()});
+      ++damaged;
+    }
+  }
+  const auto found = static_cast<std::int64_t>(recordings.size());
+  report.checks.push_back({folder.string(), damaged == 0 && found == expected,
+                           fmt::format("{} of {} recordings, {} damaged", with_commas(found),
+                                       with_commas(expected), with_commas(damaged))});
+}
+
+}  // namespace spikeloom::data

@@ -1,0 +1,110 @@
+#include "spikeloom/data/splits.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/random.h"
+
+namespace spikeloom::data {
+namespace {
+
+std::string count_text(std::int64_t used, std::int64_t available) {
+  return used == available ? with_commas(used) : with_commas(used) + " of " + with_commas(available);
+}
+
+}  // namespace
+
+Indices all_indices(std::int64_t size) {
+  Indices indices(static_cast<std::size_t>(size));
+  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  return indices;
+}
+
+void check_split_name(const DataSettings& settings, const std::string& dataset,
+                      const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), settings.split) != choices.end()) return;
+  throw ConfigError(fmt::format("{} has no split '{}'; choose one of: {}", dataset, settings.split,
+                                fmt::join(choices, ", ")),
+                    "", 0, "data.split");
+}
+
+TrainingPart hold_out(const Indices& official, const DataSettings& settings, bool random,
+                      std::uint64_t item) {
+  const auto size = static_cast<std::int64_t>(official.size());
+  const std::int64_t held = settings.validation_samples;
+  if (held >= size) {
+    throw ConfigError(
+        fmt::format("{} validation samples leave nothing of the {} training samples found; use fewer", held,
+                    size),
+        "", 0, "data.validation_samples");
+  }
+  TrainingPart part;
+  part.available = size - held;
+  if (random && held > 0) {
+    Indices order = random_permutation(size, settings.split_seed, RandomPurpose::kSplit, item);
+    std::sort(order.begin(), order.begin() + part.available);
+    std::sort(order.begin() + part.available, order.end());
+    for (std::int64_t i = 0; i < size; ++i) {
+      (i < part.available ? part.train : part.validation)
+          .push_back(official[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
+    }
+  } else {
+    part.train.assign(official.begin(), official.begin() + part.available);
+    part.validation.assign(official.begin() + part.available, official.end());
+  }
+  part.train = first_of(std::move(part.train), settings.train_limit);
+  return part;
+}
+
+Indices first_of(Indices indices, std::int64_t limit) {
+  if (limit > 0 && limit < static_cast<std::int64_t>(indices.size())) {
+    indices.resize(static_cast<std::size_t>(limit));
+  }
+  return indices;
+}
+
+std::string describe_splits(const SplitSummary& summary, const DataSettings& settings) {
+  const TrainingPart& training = summary.training;
+  std::string text =
+      fmt::format("{}: {} training", summary.title,
+                  count_text(static_cast<std::int64_t>(training.train.size()), training.available));
+  if (training.validation.empty()) {
+    text += ", no validation";
+  } else {
+    text += fmt::format(", {} validation ({})",
+                        with_commas(static_cast<std::int64_t>(training.validation.size())),
+                        summary.random_validation
+                            ? fmt::format("drawn from the training part, split_seed {}", settings.split_seed)
+                            : "the last of the training part");
+  }
+  text += summary.test_available == 0
+              ? ", no test part"
+              : fmt::format(", {} test ({})", count_text(summary.test, summary.test_available),
+                            summary.how_tested);
+  return summary.remark.empty() ? text : text + "; " + summary.remark;
+}
+
+std::string with_commas(std::int64_t count) {
+  std::string text = std::to_string(count);
+  for (auto i = static_cast<std::int64_t>(text.size()) - 3; i > 0; i -= 3) {
+    text.insert(static_cast<std::size_t>(i), ",");
+  }
+  return text;
+}
+
+std::string partial_remark(const DatasetInfo& info, const std::string& split, std::int64_t found,
+                           const std::string& noun) {
+  for (const SplitInfo& official : info.splits) {
+    if (official.name == split && official.samples() != found) {
+      return fmt::format("{} of {} {}", with_commas(found), with_commas(official.samples()), noun);
+    }
+  }
+  return "";
+}
+
+}  // namespace spikeloom::data

@@ -1,0 +1,43 @@
+#include "spikeloom/data/verify.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/data/datasets/source.h"
+#include "spikeloom/data/search.h"
+
+namespace spikeloom::data {
+
+std::int64_t SplitInfo::samples() const {
+  return std::accumulate(per_class.begin(), per_class.end(), std::int64_t{0});
+}
+
+const DatasetInfo& dataset_info(const std::string& name) { return find_source(name).info; }
+
+VerifyReport verify_dataset(const std::string& name, const std::string& data_dir) {
+  const Source& source = find_source(name);
+  VerifyReport report;
+  for (const SplitInfo& split : source.info.splits) {
+    report.counts.push_back(
+        {split.name, 0, split.samples(), std::vector<std::int64_t>(split.per_class.size(), 0)});
+  }
+  const SearchResult search = search_root(source, data_dir);
+  report.root = search.root;
+  report.message = search.message;
+  report.found = !search.root.empty();
+  if (!report.found) return report;
+
+  source.verify(source, search.root, report);
+
+  report.complete = std::all_of(report.checks.begin(), report.checks.end(),
+                                [](const FileCheck& check) { return check.ok; });
+  for (std::size_t i = 0; i < report.counts.size(); ++i) {
+    SplitCount& count = report.counts[i];
+    count.found = std::accumulate(count.per_class.begin(), count.per_class.end(), std::int64_t{0});
+    if (count.per_class != source.info.splits[i].per_class) report.complete = false;
+  }
+  return report;
+}
+
+}  // namespace spikeloom::data
