@@ -95,11 +95,10 @@ const Source& cifar10_source() {
     info.name = "cifar10";
     info.title = "CIFAR-10";
     info.description = "photographs, colour, 32 x 32, 10 classes, 50,000 training and 10,000 test images";
-    info.how_to_get =
-        "download the binary version (cifar-10-binary.tar.gz, MD5 c32a1d4ab5d03f1284b67883e8d87530) from the "
-        "home "
-        "page and unpack it in DATA, which makes DATA/cifar-10-batches-bin";
     info.home_page = "https://www.cs.toronto.edu/~kriz/cifar.html";
+    info.how_to_get =
+        "download the binary version (cifar-10-binary.tar.gz, MD5 c32a1d4ab5d03f1284b67883e8d87530) from " +
+        info.home_page + " and unpack it in DATA, which makes DATA/cifar-10-batches-bin";
     info.citation = "Krizhevsky: Learning multiple layers of features from tiny images (2009)";
     info.licence = "not stated by its authors, who ask to be cited";
     info.folders = {"cifar10", "cifar-10-batches-bin", "cifar10/cifar-10-batches-bin"};

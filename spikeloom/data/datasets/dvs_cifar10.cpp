@@ -147,11 +147,9 @@ const Source& dvs_cifar10_source() {
         "CIFAR-10 images moved before an event camera, 128 x 128, about 1.3 s, 10 classes, 10,000 recordings "
         "without "
         "official split";
-    info.how_to_get =
-        "download one archive a class (CIFAR10-DVS) from the home page and unpack them in DATA/dvs-cifar10, "
-        "which "
-        "makes DATA/dvs-cifar10/airplane and so on";
     info.home_page = "https://doi.org/10.6084/m9.figshare.4724671";
+    info.how_to_get = "download one archive a class (CIFAR10-DVS) from " + info.home_page +
+                      " and unpack them in DATA/dvs-cifar10, which makes DATA/dvs-cifar10/airplane and so on";
     info.citation =
         "Li, Liu, Ji, Li, Shi: CIFAR10-DVS: an event-stream dataset for object classification, Frontiers in "
         "Neuroscience 11 (2017)";

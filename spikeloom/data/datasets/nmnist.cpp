@@ -124,10 +124,9 @@ const Source& nmnist_source() {
         "MNIST seen by a moving event camera, 34 x 34, about 0.3 s in three saccades, 10 classes, 60,000 "
         "training "
         "and 10,000 test recordings";
-    info.how_to_get =
-        "download Train.zip and Test.zip from the home page and unpack them in DATA/nmnist, which makes "
-        "DATA/nmnist/Train and DATA/nmnist/Test";
     info.home_page = "https://www.garrickorchard.com/datasets/n-mnist";
+    info.how_to_get = "download Train.zip and Test.zip from " + info.home_page +
+                      " and unpack them in DATA/nmnist, which makes DATA/nmnist/Train and DATA/nmnist/Test";
     info.citation =
         "Orchard, Jayawant, Cohen, Thakor: Converting static image datasets to spiking neuromorphic datasets "
         "using "
