@@ -153,7 +153,7 @@ const Source& dvs_cifar10_source() {
     info.citation =
         "Li, Liu, Ji, Li, Shi: CIFAR10-DVS: an event-stream dataset for object classification, Frontiers in "
         "Neuroscience 11 (2017)";
-    info.licence = "CC BY 4.0";
+    info.licence = "as stated on its home page";
     info.folders = {"dvs-cifar10", "DVS-CIFAR10", "CIFAR10DVS", "cifar10-dvs"};
     info.layout =
         "<class>/cifar10_<class>_<number>.aedat, 10 classes, numbers 0 to 999 (a part of them will do)";
