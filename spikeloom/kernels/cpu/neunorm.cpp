@@ -135,7 +135,7 @@ HWY_ATTR HWY_INLINE void backward_position(const NeuNormBackwardArguments<T>& ar
   const T x = arguments.x[at];
   if (size.shared_u) {
     const T sum = sum_channels<T>(size.channels, g, nullptr);
-    shared_sum += static_cast<double>(sum) * static_cast<double>(x);
+    shared_sum -= static_cast<double>(sum) * static_cast<double>(x);
     dx = arguments.decay * dx - arguments.u[position] * sum;
   } else {
     dx = arguments.decay * dx - sum_channels<T>(size.channels, g, arguments.u + position * size.channels);
@@ -173,7 +173,7 @@ HWY_ATTR void backward_positions(const NeuNormBackwardArguments<T>& arguments, s
       }
     }
     for (std::int64_t i = 0; i < count && size.shared_u && arguments.grad_u != nullptr; ++i) {
-      arguments.grad_u[first + i] = static_cast<T>(-shared_sums[i]);
+      arguments.grad_u[first + i] = static_cast<T>(shared_sums[i]);
     }
   }
 }

@@ -71,10 +71,10 @@ void neunorm_backward(const NeuNormSize& size, const NeuNormParams& params, cons
       for (std::int64_t tn = 0; tn < size.num_steps * size.batch; ++tn) {
         const std::int64_t i = tn * size.positions + position;
         for (std::int64_t k = 0; k < terms; ++k) {
-          sum += static_cast<double>(grad_output[i * size.channels + w + k]) * static_cast<double>(x[i]);
+          sum -= static_cast<double>(grad_output[i * size.channels + w + k]) * static_cast<double>(x[i]);
         }
       }
-      grad_u[position * weights + w] = static_cast<T>(-sum);
+      grad_u[position * weights + w] = static_cast<T>(sum);
     }
   }
 }

@@ -1,0 +1,171 @@
+// CPU kernels of the LIF layer against the reference: equal bits, but for what is said in cpu/lif.h.
+#include <gtest/gtest.h>
+
+#include "tests/kernels/backends.h"
+
+namespace spikeloom::kernels::test {
+namespace {
+
+struct Case {
+  std::int64_t num_steps;
+  std::int64_t neurons;
+};
+
+// None, one, around the lanes of a vector, around the chunk of 1024, and enough for threads.
+const Case kCases[] = {{0, 5},  {4, 0},    {1, 1},    {1, 7},    {3, 1},
+                       {5, 33}, {4, 1023}, {3, 1024}, {2, 1025}, {6, 20011}};
+
+std::vector<NeuronParams> all_params() {
+  std::vector<NeuronParams> result;
+  for (const Surrogate surrogate :
+       {Surrogate::kRectangular, Surrogate::kTriangular, Surrogate::kSigmoid, Surrogate::kArctan}) {
+    for (const Reset reset : {Reset::kZero, Reset::kSubtract}) {
+      for (const int flags : {0, 1, 2, 3}) {
+        NeuronParams params;
+        params.decay = 0.5;
+        params.v_threshold = 0.75;
+        params.surrogate_width = 1.1;
+        params.surrogate = surrogate;
+        params.reset = reset;
+        params.detach_reset = (flags & 1) != 0;
+        params.smooth = (flags & 2) != 0;
+        result.push_back(params);
+      }
+    }
+  }
+  return result;
+}
+
+template <class T>
+struct KernelRun {
+  KernelRun(const Backend& backend, const LifSize& size, const NeuronParams& params,
+            const std::vector<T>& input_values, const std::vector<T>& grad_values)
+      : input(input_values),
+        v_pre(size.num_steps * size.neurons),
+        spikes(size.num_steps * size.neurons),
+        grad_spikes(grad_values),
+        grad_input((size.static_input ? 1 : size.num_steps) * size.neurons) {
+    count = backend.lif_forward<T>(size, params, input.data(), v_pre.data(), spikes.data());
+    gradients = {1e300, 1e300};
+    backend.lif_backward<T>(size, params, grad_spikes.data(), v_pre.data(), spikes.data(), grad_input.data(),
+                            &gradients);
+  }
+  bool guards_intact() const {
+    return input.guards_intact() && v_pre.guards_intact() && spikes.guards_intact() &&
+           grad_spikes.guards_intact() && grad_input.guards_intact();
+  }
+  Buffer<T> input, v_pre, spikes, grad_spikes, grad_input;
+  std::int64_t count = -1;
+  LifParameterGradients gradients;
+};
+
+template <class T>
+class LifMatchTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(LifMatchTest, Types);
+
+TYPED_TEST(LifMatchTest, EqualsTheReference) {
+  using T = TypeParam;
+  const ThreadCount threads(3);
+  unsigned seed = 1;
+  for (const Case& item : kCases) {
+    for (const NeuronParams& params : all_params()) {
+      for (const bool static_input : {false, true}) {
+        const LifSize size{item.num_steps, item.neurons, static_input};
+        const auto input = random_values<T>((static_input ? 1 : size.num_steps) * size.neurons, ++seed);
+        const auto grad = random_values<T>(size.num_steps * size.neurons, ++seed);
+        const KernelRun<T> want(Backend{"reference"}, size, params, input, grad);
+        for (const Backend& backend : cpu_backends()) {
+          const KernelRun<T> got(backend, size, params, input, grad);
+          const auto where = testing::Message()
+                             << backend.name << " T " << size.num_steps << " neurons " << size.neurons
+                             << " surrogate " << static_cast<int>(params.surrogate) << " reset "
+                             << static_cast<int>(params.reset) << " detach " << params.detach_reset
+                             << " smooth " << params.smooth << " static " << static_input;
+          ASSERT_TRUE(got.guards_intact()) << where;
+          ASSERT_EQ(mismatches(got.v_pre.values(), want.v_pre.values()), 0) << where;
+          ASSERT_EQ(mismatches(got.spikes.values(), want.spikes.values()), 0) << where;
+          ASSERT_EQ(got.count, want.count) << where;
+          // exp of Highway and of the C library differ by a few units in the last place; the recursion keeps
+          // it so.
+          const double scale = largest(want.grad_input.values());
+          const double tolerance = params.surrogate == Surrogate::kSigmoid ? 16 * epsilon<T>() * scale : 0.0;
+          ASSERT_EQ(mismatches(got.grad_input.values(), want.grad_input.values(), tolerance), 0) << where;
+          // The order of the sums differs; the terms are at most about scale * v.
+          const double terms = static_cast<double>(size.num_steps * size.neurons) * (1 + scale) *
+                               (1 + largest(want.v_pre.values()));
+          const double unit = params.surrogate == Surrogate::kSigmoid ? 16 * epsilon<T>() : 1e-15;
+          ASSERT_NEAR(got.gradients.decay, want.gradients.decay, unit * terms) << where;
+          ASSERT_NEAR(got.gradients.v_threshold, want.gradients.v_threshold, unit * terms) << where;
+        }
+      }
+    }
+  }
+}
+
+// Blocks grow once there are more than kMaxBlocks chunks; sums must not depend on the number of threads.
+TYPED_TEST(LifMatchTest, ManyNeuronsAndAnyNumberOfThreads) {
+  using T = TypeParam;
+  const LifSize size{3, 300001, false};
+  NeuronParams params;
+  params.surrogate = Surrogate::kTriangular;
+  const auto input = random_values<T>(size.num_steps * size.neurons, 7);
+  const auto grad = random_values<T>(size.num_steps * size.neurons, 8);
+  const KernelRun<T> want(Backend{"reference"}, size, params, input, grad);
+  for (const Backend& backend : cpu_backends()) {
+    LifParameterGradients first;
+    for (const int count : {1, 2, 5}) {
+      const ThreadCount threads(count);
+      const KernelRun<T> got(backend, size, params, input, grad);
+      ASSERT_TRUE(got.guards_intact());
+      EXPECT_EQ(mismatches(got.v_pre.values(), want.v_pre.values()), 0) << backend.name;
+      EXPECT_EQ(mismatches(got.spikes.values(), want.spikes.values()), 0) << backend.name;
+      EXPECT_EQ(mismatches(got.grad_input.values(), want.grad_input.values()), 0) << backend.name;
+      EXPECT_EQ(got.count, want.count);
+      if (count == 1) first = got.gradients;
+      EXPECT_EQ(got.gradients.decay, first.decay) << backend.name << " threads " << count;
+      EXPECT_EQ(got.gradients.v_threshold, first.v_threshold) << backend.name << " threads " << count;
+    }
+  }
+}
+
+TYPED_TEST(LifMatchTest, InferenceAndMissingSumsChangeNothingElse) {
+  using T = TypeParam;
+  const LifSize size{4, 1500, false};
+  for (const NeuronParams& params : all_params()) {
+    const auto input = random_values<T>(size.num_steps * size.neurons, 3);
+    const auto grad = random_values<T>(size.num_steps * size.neurons, 4);
+    for (const Backend& backend : all_backends()) {
+      KernelRun<T> full(backend, size, params, input, grad);
+      Buffer<T> spikes(size.num_steps * size.neurons);
+      EXPECT_EQ(backend.lif_forward<T>(size, params, input.data(), nullptr, spikes.data()), full.count);
+      EXPECT_EQ(mismatches(spikes.values(), full.spikes.values()), 0) << backend.name;
+      Buffer<T> grad_input(size.num_steps * size.neurons);
+      backend.lif_backward<T>(size, params, grad.data(), full.v_pre.data(), full.spikes.data(),
+                              grad_input.data(), nullptr);
+      EXPECT_EQ(mismatches(grad_input.values(), full.grad_input.values()), 0) << backend.name;
+    }
+  }
+}
+
+TYPED_TEST(LifMatchTest, FiresAtTheThresholdAndCountsSpikes) {
+  using T = TypeParam;
+  NeuronParams params;
+  params.decay = 0.5;
+  params.v_threshold = 0.75;
+  const LifSize size{2, 3, false};
+  const std::vector<T> input{T(0.75), T(0.74), T(1), T(0.74), T(0.38), T(0.76)};
+  for (const Backend& backend : all_backends()) {
+    for (const Reset reset : {Reset::kZero, Reset::kSubtract}) {
+      params.reset = reset;
+      std::vector<T> v_pre(6), spikes(6);
+      EXPECT_EQ(backend.lif_forward<T>(size, params, input.data(), v_pre.data(), spikes.data()), 4)
+          << backend.name;
+      EXPECT_EQ(spikes, (std::vector<T>{1, 0, 1, 0, 1, 1})) << backend.name;
+      EXPECT_EQ(v_pre[5], reset == Reset::kZero ? T(0.76) : T(0.5) * T(0.25) + T(0.76)) << backend.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace spikeloom::kernels::test
