@@ -41,8 +41,9 @@ std::string type_name(const Node& node);
 /// `top` laid over `base`: tables key by key, every other value replaced whole. New keys come last.
 void merge(Entries& base, Entries top);
 
-/// A table as TOML text: first its plain values, then its tables as [a.b] sections, in the order of the entries.
-/// Doubles have the fewest digits that read back to the same bits. Lists of tables are not supported.
+/// A table as TOML text: first its plain values, then its tables as [a.b] sections, in the order of the
+/// entries. Doubles have the fewest digits that read back to the same bits. Lists of tables are not
+/// supported.
 std::string to_toml(const Entries& root);
 
 }  // namespace spikeloom::config

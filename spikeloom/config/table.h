@@ -12,7 +12,8 @@
 
 namespace spikeloom::config {
 
-/// The doubles a key may take: min..max, either end excluded on request. NaN and infinities never are in range.
+/// The doubles a key may take: min..max, either end excluded on request. NaN and infinities never are in
+/// range.
 struct Range {
   double min = -std::numeric_limits<double>::max();
   double max = std::numeric_limits<double>::max();
@@ -21,8 +22,8 @@ struct Range {
 };
 
 /// Typed reading of one table of a document. Each get returns the default where the key is absent, and throws
-/// ConfigError{file, line, key} where the value is of the wrong type or out of range; the key is the dotted path.
-/// An integer is accepted where a double is asked for, not the reverse.
+/// ConfigError{file, line, key} where the value is of the wrong type or out of range; the key is the dotted
+/// path. An integer is accepted where a double is asked for, not the reverse.
 class Table {
  public:
   /// Reads `table`, which must be a table and must outlive the reader.
@@ -40,7 +41,8 @@ class Table {
                                      const std::vector<std::int64_t>& default_value = {});
   std::vector<double> get_doubles(const std::string& key, const std::vector<double>& default_value = {});
 
-  /// One of several names, as the value that goes with it; the error lists the names and suggests the nearest.
+  /// One of several names, as the value that goes with it; the error lists the names and suggests the
+  /// nearest.
   template <class Value>
   Value choice(const std::string& key, Value default_value,
                std::initializer_list<std::pair<const char*, Value>> choices) {
@@ -65,8 +67,8 @@ class Table {
   /// An error about a key, to be thrown by who checks more than type and range.
   ConfigError error(const std::string& key, const std::string& message) const;
 
-  /// Refuses, here and in every table read through this one, the first key that nobody asked for, with file, line
-  /// and the nearest key that is known.
+  /// Refuses, here and in every table read through this one, the first key that nobody asked for, with file,
+  /// line and the nearest key that is known.
   void finish() const;
 
   /// "training.batch_size": the dotted path of a key of this table.
@@ -74,17 +76,18 @@ class Table {
 
  private:
   struct Known;
-  Table(const Node& table, std::string path, std::shared_ptr<Known> known);
+  Table(const Node& table, Origin origin, std::string path, std::shared_ptr<Known> known);
   const Node* look_up(const std::string& key);
   [[noreturn]] void wrong_type(const std::string& key, const Node& node, const std::string& expected) const;
 
   const Node* table_;
+  Origin origin_;
   std::string path_;
   std::shared_ptr<Known> known_;
 };
 
-/// The candidate with the smallest edit distance (insertions, deletions, replacements, swaps of neighbours), if
-/// that is at most a third of the word's length, rounded up; else "". The first of several wins.
+/// The candidate with the smallest edit distance (insertions, deletions, replacements, swaps of neighbours),
+/// if that is at most a third of the word's length, rounded up; else "". The first of several wins.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace spikeloom::config

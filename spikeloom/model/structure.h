@@ -35,8 +35,8 @@ struct Structure {
 inline bool operator==(const Structure& a, const Structure& b) { return a.layers == b.layers; }
 inline bool operator!=(const Structure& a, const Structure& b) { return !(a == b); }
 
-/// A structure or shape string that cannot be used. what() is one line: the message, the column (from 1) and what
-/// was expected.
+/// A structure or shape string that cannot be used. what() is one line: the message, the column (from 1) and
+/// what was expected.
 struct StructureError : ConfigError {
   StructureError(const std::string& message, const std::string& whole_text, std::size_t offset,
                  const std::string& file = "", int line = 0, const std::string& key = "");
@@ -44,12 +44,13 @@ struct StructureError : ConfigError {
   /// The same error, said to be found in `file` at `line` under `key`.
   StructureError at(const std::string& file, int line, const std::string& key) const;
 
-  /// Two lines: the text (bytes that are not printable ASCII shown as '?') and a ^ under the offending column.
+  /// Two lines: the text (bytes that are not printable ASCII shown as '?') and a ^ under the offending
+  /// column.
   std::string caret() const;
 
   std::size_t position;  ///< byte offset in text; text.size() where something is missing at the end
   std::string text;
-  std::string message;   ///< what() without file, line, key and column
+  std::string message;  ///< what() without file, line, key and column
 };
 
 /// The layers of a structure string.
