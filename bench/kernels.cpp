@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <string>
 #include <vector>
 
 #include "spikeloom/base/threads.h"
@@ -25,16 +27,32 @@ constexpr std::int64_t kSide = 32;
 constexpr std::int64_t kChannels = 128;
 constexpr std::int64_t kNeurons = kBatch * kSide * kSide * kChannels;
 
-std::vector<float> array(std::int64_t size) {
-  std::vector<float> values(static_cast<std::size_t>(size));
+// Aligned as LibTorch aligns its tensors.
+template <class T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <class U>
+  Aligned(const Aligned<U>&) {}
+  T* allocate(std::size_t count) {
+    return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64}));
+  }
+  void deallocate(T* pointer, std::size_t) { ::operator delete (pointer, std::align_val_t{64}); }
+  friend bool operator==(const Aligned&, const Aligned&) { return true; }
+  friend bool operator!=(const Aligned&, const Aligned&) { return false; }
+};
+using Array = std::vector<float, Aligned<float>>;
+
+Array array(std::int64_t size) {
+  Array values(static_cast<std::size_t>(size));
   for (std::size_t i = 0; i < values.size(); ++i) {
     values[i] = static_cast<float>((i * 2654435761u) % 1000u) * 2e-3f - 0.5f;
   }
   return values;
 }
 
-std::vector<float> spikes(std::int64_t size) {
-  std::vector<float> values = array(size);
+Array spikes(std::int64_t size) {
+  Array values = array(size);
   for (float& value : values) value = value > 0.9f ? 1.0f : 0.0f;
   return values;
 }
@@ -46,8 +64,8 @@ void report(benchmark::State& state, std::int64_t values) {
 }
 
 void copy(benchmark::State& state) {
-  const std::vector<float> from = array(kSteps * kNeurons);
-  std::vector<float> to(from.size());
+  const Array from = array(kSteps * kNeurons);
+  Array to(from.size());
   const int threads = spikeloom::num_threads();
   for (auto _ : state) {
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -66,8 +84,8 @@ void copy(benchmark::State& state) {
 void lif_forward(benchmark::State& state) {
   const bool keep = state.range(0) != 0;
   const kernels::LifSize size{kSteps, kNeurons, false};
-  const std::vector<float> input = array(kSteps * kNeurons);
-  std::vector<float> v_pre(input.size()), out(input.size());
+  const Array input = array(kSteps * kNeurons);
+  Array v_pre(input.size()), out(input.size());
   for (auto _ : state) {
     benchmark::DoNotOptimize(
         kernels::cpu::lif_forward<float>(size, {}, input.data(), keep ? v_pre.data() : nullptr, out.data()));
@@ -79,10 +97,10 @@ void lif_backward(benchmark::State& state) {
   const kernels::LifSize size{kSteps, kNeurons, false};
   kernels::NeuronParams params;
   params.surrogate = static_cast<kernels::Surrogate>(state.range(0));
-  const std::vector<float> grad = array(kSteps * kNeurons);
-  const std::vector<float> v_pre = array(kSteps * kNeurons);
-  const std::vector<float> fired = spikes(kSteps * kNeurons);
-  std::vector<float> out(grad.size());
+  const Array grad = array(kSteps * kNeurons);
+  const Array v_pre = array(kSteps * kNeurons);
+  const Array fired = spikes(kSteps * kNeurons);
+  Array out(grad.size());
   kernels::LifParameterGradients gradients;
   for (auto _ : state) {
     kernels::cpu::lif_backward<float>(size, params, grad.data(), v_pre.data(), fired.data(), out.data(),
@@ -96,10 +114,9 @@ void neunorm(benchmark::State& state) {
   const bool backward = state.range(0) != 0;
   const kernels::NeuNormSize size{kSteps, kBatch, kSide * kSide, kChannels, state.range(1) != 0};
   const kernels::NeuNormParams params{0.8, 0.2 / kChannels};
-  const std::vector<float> in = spikes(kSteps * kNeurons);
-  const std::vector<float> u = array(size.positions * size.channels);
-  std::vector<float> x(static_cast<std::size_t>(kSteps * kBatch * size.positions)), grad_u(u.size()),
-      out(in.size());
+  const Array in = spikes(kSteps * kNeurons);
+  const Array u = array(size.positions * size.channels);
+  Array x(static_cast<std::size_t>(kSteps * kBatch * size.positions)), grad_u(u.size()), out(in.size());
   for (auto _ : state) {
     if (backward) {
       kernels::cpu::neunorm_backward<float>(size, params, in.data(), u.data(), x.data(), out.data(),
@@ -114,8 +131,8 @@ void neunorm(benchmark::State& state) {
 
 void avg_pool(benchmark::State& state) {
   const kernels::PoolSize size{kSteps * kBatch, kSide, kSide, kChannels, 2};
-  const std::vector<float> in = spikes(kSteps * kNeurons);
-  std::vector<float> large(in.size()), small(in.size() / 4);
+  const Array in = spikes(kSteps * kNeurons);
+  Array large(in.size()), small(in.size() / 4);
   for (auto _ : state) {
     if (state.range(0) != 0) {
       kernels::cpu::avg_pool_backward<float>(size, small.data(), large.data());
@@ -129,8 +146,8 @@ void avg_pool(benchmark::State& state) {
 
 void dropout(benchmark::State& state) {
   const kernels::DropoutSize size{kSteps, kNeurons, state.range(0) != 0};
-  const std::vector<float> in = spikes(kSteps * kNeurons);
-  std::vector<float> out(in.size());
+  const Array in = spikes(kSteps * kNeurons);
+  Array out(in.size());
   for (auto _ : state) {
     kernels::cpu::dropout_apply<float>(size, 0.5, {1, 2}, in.data(), out.data());
     benchmark::ClobberMemory();

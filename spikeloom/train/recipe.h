@@ -1,5 +1,6 @@
 #pragma once
-// A recipe: everything that decides the outcome of an experiment, read from TOML (every key: docs/recipes.md).
+// A recipe: everything that decides the outcome of an experiment, read from TOML (every key:
+// docs/recipes.md).
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,7 +14,7 @@ struct OptimizerSettings {
   enum Kind { kSgd, kAdam };
   Kind kind = kSgd;
   double learning_rate = 0.1;
-  double momentum = 0.9;                     ///< SGD only
+  double momentum = 0.9;  ///< SGD only
   double weight_decay = 0.0;
   double beta1 = 0.9, beta2 = 0.999;         ///< Adam only
   double epsilon = 1e-8;                     ///< Adam only
@@ -26,7 +27,7 @@ struct OptimizerSettings {
 struct ScheduleSettings {
   enum Kind { kConstant, kStep, kCosine };
   Kind kind = kConstant;
-  int step_epochs = 40;              ///< kStep: every so many epochs the rate is multiplied by factor
+  int step_epochs = 40;  ///< kStep: every so many epochs the rate is multiplied by factor
   double factor = 0.1;
   double final_rate_fraction = 0.0;  ///< kCosine: the last rate as a fraction of the first
   double warmup_epochs = 0.0;        ///< the rate rises linearly from 0 over so many epochs
@@ -43,7 +44,8 @@ struct LossSettings {
   };
   Kind kind = kMse;
   Reduction reduction = kMean;  ///< kMse only
-  double vote_scale = 10.0;     ///< kCrossEntropy only: votes in [0, 1] are multiplied by this before the softmax
+  double vote_scale =
+      10.0;  ///< kCrossEntropy only: votes in [0, 1] are multiplied by this before the softmax
 };
 
 struct TrainingSettings {
@@ -54,6 +56,7 @@ struct TrainingSettings {
   bool keep_best = false;
   int log_every = 50;        ///< iterations
   int checkpoint_every = 1;  ///< epochs
+  double checkpoint_minutes = 10.0;  ///< also save inside an epoch when so many minutes have passed; 0 = off
   int workers = 1;
 };
 
@@ -73,11 +76,11 @@ struct Recipe {
 bool operator==(const Recipe& a, const Recipe& b);
 inline bool operator!=(const Recipe& a, const Recipe& b) { return !(a == b); }
 
-/// The recipe in the file `path`. `extends` is resolved, then each override ("training.batch_size=32") is applied
-/// in turn; name and description are never taken from the file that is extended.
-/// Throws ConfigError with file, line and key (file "--set" for an override): not TOML, an unknown key (with the
-/// nearest known one), a wrong type, a value out of range, settings that contradict each other;
-/// model::StructureError for the structure string; DataError if a file cannot be read.
+/// The recipe in the file `path`. `extends` is resolved, then each override ("training.batch_size=32") is
+/// applied in turn; name and description are never taken from the file that is extended. Throws ConfigError
+/// with file, line and key (file "--set" for an override): not TOML, an unknown key (with the nearest known
+/// one), a wrong type, a value out of range, settings that contradict each other; model::StructureError for
+/// the structure string; DataError if a file cannot be read.
 Recipe load_recipe(const std::string& path, const std::vector<std::string>& overrides = {});
 
 /// The same from text; `name` stands for the file in errors and as the place that `extends` is relative to.

@@ -17,7 +17,7 @@
 namespace spikeloom::kernels::cpu {
 
 // Neurons whose gradient is walked over all steps at a time: the rows of all arrays stay in L1.
-constexpr std::int64_t kBackwardChunk = 1024;
+constexpr std::int64_t kBackwardChunk = 4096;
 
 template <class T>
 struct LifBackwardArguments {

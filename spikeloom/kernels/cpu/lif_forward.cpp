@@ -8,6 +8,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "spikeloom/kernels/cpu/lif_forward.cpp"
 #include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 // clang-format on
 
@@ -16,7 +17,10 @@
 namespace spikeloom::kernels::cpu {
 
 // Neurons whose state is walked over all steps at a time: it and one row of each array stay in L1.
-constexpr std::int64_t kForwardChunk = 1024;
+constexpr std::int64_t kForwardChunk = 4096;
+// An output of this size is out of the caches before the next layer reads it: written past them, its lines
+// need not be read first.
+constexpr std::int64_t kStreamBytes = std::int64_t{32} << 20;
 
 template <class T>
 struct LifForwardArguments {
@@ -27,6 +31,7 @@ struct LifForwardArguments {
   const T* input;
   T* v_pre;
   T* spikes;
+  bool stream;
 };
 
 }  // namespace spikeloom::kernels::cpu
@@ -37,7 +42,7 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <bool kToZero, bool kKeep, class D, class T = hn::TFromD<D>>
+template <bool kToZero, bool kKeep, bool kStream, class D, class T = hn::TFromD<D>>
 HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T>& arguments,
                                                 std::int64_t begin, std::int64_t end, const T* input,
                                                 T* state, T* v_pre, T* spikes) {
@@ -49,8 +54,14 @@ HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T
   for (std::int64_t i = begin; i < end; i += lanes) {
     const auto v = hn::Add(hn::Mul(decay, hn::LoadU(d, state + i)), hn::LoadU(d, input + i));
     const auto fires = hn::Ge(v, v_threshold);
-    if (kKeep) hn::StoreU(v, d, v_pre + i);
-    hn::StoreU(hn::IfThenElseZero(fires, one), d, spikes + i);
+    const auto spike = hn::IfThenElseZero(fires, one);
+    if constexpr (kStream) {
+      if (kKeep) hn::Stream(v, d, v_pre + i);
+      hn::Stream(spike, d, spikes + i);
+    } else {
+      if (kKeep) hn::StoreU(v, d, v_pre + i);
+      hn::StoreU(spike, d, spikes + i);
+    }
     const auto after =
         kToZero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, hn::Sub(v, v_threshold), v);
     hn::StoreU(after, d, state + i);
@@ -59,7 +70,7 @@ HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T
   return count;
 }
 
-template <bool kToZero, bool kKeep, class T>
+template <bool kToZero, bool kKeep, bool kStream, class T>
 HWY_ATTR std::int64_t forward_block(const LifForwardArguments<T>& arguments, std::int64_t begin,
                                     std::int64_t end) {
   const hn::ScalableTag<T> d;
@@ -76,10 +87,20 @@ HWY_ATTR std::int64_t forward_block(const LifForwardArguments<T>& arguments, std
       const T* input = arguments.input + (arguments.size.static_input ? first : at);
       T* v_pre = kKeep ? arguments.v_pre + at : nullptr;
       T* spikes = arguments.spikes + at;
-      count += forward_values<kToZero, kKeep>(d, arguments, 0, whole, input, state, v_pre, spikes);
-      count += forward_values<kToZero, kKeep>(single, arguments, whole, length, input, state, v_pre, spikes);
+      count += forward_values<kToZero, kKeep, kStream>(d, arguments, 0, whole, input, state, v_pre, spikes);
+      count += forward_values<kToZero, kKeep, false>(single, arguments, whole, length, input, state, v_pre,
+                                                     spikes);
     }
   }
+  return count;
+}
+
+template <bool kToZero, bool kKeep, class T>
+HWY_ATTR std::int64_t choose_store(const LifForwardArguments<T>& arguments, std::int64_t begin,
+                                   std::int64_t end) {
+  if (!arguments.stream) return forward_block<kToZero, kKeep, false>(arguments, begin, end);
+  const std::int64_t count = forward_block<kToZero, kKeep, true>(arguments, begin, end);
+  hwy::FlushStream();
   return count;
 }
 
@@ -88,11 +109,11 @@ HWY_ATTR std::int64_t choose_forward(const LifForwardArguments<T>& arguments, st
                                      std::int64_t end) {
   const bool keep = arguments.v_pre != nullptr;
   if (arguments.to_zero) {
-    return keep ? forward_block<true, true>(arguments, begin, end)
-                : forward_block<true, false>(arguments, begin, end);
+    return keep ? choose_store<true, true>(arguments, begin, end)
+                : choose_store<true, false>(arguments, begin, end);
   }
-  return keep ? forward_block<false, true>(arguments, begin, end)
-              : forward_block<false, false>(arguments, begin, end);
+  return keep ? choose_store<false, true>(arguments, begin, end)
+              : choose_store<false, false>(arguments, begin, end);
 }
 
 std::int64_t forward_float(const LifForwardArguments<float>& arguments, std::int64_t begin,
@@ -124,6 +145,16 @@ std::int64_t forward_any(const LifForwardArguments<double>& arguments, std::int6
   return HWY_DYNAMIC_DISPATCH(forward_double)(arguments, begin, end);
 }
 
+// Streaming stores need rows that start at multiples of a vector.
+template <class T>
+bool can_stream(const LifSize& size, const T* v_pre, const T* spikes) {
+  const auto aligned = [](std::uintptr_t address) { return address % 64 == 0; };
+  const auto row_bytes = size.neurons * static_cast<std::int64_t>(sizeof(T));
+  return size.num_steps * row_bytes >= kStreamBytes && aligned(static_cast<std::uintptr_t>(row_bytes)) &&
+         aligned(reinterpret_cast<std::uintptr_t>(v_pre)) &&
+         aligned(reinterpret_cast<std::uintptr_t>(spikes));
+}
+
 }  // namespace
 
 template <class T>
@@ -136,7 +167,8 @@ std::int64_t lif_forward(const LifSize& size, const NeuronParams& params, const 
                                          params.reset == Reset::kZero,
                                          input,
                                          v_pre,
-                                         spikes};
+                                         spikes,
+                                         can_stream(size, v_pre, spikes)};
   const Blocks blocks = make_blocks(size.neurons, kForwardChunk);
   const std::int64_t work = size.neurons * size.num_steps;
   if (params.smooth) {

@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/output.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/threads.h"
+#include "spikeloom/train/benchmark.h"
+#include "spikeloom/train/environment.h"
+
+namespace spikeloom::app {
+namespace {
+
+struct BenchOptions {
+  std::string net, input, kind = "auto";
+  train::BenchmarkRequest request;
+  int threads = 0;
+  bool json = false;
+};
+
+void fill_request(BenchOptions& options) {
+  auto& request = options.request;
+  request.network.structure = options.net;
+  request.input = model::parse_shape(options.input);
+  if (options.kind != "auto" && options.kind != "still" && options.kind != "events") {
+    throw ConfigError("--data must be auto, still or events, not '" + options.kind + "'");
+  }
+  // Two channels are the polarities of an event camera.
+  request.still_image = options.kind == "auto" ? request.input.channels != 2 : options.kind == "still";
+}
+
+nlohmann::ordered_json to_json(const BenchOptions& options, const train::BenchmarkResult& result) {
+  nlohmann::ordered_json rates = nlohmann::ordered_json::object();
+  for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
+  return {{"network", options.net},
+          {"input", options.input},
+          {"input_kind", options.request.still_image ? "still" : "events"},
+          {"batch", options.request.batch_size},
+          {"steps", options.request.network.num_steps},
+          {"mode", options.request.inference ? "inference" : "training"},
+          {"precision", "fp32"},
+          {"threads", num_threads()},
+          {"iterations", options.request.iterations},
+          {"samples_per_s", result.samples_per_s},
+          {"step_ms", result.step_ms},
+          {"step_ms_min", result.step_ms_min},
+          {"step_ms_max", result.step_ms_max},
+          {"peak_rss_mb", result.peak_rss_mb},
+          {"loss", result.loss},
+          {"firing_rates", rates}};
+}
+
+int run_bench(BenchOptions& options) {
+  train::configure_threads(options.threads > 0 ? options.threads : num_threads());
+  fill_request(options);
+  const auto result = train::benchmark_step(options.request);
+  if (options.json) {
+    print_line(stdout, to_json(options, result).dump(2));
+    return kOk;
+  }
+  print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {} threads  fp32", options.net, options.input,
+                                 options.request.batch_size, options.request.network.num_steps, num_threads()));
+  print_line(stdout, fmt::format("  {} {:.2f} samples/s  (median of {}: {:.1f} ms, {:.1f} ... {:.1f})  peak memory {:.0f} MB",
+                                 options.request.inference ? "inference" : "training step", result.samples_per_s,
+                                 options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
+                                 result.peak_rss_mb));
+  std::string rates = "  firing rates:";
+  for (const auto& [layer, rate] : result.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
+  print_line(stdout, rates);
+  return kOk;
+}
+
+void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options) {
+  auto& request = options->request;
+  command.add_option("--net", options->net, "Network string")->required()->type_name("STRING");
+  command.add_option("--input", options->input, "Input, e.g. 3x32x32")->required()->type_name("CxHxW");
+  command.add_option("--batch", request.batch_size, "Samples a batch")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  command.add_option("--steps", request.network.num_steps, "Time steps T")->capture_default_str()->check(CLI::Range(1, 4096));
+  command.add_option("--data", options->kind,
+                     "still: one image shown at every step; events: other spikes at each step; auto: events for 2 channels")
+      ->capture_default_str();
+  command.add_option("--firing-rate", request.firing_rate,
+                     "Calibrate each layer's threshold until it fires at this rate (default: as initialised)")
+      ->check(CLI::Range(0.001, 0.999));
+  command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")->capture_default_str()->check(CLI::Range(1, 100000));
+  command.add_option("--seed", request.seed, "Seed of weights and data")->capture_default_str();
+  command.add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
+  command.add_flag("--json", options->json, "Print JSON");
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program, Command& chosen) {
+  auto* command = program.add_subcommand("bench", "Time a training step or inference on random data");
+  command->require_subcommand(1);
+  for (const bool inference : {false, true}) {
+    auto options = std::make_shared<BenchOptions>();
+    options->request.inference = inference;
+    auto* mode = command->add_subcommand(inference ? "infer" : "step",
+                                         inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
+    add_options(*mode, options);
+    mode->callback([options, &chosen] { chosen = [options] { return run_bench(*options); }; });
+  }
+}
+
+}  // namespace spikeloom::app

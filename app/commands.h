@@ -1,0 +1,26 @@
+#pragma once
+// The subcommands. Each add_* declares its options on the program's parser and what runs when it is chosen;
+// the function returns the exit code.
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+namespace spikeloom::app {
+
+using Command = std::function<int()>;
+
+/// Exit codes of the program.
+enum ExitCode { kOk = 0, kUsage = 2, kData = 3, kNumerics = 4, kInternal = 5, kInterrupted = 130 };
+
+/// Options that every command which computes has.
+struct CommonOptions {
+  int threads = 0;  ///< 0 = all this process may use
+};
+
+void add_train(CLI::App& program, Command& chosen);
+void add_eval(CLI::App& program, Command& chosen);
+void add_info(CLI::App& program, Command& chosen);
+void add_data(CLI::App& program, Command& chosen);
+void add_bench(CLI::App& program, Command& chosen);
+
+}  // namespace spikeloom::app

@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/output.h"
+#include "app/training_display.h"
+#include "spikeloom/base/threads.h"
+#include "spikeloom/train/environment.h"
+#include "spikeloom/train/evaluate.h"
+
+namespace spikeloom::app {
+namespace {
+
+struct EvalOptions {
+  train::EvaluationRequest request;
+  int threads = 0;
+  bool json = false;
+};
+
+void print_json(const train::ModelEvaluation& evaluation, const std::string& split) {
+  const auto& result = evaluation.result;
+  nlohmann::ordered_json rates = nlohmann::ordered_json::object();
+  for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
+  const nlohmann::ordered_json json = {{"model", evaluation.model},
+                                       {"dataset", evaluation.dataset},
+                                       {"data", evaluation.data_root},
+                                       {"split", split},
+                                       {"samples", result.samples},
+                                       {"correct", result.correct},
+                                       {"accuracy", result.accuracy},
+                                       {"loss", result.loss},
+                                       {"seconds", result.seconds},
+                                       {"samples_per_s", static_cast<double>(result.samples) / result.seconds},
+                                       {"firing_rates", rates},
+                                       {"class_names", evaluation.class_names},
+                                       {"confusion", result.confusion}};
+  print_line(stdout, json.dump(2));
+}
+
+void print_text(const train::ModelEvaluation& evaluation, const std::string& split) {
+  const auto& result = evaluation.result;
+  print_line(stdout, fmt::format("model      {}", evaluation.model));
+  print_line(stdout, fmt::format("data       {} {} ({})", evaluation.dataset, split, evaluation.data_root));
+  print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {} samples)", 100.0 * result.accuracy,
+                                 with_separators(result.correct), with_separators(result.samples)));
+  print_line(stdout, fmt::format("loss       {:.5f}", result.loss));
+  print_line(stdout, fmt::format("time       {:.1f} s ({:.0f} samples/s)", result.seconds,
+                                 static_cast<double>(result.samples) / result.seconds));
+  if (!result.firing_rates.empty()) {
+    std::string rates = "rates     ";
+    for (const auto& [layer, rate] : result.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
+    print_line(stdout, rates);
+  }
+  std::vector<std::vector<std::string>> rows{{"class", "samples", "correct", "most often taken for"}};
+  for (std::size_t label = 0; label < evaluation.class_names.size(); ++label) {
+    std::int64_t total = 0;
+    std::size_t other = label;
+    for (std::size_t guess = 0; guess < evaluation.class_names.size(); ++guess) {
+      const std::int64_t count = result.confusion[label][guess];
+      total += count;
+      if (guess != label && count > (other == label ? 0 : result.confusion[label][other])) other = guess;
+    }
+    if (total == 0) continue;
+    rows.push_back({evaluation.class_names[label], with_separators(total),
+                    fmt::format("{:.1f} %", 100.0 * static_cast<double>(result.confusion[label][label]) /
+                                                static_cast<double>(total)),
+                    other == label ? "" : fmt::format("{} ({})", evaluation.class_names[other],
+                                                      result.confusion[label][other])});
+  }
+  print_line(stdout, "\n" + table(rows, {false, true, true, false}));
+}
+
+int run_eval(const EvalOptions& options) {
+  train::configure_threads(options.threads > 0 ? options.threads : num_threads());
+  train::EvaluationRequest request = options.request;
+  if (is_terminal(stderr)) {
+    request.progress = [](std::int64_t done, std::int64_t total) {
+      std::fprintf(stderr, "\r\033[K%s %lld/%lld", progress_bar(static_cast<double>(done) / static_cast<double>(total), 20).c_str(),
+                   static_cast<long long>(done), static_cast<long long>(total));
+      if (done == total) std::fputs("\r\033[K", stderr);
+    };
+  }
+  const auto evaluation = train::evaluate_model(request);
+  if (options.json) {
+    print_json(evaluation, request.split);
+  } else {
+    print_text(evaluation, request.split);
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program, Command& chosen) {
+  auto options = std::make_shared<EvalOptions>();
+  auto* command = program.add_subcommand("eval", "Accuracy of a trained network on a split of its data set");
+  auto& request = options->request;
+  command->add_option("model", request.model, "Run folder, model file or checkpoint")->required()->type_name("RUN_OR_MODEL");
+  command->add_option("--split", request.split, "train, validation or test")->capture_default_str()->type_name("NAME");
+  command->add_option("--data-dir", request.data_dir, "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
+      ->type_name("DIR");
+  command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")->check(CLI::Range(1, 1 << 20));
+  command->add_option("--limit", request.limit, "Only the first so many samples")->check(CLI::Range(1, 1 << 30));
+  command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
+  command->add_flag("--json", options->json, "Print JSON; accuracy is a fraction of 1");
+  command->callback([options, &chosen] { chosen = [options] { return run_eval(*options); }; });
+}
+
+}  // namespace spikeloom::app

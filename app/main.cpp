@@ -1,0 +1,85 @@
+#include <malloc.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "app/commands.h"
+#include "app/output.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/version.h"
+
+namespace spikeloom::app {
+namespace {
+
+int report(const std::string& message, int code) {
+  // One line, whatever was thrown.
+  print_line(stderr, "spikeloom: " + first_line(message));
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App program{
+      "Spikeloom trains deep spiking neural networks directly (Wu et al., AAAI 2019), without Python.\n"
+      "\n"
+      "  spikeloom train fashion-mnist-demo     train a network by a recipe (recipes/, docs/recipes.md)\n"
+      "  spikeloom eval runs/NAME               accuracy of a trained network\n"
+      "  spikeloom info 32C3(Encoding)-AP2-Voting --input 1x28x28\n"
+      "                                         layers, parameters and work of a network\n"
+      "  spikeloom data                         which data sets are here, and how to get the others",
+      "spikeloom"};
+  program.set_version_flag("--version", std::string("spikeloom ") + kVersion);
+  program.require_subcommand(0, 1);
+  program.fallthrough(false);
+  program.get_formatter()->column_width(34);
+  program.footer(
+      "Exit codes: 0 done, 2 usage or recipe, 3 data or model file, 4 numbers that are not finite, 5 internal,\n"
+      "130 stopped by Ctrl-C. 'spikeloom COMMAND --help' has each command's options.");
+  Command chosen;
+  add_train(program, chosen);
+  add_eval(program, chosen);
+  add_info(program, chosen);
+  add_data(program, chosen);
+  add_bench(program, chosen);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    return report(std::string(error.what()) + " (see spikeloom --help)", kUsage);
+  }
+  if (!chosen) {
+    std::fputs(program.help().c_str(), stdout);
+    return kUsage;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace spikeloom::app
+
+int main(int argc, char** argv) {
+  using namespace spikeloom;
+  // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the system
+  // each time, and the page faults of getting them again cost more than some layers: keep them.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_TOP_PAD, 64 << 20);
+  try {
+    return app::run(argc, argv);
+  } catch (const ConfigError& error) {
+    return app::report(error.what(), app::kUsage);
+  } catch (const ShapeError& error) {
+    return app::report(error.what(), app::kUsage);
+  } catch (const DeviceError& error) {
+    return app::report(error.what(), app::kUsage);
+  } catch (const NumericsError& error) {
+    return app::report(error.what(), app::kNumerics);
+  } catch (const Error& error) {  // DataError, FormatError, CheckpointError
+    return app::report(error.what(), app::kData);
+  } catch (const std::bad_alloc&) {
+    return app::report("out of memory: use a smaller training.batch_size or network.num_steps", app::kInternal);
+  } catch (const std::exception& error) {
+    return app::report(std::string("internal error: ") + error.what(), app::kInternal);
+  }
+}

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace spikeloom::app {
+
+/// Writes a line. Throws DataError if it cannot be written (a full disk behind a redirection).
+void print_line(std::FILE* stream, const std::string& text);
+
+/// The text up to the first line end.
+std::string first_line(const std::string& text);
+
+/// 45049188 -> "45,049,188".
+std::string with_separators(std::int64_t value);
+
+/// 1.2456e9 -> "1.246 G"; thousand steps, four digits.
+std::string with_prefix(double value);
+
+/// 75.4 -> "1:15"; 3700 -> "1:01:40".
+std::string duration(double seconds);
+
+/// Columns as wide as their widest cell, two blanks between them; the first is left-aligned, the others too unless
+/// `right` says otherwise.
+std::string table(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& right);
+
+/// Standard output is a terminal (a progress bar may be drawn).
+bool is_terminal(std::FILE* stream);
+
+}  // namespace spikeloom::app

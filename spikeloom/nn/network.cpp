@@ -1,0 +1,122 @@
+#include "spikeloom/nn/network.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+#include <sstream>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/random.h"
+#include "spikeloom/nn/block.h"
+#include "spikeloom/ops/voting.h"
+
+namespace spikeloom::nn {
+namespace {
+
+at::Tensor assign_classes(const model::NetworkPlan& plan, const model::VotingSettings& voting,
+                          std::uint64_t seed) {
+  const std::int64_t neurons = plan.layers.back().output.channels;
+  at::Tensor class_of = at::empty({neurons}, at::kInt);
+  std::int32_t* values = class_of.data_ptr<std::int32_t>();
+  if (voting.assignment == model::VotingAssignment::kRandom) {
+    // A random permutation of the blocks: every class still has the same number of neurons.
+    const auto order = random_permutation(neurons, seed, RandomPurpose::kVoting);
+    for (std::int64_t i = 0; i < neurons; ++i) {
+      values[order[static_cast<std::size_t>(i)]] = static_cast<std::int32_t>(i / voting.neurons_per_class);
+    }
+  } else {
+    for (std::int64_t i = 0; i < neurons; ++i) {
+      values[i] = static_cast<std::int32_t>(i / voting.neurons_per_class);
+    }
+  }
+  return class_of;
+}
+
+}  // namespace
+
+Network::Network(model::NetworkPlan plan, model::NetworkSettings settings, std::uint64_t seed,
+                 at::ScalarType dtype)
+    : plan_(std::move(plan)), settings_(std::move(settings)), dtype_(dtype) {
+  int number = 0;
+  for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+    const auto& layer = plan_.layers[i];
+    if (layer.spec.has_weights()) {
+      const bool last = i + 1 == plan_.layers.size();
+      auto block = std::make_unique<WeightBlock>(layer, settings_, seed, number++, last, dtype);
+      weight_blocks_.push_back(block.get());
+      blocks_.push_back(std::move(block));
+    } else {
+      blocks_.push_back(std::make_unique<PoolBlock>(layer, settings_, dtype));
+    }
+    blocks_.back()->collect(parameters_);
+  }
+  class_of_ = assign_classes(plan_, settings_.voting, seed);
+}
+
+Network::~Network() = default;
+
+at::Tensor Network::prepare_input(const at::Tensor& input) const {
+  const auto& shape = plan_.input;
+  const bool fits = input.dim() == 5 && input.size(2) == shape.channels && input.size(3) == shape.height &&
+                    input.size(4) == shape.width;
+  const bool ann = settings_.kind == model::NetworkKind::kAnn;
+  if (!fits || (!ann && input.size(0) != 1 && input.size(0) != settings_.num_steps)) {
+    std::ostringstream text;
+    text << "network input must be [T, N, C, H, W] with T = " << settings_.num_steps << " (or 1: a still image) and "
+         << model::to_string(shape) << ", not " << input.sizes();
+    throw ShapeError(text.str());
+  }
+  at::Tensor x = input.to(dtype_);
+  if (ann && x.size(0) != 1) x = x.mean(0, true);
+  return x;
+}
+
+at::Tensor Network::forward(const at::Tensor& input, const ForwardOptions& options) {
+  at::Tensor x = prepare_input(input);
+  for (auto& block : blocks_) x = block->forward(x, options);
+  return ops::voting(x, class_of_, plan_.num_classes);
+}
+
+void Network::clamp_neuron_parameters() {
+  for (WeightBlock* block : weight_blocks_) block->clamp_neuron();
+}
+
+std::vector<double> Network::calibrate(const at::Tensor& input, double firing_rate, CalibrationTarget target) {
+  if (settings_.kind == model::NetworkKind::kAnn) {
+    throw ConfigError("an ANN has no firing rate to calibrate");
+  }
+  if (!(firing_rate > 0.0 && firing_rate < 1.0)) {
+    throw ConfigError("the firing rate must lie between 0 and 1, not " + std::to_string(firing_rate));
+  }
+  const at::NoGradGuard no_grad;
+  std::vector<double> reached;
+  at::Tensor x = prepare_input(input);
+  for (auto& block : blocks_) {
+    if (auto* layer = dynamic_cast<WeightBlock*>(block.get())) {
+      const at::Tensor current = layer->current(x, {});
+      // The rate grows with the scale: bisection on its logarithm.
+      double low = -12.0, high = 12.0, rate = 0.0, scale = 1.0;
+      for (int step = 0; step < 30; ++step) {
+        const double middle = step == 0 ? 0.0 : 0.5 * (low + high);
+        scale = std::exp2(middle);
+        rate = layer->firing_rate(current, scale);
+        if (std::abs(rate - firing_rate) < 0.005 * firing_rate) break;
+        (rate < firing_rate ? low : high) = middle;
+      }
+      if (target == CalibrationTarget::kWeights) {
+        layer->scale_weights(scale);
+      } else {
+        layer->set_v_threshold(layer->v_threshold() / scale);
+      }
+      reached.push_back(rate);
+      x = layer->forward(x, {});
+    } else {
+      x = block->forward(x, {});
+    }
+  }
+  return reached;
+}
+
+}  // namespace spikeloom::nn

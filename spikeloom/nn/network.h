@@ -1,0 +1,77 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spikeloom/model/plan.h"
+#include "spikeloom/model/settings.h"
+#include "spikeloom/nn/parameter.h"
+
+namespace spikeloom::nn {
+
+class Block;
+class WeightBlock;
+
+/// How much a layer fired in one forward pass.
+struct LayerActivity {
+  std::string name;
+  at::Tensor spike_count;          ///< int64 scalar
+  std::int64_t neuron_steps = 0;   ///< neurons x samples x steps
+};
+
+struct ForwardOptions {
+  bool training = false;           ///< dropout on
+  std::uint64_t seed = 0;          ///< of the dropout masks
+  std::uint64_t iteration = 0;     ///< which training iteration: makes the masks fresh
+  std::vector<LayerActivity>* activity = nullptr;  ///< filled if given, one entry a layer with neurons
+};
+
+/// A network built from its description: convolution, LIF, NeuNorm, pooling, fully connected and voting layers.
+/// Layer by layer, all T steps at once. Not thread-safe.
+class Network {
+ public:
+  /// Initialises the weights from `seed` (see initialise.h); biases start at 0, U at settings.neunorm.u_init.
+  /// dtype float or double. Throws ShapeError and ConfigError.
+  Network(model::NetworkPlan plan, model::NetworkSettings settings, std::uint64_t seed,
+          at::ScalarType dtype = at::kFloat);
+  ~Network();
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  /// input [T, N, C, H, W], or [1, N, C, H, W]: a still image, shown at every step and convolved once.
+  /// Returns votes [N, num_classes]. An ANN runs once on the mean of the input over its steps.
+  /// Throws ShapeError naming what was expected.
+  at::Tensor forward(const at::Tensor& input, const ForwardOptions& options = {});
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const model::NetworkPlan& plan() const { return plan_; }
+  const model::NetworkSettings& settings() const { return settings_; }
+  at::ScalarType dtype() const { return dtype_; }
+  /// [neurons of the voting layer] int32: the class each of them votes for.
+  const at::Tensor& class_of() const { return class_of_; }
+
+  /// Call after each optimiser step: decay stays in [0, 1], v_threshold above 0.
+  void clamp_neuron_parameters();
+
+  enum class CalibrationTarget { kWeights, kThresholds };
+  /// Scales each layer in turn (its weights, or its threshold and surrogate width) until it fires at `firing_rate`
+  /// on `input`, found by bisection. Returns the rate that each layer reached. Throws ConfigError for an ANN or a
+  /// rate outside (0, 1).
+  std::vector<double> calibrate(const at::Tensor& input, double firing_rate, CalibrationTarget target);
+
+ private:
+  at::Tensor prepare_input(const at::Tensor& input) const;
+
+  model::NetworkPlan plan_;
+  model::NetworkSettings settings_;
+  at::ScalarType dtype_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<WeightBlock*> weight_blocks_;
+  std::vector<Parameter> parameters_;
+  at::Tensor class_of_;
+};
+
+}  // namespace spikeloom::nn

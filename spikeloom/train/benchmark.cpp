@@ -1,0 +1,94 @@
+#include "spikeloom/train/benchmark.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "spikeloom/base/random.h"
+#include "spikeloom/nn/loss.h"
+#include "spikeloom/nn/network.h"
+#include "spikeloom/train/evaluate_network.h"
+#include "spikeloom/train/optimizer.h"
+
+namespace spikeloom::train {
+namespace {
+
+at::Tensor random_input(const BenchmarkRequest& request) {
+  const std::int64_t steps = request.still_image ? 1 : request.network.num_steps;
+  at::Tensor x = at::empty({steps, request.batch_size, request.input.height, request.input.width,
+                            request.input.channels});
+  RandomStream stream(request.seed, RandomPurpose::kBench);
+  float* values = x.data_ptr<float>();
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const float u = stream.uniform();
+    values[i] = request.still_image ? u : (u < static_cast<float>(request.input_density) ? 1.0f : 0.0f);
+  }
+  return x.movedim(-1, -3);
+}
+
+at::Tensor random_labels(const BenchmarkRequest& request) {
+  at::Tensor labels = at::empty({request.batch_size}, at::kLong);
+  RandomStream stream(request.seed, RandomPurpose::kBench, 1);
+  for (std::int64_t n = 0; n < request.batch_size; ++n) {
+    labels.data_ptr<std::int64_t>()[n] = stream.below(static_cast<std::uint32_t>(request.num_classes));
+  }
+  return labels;
+}
+
+}  // namespace
+
+BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kWarmUp = 2;
+  nn::Network network(model::plan_network(request.network, request.input, request.num_classes), request.network,
+                      request.seed);
+  OptimizerSettings settings;
+  settings.learning_rate = 1e-3;  // small: the timed network stays the calibrated one
+  Optimizer optimizer(network.parameters(), settings);
+  const at::Tensor input = random_input(request);
+  const at::Tensor labels = random_labels(request);
+  if (request.firing_rate > 0.0) {
+    network.calibrate(input, request.firing_rate, nn::Network::CalibrationTarget::kThresholds);
+  }
+  BenchmarkResult result;
+  std::vector<double> times;
+  FiringRates rates;
+  for (int i = 0; i < kWarmUp + request.iterations; ++i) {
+    std::vector<nn::LayerActivity> activity;
+    nn::ForwardOptions options;
+    options.training = !request.inference;
+    options.seed = request.seed;
+    options.iteration = static_cast<std::uint64_t>(i);
+    options.activity = &activity;
+    const auto start = Clock::now();
+    {
+      const at::AutoGradMode mode(!request.inference);
+      const at::Tensor votes = network.forward(input, options);
+      const at::Tensor loss = nn::mse_loss(votes, labels, nn::Reduction::kMean);
+      if (!request.inference) {
+        loss.backward();
+        optimizer.step();
+      }
+      result.loss = loss.item().toDouble();
+    }
+    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    if (i >= kWarmUp) times.push_back(ms);
+    rates.add(activity);
+  }
+  std::sort(times.begin(), times.end());
+  result.step_ms_min = times.front();
+  result.step_ms_max = times.back();
+  const std::size_t half = times.size() / 2;
+  result.step_ms = times.size() % 2 == 1 ? times[half] : 0.5 * (times[half - 1] + times[half]);
+  result.samples_per_s = 1e3 * static_cast<double>(request.batch_size) / result.step_ms;
+  result.firing_rates = rates.rates();
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  result.peak_rss_mb = static_cast<double>(usage.ru_maxrss) / 1024.0;
+  return result;
+}
+
+}  // namespace spikeloom::train

@@ -1,0 +1,143 @@
+#include "spikeloom/train/checkpoint.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+
+#include <set>
+#include <sstream>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/safetensors.h"
+
+namespace spikeloom::train {
+namespace {
+
+constexpr const char* kOptimizerPrefix = "optimizer.";
+constexpr const char* kStateKey = "training_state";
+
+formats::DType to_dtype(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return formats::DType::kF32;
+    case at::kDouble:
+      return formats::DType::kF64;
+    case at::kLong:
+      return formats::DType::kI64;
+    case at::kInt:
+      return formats::DType::kI32;
+    default:
+      throw CheckpointError(std::string("tensors of type ") + at::toString(type) + " cannot be saved");
+  }
+}
+
+at::ScalarType to_scalar_type(formats::DType dtype, const std::string& what) {
+  switch (dtype) {
+    case formats::DType::kF32:
+      return at::kFloat;
+    case formats::DType::kF64:
+      return at::kDouble;
+    case formats::DType::kI64:
+      return at::kLong;
+    case formats::DType::kI32:
+      return at::kInt;
+    default:
+      throw CheckpointError(what + ": its element type is " + formats::dtype_name(dtype) +
+                            ", which no Spikeloom model has");
+  }
+}
+
+void write(const std::string& path, const nn::Network& network, const NamedTensors& more,
+           const std::map<std::string, std::string>& metadata) {
+  NamedTensors tensors;
+  for (const auto& parameter : network.parameters()) tensors.emplace_back(parameter.name, parameter.value.detach());
+  tensors.emplace_back("voting.class_of", network.class_of());
+  tensors.insert(tensors.end(), more.begin(), more.end());
+  std::vector<formats::TensorView> views;
+  for (auto& [name, tensor] : tensors) {
+    tensor = tensor.contiguous();  // files are row-major; kept alive here until they are written
+    views.push_back({name, to_dtype(tensor.scalar_type()), tensor.sizes().vec(), tensor.data_ptr()});
+  }
+  formats::write_safetensors(path, views, metadata);
+}
+
+at::Tensor read(const formats::SafetensorsFile& file, const formats::TensorInfo& info, const std::string& path) {
+  at::Tensor tensor = at::empty(info.shape, to_scalar_type(info.dtype, path + ": tensor '" + info.name + "'"));
+  file.read(info, tensor.data_ptr());
+  return tensor;
+}
+
+std::string shape_text(at::IntArrayRef sizes) {
+  std::ostringstream text;
+  text << sizes;
+  return text.str();
+}
+
+}  // namespace
+
+void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info) {
+  write(path, network, {}, to_metadata(info, "spikeloom-model"));
+}
+
+void save_checkpoint(const std::string& path, const nn::Network& network, const ModelInfo& info,
+                     const std::string& state, const NamedTensors& optimizer_state) {
+  NamedTensors more;
+  for (const auto& [name, tensor] : optimizer_state) more.emplace_back(kOptimizerPrefix + name, tensor);
+  auto metadata = to_metadata(info, "spikeloom-checkpoint");
+  metadata[kStateKey] = state;
+  write(path, network, more, metadata);
+}
+
+void load_parameters(const std::string& path, nn::Network& network) {
+  const auto file = formats::SafetensorsFile::open(path);
+  std::vector<std::pair<at::Tensor, at::Tensor>> copies;
+  std::set<std::string> known{"voting.class_of"};
+  const auto stage = [&](const std::string& name, const at::Tensor& value) {
+    const auto* info = file.find(name);
+    if (info == nullptr) {
+      throw CheckpointError(path + ": belongs to another network: it has no tensor '" + name + "'");
+    }
+    if (at::IntArrayRef(info->shape) != value.sizes()) {
+      throw CheckpointError(path + ": belongs to another network: tensor '" + name + "' has shape " +
+                            shape_text(info->shape) + ", this network's has " + shape_text(value.sizes()));
+    }
+    copies.emplace_back(value, read(file, *info, path));
+  };
+  for (const auto& parameter : network.parameters()) {
+    known.insert(parameter.name);
+    stage(parameter.name, parameter.value);
+  }
+  stage("voting.class_of", network.class_of());
+  for (const auto& info : file.tensors()) {
+    if (known.count(info.name) == 0 && info.name.rfind(kOptimizerPrefix, 0) != 0) {
+      throw CheckpointError(path + ": belongs to another network: this one has no tensor '" + info.name + "'");
+    }
+  }
+  const at::NoGradGuard no_grad;
+  for (auto& [value, saved] : copies) value.copy_(saved);
+}
+
+CheckpointState load_checkpoint_state(const std::string& path) {
+  const auto file = formats::SafetensorsFile::open(path);
+  const auto found = file.metadata().find(kStateKey);
+  if (found == file.metadata().end()) {
+    throw CheckpointError(path + ": is a model, not a checkpoint: training cannot go on from it");
+  }
+  CheckpointState result;
+  result.state = found->second;
+  const std::string prefix = kOptimizerPrefix;
+  for (const auto& info : file.tensors()) {
+    if (info.name.rfind(prefix, 0) == 0) {
+      result.optimizer_state.emplace_back(info.name.substr(prefix.size()), read(file, info, path));
+    }
+  }
+  return result;
+}
+
+std::unique_ptr<nn::Network> load_network(const std::string& path, ModelInfo* info) {
+  *info = read_model_info(path);
+  auto network = std::make_unique<nn::Network>(info->plan(), info->recipe.network, info->recipe.seed);
+  load_parameters(path, *network);
+  return network;
+}
+
+}  // namespace spikeloom::train

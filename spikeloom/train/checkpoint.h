@@ -1,0 +1,41 @@
+#pragma once
+// Internal to train: networks and training state in safetensors files.
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spikeloom/nn/network.h"
+#include "spikeloom/train/model_info.h"
+
+namespace spikeloom::train {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// Writes a network: metadata (see model_info.h) and one tensor a parameter, plus "voting.class_of".
+/// Atomic: an existing file is replaced only by a complete one. Throws DataError.
+void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info);
+
+/// The same plus what training needs to go on: `state` (any JSON text) and further tensors, kept under
+/// "optimizer.".
+void save_checkpoint(const std::string& path, const nn::Network& network, const ModelInfo& info,
+                     const std::string& state, const NamedTensors& optimizer_state);
+
+/// Copies the parameters of a model or checkpoint into `network`, all or nothing.
+/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or not known.
+void load_parameters(const std::string& path, nn::Network& network);
+
+struct CheckpointState {
+  std::string state;
+  NamedTensors optimizer_state;
+};
+/// What save_checkpoint added to the parameters. Throws CheckpointError if it is a model, not a checkpoint.
+CheckpointState load_checkpoint_state(const std::string& path);
+
+/// The network of a model file or checkpoint, with its parameters. Throws CheckpointError, FormatError, DataError.
+std::unique_ptr<nn::Network> load_network(const std::string& path, ModelInfo* info);
+
+}  // namespace spikeloom::train

@@ -1,0 +1,83 @@
+#include "spikeloom/train/environment.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
+#include <torch/version.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "spikeloom/base/threads.h"
+#include "spikeloom/base/version.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
+
+namespace spikeloom::train {
+namespace {
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.rfind("model name", 0) == 0) {
+      const auto colon = line.find(':');
+      if (colon != std::string::npos && colon + 2 <= line.size()) return line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+// LibTorch calls whatever libblas.so.3 is: only the loaded library knows. The reference BLAS is many times slower.
+std::string blas_name() {
+  using ConfigFunction = char* (*)();
+  if (void* symbol = ::dlsym(RTLD_DEFAULT, "openblas_get_config")) {
+    return reinterpret_cast<ConfigFunction>(symbol)();
+  }
+  if (at::hasMKL()) return "MKL";
+  return "reference BLAS or unknown (slow: install libopenblas0-pthread)";
+}
+
+std::string compiler_name() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> describe_environment() {
+  return {{"spikeloom", kVersion},
+          {"compiler", compiler_name()},
+          {"libtorch", TORCH_VERSION},
+          {"onednn", at::hasMKLDNN() ? "yes" : "no (convolutions will be slow)"},
+          {"blas", blas_name()},
+          {"processor", processor_name()},
+          {"simd", kernels::cpu::simd_level()},
+          {"threads", std::to_string(num_threads())},
+          {"device", "cpu"}};
+}
+
+std::string environment_json() {
+  nlohmann::ordered_json json;
+  for (const auto& [name, value] : describe_environment()) json[name] = value;
+  return json.dump(2) + "\n";
+}
+
+void configure_threads(int count) {
+  set_num_threads(count);
+  at::set_num_threads(count);
+  using SetThreads = void (*)(int);
+  if (void* symbol = ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
+    reinterpret_cast<SetThreads>(symbol)(count);
+  }
+  at::globalContext().setFlushDenormal(true);
+  flush_denormals();
+#pragma omp parallel num_threads(count)
+  flush_denormals();  // each thread of the pool has its own control register
+}
+
+}  // namespace spikeloom::train

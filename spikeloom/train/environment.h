@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace spikeloom::train {
+
+/// What a result depends on besides the recipe, as (name, value) in a fixed order: spikeloom version, compiler,
+/// LibTorch, BLAS, processor, SIMD level, threads, device.
+std::vector<std::pair<std::string, std::string>> describe_environment();
+
+/// The same as a JSON object.
+std::string environment_json();
+
+/// Makes `count` threads the number that kernels, LibTorch and the BLAS use, and flushes denormals on the calling
+/// thread. Call once at the start of a program. Throws ConfigError (see base/threads.h).
+void configure_threads(int count);
+
+}  // namespace spikeloom::train

@@ -1,0 +1,170 @@
+#include "spikeloom/train/optimizer.h"
+
+#include <ATen/ATen.h>
+#include <torch/types.h>
+// The headers below need what <torch/types.h> declares.
+
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
+
+#include <map>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/ops/torch_compat.h"
+
+namespace spikeloom::train {
+namespace {
+
+using torch::optim::AdamOptions;
+using torch::optim::AdamParamState;
+using torch::optim::OptimizerParamGroup;
+using torch::optim::SGDOptions;
+using torch::optim::SGDParamState;
+
+double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings) {
+  switch (role) {
+    case nn::ParameterRole::kFullyConnected:
+      return settings.fully_connected_rate_factor;
+    case nn::ParameterRole::kNeuNorm:
+      return settings.neunorm_rate_factor;
+    case nn::ParameterRole::kNeuron:
+      return settings.neuron_rate_factor;
+    case nn::ParameterRole::kConvolution:
+      break;
+  }
+  return 1.0;
+}
+
+}  // namespace
+
+class Optimizer::Impl {
+ public:
+  Impl(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings)
+      : parameters_(parameters), settings_(settings) {
+    std::map<nn::ParameterRole, std::vector<at::Tensor>> by_role;
+    for (const auto& parameter : parameters) {
+      by_role[parameter.role].push_back(parameter.value);
+      values_.push_back(parameter.value);
+    }
+    std::vector<OptimizerParamGroup> groups;
+    for (auto& [role, values] : by_role) {
+      groups.emplace_back(values);
+      factors_.push_back(rate_factor(role, settings));
+    }
+    // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule, as
+    // LibTorch's optimisers do.
+    if (settings.kind == OptimizerSettings::kAdam) {
+      auto options = AdamOptions(settings.learning_rate)
+                         .betas({settings.beta1, settings.beta2})
+                         .eps(settings.epsilon)
+                         .weight_decay(settings.weight_decay);
+      optimizer_ = std::make_unique<torch::optim::Adam>(groups, options);
+    } else {
+      auto options = SGDOptions(settings.learning_rate)
+                         .momentum(settings.momentum)
+                         .weight_decay(settings.weight_decay);
+      optimizer_ = std::make_unique<torch::optim::SGD>(groups, options);
+    }
+    set_learning_rate(settings.learning_rate);
+  }
+
+  void set_learning_rate(double learning_rate) {
+    auto& groups = optimizer_->param_groups();
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const double rate = learning_rate * factors_[i];
+      if (settings_.kind == OptimizerSettings::kAdam) {
+        static_cast<AdamOptions&>(groups[i].options()).lr(rate);
+      } else {
+        static_cast<SGDOptions&>(groups[i].options()).lr(rate);
+      }
+    }
+  }
+
+  void step() {
+    if (settings_.max_gradient_norm > 0.0) {
+      torch::nn::utils::clip_grad_norm_(values_, settings_.max_gradient_norm);
+    }
+    optimizer_->step();
+    // Dropped, not zeroed: the next backward pass then hands its tensors over instead of adding to old ones.
+    for (auto& value : values_) value.mutable_grad().reset();
+  }
+
+  std::vector<std::pair<std::string, at::Tensor>> state() const {
+    std::vector<std::pair<std::string, at::Tensor>> result;
+    for (const auto& parameter : parameters_) {
+      const auto found = optimizer_->state().find(key(parameter.value));
+      if (found == optimizer_->state().end()) continue;  // no step yet
+      if (settings_.kind == OptimizerSettings::kAdam) {
+        const auto& state = static_cast<const AdamParamState&>(*found->second);
+        result.emplace_back("exp_avg." + parameter.name, state.exp_avg());
+        result.emplace_back("exp_avg_sq." + parameter.name, state.exp_avg_sq());
+        result.emplace_back("step." + parameter.name, at::full({}, state.step(), at::kLong));
+      } else if (settings_.momentum != 0.0) {
+        const auto& state = static_cast<const SGDParamState&>(*found->second);
+        result.emplace_back("momentum_buffer." + parameter.name, state.momentum_buffer());
+      }
+    }
+    return result;
+  }
+
+  void load_state(const std::vector<std::pair<std::string, at::Tensor>>& state) {
+    std::map<std::string, at::Tensor> by_name(state.begin(), state.end());
+    if (by_name.empty()) return;  // saved before the first step
+    for (const auto& parameter : parameters_) {
+      const auto take = [&](const std::string& part, bool scalar) {
+        const auto found = by_name.find(part + "." + parameter.name);
+        if (found == by_name.end()) {
+          throw CheckpointError("the checkpoint has no optimiser state '" + part + "." + parameter.name + "'");
+        }
+        if (!scalar && found->second.sizes() != parameter.value.sizes()) {
+          throw CheckpointError("the checkpoint's optimiser state '" + found->first + "' has another shape");
+        }
+        return found->second;
+      };
+      if (settings_.kind == OptimizerSettings::kAdam) {
+        auto entry = std::make_unique<AdamParamState>();
+        entry->exp_avg(like(take("exp_avg", false), parameter.value));
+        entry->exp_avg_sq(like(take("exp_avg_sq", false), parameter.value));
+        entry->step(take("step", true).item().toLong());
+        optimizer_->state()[key(parameter.value)] = std::move(entry);
+      } else if (settings_.momentum != 0.0) {
+        auto entry = std::make_unique<SGDParamState>();
+        entry->momentum_buffer(like(take("momentum_buffer", false), parameter.value));
+        optimizer_->state()[key(parameter.value)] = std::move(entry);
+      }
+    }
+  }
+
+ private:
+  // A parameter's memory order decides the order of the optimiser's arithmetic: keep it.
+  static at::Tensor like(const at::Tensor& saved, const at::Tensor& value) {
+    at::Tensor copy = at::empty_like(value, value.options().requires_grad(false));
+    copy.copy_(saved);
+    return copy;
+  }
+
+#if SPIKELOOM_TORCH_AT_LEAST(2, 1)
+  static void* key(const at::Tensor& value) { return value.unsafeGetTensorImpl(); }
+#else
+  static std::string key(const at::Tensor& value) { return c10::guts::to_string(value.unsafeGetTensorImpl()); }
+#endif
+
+  std::vector<nn::Parameter> parameters_;
+  std::vector<at::Tensor> values_;
+  OptimizerSettings settings_;
+  std::vector<double> factors_;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+};
+
+Optimizer::Optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings)
+    : impl_(std::make_unique<Impl>(parameters, settings)) {}
+Optimizer::~Optimizer() = default;
+void Optimizer::set_learning_rate(double learning_rate) { impl_->set_learning_rate(learning_rate); }
+void Optimizer::step() { impl_->step(); }
+std::vector<std::pair<std::string, at::Tensor>> Optimizer::state() const { return impl_->state(); }
+void Optimizer::load_state(const std::vector<std::pair<std::string, at::Tensor>>& state) {
+  impl_->load_state(state);
+}
+
+}  // namespace spikeloom::train

@@ -1,0 +1,36 @@
+#pragma once
+// Internal to train: LibTorch's optimisers with this project's parameter groups.
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spikeloom/nn/parameter.h"
+#include "spikeloom/train/recipe.h"
+
+namespace spikeloom::train {
+
+/// SGD with momentum or Adam, one parameter group a role, each with its own factor on the learning rate.
+class Optimizer {
+ public:
+  Optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings);
+  ~Optimizer();
+
+  /// Learning rate of the next steps, before the groups' factors.
+  void set_learning_rate(double learning_rate);
+  /// Scales the gradient to at most settings.max_gradient_norm, updates the parameters and drops the gradients.
+  void step();
+
+  /// Everything that step() remembers, by name: "momentum_buffer.conv1.weight", "exp_avg.fc1.bias", "step.fc1.bias".
+  std::vector<std::pair<std::string, at::Tensor>> state() const;
+  /// The inverse of state(). Throws CheckpointError for a missing tensor or a wrong shape.
+  void load_state(const std::vector<std::pair<std::string, at::Tensor>>& state);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spikeloom::train

@@ -1,0 +1,330 @@
+#include "spikeloom/train/recipe.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <utility>
+
+#include "spikeloom/config/toml.h"
+#include "spikeloom/model/structure.h"
+
+namespace spikeloom::train {
+namespace {
+
+using config::Range;
+template <class Value>
+using Names = std::initializer_list<std::pair<const char*, Value>>;
+
+constexpr double kUnlimited = std::numeric_limits<double>::max();
+constexpr std::int64_t kMaxInt64 = std::numeric_limits<std::int64_t>::max();
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+constexpr Range kPositive{0.0, kUnlimited, true, false};
+constexpr Range kNotNegative{0.0, kUnlimited, false, false};
+constexpr Range kZeroToOne{0.0, 1.0, false, false};
+constexpr Range kZeroToBelowOne{0.0, 1.0, false, true};
+constexpr Range kAboveZeroToOne{0.0, 1.0, true, false};
+constexpr Range kInsideZeroToOne{0.0, 1.0, true, true};
+
+/// Fills a recipe from a document; a key that is absent leaves the field at its default.
+class Reader {
+ public:
+  explicit Reader(const config::Table& root) : root_(root), table_(root) {}
+
+  void section(const char* name) { table_ = root_.table(name); }
+  void text(const char* key, std::string& value) { value = table_.get_string(key, value); }
+  void flag(const char* key, bool& value) { value = table_.get_bool(key, value); }
+  void number(const char* key, double& value, const Range& range) {
+    value = table_.get_double(key, value, range);
+  }
+  template <class Integer>
+  void integer(const char* key, Integer& value, std::int64_t min, std::int64_t max) {
+    value = static_cast<Integer>(table_.get_int(key, static_cast<std::int64_t>(value), min, max));
+  }
+  template <class Value>
+  void choice(const char* key, Value& value, Names<Value> names) {
+    value = table_.choice(key, value, names);
+  }
+
+ private:
+  config::Table root_;
+  config::Table table_;
+};
+
+/// Turns a recipe into a document that holds every key.
+class Writer {
+ public:
+  void section(const char* name) {
+    root_.push_back({name, {config::Entries{}, {}}});
+    section_ = &std::get<config::Entries>(root_.back().node.value);
+  }
+  void text(const char* key, const std::string& value) { add(key, value); }
+  void flag(const char* key, bool value) { add(key, value); }
+  void number(const char* key, double value, const Range&) { add(key, value); }
+  template <class Integer>
+  void integer(const char* key, Integer value, std::int64_t, std::int64_t) {
+    add(key, static_cast<std::int64_t>(value));
+  }
+  template <class Value>
+  void choice(const char* key, Value value, Names<Value> names) {
+    for (const auto& [name, named] : names) {
+      if (named == value) add(key, std::string(name));
+    }
+  }
+  const config::Entries& root() const { return root_; }
+
+ private:
+  template <class Value>
+  void add(const char* key, Value value) {
+    (section_ != nullptr ? *section_ : root_).push_back({key, {value, {}}});
+  }
+
+  config::Entries root_;
+  config::Entries* section_ = nullptr;
+};
+
+template <class Visitor>
+void visit_data(Visitor& visitor, data::DataSettings& data) {
+  visitor.section("data");
+  visitor.text("dataset", data.dataset);
+  visitor.integer("validation_samples", data.validation_samples, 0, kMaxInt64);
+  visitor.integer("train_limit", data.train_limit, 0, kMaxInt64);
+  visitor.integer("test_limit", data.test_limit, 0, kMaxInt64);
+  visitor.text("split", data.split);
+  visitor.integer("split_seed", data.split_seed, 0, kMaxInt64);
+  visitor.flag("standardize", data.standardize);
+  visitor.integer("crop_padding", data.crop_padding, 0, 4096);
+  visitor.flag("horizontal_flip", data.horizontal_flip);
+  visitor.integer("window_us", data.window_us, 1, kMaxInt64);
+  visitor.choice("slicing", data.slicing,
+                 {{"window", data::Slicing::kWindow},
+                  {"equal-time", data::Slicing::kEqualTime},
+                  {"equal-count", data::Slicing::kEqualCount}});
+  visitor.flag("binary_bins", data.binary_bins);
+  visitor.integer("downsample", data.downsample, 1, 4096);
+  visitor.choice("downsampling", data.downsampling,
+                 {{"pool", data::Downsampling::kPool}, {"stride", data::Downsampling::kStride}});
+  visitor.integer("max_shift", data.max_shift, 0, 4096);
+}
+
+template <class Visitor>
+void visit_network(Visitor& visitor, model::NetworkSettings& network) {
+  visitor.section("network");
+  visitor.text("structure", network.structure);
+  visitor.choice("kind", network.kind,
+                 {{"snn", model::NetworkKind::kSpiking}, {"ann", model::NetworkKind::kAnn}});
+  visitor.integer("num_steps", network.num_steps, 1, 4096);
+  visitor.flag("bias", network.bias);
+
+  visitor.section("neuron");
+  kernels::NeuronParams& neuron = network.neuron;
+  visitor.number("v_threshold", neuron.v_threshold, kPositive);
+  visitor.number("decay", neuron.decay, kZeroToOne);
+  visitor.choice("surrogate", neuron.surrogate,
+                 {{"rectangular", kernels::Surrogate::kRectangular},
+                  {"triangular", kernels::Surrogate::kTriangular},
+                  {"sigmoid", kernels::Surrogate::kSigmoid},
+                  {"arctan", kernels::Surrogate::kArctan}});
+  visitor.number("surrogate_width", neuron.surrogate_width, kPositive);
+  visitor.choice("reset", neuron.reset,
+                 {{"zero", kernels::Reset::kZero}, {"subtract", kernels::Reset::kSubtract}});
+  visitor.flag("detach_reset", neuron.detach_reset);
+  visitor.flag("learn_decay", network.learn_decay);
+  visitor.flag("learn_v_threshold", network.learn_v_threshold);
+
+  visitor.section("neunorm");
+  visitor.flag("enabled", network.neunorm.enabled);
+  visitor.number("decay", network.neunorm.decay, kZeroToBelowOne);
+  visitor.choice("scale", network.neunorm.scale,
+                 {{"mean", kernels::NeuNormScale::kMean}, {"literal", kernels::NeuNormScale::kLiteral}});
+  visitor.flag("per_channel_u", network.neunorm.per_channel_u);
+  visitor.number("u_init", network.neunorm.u_init, Range{});
+  visitor.flag("after_pooling", network.neunorm.after_pooling);
+
+  visitor.section("voting");
+  visitor.integer("neurons_per_class", network.voting.neurons_per_class, 1, 65536);
+  visitor.choice(
+      "assignment", network.voting.assignment,
+      {{"blocks", model::VotingAssignment::kBlocks}, {"random", model::VotingAssignment::kRandom}});
+
+  visitor.section("dropout");
+  visitor.number("rate", network.dropout.rate, kZeroToBelowOne);
+  visitor.flag("same_mask_each_step", network.dropout.same_mask_each_step);
+
+  visitor.section("init");
+  visitor.choice("scheme", network.init.scheme,
+                 {{"kaiming", model::InitScheme::kKaiming}, {"calibrated", model::InitScheme::kCalibrated}});
+  visitor.number("gain", network.init.gain, kPositive);
+  visitor.number("firing_rate", network.init.firing_rate, kInsideZeroToOne);
+}
+
+template <class Visitor>
+void visit_training(Visitor& visitor, Recipe& recipe) {
+  visitor.section("optimizer");
+  OptimizerSettings& optimizer = recipe.optimizer;
+  visitor.choice("kind", optimizer.kind,
+                 {{"sgd", OptimizerSettings::kSgd}, {"adam", OptimizerSettings::kAdam}});
+  visitor.number("learning_rate", optimizer.learning_rate, kPositive);
+  visitor.number("momentum", optimizer.momentum, kZeroToBelowOne);
+  visitor.number("weight_decay", optimizer.weight_decay, kNotNegative);
+  visitor.number("beta1", optimizer.beta1, kZeroToBelowOne);
+  visitor.number("beta2", optimizer.beta2, kZeroToBelowOne);
+  visitor.number("epsilon", optimizer.epsilon, kPositive);
+  visitor.number("fully_connected_rate_factor", optimizer.fully_connected_rate_factor, kNotNegative);
+  visitor.number("neuron_rate_factor", optimizer.neuron_rate_factor, kNotNegative);
+  visitor.number("neunorm_rate_factor", optimizer.neunorm_rate_factor, kNotNegative);
+  visitor.number("max_gradient_norm", optimizer.max_gradient_norm, kNotNegative);
+
+  visitor.section("schedule");
+  ScheduleSettings& schedule = recipe.schedule;
+  visitor.choice("kind", schedule.kind,
+                 {{"constant", ScheduleSettings::kConstant},
+                  {"step", ScheduleSettings::kStep},
+                  {"cosine", ScheduleSettings::kCosine}});
+  visitor.integer("step_epochs", schedule.step_epochs, 1, kMaxInt);
+  visitor.number("factor", schedule.factor, kAboveZeroToOne);
+  visitor.number("final_rate_fraction", schedule.final_rate_fraction, kZeroToOne);
+  visitor.number("warmup_epochs", schedule.warmup_epochs, kNotNegative);
+
+  visitor.section("loss");
+  LossSettings& loss = recipe.loss;
+  visitor.choice("kind", loss.kind,
+                 {{"mse", LossSettings::kMse}, {"cross-entropy", LossSettings::kCrossEntropy}});
+  visitor.choice("reduction", loss.reduction, {{"mean", LossSettings::kMean}, {"sum", LossSettings::kSum}});
+  visitor.number("vote_scale", loss.vote_scale, kPositive);
+
+  visitor.section("training");
+  TrainingSettings& training = recipe.training;
+  visitor.integer("epochs", training.epochs, 1, kMaxInt);
+  visitor.integer("batch_size", training.batch_size, 1, kMaxInt);
+  visitor.integer("eval_batch_size", training.eval_batch_size, 1, kMaxInt);
+  visitor.integer("max_iterations", training.max_iterations, 0, kMaxInt64);
+  visitor.flag("keep_best", training.keep_best);
+  visitor.integer("log_every", training.log_every, 1, kMaxInt);
+  visitor.integer("checkpoint_every", training.checkpoint_every, 1, kMaxInt);
+  visitor.number("checkpoint_minutes", training.checkpoint_minutes, kNotNegative);
+  visitor.integer("workers", training.workers, 1, 1024);
+}
+
+/// The one list of all keys, read by Reader and written by Writer.
+template <class Visitor>
+void visit(Visitor& visitor, Recipe& recipe) {
+  visitor.text("name", recipe.name);
+  visitor.text("description", recipe.description);
+  visitor.integer("seed", recipe.seed, 0, kMaxInt64);
+  visit_data(visitor, recipe.data);
+  visit_network(visitor, recipe.network);
+  visit_training(visitor, recipe);
+}
+
+bool fit_for_a_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+         c == '-';
+}
+
+std::string name_from_file(const std::string& file) {
+  std::string name = std::filesystem::path(file).stem().string();
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !fit_for_a_name(c); }, '-');
+  return name.empty() || name.front() == '.' ? "recipe" : name;
+}
+
+/// Name and description say what this file is; those of the file it extends say what that one is.
+void drop_inherited(const config::Table& root, const std::string& file, Recipe& recipe) {
+  const auto inherited = [&](const char* key) {
+    const std::string from = root.origin(key).file;
+    return from != file && from != "--set";
+  };
+  if (!root.has("name") || inherited("name")) recipe.name = name_from_file(file);
+  if (inherited("description")) recipe.description.clear();
+}
+
+/// What a name ends up in is a folder.
+void check_name(const config::Table& root, const std::string& name) {
+  const bool fit = !name.empty() && name.size() <= 100 && name.front() != '.' &&
+                   std::all_of(name.begin(), name.end(), fit_for_a_name);
+  if (!fit) {
+    throw root.error("name", "expected 1 to 100 letters, digits, '-', '_' or '.', not starting with '.'");
+  }
+}
+
+void check_structure(const config::Table& network, const std::string& structure) {
+  if (structure.empty()) {
+    throw network.error("structure",
+                        "is missing; give the network, for example \"128C3(Encoding)-AP2-512FC-Voting\"");
+  }
+  try {
+    model::parse_structure(structure);
+  } catch (const model::StructureError& error) {
+    const config::Origin where = network.origin("structure");
+    throw error.at(where.file, where.line, "network.structure");
+  }
+}
+
+void check_together(config::Table& root, const Recipe& recipe) {
+  const model::NetworkSettings& network = recipe.network;
+  if (network.kind == model::NetworkKind::kAnn) {
+    if (network.neunorm.enabled) {
+      throw root.table("neunorm").error("enabled",
+                                        "NeuNorm acts on spikes and network.kind is 'ann'; set it to false");
+    }
+    for (const char* key : {"learn_decay", "learn_v_threshold"}) {
+      if (std::string(key) == "learn_decay" ? network.learn_decay : network.learn_v_threshold) {
+        throw root.table("neuron").error(
+            key, "network.kind is 'ann', which has no spiking neurons; set it to false");
+      }
+    }
+  }
+  if (recipe.data.dataset.empty()) throw root.table("data").error("dataset", "is empty; name a data set");
+  if (recipe.schedule.warmup_epochs > recipe.training.epochs) {
+    throw root.table("schedule")
+        .error("warmup_epochs", "exceeds training.epochs = " + std::to_string(recipe.training.epochs));
+  }
+  if (recipe.training.keep_best && recipe.data.validation_samples == 0) {
+    throw root.table("training")
+        .error("keep_best",
+               "the best epoch is chosen on validation samples and there are none; set "
+               "data.validation_samples, or keep_best = false to take the last epoch");
+  }
+}
+
+Recipe read(config::Toml document, const std::string& file, const std::vector<std::string>& overrides) {
+  for (const std::string& assignment : overrides) document.apply_override(assignment);
+  Recipe recipe;
+  config::Table root = document.root();
+  Reader reader(root);
+  visit(reader, recipe);
+  root.finish();
+  drop_inherited(root, file, recipe);
+  check_name(root, recipe.name);
+  check_structure(root.table("network"), recipe.network.structure);
+  check_together(root, recipe);
+  return recipe;
+}
+
+}  // namespace
+
+bool operator==(const Recipe& a, const Recipe& b) { return to_toml(a) == to_toml(b); }
+
+Recipe load_recipe(const std::string& path, const std::vector<std::string>& overrides) {
+  return read(config::Toml::parse_file(path), path, overrides);
+}
+
+Recipe parse_recipe(const std::string& text, const std::string& name,
+                    const std::vector<std::string>& overrides) {
+  return read(config::Toml::parse_string(text, name), name, overrides);
+}
+
+std::string to_toml(const Recipe& recipe) {
+  for (const std::uint64_t seed : {recipe.seed, recipe.data.split_seed}) {
+    if (seed > static_cast<std::uint64_t>(kMaxInt64)) {
+      throw ConfigError("seed " + std::to_string(seed) + " exceeds 2^63 - 1, the largest integer of TOML");
+    }
+  }
+  Writer writer;
+  Recipe copy = recipe;
+  visit(writer, copy);
+  return config::to_toml(writer.root());
+}
+
+}  // namespace spikeloom::train

@@ -1,0 +1,99 @@
+#include "spikeloom/train/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+
+namespace spikeloom::train {
+
+namespace fs = std::filesystem;
+
+RunFolder::RunFolder(RunFolder&& other) noexcept
+    : path_(std::move(other.path_)),
+      lock_(std::exchange(other.lock_, -1)),
+      metrics_(std::exchange(other.metrics_, -1)),
+      metrics_size_(other.metrics_size_) {}
+
+RunFolder::~RunFolder() {
+  if (metrics_ >= 0) ::close(metrics_);
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void RunFolder::lock() {
+  const std::string name = file("run.lock");
+  lock_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) throw DataError(name + ": cannot create: " + std::strerror(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    throw DataError(path_ + ": another training is writing into this run folder; use another one (--out)");
+  }
+}
+
+void RunFolder::open_metrics() {
+  const std::string name = file("metrics.jsonl");
+  metrics_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (metrics_ < 0) throw DataError(name + ": cannot create: " + std::strerror(errno));
+  metrics_size_ = ::lseek(metrics_, 0, SEEK_END);
+}
+
+RunFolder RunFolder::create(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw DataError(path + ": cannot create the run folder: " + error.message());
+  RunFolder folder(path);
+  folder.lock();
+  if (fs::exists(folder.file("recipe.toml"))) {
+    throw DataError(path + ": already holds a run; go on with it (--resume " + path + ") or use another folder (--out)");
+  }
+  folder.open_metrics();
+  folder.truncate_metrics(0);
+  return folder;
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  if (!fs::is_directory(path)) throw DataError(path + ": no such run folder");
+  if (!fs::exists(path + "/checkpoint.safetensors")) {
+    throw DataError(path + ": holds no checkpoint.safetensors, so there is nothing to go on from");
+  }
+  RunFolder folder(path);
+  folder.lock();
+  folder.open_metrics();
+  return folder;
+}
+
+void RunFolder::append_metrics(const std::string& json_line) {
+  const std::string line = json_line + "\n";
+  const ssize_t written = ::write(metrics_, line.data(), line.size());
+  if (written != static_cast<ssize_t>(line.size())) {
+    const std::string reason = written < 0 ? std::strerror(errno) : "No space left on device";
+    if (written > 0) {
+      // A half line would make the file unreadable.
+      if (::ftruncate(metrics_, metrics_size_) != 0) errno = 0;
+    }
+    throw DataError(file("metrics.jsonl") + ": cannot write: " + reason);
+  }
+  metrics_size_ += written;
+}
+
+void RunFolder::truncate_metrics(std::int64_t size) {
+  if (size > metrics_size_ || ::ftruncate(metrics_, size) != 0) {
+    throw DataError(file("metrics.jsonl") + ": is shorter than the checkpoint says (" + std::to_string(size) +
+                    " bytes): it was changed by hand");
+  }
+  metrics_size_ = size;
+}
+
+std::string new_run_path(const std::string& recipe_name) {
+  const std::string base = "runs/" + recipe_name;
+  std::string path = base;
+  for (int number = 2; fs::exists(path); ++number) path = base + "-" + std::to_string(number);
+  return path;
+}
+
+}  // namespace spikeloom::train

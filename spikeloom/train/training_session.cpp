@@ -1,0 +1,369 @@
+#include "spikeloom/train/training_session.h"
+
+#include <ATen/ops/isfinite.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
+#include "spikeloom/nn/loss.h"
+#include "spikeloom/train/checkpoint.h"
+#include "spikeloom/train/environment.h"
+#include "spikeloom/train/schedule.h"
+
+namespace spikeloom::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+nlohmann::ordered_json rates_object(const LayerRates& rates) {
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (const auto& [layer, rate] : rates) object[layer] = rate;
+  return object;
+}
+
+RunFolder open_folder(const TrainingRequest& request) {
+  return request.resume ? RunFolder::open(request.run_path) : RunFolder::create(request.run_path);
+}
+
+}  // namespace
+
+TrainingSession::TrainingSession(const TrainingRequest& request, TrainingObserver& observer)
+    : request_(request), observer_(observer), recipe_(request.recipe), folder_(open_folder(request)) {}
+
+TrainingResult TrainingSession::run() {
+  if (request_.resume) recipe_ = read_model_info(folder_.file("checkpoint.safetensors")).recipe;
+  splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
+  build();
+  if (request_.resume) {
+    resume();
+  } else {
+    // The recipe's file marks the folder as a run: not before the data and the network are known to be good.
+    write_text_file(folder_.file("recipe.toml"), to_toml(recipe_));
+    if (recipe_.network.init.scheme == model::InitScheme::kCalibrated &&
+        recipe_.network.kind == model::NetworkKind::kSpiking) {
+      calibrate();
+    }
+  }
+  write_text_file(folder_.file("environment.json"), environment_json());
+
+  TrainingStart start;
+  start.run_path = folder_.path();
+  start.data_description = splits_.description;
+  start.data_root = splits_.root;
+  start.network = recipe_.network.structure;
+  start.parameters = network_->plan().parameters();
+  start.macs_per_step = network_->plan().macs_per_step();
+  start.iterations_per_epoch = batches_per_epoch_;
+  start.resumed = request_.resume;
+  start.epoch = state_.epoch;
+  start.batch = state_.batch;
+  observer_.started(start);
+
+  last_checkpoint_ = Clock::now();
+  while (!state_.finished) {
+    if (!train_epoch() || !finish_epoch()) {
+      save_checkpoint();
+      TrainingResult result = summary();
+      result.interrupted = true;
+      return result;
+    }
+  }
+  return finish();
+}
+
+ModelInfo TrainingSession::model_info() const {
+  ModelInfo info;
+  info.recipe = recipe_;
+  info.input = network_->plan().input;
+  info.class_names = splits_.train->class_names();
+  return info;
+}
+
+void TrainingSession::build() {
+  const auto shape = splits_.train->shape();
+  const auto classes = static_cast<int>(splits_.train->class_names().size());
+  auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
+  network_ = std::make_unique<nn::Network>(std::move(plan), recipe_.network, recipe_.seed);
+  optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
+  const std::int64_t batch = recipe_.training.batch_size;
+  batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
+  if (batches_per_epoch_ == 0) throw DataError(splits_.root + ": there is no training sample");
+}
+
+void TrainingSession::resume() {
+  const std::string path = folder_.file("checkpoint.safetensors");
+  load_parameters(path, *network_);
+  const auto saved = load_checkpoint_state(path);
+  optimizer_->load_state(saved.optimizer_state);
+  state_ = TrainingState::from_json(saved.state, path);
+  if (state_.batch > batches_per_epoch_) {
+    throw CheckpointError(path + ": was made on more training samples than are here (batch " +
+                          std::to_string(state_.batch) + " of " + std::to_string(batches_per_epoch_) + ")");
+  }
+  folder_.truncate_metrics(state_.metrics_size);
+}
+
+void TrainingSession::calibrate() {
+  data::LoaderSettings loading;
+  loading.batch_size = std::min<std::int64_t>(recipe_.training.batch_size, 64);
+  loading.shuffle = true;
+  loading.seed = recipe_.seed;
+  loading.workers = 0;
+  data::Loader loader(splits_.train, loading);
+  const data::Batch* batch = loader.next();
+  network_->calibrate(batch_inputs(*batch, splits_.train->shape()), recipe_.network.init.firing_rate,
+                      nn::Network::CalibrationTarget::kWeights);
+}
+
+std::int64_t TrainingSession::total_iterations() const {
+  const std::int64_t all = batches_per_epoch_ * recipe_.training.epochs;
+  return recipe_.training.max_iterations > 0 ? std::min(all, recipe_.training.max_iterations) : all;
+}
+
+bool TrainingSession::reached_limit() const { return state_.iteration >= total_iterations(); }
+
+bool TrainingSession::train_epoch() {
+  if (stopped()) return false;
+  if (reached_limit()) return true;
+  data::LoaderSettings loading;
+  loading.batch_size = recipe_.training.batch_size;
+  loading.shuffle = true;
+  loading.augment = true;
+  loading.seed = recipe_.seed;
+  loading.epoch = state_.epoch;
+  loading.workers = recipe_.training.workers;
+  loading.first_batch = state_.batch;
+  data::Loader loader(splits_.train, loading);
+  while (true) {
+    const auto start = Clock::now();
+    const data::Batch* batch = loader.next();
+    if (batch == nullptr) return true;
+    train_batch(*batch);
+    const double seconds = seconds_since(start);
+    state_.train_seconds += seconds;
+    session_seconds_ += seconds;
+    session_samples_ += batch->size;
+
+    TrainingProgress progress;
+    progress.epoch = state_.epoch;
+    progress.epochs = recipe_.training.epochs;
+    progress.batch = state_.batch;
+    progress.batches = batches_per_epoch_;
+    progress.iteration = state_.iteration;
+    progress.iterations = total_iterations();
+    progress.loss = state_.log_metrics.loss();
+    progress.mean_loss = state_.epoch_metrics.loss();
+    progress.mean_accuracy = state_.epoch_metrics.accuracy();
+    progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
+    progress.seconds_left = static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
+                            progress.samples_per_s;
+    progress.logged = state_.iteration % recipe_.training.log_every == 0;
+    if (progress.logged) {
+      log_iteration(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                     batches_per_epoch_, state_.iteration - 1));
+    }
+    observer_.progressed(progress);
+    if (reached_limit()) return true;
+    if (stopped()) return false;
+    if (recipe_.training.checkpoint_minutes > 0.0 &&
+        seconds_since(last_checkpoint_) > 60.0 * recipe_.training.checkpoint_minutes) {
+      save_checkpoint();
+    }
+  }
+}
+
+void TrainingSession::train_batch(const data::Batch& batch) {
+  optimizer_->set_learning_rate(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                                 batches_per_epoch_, state_.iteration));
+  std::vector<nn::LayerActivity> activity;
+  nn::ForwardOptions options;
+  options.training = true;
+  options.seed = recipe_.seed;
+  options.iteration = static_cast<std::uint64_t>(state_.iteration);
+  options.activity = &activity;
+  const at::Tensor labels = batch_labels(batch);
+  const at::Tensor votes = network_->forward(batch_inputs(batch, splits_.train->shape()), options);
+  const at::Tensor loss = recipe_loss(votes, labels, recipe_.loss);
+  const double loss_value = loss.item().toDouble();
+  if (!std::isfinite(loss_value)) check_finite(loss_value);
+  loss.backward();
+  optimizer_->step();
+  network_->clamp_neuron_parameters();
+  state_.epoch_rates.add(activity);
+  state_.log_rates.add(activity);
+  const std::int64_t correct = nn::count_correct(votes, labels);
+  state_.epoch_metrics.add(loss_value, correct, batch.size);
+  state_.log_metrics.add(loss_value, correct, batch.size);
+  ++state_.batch;
+  ++state_.iteration;
+}
+
+void TrainingSession::check_finite(double loss) {
+  // A LIF layer turns NaN into silence, so that the loss can stay finite: the weights are looked at as well.
+  const at::NoGradGuard no_grad;
+  std::string where;
+  for (const auto& parameter : network_->parameters()) {
+    if (!std::isfinite(parameter.value.sum().item().toDouble())) {
+      where = "the weights '" + parameter.name + "' are not finite";
+      break;
+    }
+  }
+  if (where.empty() && std::isfinite(loss)) return;
+  if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
+  const std::string checkpoint = folder_.file("checkpoint.safetensors");
+  throw NumericsError("training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
+                      std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
+                      "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
+                      "; lower optimizer.learning_rate or set optimizer.max_gradient_norm");
+}
+
+void TrainingSession::report_layers(const LayerRates& rates) {
+  constexpr double kSilent = 1e-6, kSaturated = 0.95;
+  for (const auto& [layer, rate] : rates) {
+    const bool silent = rate < kSilent;
+    if (!silent && rate <= kSaturated) continue;
+    if (!reported_.insert(layer).second) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6f", rate);
+    observer_.warned("layer " + layer + (silent ? " does not fire" : " fires at nearly every step") +
+                     " (firing rate " + text + "), so it " +
+                     (silent ? "passes nothing on and does not learn: raise init.gain, use init.scheme = "
+                               "\"calibrated\" or lower neuron.v_threshold"
+                             : "carries no information: lower init.gain, use init.scheme = \"calibrated\" or raise "
+                               "neuron.v_threshold"));
+  }
+}
+
+void TrainingSession::log_iteration(double learning_rate) {
+  check_finite(state_.log_metrics.loss());
+  const LayerRates rates = state_.log_rates.rates();
+  report_layers(rates);
+  nlohmann::ordered_json line = {{"kind", "train"},
+                                 {"epoch", state_.epoch + 1},
+                                 {"iteration", state_.iteration},
+                                 {"loss", state_.log_metrics.loss()},
+                                 {"accuracy", state_.log_metrics.accuracy()},
+                                 {"learning_rate", learning_rate},
+                                 {"samples_per_s", static_cast<double>(session_samples_) / session_seconds_},
+                                 {"train_seconds", state_.train_seconds},
+                                 {"firing_rates", rates_object(rates)}};
+  folder_.append_metrics(line.dump());
+  state_.log_metrics = RunningMetrics();
+  state_.log_rates.clear();
+}
+
+EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dataset>& dataset,
+                                           const std::string& split) {
+  NetworkEvaluation settings;
+  settings.batch_size = recipe_.training.eval_batch_size;
+  settings.workers = recipe_.training.workers;
+  settings.loss = recipe_.loss;
+  settings.stop = request_.stop;
+  settings.progress = [&](std::int64_t done, std::int64_t total) { observer_.evaluating(split, done, total); };
+  return evaluate_network(*network_, dataset, settings);
+}
+
+bool TrainingSession::finish_epoch() {
+  EpochReport report;
+  report.epoch = state_.epoch;
+  report.epochs = recipe_.training.epochs;
+  report.train_loss = state_.epoch_metrics.loss();
+  report.train_accuracy = state_.epoch_metrics.accuracy();
+  report.learning_rate = learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                          batches_per_epoch_, std::max<std::int64_t>(state_.iteration - 1, 0));
+  report.samples_per_s = session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
+  report.seconds = state_.train_seconds;
+  report.firing_rates = state_.epoch_rates.rates();
+  report_layers(report.firing_rates);
+  check_finite(report.train_loss);
+  if (splits_.validation) {
+    const auto validation = evaluate(splits_.validation, "validation");
+    if (validation.samples < splits_.validation->size()) return false;  // stopped: done again after resuming
+    report.has_validation = true;
+    report.validation_loss = validation.loss;
+    report.validation_accuracy = validation.accuracy;
+    state_.last_validation = validation.accuracy;
+    if (validation.accuracy > state_.best_validation) {
+      state_.best_validation = validation.accuracy;
+      state_.best_epoch = state_.epoch;
+      if (recipe_.training.keep_best) save_model(folder_.file("best.safetensors"), *network_, model_info());
+    }
+  }
+  nlohmann::ordered_json line = {{"kind", "epoch"},
+                                 {"epoch", state_.epoch + 1},
+                                 {"iteration", state_.iteration},
+                                 {"train_loss", report.train_loss},
+                                 {"train_accuracy", report.train_accuracy}};
+  if (report.has_validation) {
+    line["validation_loss"] = report.validation_loss;
+    line["validation_accuracy"] = report.validation_accuracy;
+  }
+  line["learning_rate"] = report.learning_rate;
+  line["samples_per_s"] = report.samples_per_s;
+  line["train_seconds"] = state_.train_seconds;
+  line["firing_rates"] = rates_object(report.firing_rates);
+  folder_.append_metrics(line.dump());
+  last_rates_ = report.firing_rates;
+  observer_.epoch_ended(report);
+
+  ++state_.epoch;
+  state_.batch = 0;
+  state_.epoch_metrics = RunningMetrics();
+  state_.epoch_rates.clear();
+  state_.finished = state_.epoch >= recipe_.training.epochs || reached_limit();
+  if (state_.finished || state_.epoch % recipe_.training.checkpoint_every == 0) save_checkpoint();
+  return true;
+}
+
+void TrainingSession::save_checkpoint() {
+  check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
+  state_.metrics_size = folder_.metrics_size();
+  train::save_checkpoint(folder_.file("checkpoint.safetensors"), *network_, model_info(), state_.to_json(),
+                         optimizer_->state());
+  last_checkpoint_ = Clock::now();
+}
+
+TrainingResult TrainingSession::finish() {
+  TrainingResult result = summary();
+  result.selection = "last epoch";
+  if (recipe_.training.keep_best && state_.best_epoch >= 0) {
+    load_parameters(folder_.file("best.safetensors"), *network_);
+    result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
+    result.validation_accuracy = state_.best_validation;
+  }
+  result.model_path = folder_.file("model.safetensors");
+  save_model(result.model_path, *network_, model_info());
+  if (splits_.test) {
+    const auto test = evaluate(splits_.test, "test");
+    if (test.samples < splits_.test->size()) {
+      result.interrupted = true;  // the checkpoint says "finished": resuming only tests
+      return result;
+    }
+    result.has_test = true;
+    result.test_accuracy = test.accuracy;
+    result.test_loss = test.loss;
+    result.test_samples = test.samples;
+    result.firing_rates = test.firing_rates;
+    folder_.append_metrics(nlohmann::ordered_json{{"kind", "test"},
+                                                  {"iteration", state_.iteration},
+                                                  {"selection", result.selection},
+                                                  {"test_loss", test.loss},
+                                                  {"test_accuracy", test.accuracy},
+                                                  {"samples", test.samples},
+                                                  {"firing_rates", rates_object(test.firing_rates)}}
+                               .dump());
+  }
+  write_text_file(folder_.file("result.json"), to_json(result, recipe_) + "\n");
+  return result;
+}
+
+}  // namespace spikeloom::train

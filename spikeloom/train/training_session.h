@@ -1,0 +1,93 @@
+#pragma once
+// Internal to train: one training from start (or resume) to result.
+#include <chrono>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "spikeloom/data/registry.h"
+#include "spikeloom/nn/network.h"
+#include "spikeloom/train/evaluate_network.h"
+#include "spikeloom/train/model_info.h"
+#include "spikeloom/train/optimizer.h"
+#include "spikeloom/train/run_folder.h"
+#include "spikeloom/train/trainer.h"
+
+namespace spikeloom::train {
+
+/// Sums over the batches since some point.
+struct RunningMetrics {
+  double loss_sum = 0.0;
+  std::int64_t correct = 0;
+  std::int64_t samples = 0;
+
+  void add(double loss, std::int64_t correct_count, std::int64_t count);
+  double loss() const { return samples > 0 ? loss_sum / static_cast<double>(samples) : 0.0; }
+  double accuracy() const {
+    return samples > 0 ? static_cast<double>(correct) / static_cast<double>(samples) : 0.0;
+  }
+};
+
+/// Where a training stands: all that a checkpoint holds besides tensors.
+struct TrainingState {
+  int epoch = 0;                 ///< from 0
+  std::int64_t batch = 0;        ///< batches done in this epoch
+  std::int64_t iteration = 0;    ///< batches done since the first epoch
+  RunningMetrics epoch_metrics;
+  RunningMetrics log_metrics;    ///< since the last line in metrics.jsonl
+  FiringRates epoch_rates;
+  FiringRates log_rates;
+  double train_seconds = 0.0;
+  double best_validation = -1.0;
+  int best_epoch = -1;
+  double last_validation = -1.0;
+  bool finished = false;
+  std::int64_t metrics_size = 0;
+
+  std::string to_json() const;
+  /// Throws CheckpointError if the text is damaged.
+  static TrainingState from_json(const std::string& text, const std::string& path);
+};
+
+class TrainingSession {
+ public:
+  TrainingSession(const TrainingRequest& request, TrainingObserver& observer);
+  TrainingResult run();
+
+ private:
+  void build();
+  void resume();
+  void calibrate();
+  /// False if it was stopped before the end.
+  bool train_epoch();
+  void train_batch(const data::Batch& batch);
+  bool finish_epoch();
+  void check_finite(double loss);
+  void report_layers(const LayerRates& rates);
+  void log_iteration(double learning_rate);
+  void save_checkpoint();
+  EvaluationResult evaluate(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
+  TrainingResult finish();
+  TrainingResult summary() const;
+  bool stopped() const { return request_.stop != nullptr && *request_.stop; }
+  std::int64_t total_iterations() const;
+  bool reached_limit() const;
+  ModelInfo model_info() const;
+
+  TrainingRequest request_;
+  TrainingObserver& observer_;
+  Recipe recipe_;
+  RunFolder folder_;
+  data::DataSplits splits_;
+  std::unique_ptr<nn::Network> network_;
+  std::unique_ptr<Optimizer> optimizer_;
+  TrainingState state_;
+  std::int64_t batches_per_epoch_ = 0;
+  LayerRates last_rates_;
+  std::set<std::string> reported_;         ///< layers whose silence or saturation was said already
+  std::int64_t session_samples_ = 0;
+  double session_seconds_ = 0.0;
+  std::chrono::steady_clock::time_point last_checkpoint_;
+};
+
+}  // namespace spikeloom::train

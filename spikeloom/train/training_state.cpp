@@ -1,0 +1,85 @@
+#include <nlohmann/json.hpp>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/train/training_session.h"
+
+namespace spikeloom::train {
+namespace {
+
+nlohmann::ordered_json to_object(const RunningMetrics& metrics) {
+  return {{"loss_sum", metrics.loss_sum}, {"correct", metrics.correct}, {"samples", metrics.samples}};
+}
+
+nlohmann::ordered_json to_array(const FiringRates& rates) {
+  auto array = nlohmann::ordered_json::array();
+  for (const auto& layer : rates.layers) array.push_back({layer.name, layer.spikes, layer.neuron_steps});
+  return array;
+}
+
+FiringRates to_rates(const nlohmann::json& array) {
+  FiringRates rates;
+  for (const auto& layer : array) {
+    rates.layers.push_back(
+        {layer.at(0).get<std::string>(), layer.at(1).get<double>(), layer.at(2).get<double>()});
+  }
+  return rates;
+}
+
+RunningMetrics to_metrics(const nlohmann::json& object) {
+  RunningMetrics metrics;
+  metrics.loss_sum = object.at("loss_sum").get<double>();
+  metrics.correct = object.at("correct").get<std::int64_t>();
+  metrics.samples = object.at("samples").get<std::int64_t>();
+  return metrics;
+}
+
+}  // namespace
+
+void RunningMetrics::add(double loss, std::int64_t correct_count, std::int64_t count) {
+  loss_sum += loss * static_cast<double>(count);
+  correct += correct_count;
+  samples += count;
+}
+
+std::string TrainingState::to_json() const {
+  // nlohmann-json writes the shortest text that reads back as the same double: resuming loses no bit.
+  nlohmann::ordered_json json = {{"epoch", epoch},
+                                 {"batch", batch},
+                                 {"iteration", iteration},
+                                 {"epoch_metrics", to_object(epoch_metrics)},
+                                 {"log_metrics", to_object(log_metrics)},
+                                 {"epoch_rates", to_array(epoch_rates)},
+                                 {"log_rates", to_array(log_rates)},
+                                 {"train_seconds", train_seconds},
+                                 {"best_validation", best_validation},
+                                 {"best_epoch", best_epoch},
+                                 {"last_validation", last_validation},
+                                 {"finished", finished},
+                                 {"metrics_size", metrics_size}};
+  return json.dump();
+}
+
+TrainingState TrainingState::from_json(const std::string& text, const std::string& path) {
+  TrainingState state;
+  try {
+    const auto json = nlohmann::json::parse(text);
+    state.epoch = json.at("epoch").get<int>();
+    state.batch = json.at("batch").get<std::int64_t>();
+    state.iteration = json.at("iteration").get<std::int64_t>();
+    state.epoch_metrics = to_metrics(json.at("epoch_metrics"));
+    state.log_metrics = to_metrics(json.at("log_metrics"));
+    state.epoch_rates = to_rates(json.at("epoch_rates"));
+    state.log_rates = to_rates(json.at("log_rates"));
+    state.train_seconds = json.at("train_seconds").get<double>();
+    state.best_validation = json.at("best_validation").get<double>();
+    state.best_epoch = json.at("best_epoch").get<int>();
+    state.last_validation = json.at("last_validation").get<double>();
+    state.finished = json.at("finished").get<bool>();
+    state.metrics_size = json.at("metrics_size").get<std::int64_t>();
+  } catch (const nlohmann::json::exception&) {
+    throw CheckpointError(path + ": its training state is damaged");
+  }
+  return state;
+}
+
+}  // namespace spikeloom::train
