@@ -11,7 +11,7 @@ struct Case {
   std::int64_t neurons;
 };
 
-// None, one, around the lanes of a vector, around the chunk of 1024, and enough for threads.
+// None, one, around the lanes of a vector, around the unit of 1024 neurons, and enough for threads.
 const Case kCases[] = {{0, 5},  {4, 0},    {1, 1},    {1, 7},    {3, 1},
                        {5, 33}, {4, 1023}, {3, 1024}, {2, 1025}, {6, 20011}};
 
@@ -103,10 +103,11 @@ TYPED_TEST(LifMatchTest, EqualsTheReference) {
   }
 }
 
-// Blocks grow once there are more than kMaxBlocks chunks; sums must not depend on the number of threads.
+// Blocks grow once there are more than kMaxBlocks units of 1024 neurons, here to more than the 4096 walked at
+// a time; sums must not depend on the number of threads.
 TYPED_TEST(LifMatchTest, ManyNeuronsAndAnyNumberOfThreads) {
   using T = TypeParam;
-  const LifSize size{3, 300001, false};
+  const LifSize size{2, 1310001, false};
   NeuronParams params;
   params.surrogate = Surrogate::kTriangular;
   const auto input = random_values<T>(size.num_steps * size.neurons, 7);
@@ -125,6 +126,35 @@ TYPED_TEST(LifMatchTest, ManyNeuronsAndAnyNumberOfThreads) {
       if (count == 1) first = got.gradients;
       EXPECT_EQ(got.gradients.decay, first.decay) << backend.name << " threads " << count;
       EXPECT_EQ(got.gradients.v_threshold, first.v_threshold) << backend.name << " threads " << count;
+    }
+  }
+}
+
+// Large aligned outputs are written past the caches.
+TYPED_TEST(LifMatchTest, StreamedOutput) {
+  using T = TypeParam;
+  const LifSize size{3, 3 << 20, false};
+  const auto input = random_values<T>(size.num_steps * size.neurons, 9);
+  const auto count = static_cast<std::size_t>(size.num_steps * size.neurons);
+  constexpr std::size_t kSlack = 64 / sizeof(T);
+  const auto aligned = [](std::vector<T>& values) {
+    return values.data() + (64 - reinterpret_cast<std::uintptr_t>(values.data()) % 64) % 64 / sizeof(T);
+  };
+  const ThreadCount threads(2);
+  for (const Reset reset : {Reset::kZero, Reset::kSubtract}) {
+    NeuronParams params;
+    params.reset = reset;
+    std::vector<T> want_v(count), want(count);
+    const std::int64_t fired =
+        Backend{"reference"}.lif_forward<T>(size, params, input.data(), want_v.data(), want.data());
+    for (const Backend& backend : cpu_backends()) {
+      std::vector<T> v_pre(count + kSlack, T(-1)), spikes(count + kSlack, T(-1));
+      EXPECT_EQ(backend.lif_forward<T>(size, params, input.data(), aligned(v_pre), aligned(spikes)), fired);
+      EXPECT_EQ(std::memcmp(aligned(v_pre), want_v.data(), count * sizeof(T)), 0) << backend.name;
+      EXPECT_EQ(std::memcmp(aligned(spikes), want.data(), count * sizeof(T)), 0) << backend.name;
+      std::fill(spikes.begin(), spikes.end(), T(-1));
+      EXPECT_EQ(backend.lif_forward<T>(size, params, input.data(), nullptr, aligned(spikes)), fired);
+      EXPECT_EQ(std::memcmp(aligned(spikes), want.data(), count * sizeof(T)), 0) << backend.name;
     }
   }
 }

@@ -17,7 +17,7 @@
 namespace spikeloom::kernels::cpu {
 
 // Neurons whose state is walked over all steps at a time: it and one row of each array stay in L1.
-constexpr std::int64_t kForwardChunk = 4096;
+constexpr std::int64_t kForwardChunk = 1024;
 // An output of this size is out of the caches before the next layer reads it: written past them, its lines
 // need not be read first.
 constexpr std::int64_t kStreamBytes = std::int64_t{32} << 20;
