@@ -1,0 +1,82 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <sstream>
+
+#include "spikeloom/base/files.h"
+#include "spikeloom/model/plan.h"
+#include "spikeloom/train/recipe.h"
+
+namespace spikeloom::train {
+namespace {
+
+const std::string kDocs = std::string(SPIKELOOM_SOURCE_DIR) + "/docs/";
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<std::string> cells_of(const std::string& row) {
+  std::vector<std::string> cells;
+  std::istringstream stream(row);
+  for (std::string cell; std::getline(stream, cell, '|');) {
+    const std::size_t first = cell.find_first_not_of(" `");
+    cells.push_back(first == std::string::npos ? ""
+                                               : cell.substr(first, cell.find_last_not_of(" `") - first + 1));
+  }
+  return cells;
+}
+
+TEST(RecipeDocumentation, HasEveryKeyWithItsDefaultAndNoOther) {
+  std::set<std::string> written, documented;
+  std::string section;
+  for (const std::string& line : lines_of(to_toml(Recipe{}))) {
+    if (line.empty()) continue;
+    if (line.front() == '[') {
+      section = line.substr(1, line.size() - 2) + ".";
+    } else {
+      written.insert(section + line);
+    }
+  }
+  section.clear();
+  for (const std::string& line : lines_of(read_text_file(kDocs + "recipes.md"))) {
+    if (line.rfind("## [", 0) == 0) section = line.substr(4, line.size() - 5) + ".";
+    if (line.rfind("| `", 0) != 0) continue;
+    const std::vector<std::string> cells = cells_of(line);
+    ASSERT_EQ(cells.size(), 7u) << line;
+    EXPECT_FALSE(cells[2].empty() || cells[5].empty() || cells[6].empty()) << line;
+    documented.insert(section + cells[1] + " = " + cells[3]);
+  }
+  EXPECT_GT(written.size(), 60u);
+  for (const std::string& line : written) EXPECT_EQ(documented.count(line), 1u) << "not in docs: " << line;
+  for (const std::string& line : documented) EXPECT_EQ(written.count(line), 1u) << "only in docs: " << line;
+}
+
+std::string rounded(std::int64_t count, double unit, int digits) {
+  std::ostringstream text;
+  text.setf(std::ios::fixed);
+  text.precision(digits);
+  text << static_cast<double>(count) / unit;
+  return text.str();
+}
+
+TEST(StructureDocumentation, TableOfNetworksIsRight) {
+  int rows = 0;
+  for (const std::string& line : lines_of(read_text_file(kDocs + "structure.md"))) {
+    const std::vector<std::string> cells = cells_of(line);
+    if (cells.size() < 6 || cells[2].find("-Voting") == std::string::npos) continue;
+    ++rows;
+    model::NetworkSettings settings;
+    settings.structure = cells[2];
+    const model::NetworkPlan plan = model::plan_network(settings, model::parse_shape(cells[3]), 10);
+    EXPECT_EQ(cells[4], rounded(plan.parameters(), 1e6, 2)) << line;
+    EXPECT_EQ(cells[5], rounded(plan.macs_per_step(), 1e9, 3)) << line;
+  }
+  EXPECT_EQ(rows, 12);
+}
+
+}  // namespace
+}  // namespace spikeloom::train

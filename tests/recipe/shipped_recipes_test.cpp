@@ -1,0 +1,137 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <map>
+
+#include "spikeloom/model/plan.h"
+#include "spikeloom/train/recipe.h"
+
+namespace spikeloom::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRecipes = fs::path(SPIKELOOM_SOURCE_DIR) / "recipes";
+
+std::vector<std::string> shipped() {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(kRecipes)) {
+    if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(kRecipes).string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Recipe load(const std::string& file) { return load_recipe((kRecipes / file).string()); }
+
+/// What the data set hands to the network.
+model::Shape input_of(const data::DataSettings& settings) {
+  const std::map<std::string, model::Shape> shapes = {{"mnist", {1, 28, 28}},
+                                                      {"fashion-mnist", {1, 28, 28}},
+                                                      {"cifar10", {3, 32, 32}},
+                                                      {"n-mnist", {2, 34, 34}},
+                                                      {"dvs-cifar10", {2, 128, 128}}};
+  model::Shape shape = shapes.at(settings.dataset);
+  shape.height /= settings.downsample;
+  shape.width /= settings.downsample;
+  return shape;
+}
+
+class ShippedRecipe : public testing::TestWithParam<std::string> {};
+
+TEST_P(ShippedRecipe, LoadsPlansAndSurvivesWriting) {
+  ASSERT_EQ(fs::path(GetParam()).extension(), ".toml") << "recipes/ holds recipes and nothing else";
+  const Recipe recipe = load(GetParam());
+  EXPECT_EQ(recipe.name, fs::path(GetParam()).stem().string());
+  EXPECT_FALSE(recipe.description.empty());
+  const model::NetworkPlan plan = model::plan_network(recipe.network, input_of(recipe.data), 10);
+  EXPECT_GT(plan.parameters(), 0);
+  EXPECT_TRUE(parse_recipe(to_toml(recipe), "written.toml") == recipe);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ShippedRecipe, testing::ValuesIn(shipped()), [](const auto& file) {
+  std::string name = file.param;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  return name;
+});
+
+TEST(ShippedRecipes, CoverThePapersExperiments) {
+  for (const char* file : {"s", "m", "alexnet", "cifarnet", "s-neunorm", "m-neunorm", "alexnet-neunorm",
+                           "cifarnet-neunorm", "s-ann", "m-ann", "alexnet-ann", "cifarnet-ann"}) {
+    EXPECT_EQ(load(std::string("cifar10/") + file + ".toml").data.dataset, "cifar10");
+  }
+  for (const char* set : {"n-mnist", "dvs-cifar10"}) {
+    for (const std::string net : {"s", "m", "l", "v1"}) {
+      EXPECT_EQ(load(std::string(set) + "/" + net + ".toml").data.dataset, set);
+      EXPECT_TRUE(load(std::string(set) + "/" + net + "-neunorm.toml").network.neunorm.enabled);
+      EXPECT_EQ(load(std::string(set) + "/" + net + "-ann.toml").network.kind, model::NetworkKind::kAnn);
+    }
+  }
+}
+
+TEST(ShippedRecipes, StepsDifferFromTheirNetworkInTheStepsOnly) {
+  for (const std::string net : {"alexnet", "alexnet-neunorm", "cifarnet", "cifarnet-neunorm"}) {
+    Recipe expected = load("cifar10/" + net + ".toml");
+    for (int steps = 1; steps <= 12; ++steps) {
+      const std::string digits = (steps < 10 ? "0" : "") + std::to_string(steps);
+      const Recipe recipe = load("cifar10/steps/" + net + "-t" + digits + ".toml");
+      expected.name = net + "-t" + digits;
+      expected.description = recipe.description;
+      expected.network.num_steps = steps;
+      EXPECT_TRUE(recipe == expected) << recipe.name;
+      EXPECT_NE(recipe.description.find("T = " + std::to_string(steps)), std::string::npos);
+    }
+  }
+}
+
+struct Experiment {
+  const char* file;
+  double v_threshold, surrogate_width, decay, neunorm_decay, dropout;
+  int epochs;
+  double parameters_m, parameters_unit, gmacs;
+};
+
+TEST(ShippedRecipes, HaveThePapersSettingsAndSizes) {
+  const Experiment experiments[] = {{"cifar10/cifarnet.toml", .75, 1.0, .25, .8, .5, 120, 45.05, 0.01, 1.246},
+                                    {"cifar10/alexnet.toml", .75, 1.0, .25, .8, .5, 120, 21.3, 0.1, 0.615},
+                                    {"n-mnist/l.toml", .05, .1, .3, .9, 0, 300, 27.7, 0.1, 0.710},
+                                    {"dvs-cifar10/l.toml", .05, .1, .35, .9, 0, 300, 41.8, 0.1, 1.084}};
+  for (const Experiment& one : experiments) {
+    const Recipe recipe = load(one.file);
+    EXPECT_EQ(recipe.network.neuron.v_threshold, one.v_threshold) << one.file;
+    EXPECT_EQ(recipe.network.neuron.surrogate_width, one.surrogate_width) << one.file;
+    EXPECT_EQ(recipe.network.neuron.decay, one.decay) << one.file;
+    EXPECT_EQ(recipe.network.neunorm.decay, one.neunorm_decay) << one.file;
+    EXPECT_EQ(recipe.network.dropout.rate, one.dropout) << one.file;
+    EXPECT_EQ(recipe.training.epochs, one.epochs) << one.file;
+    const model::NetworkPlan plan = model::plan_network(recipe.network, input_of(recipe.data), 10);
+    EXPECT_NEAR(static_cast<double>(plan.parameters()) / 1e6, one.parameters_m, one.parameters_unit / 2)
+        << one.file;
+    EXPECT_NEAR(static_cast<double>(plan.macs_per_step()) / 1e9, one.gmacs, 0.0005) << one.file;
+  }
+  const Recipe cifar10 = load("cifar10/cifarnet.toml");
+  EXPECT_EQ(cifar10.optimizer.kind, OptimizerSettings::kSgd);
+  EXPECT_EQ(cifar10.optimizer.learning_rate, 0.1);
+  EXPECT_EQ(cifar10.optimizer.fully_connected_rate_factor, 0.1);
+  EXPECT_EQ(cifar10.schedule.kind, ScheduleSettings::kStep);
+  EXPECT_EQ(cifar10.schedule.step_epochs, 40);
+  EXPECT_EQ(cifar10.training.batch_size, 10);
+  EXPECT_EQ(cifar10.network.num_steps, 8);
+  EXPECT_EQ(cifar10.data.crop_padding, 4);
+  EXPECT_TRUE(cifar10.data.standardize && cifar10.data.horizontal_flip);
+  const Recipe n_mnist = load("n-mnist/l.toml");
+  EXPECT_EQ(n_mnist.optimizer.kind, OptimizerSettings::kAdam);
+  EXPECT_EQ(n_mnist.optimizer.learning_rate, 1e-4);
+  EXPECT_EQ(n_mnist.network.num_steps, 15);
+  EXPECT_EQ(n_mnist.data.window_us, 5000);
+  const Recipe dvs = load("dvs-cifar10/l.toml");
+  EXPECT_EQ(dvs.network.num_steps, 10);
+  EXPECT_EQ(dvs.data.split, "paper");
+  EXPECT_EQ(dvs.data.downsampling, data::Downsampling::kStride);
+}
+
+}  // namespace
+}  // namespace spikeloom::train
