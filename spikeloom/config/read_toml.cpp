@@ -14,14 +14,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 20;
-// Each dot of a dotted key can open a table within a table: bounds the depth of recursion.
+// Each dot of a dotted key can open a table within a table, which the parser frees recursively.
 constexpr int kMaxDots = 4096;
+constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxChain = 16;
 const char* const kOverrideFile = "--set";
 
-Node convert(const toml::node& node, const std::string& file);
+Node convert(const toml::node& node, const std::string& file, int depth);
 
-Entries convert_table(const toml::table& table, const std::string& file) {
+Entries convert_table(const toml::table& table, const std::string& file, int depth) {
   // toml++ keeps keys sorted; the order in which they were written is what a reader of the output expects.
   std::vector<std::pair<const toml::key*, const toml::node*>> members;
   for (auto&& [key, node] : table) members.emplace_back(&key, &node);
@@ -31,16 +32,20 @@ Entries convert_table(const toml::table& table, const std::string& file) {
   });
   Entries entries;
   for (const auto& [key, node] : members) {
-    Node value = convert(*node, file);
+    Node value = convert(*node, file, depth);
     value.origin.line = static_cast<int>(key->source().begin.line);
     entries.push_back({std::string(key->str()), std::move(value)});
   }
   return entries;
 }
 
-Node convert(const toml::node& node, const std::string& file) {
+Node convert(const toml::node& node, const std::string& file, int depth) {
   Node result;
   result.origin = {file, static_cast<int>(node.source().begin.line)};
+  if (depth > kMaxDepth) {
+    throw ConfigError("tables and lists nested more than " + std::to_string(kMaxDepth) + " deep", file,
+                      result.origin.line);
+  }
   if (const auto* flag = node.as_boolean()) {
     result.value = flag->get();
   } else if (const auto* integer = node.as_integer()) {
@@ -50,14 +55,14 @@ Node convert(const toml::node& node, const std::string& file) {
   } else if (const auto* text = node.as_string()) {
     result.value = text->get();
   } else if (const auto* table = node.as_table()) {
-    result.value = convert_table(*table, file);
+    result.value = convert_table(*table, file, depth + 1);
   } else if (const auto* array = node.as_array()) {
     List list;
     for (const toml::node& item : *array) {
       if (item.is_table()) {
         throw ConfigError("a list of tables is not supported; use a table", file, result.origin.line);
       }
-      list.push_back(convert(item, file));
+      list.push_back(convert(item, file, depth + 1));
     }
     result.value = std::move(list);
   } else {
@@ -82,7 +87,7 @@ Node parse(const std::string& text, const std::string& file) {
   }
   try {
     Node root;
-    root.value = convert_table(toml::parse(text, file), file);
+    root.value = convert_table(toml::parse(text, file), file, 0);
     root.origin = {file, 0};
     return root;
   } catch (const toml::parse_error& error) {
@@ -203,8 +208,7 @@ void Toml::apply_override(const std::string& assignment) {
   }
   const std::string path = trimmed(assignment.substr(0, equals));
   const std::vector<std::string> parts = split_path(path);
-  constexpr std::size_t kMaxDepth = 16;
-  if (parts.size() > kMaxDepth) {
+  if (parts.size() > static_cast<std::size_t>(kMaxDepth)) {
     throw ConfigError("a key of more than " + std::to_string(kMaxDepth) + " parts", kOverrideFile, 0, path);
   }
   if (parts.size() == 1 && parts.front() == "extends") {

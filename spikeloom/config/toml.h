@@ -8,8 +8,8 @@
 namespace spikeloom::config {
 
 /// A TOML document, `extends` resolved. Dates and lists of tables are not supported.
-/// Limits, so that a hostile file cannot exhaust memory or stack: 1 MiB and 4096 dots a file, 16 files in a
-/// chain.
+/// Limits, so that a hostile file cannot exhaust memory or stack: 1 MiB, 4096 dots and 32 levels a file, 16
+/// files in a chain.
 class Toml {
  public:
   /// Reads a file. `extends = "other.toml"` at the top, relative to the file, is read first and the file laid

@@ -203,7 +203,7 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.integer("log_every", training.log_every, 1, kMaxInt);
   visitor.integer("checkpoint_every", training.checkpoint_every, 1, kMaxInt);
   visitor.number("checkpoint_minutes", training.checkpoint_minutes, kNotNegative);
-  visitor.integer("workers", training.workers, 1, 1024);
+  visitor.integer("workers", training.workers, 0, 1024);
 }
 
 /// The one list of all keys, read by Reader and written by Writer.

@@ -54,10 +54,10 @@ struct TrainingSettings {
   std::int64_t max_iterations = 0;  ///< stop after so many batches of training; 0 = no limit
   /// false: the model is that of the last epoch; true: of the epoch that is best on the validation samples.
   bool keep_best = false;
-  int log_every = 50;        ///< iterations
-  int checkpoint_every = 1;  ///< epochs
+  int log_every = 50;                ///< iterations
+  int checkpoint_every = 1;          ///< epochs
   double checkpoint_minutes = 10.0;  ///< also save inside an epoch when so many minutes have passed; 0 = off
-  int workers = 1;
+  int workers = 1;                   ///< threads that read samples ahead; 0: read when needed
 };
 
 struct Recipe {

@@ -53,11 +53,18 @@ TEST(Toml, HostileSizesAreRefused) {
   EXPECT_NE(refusal("a = " + std::string(100000, '[')), "");
 }
 
-TEST(Toml, DeepestTableThatIsAcceptedIsHandled) {
-  std::string deep = "a";
-  for (int i = 0; i < 4000; ++i) deep += ".a";
-  const Toml document = Toml::parse_string(deep + " = 1\n", "a.toml");
-  EXPECT_NE(document.to_string().find("a = 1"), std::string::npos);
+std::string nested(int levels) {
+  std::string key = "a";
+  for (int i = 0; i < levels; ++i) key += ".a";
+  return key + " = 1\n";
+}
+
+TEST(Toml, DepthIsLimited) {
+  EXPECT_NE(Toml::parse_string(nested(32), "a.toml").to_string().find("a = 1"), std::string::npos);
+  EXPECT_NE(refusal(nested(33)).find("more than 32 deep"), std::string::npos);
+  EXPECT_NE(refusal(nested(4096)).find("more than 32 deep"), std::string::npos);
+  EXPECT_NE(refusal("a = " + std::string(40, '[') + std::string(40, ']') + "\n").find("more than 32 deep"),
+            std::string::npos);
 }
 
 TEST(Override, SetsTomlValuesAndBareWords) {

@@ -134,7 +134,7 @@ TEST(Recipe, WrongTypesAndRangesAreRefused) {
                         {"training", "epochs = 0", "is 0"},
                         {"training", "batch_size = 0", "is 0"},
                         {"training", "log_every = 0", "is 0"},
-                        {"training", "workers = 0", "is 0"},
+                        {"training", "workers = -1", "is -1"},
                         {"training", "keep_best = 1", "true or false"},
                         {"neuron", "decay = 1.01", "<= 1"},
                         {"neuron", "decay = -0.1", ">= 0"},
