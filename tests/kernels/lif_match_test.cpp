@@ -1,7 +1,12 @@
 // CPU kernels of the LIF layer against the reference: equal bits, but for what is said in cpu/lif.h.
 #include <gtest/gtest.h>
 
+#include "spikeloom/base/threads.h"
 #include "tests/kernels/backends.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 namespace spikeloom::kernels::test {
 namespace {
@@ -177,6 +182,27 @@ TYPED_TEST(LifMatchTest, InferenceAndMissingSumsChangeNothingElse) {
     }
   }
 }
+
+#if defined(__SSE2__)
+// Workers treat denormals as the calling thread does, or a value would depend on who computes it.
+TYPED_TEST(LifMatchTest, WorkersFlushDenormalsWithTheCaller) {
+  using T = TypeParam;
+  const LifSize size{4, 50000, false};
+  const std::vector<T> input(200000, std::numeric_limits<T>::min() / T(8));
+  const ThreadCount threads(3);
+  for (const Backend& backend : cpu_backends()) {
+    Buffer<T> v_pre(200000), spikes(200000);
+    backend.lif_forward<T>(size, {}, input.data(), v_pre.data(), spikes.data());
+    EXPECT_EQ(mismatches(v_pre.values(), std::vector<T>(200000, T(0))), 200000)
+        << "denormals are there by default";
+    const unsigned mode = _mm_getcsr();
+    flush_denormals();
+    backend.lif_forward<T>(size, {}, input.data(), v_pre.data(), spikes.data());
+    _mm_setcsr(mode);
+    EXPECT_EQ(mismatches(v_pre.values(), std::vector<T>(200000, T(0))), 0) << backend.name;
+  }
+}
+#endif
 
 TYPED_TEST(LifMatchTest, FiresAtTheThresholdAndCountsSpikes) {
   using T = TypeParam;
