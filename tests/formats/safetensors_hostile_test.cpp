@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,24 @@ TEST(SafetensorsHostile, HeaderLengthsAreRefused) {
   }
   testing::refusal(kReader, folder.write(length_bytes(0)));
   testing::refusal(kReader, folder.write(length_bytes(1) + bytes_of("{}")));
+}
+
+TEST(SafetensorsHostile, AHeaderAbove100MBIsRefusedEvenIfTheFileHoldsIt) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.write(length_bytes(100'000'001) + bytes_of("{}"));
+  std::filesystem::resize_file(path, 100'000'100);  // a hole: takes no space
+  testing::reset_largest_allocation();
+  EXPECT_EQ(testing::refusal(kReader, path).byte_offset, 0);
+  EXPECT_LT(testing::largest_allocation(), 1u << 16);
+}
+
+TEST(SafetensorsHostile, ManyOffsetsAreRefused) {
+  const testing::TemporaryFolder folder;
+  std::string numbers = "0";
+  for (int i = 0; i < 200000; ++i) numbers += ",8";
+  const std::string json = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[)" + numbers + "]}}";
+  EXPECT_NE(testing::refusal(kReader, folder.write(file_of(json, 8))).what.find("more than 2"),
+            std::string::npos);
 }
 
 TEST(SafetensorsHostile, HeadersThatAreNotWhatTheFormatDemandsAreRefused) {
