@@ -94,6 +94,21 @@ TEST(Verify, DamageIsReportedNotThrown) {
   }));
 }
 
+TEST(Verify, ClassesMustBeAsFrequentAsPublished) {
+  const TemporaryFolder folder;
+  for (const ExpectedFile& file : dataset_info("cifar10").files) {
+    // Zeros of the right size: 10,000 black images of class 0.
+    write_bytes(folder / ("cifar10/" + file.name), {});
+    std::filesystem::resize_file(folder / ("cifar10/" + file.name),
+                                 static_cast<std::uintmax_t>(file.content_size));
+  }
+  const VerifyReport report = verify_dataset("cifar10", folder.path().string());
+  for (const FileCheck& check : report.checks) EXPECT_TRUE(check.ok) << check.message;
+  EXPECT_EQ(report.counts[0].found, 50000);
+  EXPECT_EQ(report.counts[0].per_class[0], 50000);
+  EXPECT_FALSE(report.complete);
+}
+
 TEST(Verify, DvsCifar10CountsByClass) {
   const TemporaryFolder folder;
   write_bytes(folder / "dvs-cifar10/frog/cifar10_frog_0.aedat", aedat2_bytes({{0, 1, 1, 1}}));
