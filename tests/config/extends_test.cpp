@@ -79,6 +79,15 @@ TEST_F(Extends, ErrorsNameTheFileAKeyCameFrom) {
   }
 }
 
+TEST_F(Extends, AKeyThatBothLackIsMissingInTheOuterFile) {
+  write("base.toml", "[t]\na = 1\n");
+  const std::string top = write("top.toml", "extends = \"base.toml\"\n\n\n[t]\nb = 1\n");
+  const Toml document = Toml::parse_file(top);
+  const ConfigError error = document.root().table("t").error("c", "is missing");
+  EXPECT_EQ(error.file(), top);
+  EXPECT_EQ(error.line(), 4);
+}
+
 TEST_F(Extends, BrokenBaseIsNamed) {
   const std::string base = write("base.toml", "a = 1\nb = = 1\n");
   const ConfigError error = refusal(write("top.toml", "extends = \"base.toml\"\n"));
@@ -113,6 +122,7 @@ TEST_F(Extends, WhatIsNoRecipeFileIsRefused) {
   EXPECT_EQ(missing.line(), 2);
   EXPECT_NE(std::string(missing.what()).find("missing.toml"), std::string::npos) << missing.what();
   EXPECT_EQ(refusal(write("b.toml", "extends = 3\n")).key(), "extends");
+  write("base.txt", "a = 1\n");
   EXPECT_EQ(refusal(write("c.toml", "extends = \"base.txt\"\n")).key(), "extends");
   fs::create_directories(folder_ / "folder.toml");
   EXPECT_EQ(refusal(write("d.toml", "extends = \"folder.toml\"\n")).key(), "extends");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 
 #include "spikeloom/config/toml.h"
 
@@ -97,6 +98,8 @@ TEST(Table, DoublesOutsideTheirRangeAreRefused) {
   expect_error(error_of([&] { root.get_double("one", 1, {0, 1, false, true}); }), 2, "one", ">= 0 and < 1");
   expect_error(error_of([&] { root.get_double("nan", 1); }), 3, "nan", "finite");
   expect_error(error_of([&] { root.get_double("inf", 1); }), 4, "inf", "finite");
+  const double infinity = std::numeric_limits<double>::infinity();
+  expect_error(error_of([&] { root.get_double("inf", 1, {0, infinity}); }), 4, "inf", "finite");
 }
 
 TEST(Table, ChoiceReturnsTheValueOrListsTheNames) {
