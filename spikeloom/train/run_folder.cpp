@@ -15,6 +15,15 @@ namespace spikeloom::train {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+bool is_there(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+}  // namespace
+
 RunFolder::RunFolder(RunFolder&& other) noexcept
     : path_(std::move(other.path_)),
       lock_(std::exchange(other.lock_, -1)),
@@ -48,8 +57,13 @@ RunFolder RunFolder::create(const std::string& path) {
   if (error) throw DataError(path + ": cannot create the run folder: " + error.message());
   RunFolder folder(path);
   folder.lock();
-  if (fs::exists(folder.file("recipe.toml"))) {
+  if (is_there(folder.file("checkpoint.safetensors"))) {
     throw DataError(path + ": already holds a run; go on with it (--resume " + path + ") or use another folder (--out)");
+  }
+  for (const char* name : {"recipe.toml", "model.safetensors", "result.json"}) {
+    if (is_there(folder.file(name))) {
+      throw DataError(path + ": already holds a " + name + ", which a run would replace; use another folder (--out)");
+    }
   }
   folder.open_metrics();
   folder.truncate_metrics(0);
@@ -57,8 +71,9 @@ RunFolder RunFolder::create(const std::string& path) {
 }
 
 RunFolder RunFolder::open(const std::string& path) {
-  if (!fs::is_directory(path)) throw DataError(path + ": no such run folder");
-  if (!fs::exists(path + "/checkpoint.safetensors")) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) throw DataError(path + ": no such run folder");
+  if (!is_there(path + "/checkpoint.safetensors")) {
     throw DataError(path + ": holds no checkpoint.safetensors, so there is nothing to go on from");
   }
   RunFolder folder(path);
@@ -92,7 +107,7 @@ void RunFolder::truncate_metrics(std::int64_t size) {
 std::string new_run_path(const std::string& recipe_name) {
   const std::string base = "runs/" + recipe_name;
   std::string path = base;
-  for (int number = 2; fs::exists(path); ++number) path = base + "-" + std::to_string(number);
+  for (int number = 2; is_there(path); ++number) path = base + "-" + std::to_string(number);
   return path;
 }
 

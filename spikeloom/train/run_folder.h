@@ -8,7 +8,8 @@ namespace spikeloom::train {
 /// result.json. Holds a lock on it (run.lock) until destroyed, so that two trainings never write into one folder.
 class RunFolder {
  public:
-  /// Makes the folder. Throws DataError if it already holds a run, is in use or cannot be written.
+  /// Makes the folder. Throws DataError if it already holds a run or files that a run would replace, is in
+  /// use or cannot be written.
   static RunFolder create(const std::string& path);
   /// Opens a run to go on with. Throws DataError if it holds no checkpoint or is in use.
   static RunFolder open(const std::string& path);

@@ -20,7 +20,7 @@ double peak_memory_mb() {
 
 TrainingResult TrainingSession::summary() const {
   TrainingResult result;
-  result.run_path = folder_.path();
+  result.run_path = folder_->path();
   result.epochs = state_.epoch;
   result.iterations = state_.iteration;
   result.train_seconds = state_.train_seconds;
@@ -61,7 +61,8 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
   json["firing_rates"] = rates;
   json["peak_memory_mb"] = result.peak_memory_mb;
-  return json.dump(2);
+  // A folder may have any name, JSON only UTF-8.
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace spikeloom::train

@@ -93,7 +93,7 @@ struct TrainingResult {
 /// read once, at the end. The same recipe, data and number of threads give the same bits; a run that was
 /// interrupted and resumed gives the bits of one that was not.
 /// Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight
-/// is not finite (names iteration, layer and last good checkpoint).
+/// is not finite, or weights are so large that their squares overflow (names iteration, layer and last good checkpoint).
 /// Source: Wu et al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 

@@ -30,33 +30,35 @@ nlohmann::ordered_json rates_object(const LayerRates& rates) {
   return object;
 }
 
-RunFolder open_folder(const TrainingRequest& request) {
-  return request.resume ? RunFolder::open(request.run_path) : RunFolder::create(request.run_path);
-}
-
 }  // namespace
 
 TrainingSession::TrainingSession(const TrainingRequest& request, TrainingObserver& observer)
-    : request_(request), observer_(observer), recipe_(request.recipe), folder_(open_folder(request)) {}
+    : request_(request), observer_(observer), recipe_(request.recipe) {}
 
 TrainingResult TrainingSession::run() {
-  if (request_.resume) recipe_ = read_model_info(folder_.file("checkpoint.safetensors")).recipe;
+  if (request_.resume) {
+    folder_.emplace(RunFolder::open(request_.run_path));
+    recipe_ = read_model_info(folder_->file("checkpoint.safetensors")).recipe;
+  }
   splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
   build();
   if (request_.resume) {
     resume();
   } else {
-    // The recipe's file marks the folder as a run: not before the data and the network are known to be good.
-    write_text_file(folder_.file("recipe.toml"), to_toml(recipe_));
+    // Not before data and network are known to be good: a mistake leaves no folder behind.
+    folder_.emplace(RunFolder::create(request_.run_path));
     if (recipe_.network.init.scheme == model::InitScheme::kCalibrated &&
         recipe_.network.kind == model::NetworkKind::kSpiking) {
       calibrate();
     }
+    // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at once.
+    save_checkpoint();
+    write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
-  write_text_file(folder_.file("environment.json"), environment_json());
+  write_text_file(folder_->file("environment.json"), environment_json());
 
   TrainingStart start;
-  start.run_path = folder_.path();
+  start.run_path = folder_->path();
   start.data_description = splits_.description;
   start.data_root = splits_.root;
   start.network = recipe_.network.structure;
@@ -100,7 +102,7 @@ void TrainingSession::build() {
 }
 
 void TrainingSession::resume() {
-  const std::string path = folder_.file("checkpoint.safetensors");
+  const std::string path = folder_->file("checkpoint.safetensors");
   load_parameters(path, *network_);
   const auto saved = load_checkpoint_state(path);
   optimizer_->load_state(saved.optimizer_state);
@@ -109,7 +111,7 @@ void TrainingSession::resume() {
     throw CheckpointError(path + ": was made on more training samples than are here (batch " +
                           std::to_string(state_.batch) + " of " + std::to_string(batches_per_epoch_) + ")");
   }
-  folder_.truncate_metrics(state_.metrics_size);
+  folder_->truncate_metrics(state_.metrics_size);
 }
 
 void TrainingSession::calibrate() {
@@ -147,7 +149,7 @@ bool TrainingSession::train_epoch() {
     const auto start = Clock::now();
     const data::Batch* batch = loader.next();
     if (batch == nullptr) return true;
-    train_batch(*batch);
+    const double loss = train_batch(*batch);
     const double seconds = seconds_since(start);
     state_.train_seconds += seconds;
     session_seconds_ += seconds;
@@ -160,7 +162,7 @@ bool TrainingSession::train_epoch() {
     progress.batches = batches_per_epoch_;
     progress.iteration = state_.iteration;
     progress.iterations = total_iterations();
-    progress.loss = state_.log_metrics.loss();
+    progress.loss = loss;
     progress.mean_loss = state_.epoch_metrics.loss();
     progress.mean_accuracy = state_.epoch_metrics.accuracy();
     progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
@@ -181,7 +183,7 @@ bool TrainingSession::train_epoch() {
   }
 }
 
-void TrainingSession::train_batch(const data::Batch& batch) {
+double TrainingSession::train_batch(const data::Batch& batch) {
   optimizer_->set_learning_rate(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
                                                  batches_per_epoch_, state_.iteration));
   std::vector<nn::LayerActivity> activity;
@@ -205,6 +207,7 @@ void TrainingSession::train_batch(const data::Batch& batch) {
   state_.log_metrics.add(loss_value, correct, batch.size);
   ++state_.batch;
   ++state_.iteration;
+  return loss_value;
 }
 
 void TrainingSession::check_finite(double loss) {
@@ -212,14 +215,16 @@ void TrainingSession::check_finite(double loss) {
   const at::NoGradGuard no_grad;
   std::string where;
   for (const auto& parameter : network_->parameters()) {
-    if (!std::isfinite(parameter.value.sum().item().toDouble())) {
-      where = "the weights '" + parameter.name + "' are not finite";
+    // In the parameter's own precision: weights whose squares overflow are as lost as Inf, though the spikes that
+    // they cause stay finite.
+    if (!std::isfinite(parameter.value.square().sum().item().toDouble())) {
+      where = "the weights '" + parameter.name + "' are not finite, or so large that their squares overflow";
       break;
     }
   }
   if (where.empty() && std::isfinite(loss)) return;
   if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
-  const std::string checkpoint = folder_.file("checkpoint.safetensors");
+  const std::string checkpoint = folder_->file("checkpoint.safetensors");
   throw NumericsError("training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
                       std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
                       "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
@@ -256,7 +261,7 @@ void TrainingSession::log_iteration(double learning_rate) {
                                  {"samples_per_s", static_cast<double>(session_samples_) / session_seconds_},
                                  {"train_seconds", state_.train_seconds},
                                  {"firing_rates", rates_object(rates)}};
-  folder_.append_metrics(line.dump());
+  folder_->append_metrics(line.dump());
   state_.log_metrics = RunningMetrics();
   state_.log_rates.clear();
 }
@@ -295,7 +300,7 @@ bool TrainingSession::finish_epoch() {
     if (validation.accuracy > state_.best_validation) {
       state_.best_validation = validation.accuracy;
       state_.best_epoch = state_.epoch;
-      if (recipe_.training.keep_best) save_model(folder_.file("best.safetensors"), *network_, model_info());
+      if (recipe_.training.keep_best) save_model(folder_->file("best.safetensors"), *network_, model_info());
     }
   }
   nlohmann::ordered_json line = {{"kind", "epoch"},
@@ -311,7 +316,7 @@ bool TrainingSession::finish_epoch() {
   line["samples_per_s"] = report.samples_per_s;
   line["train_seconds"] = state_.train_seconds;
   line["firing_rates"] = rates_object(report.firing_rates);
-  folder_.append_metrics(line.dump());
+  folder_->append_metrics(line.dump());
   last_rates_ = report.firing_rates;
   observer_.epoch_ended(report);
 
@@ -326,9 +331,15 @@ bool TrainingSession::finish_epoch() {
 
 void TrainingSession::save_checkpoint() {
   check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
-  state_.metrics_size = folder_.metrics_size();
-  train::save_checkpoint(folder_.file("checkpoint.safetensors"), *network_, model_info(), state_.to_json(),
-                         optimizer_->state());
+  state_.metrics_size = folder_->metrics_size();
+  const std::string path = folder_->file("checkpoint.safetensors");
+  try {
+    train::save_checkpoint(path, *network_, model_info(), state_.to_json(), optimizer_->state());
+  } catch (const DataError& error) {
+    if (!std::filesystem::exists(path)) throw;
+    throw DataError(std::string(error.what()) + "; the checkpoint before it is whole: make room, then go on with --resume " +
+                    folder_->path());
+  }
   last_checkpoint_ = Clock::now();
 }
 
@@ -336,16 +347,17 @@ TrainingResult TrainingSession::finish() {
   TrainingResult result = summary();
   result.selection = "last epoch";
   if (recipe_.training.keep_best && state_.best_epoch >= 0) {
-    load_parameters(folder_.file("best.safetensors"), *network_);
+    load_parameters(folder_->file("best.safetensors"), *network_);
     result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
     result.validation_accuracy = state_.best_validation;
   }
-  result.model_path = folder_.file("model.safetensors");
+  result.model_path = folder_->file("model.safetensors");
   save_model(result.model_path, *network_, model_info());
   if (splits_.test) {
     const auto test = evaluate(splits_.test, "test");
     if (test.samples < splits_.test->size()) {
       result.interrupted = true;  // the checkpoint says "finished": resuming only tests
+      result.model_path.clear();
       return result;
     }
     result.has_test = true;
@@ -353,7 +365,7 @@ TrainingResult TrainingSession::finish() {
     result.test_loss = test.loss;
     result.test_samples = test.samples;
     result.firing_rates = test.firing_rates;
-    folder_.append_metrics(nlohmann::ordered_json{{"kind", "test"},
+    folder_->append_metrics(nlohmann::ordered_json{{"kind", "test"},
                                                   {"iteration", state_.iteration},
                                                   {"selection", result.selection},
                                                   {"test_loss", test.loss},
@@ -362,7 +374,7 @@ TrainingResult TrainingSession::finish() {
                                                   {"firing_rates", rates_object(test.firing_rates)}}
                                .dump());
   }
-  write_text_file(folder_.file("result.json"), to_json(result, recipe_) + "\n");
+  write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
   return result;
 }
 

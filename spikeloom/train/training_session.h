@@ -2,6 +2,7 @@
 // Internal to train: one training from start (or resume) to result.
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -60,7 +61,8 @@ class TrainingSession {
   void calibrate();
   /// False if it was stopped before the end.
   bool train_epoch();
-  void train_batch(const data::Batch& batch);
+  /// Returns the batch's loss.
+  double train_batch(const data::Batch& batch);
   bool finish_epoch();
   void check_finite(double loss);
   void report_layers(const LayerRates& rates);
@@ -77,7 +79,7 @@ class TrainingSession {
   TrainingRequest request_;
   TrainingObserver& observer_;
   Recipe recipe_;
-  RunFolder folder_;
+  std::optional<RunFolder> folder_;        ///< made once data and network are known to be good
   data::DataSplits splits_;
   std::unique_ptr<nn::Network> network_;
   std::unique_ptr<Optimizer> optimizer_;
