@@ -72,6 +72,28 @@ std::string shape_text(at::IntArrayRef sizes) {
   return text.str();
 }
 
+void check_class_of(const at::Tensor& class_of, int num_classes, const std::string& path) {
+  for (std::int64_t i = 0; i < class_of.numel(); ++i) {
+    const std::int32_t value = class_of.data_ptr<std::int32_t>()[i];
+    if (value < 0 || value >= num_classes) {
+      throw CheckpointError(path + ": voting.class_of[" + std::to_string(i) + "] is " + std::to_string(value) +
+                            ", not one of the " + std::to_string(num_classes) + " classes");
+    }
+  }
+}
+
+// Before a network is made: a damaged description must not ask for memory that the file's size does not justify.
+void check_holds_network(const std::string& path, const model::NetworkPlan& plan) {
+  std::int64_t bytes = 0;
+  const auto file = formats::SafetensorsFile::open(path);
+  for (const auto& tensor : file.tensors()) bytes += tensor.size_bytes;
+  if (plan.parameters() > bytes / static_cast<std::int64_t>(sizeof(float))) {
+    throw CheckpointError(path + ": belongs to another network: its " + std::to_string(bytes) +
+                          " bytes of tensors are too few for the " + std::to_string(plan.parameters()) +
+                          " parameters that its metadata describe");
+  }
+}
+
 }  // namespace
 
 void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info) {
@@ -91,7 +113,7 @@ void load_parameters(const std::string& path, nn::Network& network) {
   const auto file = formats::SafetensorsFile::open(path);
   std::vector<std::pair<at::Tensor, at::Tensor>> copies;
   std::set<std::string> known{"voting.class_of"};
-  const auto stage = [&](const std::string& name, const at::Tensor& value) {
+  const auto stage = [&](const std::string& name, const at::Tensor& value) -> const at::Tensor& {
     const auto* info = file.find(name);
     if (info == nullptr) {
       throw CheckpointError(path + ": belongs to another network: it has no tensor '" + name + "'");
@@ -100,13 +122,17 @@ void load_parameters(const std::string& path, nn::Network& network) {
       throw CheckpointError(path + ": belongs to another network: tensor '" + name + "' has shape " +
                             shape_text(info->shape) + ", this network's has " + shape_text(value.sizes()));
     }
-    copies.emplace_back(value, read(file, *info, path));
+    if (info->dtype != to_dtype(value.scalar_type())) {
+      throw CheckpointError(path + ": tensor '" + name + "' has elements of type " + formats::dtype_name(info->dtype) +
+                            ", this network's are " + formats::dtype_name(to_dtype(value.scalar_type())));
+    }
+    return copies.emplace_back(value, read(file, *info, path)).second;
   };
   for (const auto& parameter : network.parameters()) {
     known.insert(parameter.name);
     stage(parameter.name, parameter.value);
   }
-  stage("voting.class_of", network.class_of());
+  check_class_of(stage("voting.class_of", network.class_of()), network.plan().num_classes, path);
   for (const auto& info : file.tensors()) {
     if (known.count(info.name) == 0 && info.name.rfind(kOptimizerPrefix, 0) != 0) {
       throw CheckpointError(path + ": belongs to another network: this one has no tensor '" + info.name + "'");
@@ -135,6 +161,7 @@ CheckpointState load_checkpoint_state(const std::string& path) {
 
 std::unique_ptr<nn::Network> load_network(const std::string& path, ModelInfo* info) {
   *info = read_model_info(path);
+  check_holds_network(path, info->plan());
   auto network = std::make_unique<nn::Network>(info->plan(), info->recipe.network, info->recipe.seed);
   load_parameters(path, *network);
   return network;

@@ -25,7 +25,8 @@ void save_checkpoint(const std::string& path, const nn::Network& network, const 
                      const std::string& state, const NamedTensors& optimizer_state);
 
 /// Copies the parameters of a model or checkpoint into `network`, all or nothing.
-/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or not known.
+/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, or not
+/// known.
 void load_parameters(const std::string& path, nn::Network& network);
 
 struct CheckpointState {

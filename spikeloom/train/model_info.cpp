@@ -49,6 +49,11 @@ ModelInfo read_model_info(const std::string& path) {
     throw CheckpointError(path + ": its metadata is damaged: " + error.what());
   }
   if (info.class_names.empty()) throw CheckpointError(path + ": its metadata is damaged: no class names");
+  try {
+    info.plan();
+  } catch (const Error& error) {  // ConfigError, ShapeError
+    throw CheckpointError(path + ": its metadata is damaged: " + error.what());
+  }
   return info;
 }
 
@@ -64,15 +69,16 @@ std::map<std::string, std::string> to_metadata(const ModelInfo& info, const std:
 
 std::string find_model(const std::string& run_or_model) {
   namespace fs = std::filesystem;
-  if (fs::is_directory(run_or_model)) {
+  std::error_code ignored;
+  if (fs::is_directory(run_or_model, ignored)) {
     for (const char* name : {"model.safetensors", "checkpoint.safetensors"}) {
       const fs::path candidate = fs::path(run_or_model) / name;
-      if (fs::exists(candidate)) return candidate.string();
+      if (fs::exists(candidate, ignored)) return candidate.string();
     }
     throw DataError(run_or_model + ": holds neither model.safetensors nor checkpoint.safetensors: not a run, or a run "
                     "that was stopped before its first checkpoint");
   }
-  if (!fs::exists(run_or_model)) throw DataError(run_or_model + ": no such run folder or model file");
+  if (!fs::exists(run_or_model, ignored)) throw DataError(run_or_model + ": no such run folder or model file");
   return run_or_model;
 }
 

@@ -18,7 +18,7 @@ struct ModelInfo {
   model::Shape input;
   std::vector<std::string> class_names;
 
-  /// The layers. Throws what plan_network throws.
+  /// The layers. Throws what plan_network throws; nothing after read_model_info.
   model::NetworkPlan plan() const;
 };
 

@@ -9,6 +9,7 @@
 #include <torch/optim/sgd.h>
 
 #include <map>
+#include <sstream>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/ops/torch_compat.h"
@@ -36,12 +37,25 @@ double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings) {
   return 1.0;
 }
 
+// LibTorch refuses numbers beyond float with an error that names nothing; Adam divides the rate by 1 - beta1.
+void check_fits_float(const std::string& name, double value) {
+  constexpr double kLargest = 1e30;
+  if (!(value <= kLargest)) {
+    std::ostringstream text;
+    text << "is " << value << ", beyond what 32-bit arithmetic can use (1e30); lower it";
+    throw ConfigError(text.str(), "", 0, "optimizer." + name);
+  }
+}
+
 }  // namespace
 
 class Optimizer::Impl {
  public:
   Impl(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings)
       : parameters_(parameters), settings_(settings) {
+    check_fits_float("learning_rate", settings.learning_rate);
+    check_fits_float("weight_decay", settings.weight_decay);
+    check_fits_float("epsilon", settings.epsilon);
     std::map<nn::ParameterRole, std::vector<at::Tensor>> by_role;
     for (const auto& parameter : parameters) {
       by_role[parameter.role].push_back(parameter.value);
@@ -51,6 +65,7 @@ class Optimizer::Impl {
     for (auto& [role, values] : by_role) {
       groups.emplace_back(values);
       factors_.push_back(rate_factor(role, settings));
+      check_fits_float("learning_rate (times its factor)", settings.learning_rate * factors_.back());
     }
     // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule, as
     // LibTorch's optimisers do.
@@ -117,7 +132,7 @@ class Optimizer::Impl {
         if (found == by_name.end()) {
           throw CheckpointError("the checkpoint has no optimiser state '" + part + "." + parameter.name + "'");
         }
-        if (!scalar && found->second.sizes() != parameter.value.sizes()) {
+        if (scalar ? found->second.numel() != 1 : found->second.sizes() != parameter.value.sizes()) {
           throw CheckpointError("the checkpoint's optimiser state '" + found->first + "' has another shape");
         }
         return found->second;

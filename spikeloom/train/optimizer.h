@@ -15,6 +15,7 @@ namespace spikeloom::train {
 /// SGD with momentum or Adam, one parameter group a role, each with its own factor on the learning rate.
 class Optimizer {
  public:
+  /// Throws ConfigError for a rate, decay or epsilon above 1e30.
   Optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings);
   ~Optimizer();
 

@@ -79,6 +79,11 @@ TrainingState TrainingState::from_json(const std::string& text, const std::strin
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(path + ": its training state is damaged");
   }
+  if (state.epoch < 0 || state.batch < 0 || state.iteration < state.batch || state.metrics_size < 0) {
+    throw CheckpointError(path + ": its training state is damaged: epoch " + std::to_string(state.epoch) + ", batch " +
+                          std::to_string(state.batch) + ", iteration " + std::to_string(state.iteration) +
+                          ", metrics_size " + std::to_string(state.metrics_size));
+  }
   return state;
 }
 
