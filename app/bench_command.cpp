@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/network_arguments.h"
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
@@ -22,7 +23,8 @@ struct BenchOptions {
 void fill_request(BenchOptions& options) {
   auto& request = options.request;
   request.network.structure = options.net;
-  request.input = model::parse_shape(options.input);
+  check_network_string(options.net, "--net");
+  request.input = parse_input(options.input);
   if (options.kind != "auto" && options.kind != "still" && options.kind != "events") {
     throw ConfigError("--data must be auto, still or events, not '" + options.kind + "'");
   }
@@ -56,7 +58,7 @@ int run_bench(BenchOptions& options) {
   fill_request(options);
   const auto result = train::benchmark_step(options.request);
   if (options.json) {
-    print_line(stdout, to_json(options, result).dump(2));
+    print_json(to_json(options, result));
     return kOk;
   }
   print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {} threads  fp32", options.net, options.input,

@@ -90,7 +90,7 @@ int list(const DataOptions& options) {
                       {"licence", info.licence},
                       {"citation", info.citation}});
     }
-    print_line(stdout, sets.dump(2));
+    print_json(sets);
     return kOk;
   }
   print_search_order(options);
@@ -124,7 +124,7 @@ int verify(std::vector<std::string> names, const DataOptions& options) {
       print_line(stdout, fmt::format("{:<14}   {}  {}: {}", "", check.ok ? "ok " : "BAD", check.path, check.message));
     }
   }
-  if (options.json) print_line(stdout, reports.dump(2));
+  if (options.json) print_json(reports);
   return good ? kOk : kData;
 }
 

@@ -18,7 +18,7 @@ struct EvalOptions {
   bool json = false;
 };
 
-void print_json(const train::ModelEvaluation& evaluation, const std::string& split) {
+void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::string& split) {
   const auto& result = evaluation.result;
   nlohmann::ordered_json rates = nlohmann::ordered_json::object();
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
@@ -35,10 +35,10 @@ void print_json(const train::ModelEvaluation& evaluation, const std::string& spl
                                        {"firing_rates", rates},
                                        {"class_names", evaluation.class_names},
                                        {"confusion", result.confusion}};
-  print_line(stdout, json.dump(2));
+  print_json(json);
 }
 
-void print_text(const train::ModelEvaluation& evaluation, const std::string& split) {
+void print_evaluation(const train::ModelEvaluation& evaluation, const std::string& split) {
   const auto& result = evaluation.result;
   print_line(stdout, fmt::format("model      {}", evaluation.model));
   print_line(stdout, fmt::format("data       {} {} ({})", evaluation.dataset, split, evaluation.data_root));
@@ -83,9 +83,9 @@ int run_eval(const EvalOptions& options) {
   }
   const auto evaluation = train::evaluate_model(request);
   if (options.json) {
-    print_json(evaluation, request.split);
+    print_evaluation_json(evaluation, request.split);
   } else {
-    print_text(evaluation, request.split);
+    print_evaluation(evaluation, request.split);
   }
   return kOk;
 }

@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/info_data_file.h"
+#include "app/network_arguments.h"
 #include "app/output.h"
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
@@ -85,7 +86,7 @@ int info_model(const std::string& path, bool json) {
     object["num_steps"] = info.recipe.network.num_steps;
     object["class_names"] = info.class_names;
     object["recipe"] = train::to_toml(info.recipe);
-    print_line(stdout, object.dump(2));
+    print_json(object);
     return kOk;
   }
   print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", path, info.format, info.recipe.name,
@@ -107,7 +108,7 @@ int info_recipe(const std::string& path, bool json) {
     object["dataset"] = recipe.data.dataset;
     object["num_steps"] = recipe.network.num_steps;
     object["recipe"] = train::to_toml(recipe);
-    print_line(stdout, object.dump(2));
+    print_json(object);
     return kOk;
   }
   print_line(stdout, fmt::format("recipe {} ({})", recipe.name, path));
@@ -122,7 +123,7 @@ int info_recipe(const std::string& path, bool json) {
 int info_data_file(const std::string& path, bool json) {
   const ordered_json object = describe_data_file(path);
   if (json) {
-    print_line(stdout, object.dump(2));
+    print_json(object);
     return kOk;
   }
   std::vector<std::vector<std::string>> rows;
@@ -142,13 +143,13 @@ int info_structure(const InfoOptions& options) {
   settings.structure = options.what;
   settings.bias = !options.no_bias;
   settings.neunorm.enabled = options.neunorm;
-  model::parse_structure(options.what);  // its own mistakes first
+  check_network_string(options.what, "network '" + options.what + "'");  // its own mistakes first
   if (options.input.empty()) {
     throw ConfigError("the layers' sizes depend on the input: add --input CHANNELSxHEIGHTxWIDTH, e.g. --input 3x32x32");
   }
-  const auto plan = model::plan_network(settings, model::parse_shape(options.input), options.classes);
+  const auto plan = model::plan_network(settings, parse_input(options.input), options.classes);
   if (options.json) {
-    print_line(stdout, network_json(plan, settings).dump(2));
+    print_json(network_json(plan, settings));
   } else {
     print_network(plan);
   }
@@ -159,8 +160,9 @@ int run_info(const InfoOptions& options) {
   namespace fs = std::filesystem;
   const std::string& what = options.what;
   if (what.empty()) return info_environment(options.json);
-  if (fs::is_directory(what)) return info_model(train::find_model(what), options.json);
-  const bool is_file = fs::exists(what);
+  std::error_code ignored;
+  if (fs::is_directory(what, ignored)) return info_model(train::find_model(what), options.json);
+  const bool is_file = fs::exists(what, ignored);
   if (is_file && fs::path(what).extension() != ".toml") {
     const bool model = formats::detect_file(what) == formats::FileKind::kSafetensors;
     try {

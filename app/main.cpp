@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -14,8 +15,7 @@ namespace spikeloom::app {
 namespace {
 
 int report(const std::string& message, int code) {
-  // One line, whatever was thrown.
-  print_line(stderr, "spikeloom: " + first_line(message));
+  print_line(stderr, "spikeloom: " + one_line(message));
   return code;
 }
 
@@ -46,7 +46,7 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
-    return report(std::string(error.what()) + " (see spikeloom --help)", kUsage);
+    return report(one_line(error.what()) + " (see spikeloom --help)", kUsage);
   }
   if (!chosen) {
     std::fputs(program.help().c_str(), stdout);
@@ -65,6 +65,8 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
   mallopt(M_TOP_PAD, 64 << 20);
+  // A limit on file sizes is reported like a full disk, not by dying.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return app::run(argc, argv);
   } catch (const ConfigError& error) {
@@ -80,6 +82,6 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return app::report("out of memory: use a smaller training.batch_size or network.num_steps", app::kInternal);
   } catch (const std::exception& error) {
-    return app::report(std::string("internal error: ") + error.what(), app::kInternal);
+    return app::report("internal error: " + app::first_line(error.what()), app::kInternal);
   }
 }

@@ -18,7 +18,18 @@ void print_line(std::FILE* stream, const std::string& text) {
   if (failed && stream == stdout) throw DataError(std::string("cannot write the output: ") + std::strerror(errno));
 }
 
+void print_json(const nlohmann::ordered_json& json) {
+  print_line(stdout, json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  }
+  return text;
+}
 
 std::string with_separators(std::int64_t value) {
   std::string digits = std::to_string(value);

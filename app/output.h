@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,14 @@ namespace spikeloom::app {
 /// Writes a line. Throws DataError if it cannot be written (a full disk behind a redirection).
 void print_line(std::FILE* stream, const std::string& text);
 
+/// Writes JSON to standard output. Bytes of a file name that are not UTF-8 are replaced.
+void print_json(const nlohmann::ordered_json& json);
+
 /// The text up to the first line end.
 std::string first_line(const std::string& text);
+
+/// The text as one line: control characters (of a file name, for example) are shown as '?'.
+std::string one_line(std::string text);
 
 /// 45049188 -> "45,049,188".
 std::string with_separators(std::int64_t value);

@@ -23,10 +23,11 @@ std::vector<fs::path> recipe_folders() {
 }  // namespace
 
 std::string try_find_recipe(const std::string& name) {
-  if (fs::is_regular_file(name)) return name;
+  std::error_code ignored;  // what cannot be looked up (a network string is longer than a file name may be) is no file
+  if (fs::is_regular_file(name, ignored)) return name;
   for (const auto& folder : recipe_folders()) {
     for (const auto& candidate : {folder / name, folder / (name + ".toml")}) {
-      if (fs::is_regular_file(candidate)) return candidate.string();
+      if (fs::is_regular_file(candidate, ignored)) return candidate.string();
     }
   }
   return "";
