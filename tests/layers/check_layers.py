@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Enforces how the source tree is built: check_layers.py ROOT prints each violation and exits with 1 if there is one.
+
+- An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number.
+- LibTorch's headers are included in ops, nn, train and tests only, and never reach app through a project header.
+- Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
+  header that lies beside it.
+- A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils.
+"""
+import pathlib
+import re
+import sys
+
+LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "model": 2, "ops": 3, "data": 3,
+          "runtime": 3, "report": 3, "nn": 4, "train": 5, "app": 6}
+TORCH_ALLOWED = {"ops", "nn", "train"}
+SOURCE_FOLDERS = ("spikeloom", "app", "tests", "bench", "fuzz", "examples", "tools")
+CXX = {".h", ".cpp", ".cu", ".cuh"}
+SCRIPTS = {".py", ".sh"}
+MAX_LINES = 500
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
+
+
+def source_files(root):
+    for folder in SOURCE_FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and path.suffix in CXX | SCRIPTS:
+                yield path.relative_to(root)
+
+
+def includes(text):
+    """(name, is_quoted) of each include."""
+    return [(quoted or angled, bool(quoted)) for quoted, angled in INCLUDE.findall(text)]
+
+
+def layer_of(path):
+    """The layer's name of a path relative to the root, or None outside spikeloom/ and app/."""
+    parts = pathlib.PurePath(path).parts
+    if parts[0] == "app":
+        return "app"
+    return parts[1] if parts[0] == "spikeloom" and len(parts) > 2 else None
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.texts = {path: (self.root / path).read_text(encoding="utf-8") for path in source_files(self.root)}
+        self.problems = []
+
+    def check(self):
+        for path, text in self.texts.items():
+            self.check_file(path, text)
+            if path.suffix in CXX:
+                for name, is_quoted in includes(text):
+                    self.check_include(path, name, is_quoted)
+        for path in self.texts:
+            if layer_of(path) == "app":
+                self.check_reaches_no_torch(path, (path,), set())
+        return self.problems
+
+    def check_file(self, path, text):
+        lines = text.count("\n")
+        if lines >= MAX_LINES:
+            self.problems.append(f"{path}: {lines} lines, {MAX_LINES} are too many: split it by concept")
+        if path.suffix == ".h" and "#pragma once" not in text:
+            self.problems.append(f"{path}: has no #pragma once")
+        if any(pathlib.PurePath(part).stem in ("util", "utils") for part in path.parts):
+            self.problems.append(f"{path}: 'utils' is not a concept: name it after what it does")
+        layer = layer_of(path)
+        if layer is not None and layer not in LAYERS:
+            self.problems.append(f"{path}: the folder {layer} has no layer number")
+
+    def check_include(self, path, name, is_quoted):
+        here = layer_of(path)
+        if TORCH.match(name):
+            if here not in TORCH_ALLOWED and path.parts[0] != "tests":
+                self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, nn and train")
+            return
+        if not is_quoted:
+            if name.startswith(("spikeloom/", "app/", "tests/")):
+                self.problems.append(f"{path}: include {name} in quotation marks")
+            return
+        if pathlib.PurePath(name) not in self.texts:
+            if here is not None or not (self.root / path.parent / name).is_file():
+                self.problems.append(f'{path}: includes "{name}", which is no path from the root')
+            return
+        there = layer_of(name)
+        if here is None:
+            return  # tests, benchmarks and examples may use any folder
+        if there is None:
+            self.problems.append(f"{path}: includes {name}, which is no part of the library")
+        elif there != here and LAYERS.get(there, 99) >= LAYERS.get(here, 99):
+            self.problems.append(f"{path}: {here} [{LAYERS.get(here)}] includes {name} [{LAYERS.get(there)}]; "
+                                 "includes lead to lower numbers only")
+
+    def check_reaches_no_torch(self, path, chain, visited):
+        if path in visited:
+            return
+        visited.add(path)
+        for name, _ in includes(self.texts[path]):
+            if TORCH.match(name):
+                if len(chain) > 1:  # a direct include was already told
+                    self.problems.append(f"{chain[0]}: reaches {name} through {' -> '.join(map(str, chain[1:]))}")
+            elif pathlib.PurePath(name) in self.texts:
+                self.check_reaches_no_torch(pathlib.Path(name), chain + (pathlib.Path(name),), visited)
+
+
+def main():
+    problems = Tree(sys.argv[1]).check()
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

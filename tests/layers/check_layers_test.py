@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Each rule of check_layers.py finds what breaks it, in a small tree that keeps all of them otherwise."""
+import pathlib
+import tempfile
+import unittest
+
+import check_layers
+
+GOOD = {
+    "spikeloom/base/errors.h": "#pragma once\n#include <string>\n",
+    "spikeloom/config/table.h": '#pragma once\n#include "spikeloom/base/errors.h"\n',
+    "spikeloom/config/table.cpp": '#include "spikeloom/config/table.h"\n',
+    "spikeloom/events/event.h": "#pragma once\n",
+    "spikeloom/formats/idx.h": '#pragma once\n#include "spikeloom/events/event.h"\n',
+    "spikeloom/ops/lif.h": "#pragma once\n#include <ATen/core/Tensor.h>\n",
+    "spikeloom/nn/network.h": '#pragma once\n#include "spikeloom/ops/lif.h"\n',
+    "spikeloom/train/trainer.h": '#pragma once\n#include "spikeloom/config/table.h"\n',
+    "spikeloom/train/trainer.cpp": '#include "spikeloom/train/trainer.h"\n#include "spikeloom/nn/network.h"\n',
+    "app/output.h": "#pragma once\n",
+    "app/main.cpp": '#include "app/output.h"\n#include "spikeloom/train/trainer.h"\n',
+    "tests/nn/support.h": "#pragma once\n#include <torch/types.h>\n",
+    "tests/nn/network_test.cpp": '#include "support.h"\n#include "spikeloom/nn/network.h"\n',
+    "tools/golden.py": "print(1)\n",
+}
+
+
+class CheckLayersTest(unittest.TestCase):
+    def problems(self, changes=None):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in {**GOOD, **(changes or {})}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text, encoding="utf-8")
+            return check_layers.Tree(root).check()
+
+    def expect(self, name, text, *parts):
+        problems = self.problems({name: text})
+        self.assertEqual(len(problems), 1, problems)
+        for part in (name, *parts):
+            self.assertIn(part, problems[0])
+
+    def test_good_tree(self):
+        self.assertEqual(self.problems(), [])
+
+    def test_include_upward(self):
+        self.expect("spikeloom/base/log.cpp", '#include "spikeloom/config/table.h"\n', "base [0]", "table.h [1]")
+
+    def test_include_upward_from_a_header(self):
+        self.expect("spikeloom/ops/pool.h", '#pragma once\n  #  include "spikeloom/nn/network.h"\n', "ops [3]", "[4]")
+
+    def test_include_across(self):
+        self.expect("spikeloom/config/write.cpp", '#include "spikeloom/events/event.h"\n', "config [1]", "[1]")
+
+    def test_include_of_the_program(self):
+        self.expect("spikeloom/train/show.cpp", '#include "app/output.h"\n', "train [5]", "[6]")
+
+    def test_include_of_a_test(self):
+        self.expect("spikeloom/nn/block.cpp", '#include "tests/nn/support.h"\n', "no part of the library")
+
+    def test_torch_outside_its_folders(self):
+        self.expect("spikeloom/formats/idx.cpp", "#include <c10/core/Scalar.h>\n", "c10/core/Scalar.h")
+        self.expect("bench/step.cpp", '#include "torch/torch.h"\n', "torch/torch.h")
+        self.expect("app/draw.cpp", "#include <ATen/ATen.h>\n", "ATen/ATen.h")
+
+    def test_torch_that_reaches_the_program(self):
+        self.expect("app/eval.cpp", '#include "spikeloom/nn/network.h"\n', "ATen/core/Tensor.h",
+                    "spikeloom/nn/network.h -> spikeloom/ops/lif.h")
+
+    def test_include_that_is_no_path_from_the_root(self):
+        self.expect("spikeloom/config/read.cpp", '#include "table.h"\n', '"table.h"')
+        self.expect("tests/nn/other_test.cpp", '#include "missing.h"\n', '"missing.h"')
+        self.expect("app/show.cpp", "#include <app/output.h>\n", "quotation marks")
+
+    def test_length(self):
+        self.expect("spikeloom/base/long.cpp", "\n" * 500, "500 lines")
+        self.assertEqual(self.problems({"spikeloom/base/long.cpp": "\n" * 499}), [])
+
+    def test_pragma_once(self):
+        self.expect("tests/nn/other.h", "#include <string>\n", "#pragma once")
+
+    def test_utils(self):
+        self.expect("spikeloom/base/utils.cpp", "\n", "utils")
+        self.expect("tests/utils/random.py", "\n", "utils")
+
+    def test_folder_without_number(self):
+        problems = self.problems({"spikeloom/misc/a.cpp": '#include "spikeloom/base/errors.h"\n'})
+        self.assertEqual(len(problems), 1, problems)
+        self.assertIn("misc", problems[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
