@@ -43,6 +43,12 @@ at::Tensor avg_pool_cpu(const at::Tensor& input, std::int64_t kernel) {
 at::Tensor avg_pool_backward_cpu(const at::Tensor& grad_output, std::int64_t height, std::int64_t width,
                                  std::int64_t kernel) {
   check_floating_cpu("avg_pool_backward: grad_output", grad_output);
+  const bool fits = grad_output.dim() >= 3 && kernel >= 1 && grad_output.size(-2) == height / kernel &&
+                    grad_output.size(-1) == width / kernel;
+  check_shape(fits, "avg_pool_backward: grad_output",
+              "must be [..., C, H / k, W / k] of H = " + std::to_string(height) + ", W = " + std::to_string(width) +
+                  ", k = " + std::to_string(kernel),
+              grad_output);
   const at::Tensor grad = channels_last(grad_output);
   const auto size = pool_size(grad, height, width, kernel);
   at::Tensor grad_input = empty_channels_last(grad.sizes().slice(0, static_cast<std::size_t>(grad.dim() - 3)),

@@ -40,6 +40,12 @@ void check_shape(bool condition, const char* name, const std::string& message, c
   throw ShapeError(text.str());
 }
 
+void check_same_dtype(const char* name, const at::Tensor& x, const at::Tensor& like) {
+  if (x.scalar_type() == like.scalar_type()) return;
+  throw ShapeError(std::string(name) + ": must have the dtype " + at::toString(like.scalar_type()) +
+                   " of the spikes, not " + at::toString(x.scalar_type()));
+}
+
 void check_floating_cpu(const char* name, const at::Tensor& x) {
   if (!x.device().is_cpu()) {
     throw DeviceError(std::string(name) + ": this operator runs on the CPU, the tensor is on " + x.device().str());

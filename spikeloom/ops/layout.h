@@ -24,6 +24,9 @@ at::Tensor with_strides_of(const at::Tensor& x, const at::Tensor& like);
 /// Throws ShapeError "NAME: MESSAGE, not SHAPE" unless `condition`.
 void check_shape(bool condition, const char* name, const std::string& message, const at::Tensor& x);
 
+/// Throws ShapeError unless `x` has the dtype of `like`.
+void check_same_dtype(const char* name, const at::Tensor& x, const at::Tensor& like);
+
 /// Throws ShapeError unless `x` is float or double; DeviceError unless it lies on the CPU.
 void check_floating_cpu(const char* name, const at::Tensor& x);
 

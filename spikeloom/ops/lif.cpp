@@ -75,15 +75,24 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_forward_cpu(const at::Tensor&
   return {spikes, v_pre, at::scalar_tensor(count, at::kLong)};
 }
 
+void check_like(const char* name, const at::Tensor& x, const at::Tensor& spikes) {
+  check_shape(x.sizes() == spikes.sizes(), name, "must have the shape of the spikes", x);
+  check_same_dtype(name, x, spikes);
+}
+
 std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_backward_cpu(
-    const at::Tensor& grad_spikes, const at::Tensor& v_pre, const at::Tensor& spikes, const at::Tensor& decay,
-    const at::Tensor& v_threshold, bool is_static, std::int64_t surrogate, double surrogate_width,
-    std::int64_t reset, bool detach_reset, bool smooth, bool parameter_gradients) {
+    const at::Tensor& grad_spikes, const at::Tensor& v_pre_kept, const at::Tensor& spikes_kept,
+    const at::Tensor& decay, const at::Tensor& v_threshold, bool is_static, std::int64_t surrogate,
+    double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth, bool parameter_gradients) {
   const NeuronParams params =
       make_params(decay, v_threshold, surrogate, surrogate_width, reset, detach_reset, smooth);
   check_floating_cpu("lif_backward: grad_spikes", grad_spikes);
-  check_shape(grad_spikes.sizes() == spikes.sizes(), "lif_backward: grad_spikes",
-              "must have the shape of the spikes", grad_spikes);
+  check_shape(spikes_kept.dim() >= 1 && spikes_kept.size(0) >= 1, "lif_backward: spikes",
+              "must be [T, N, ...] with T at least 1", spikes_kept);
+  check_like("lif_backward: grad_spikes", grad_spikes, spikes_kept);
+  check_like("lif_backward: v_pre", v_pre_kept, spikes_kept);
+  const at::Tensor spikes = time_outermost(spikes_kept);
+  const at::Tensor v_pre = with_strides_of(v_pre_kept, spikes);
   const at::Tensor grad = with_strides_of(grad_spikes, spikes);
   const std::int64_t num_steps = spikes.size(0);
   const std::int64_t neurons = spikes.numel() / num_steps;

@@ -25,15 +25,20 @@ kernels::NeuNormSize neunorm_size(const at::Tensor& spikes, const at::Tensor& u)
   return size;
 }
 
+// `maps`: spikes or their gradient, [T, N, C, H, W].
+void check_u(const char* name, const at::Tensor& u, const at::Tensor& maps) {
+  check_floating_cpu(name, u);
+  check_shape(u.dim() == 3 && (u.size(0) == 1 || u.size(0) == maps.size(2)) && u.size(1) == maps.size(3) &&
+                  u.size(2) == maps.size(4),
+              name, "must be [C, H, W] or [1, H, W] of the spikes", u);
+  check_same_dtype(name, u, maps);
+}
+
 std::tuple<at::Tensor, at::Tensor> neunorm_forward_cpu(const at::Tensor& spikes, const at::Tensor& u,
                                                        double decay, double coefficient) {
   check_floating_cpu("neunorm: spikes", spikes);
-  check_floating_cpu("neunorm: u", u);
   check_shape(spikes.dim() == 5, "neunorm: spikes", "must be [T, N, C, H, W]", spikes);
-  check_shape(u.dim() == 3 && (u.size(0) == 1 || u.size(0) == spikes.size(2)) && u.size(1) == spikes.size(3) &&
-                  u.size(2) == spikes.size(4),
-              "neunorm: u", "must be [C, H, W] or [1, H, W] of the spikes", u);
-  check_shape(u.scalar_type() == spikes.scalar_type(), "neunorm: u", "must have the dtype of the spikes", u);
+  check_u("neunorm: u", u, spikes);
   const at::Tensor s = channels_last(spikes);
   const at::Tensor u_last = channels_last(u);
   const auto size = neunorm_size(s, u);
@@ -48,9 +53,17 @@ std::tuple<at::Tensor, at::Tensor> neunorm_forward_cpu(const at::Tensor& spikes,
 }
 
 std::tuple<at::Tensor, at::Tensor> neunorm_backward_cpu(const at::Tensor& grad_output, const at::Tensor& u,
-                                                        const at::Tensor& x, double decay, double coefficient) {
+                                                        const at::Tensor& x_kept, double decay,
+                                                        double coefficient) {
   check_floating_cpu("neunorm_backward: grad_output", grad_output);
+  check_shape(grad_output.dim() == 5, "neunorm_backward: grad_output", "must be [T, N, C, H, W]", grad_output);
+  check_u("neunorm_backward: u", u, grad_output);
   const at::Tensor grad = channels_last(grad_output);
+  const std::int64_t x_sizes[] = {grad.size(0), grad.size(1), grad.size(3), grad.size(4)};
+  check_shape(x_kept.sizes() == at::IntArrayRef(x_sizes), "neunorm_backward: x",
+              "must be [T, N, H, W] of grad_output", x_kept);
+  check_same_dtype("neunorm_backward: x", x_kept, grad);
+  const at::Tensor x = x_kept.contiguous();
   const at::Tensor u_last = channels_last(u);
   const auto size = neunorm_size(grad, u);
   at::Tensor grad_spikes =

@@ -44,8 +44,14 @@ at::Tensor voting_cpu(const at::Tensor& spikes, const at::Tensor& class_of, std:
 }
 
 at::Tensor voting_backward_cpu(const at::Tensor& grad_votes, const at::Tensor& class_of, std::int64_t num_steps) {
+  check_floating_cpu("voting_backward: grad_votes", grad_votes);
+  check_shape(grad_votes.dim() == 2, "voting_backward: grad_votes", "must be [N, K]", grad_votes);
+  if (num_steps < 0) {
+    throw ShapeError("voting_backward: num_steps must be at least 0, not " + std::to_string(num_steps));
+  }
   const at::Tensor grad = grad_votes.contiguous();
   const at::Tensor classes = class_of.contiguous();
+  check_class_of(classes, classes.numel(), grad.size(1));
   at::Tensor grad_spikes = at::empty({num_steps, grad.size(0), classes.size(0)}, grad.options());
   const kernels::VotingSize size{num_steps, grad.size(0), classes.size(0), grad.size(1)};
   AT_DISPATCH_FLOATING_TYPES(grad.scalar_type(), "voting_backward", [&] {
