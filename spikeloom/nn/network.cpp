@@ -59,13 +59,14 @@ Network::~Network() = default;
 
 at::Tensor Network::prepare_input(const at::Tensor& input) const {
   const auto& shape = plan_.input;
-  const bool fits = input.dim() == 5 && input.size(2) == shape.channels && input.size(3) == shape.height &&
+  const bool fits = input.dim() == 5 && input.size(0) > 0 && input.size(1) > 0 &&
+                    input.size(2) == shape.channels && input.size(3) == shape.height &&
                     input.size(4) == shape.width;
   const bool ann = settings_.kind == model::NetworkKind::kAnn;
   if (!fits || (!ann && input.size(0) != 1 && input.size(0) != settings_.num_steps)) {
     std::ostringstream text;
-    text << "network input must be [T, N, C, H, W] with T = " << settings_.num_steps << " (or 1: a still image) and "
-         << model::to_string(shape) << ", not " << input.sizes();
+    text << "network input must be [T, N, C, H, W] with T = " << settings_.num_steps
+         << " (or 1: a still image), N at least 1 and C x H x W = " << model::to_string(shape) << ", not " << input.sizes();
     throw ShapeError(text.str());
   }
   at::Tensor x = input.to(dtype_);

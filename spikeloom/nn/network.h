@@ -41,7 +41,7 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  /// input [T, N, C, H, W], or [1, N, C, H, W]: a still image, shown at every step and convolved once.
+  /// input [T, N, C, H, W], N >= 1, or [1, N, C, H, W]: a still image, shown at every step and convolved once.
   /// Returns votes [N, num_classes]. An ANN runs once on the mean of the input over its steps.
   /// Throws ShapeError naming what was expected.
   at::Tensor forward(const at::Tensor& input, const ForwardOptions& options = {});
