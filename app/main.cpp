@@ -1,5 +1,3 @@
-#include <malloc.h>
-
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -8,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "app/process.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/version.h"
 
@@ -60,11 +59,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace spikeloom;
-  // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the system
-  // each time, and the page faults of getting them again cost more than some layers: keep them.
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, -1);
-  mallopt(M_TOP_PAD, 64 << 20);
+  app::prepare_process(argv);
   // A limit on file sizes is reported like a full disk, not by dying.
   std::signal(SIGXFSZ, SIG_IGN);
   try {

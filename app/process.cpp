@@ -1,0 +1,34 @@
+#include "app/process.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace spikeloom::app {
+namespace {
+
+// By default idle OpenMP threads spin for milliseconds. Between two parallel loops LibTorch's matrix products want
+// the processor for the BLAS's own threads, and on a shared machine others do: spinning makes both wait. The
+// variable is read when libgomp is loaded, so that it has to be there before the program starts.
+void wait_without_spinning(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  if (::setenv("GOMP_SPINCOUNT", "1000", 1) != 0) return;
+  std::array<char, 4096> path{};
+  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
+  if (length > 0) ::execv(path.data(), argv);  // returns only if it fails: then as it is
+}
+
+}  // namespace
+
+void prepare_process(char** argv) {
+  wait_without_spinning(argv);
+  // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the system
+  // each time, and the page faults of getting them again cost more than some layers: keep them.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
+}  // namespace spikeloom::app
