@@ -1,0 +1,139 @@
+#include "spikeloom/train/checkpoint.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "spikeloom/base/errors.h"
+#include "tests/train/support.h"
+
+namespace spikeloom::train {
+namespace {
+
+using testing::contains;
+using testing::message_of;
+using testing::small_recipe;
+using testing::TemporaryFolder;
+
+ModelInfo info_of(const Recipe& recipe) {
+  ModelInfo info;
+  info.recipe = recipe;
+  info.input = {1, 28, 28};
+  for (int i = 0; i < 10; ++i) info.class_names.push_back(std::to_string(i));
+  return info;
+}
+
+std::unique_ptr<nn::Network> network_of(const ModelInfo& info) {
+  return std::make_unique<nn::Network>(info.plan(), info.recipe.network, info.recipe.seed);
+}
+
+void expect_same(const nn::Network& a, const nn::Network& b) {
+  ASSERT_EQ(a.parameters().size(), b.parameters().size());
+  for (std::size_t i = 0; i < a.parameters().size(); ++i) {
+    EXPECT_EQ(a.parameters()[i].name, b.parameters()[i].name);
+    EXPECT_TRUE(a.parameters()[i].value.equal(b.parameters()[i].value)) << a.parameters()[i].name;
+    EXPECT_EQ(a.parameters()[i].value.strides(), b.parameters()[i].value.strides()) << a.parameters()[i].name;
+  }
+  EXPECT_TRUE(a.class_of().equal(b.class_of()));
+}
+
+const std::vector<std::string> kEverySetting = {"network.structure=3C3(Encoding)-AP2-4C3-AP2-16FC-Voting",
+                                                "neuron.learn_decay=true",
+                                                "neuron.learn_v_threshold=true",
+                                                "neunorm.enabled=true",
+                                                "neunorm.per_channel_u=true",
+                                                "neunorm.u_init=0.25",
+                                                "voting.assignment=random",
+                                                "seed=7",
+                                                "description=a \"quoted\" line"};
+
+TEST(Model, IsReadAsItWasWritten) {
+  const TemporaryFolder folder;
+  const ModelInfo info = info_of(small_recipe(kEverySetting));
+  const auto network = network_of(info);
+  // Not the start values: those come back by themselves.
+  for (const auto& parameter : network->parameters()) parameter.value.detach().add_(0.125);
+  save_model(folder / "m", *network, info);
+  ModelInfo read;
+  const auto loaded = load_network(folder / "m", &read);
+  expect_same(*network, *loaded);
+  EXPECT_EQ(read.format, "spikeloom-model");
+  EXPECT_EQ(read.recipe, info.recipe);
+  EXPECT_EQ(model::to_string(read.input), "1x28x28");
+  EXPECT_EQ(read.class_names, info.class_names);
+  for (const auto& parameter : loaded->parameters()) EXPECT_TRUE(parameter.value.requires_grad()) << parameter.name;
+
+  const at::Tensor images = at::rand({1, 5, 1, 28, 28});
+  EXPECT_TRUE(network->forward(images).equal(loaded->forward(images)));
+}
+
+TEST(Model, SameContentSameBytes) {
+  const TemporaryFolder folder;
+  const ModelInfo info = info_of(small_recipe());
+  const auto network = network_of(info);
+  save_model(folder / "a", *network, info);
+  save_model(folder / "b", *network, info);
+  EXPECT_EQ(testing::read_tensors(folder / "a"), testing::read_tensors(folder / "b"));
+}
+
+TEST(Checkpoint, HoldsStateAndOptimizer) {
+  const TemporaryFolder folder;
+  const ModelInfo info = info_of(small_recipe());
+  const auto network = network_of(info);
+  const at::Tensor moments = at::rand({2, 1, 3, 3}), steps = at::full({}, 41, at::kLong);
+  save_checkpoint(folder / "c", *network, info, "{\"epoch\":3}", {{"exp_avg.conv1.weight", moments}, {"step.x", steps}});
+  const auto state = load_checkpoint_state(folder / "c");
+  EXPECT_EQ(state.state, "{\"epoch\":3}");
+  ASSERT_EQ(state.optimizer_state.size(), 2u);
+  for (const auto& [name, tensor] : state.optimizer_state) {
+    EXPECT_TRUE(tensor.equal(name == "step.x" ? steps : moments)) << name;
+  }
+  ModelInfo read;
+  expect_same(*network, *load_network(folder / "c", &read));  // evaluated like a model
+  EXPECT_EQ(read.format, "spikeloom-checkpoint");
+}
+
+TEST(Checkpoint, AModelIsNone) {
+  const TemporaryFolder folder;
+  const ModelInfo info = info_of(small_recipe());
+  save_model(folder / "m", *network_of(info), info);
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { load_checkpoint_state(folder / "m"); }),
+                       "is a model, not a checkpoint"));
+}
+
+class AnotherNetwork : public ::testing::Test {
+ protected:
+  /// What loading the small network's model into a network with these overrides says; that one must stay as it is.
+  std::string refused(const std::vector<std::string>& overrides) {
+    const ModelInfo info = info_of(small_recipe());
+    save_model(folder_ / "m", *network_of(info), info);
+    const ModelInfo other = info_of(small_recipe(overrides));
+    const auto network = network_of(other), untouched = network_of(other);
+    const std::string message = message_of<CheckpointError>([&] { load_parameters(folder_ / "m", *network); });
+    expect_same(*network, *untouched);
+    EXPECT_TRUE(contains(message, folder_ / "m" + ": belongs to another network")) << message;
+    return message;
+  }
+  const TemporaryFolder folder_;
+};
+
+TEST_F(AnotherNetwork, ShapesAreNamed) {
+  const std::string message = refused({"network.structure=2C3(Encoding)-AP4-17FC-Voting"});
+  EXPECT_TRUE(contains(message, "tensor 'fc1.weight' has shape [16, 98], this network's has [17, 98]")) << message;
+}
+
+TEST_F(AnotherNetwork, TheVotesAreLookedAtToo) {
+  const std::string message = refused({"voting.neurons_per_class=3"});
+  EXPECT_TRUE(contains(message, "'voting.weight' has shape [20, 16], this network's has [30, 16]")) << message;
+}
+
+TEST_F(AnotherNetwork, MissingTensorsAreNamed) {
+  EXPECT_TRUE(contains(refused({"network.structure=2C3(Encoding)-AP4-16FC-20FC-Voting"}), "no tensor 'fc2.weight'"));
+  EXPECT_TRUE(contains(refused({"neuron.learn_decay=true"}), "no tensor 'conv1.decay'"));
+}
+
+TEST_F(AnotherNetwork, TensorsThatAreTooManyAreNamed) {
+  EXPECT_TRUE(contains(refused({"network.bias=false"}), "this one has no tensor 'conv1.bias'"));
+}
+
+}  // namespace
+}  // namespace spikeloom::train

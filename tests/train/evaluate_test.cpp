@@ -1,0 +1,145 @@
+#include "spikeloom/train/evaluate.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/train/checkpoint.h"
+#include "spikeloom/train/evaluate_network.h"
+#include "tests/train/support.h"
+
+namespace spikeloom::train {
+namespace {
+
+using testing::contains;
+using testing::message_of;
+using testing::TemporaryFolder;
+
+/// One short training for all tests here.
+class Evaluation : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TemporaryFolder>();
+    testing::write_pattern_set(*folder_ / "data", 60, 23);
+    testing::Recorder recorder;
+    trained_ = testing::run_training(testing::small_recipe({"data.validation_samples=10", "training.epochs=1"}),
+                                     *folder_ / "run", *folder_ / "data", recorder);
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static EvaluationRequest request(const std::string& split) {
+    EvaluationRequest request;
+    request.model = *folder_ / "run";
+    request.data_dir = *folder_ / "data";
+    request.split = split;
+    return request;
+  }
+  static std::unique_ptr<TemporaryFolder> folder_;
+  static TrainingResult trained_;
+};
+std::unique_ptr<TemporaryFolder> Evaluation::folder_;
+TrainingResult Evaluation::trained_;
+
+TEST_F(Evaluation, CountsEachSampleOnce) {
+  const auto evaluation = evaluate_model(request("test"));
+  const auto& result = evaluation.result;
+  EXPECT_EQ(evaluation.model, *folder_ / "run/model.safetensors");
+  EXPECT_EQ(evaluation.dataset, "mnist");
+  EXPECT_EQ(evaluation.class_names.size(), 10u);
+  EXPECT_EQ(result.samples, 23);
+  ASSERT_EQ(result.confusion.size(), 10u);
+  std::int64_t hits = 0;
+  for (std::size_t label = 0; label < 10; ++label) {
+    std::int64_t row = 0;
+    for (const auto count : result.confusion[label]) row += count;
+    EXPECT_EQ(row, label < 3 ? 3 : 2) << "labels run 0, 1, ..., 9, 0, ...";
+    hits += result.confusion[label][label];
+  }
+  EXPECT_EQ(result.correct, hits);
+  EXPECT_EQ(result.accuracy, static_cast<double>(hits) / 23.0);
+  EXPECT_EQ(trained_.test_accuracy, result.accuracy);
+  EXPECT_EQ(trained_.test_loss, result.loss);
+  EXPECT_EQ(trained_.test_samples, 23);
+}
+
+TEST_F(Evaluation, IsWhatTheNetworkSaysSampleBySample) {
+  ModelInfo info;
+  const auto network = load_network(*folder_ / "run/model.safetensors", &info);
+  const auto splits = data::open_dataset(info.recipe.data, 2, *folder_ / "data");
+  const at::NoGradGuard no_grad;
+  std::vector<std::vector<std::int64_t>> confusion(10, std::vector<std::int64_t>(10, 0));
+  double loss = 0.0;
+  for (std::int64_t i = 0; i < splits.test->size(); ++i) {
+    at::Tensor image = at::empty({1, 1, 28, 28, 1});
+    splits.test->read(i, nullptr, image.data_ptr<float>());
+    const at::Tensor votes = network->forward(image.movedim(-1, -3));
+    ++confusion[static_cast<std::size_t>(splits.test->label(i))][votes.argmax(1).item().toLong()];
+    for (int k = 0; k < 10; ++k) {
+      const double error = votes[0][k].item().toDouble() - (k == splits.test->label(i) ? 1.0 : 0.0);
+      loss += error * error / 10.0 / static_cast<double>(splits.test->size());
+    }
+  }
+  const auto result = evaluate_model(request("test")).result;
+  EXPECT_EQ(result.confusion, confusion);
+  EXPECT_NEAR(result.loss, loss, 1e-6);
+}
+
+TEST_F(Evaluation, DoesNotDependOnTheBatchSize) {
+  const auto expected = evaluate_model(request("test")).result;
+  for (const std::int64_t batch : {1, 7, 23, 100}) {
+    auto with_batch = request("test");
+    with_batch.batch_size = batch;
+    const auto result = evaluate_model(with_batch).result;
+    EXPECT_EQ(result.confusion, expected.confusion) << batch;
+    EXPECT_NEAR(result.loss, expected.loss, 1e-6) << batch;
+  }
+}
+
+TEST_F(Evaluation, StopsAtTheLimit) {
+  auto limited = request("test");
+  limited.limit = 9;
+  limited.batch_size = 4;
+  std::vector<std::pair<std::int64_t, std::int64_t>> progress;
+  limited.progress = [&](std::int64_t done, std::int64_t total) { progress.emplace_back(done, total); };
+  const auto result = evaluate_model(limited).result;
+  EXPECT_EQ(result.samples, 9);
+  for (std::size_t label = 0; label < 10; ++label) {
+    std::int64_t row = 0;
+    for (const auto count : result.confusion[label]) row += count;
+    EXPECT_EQ(row, label < 9 ? 1 : 0);
+  }
+  EXPECT_EQ(progress, (std::vector<std::pair<std::int64_t, std::int64_t>>{{4, 9}, {8, 9}, {9, 9}}));
+}
+
+TEST_F(Evaluation, KnowsTheSplitsOfTheTraining) {
+  EXPECT_EQ(evaluate_model(request("train")).result.samples, 50);
+  const auto validation = evaluate_model(request("validation")).result;
+  EXPECT_EQ(validation.samples, 10);
+  EXPECT_EQ(validation.accuracy, trained_.validation_accuracy);
+  EXPECT_TRUE(contains(message_of<ConfigError>([] { evaluate_model(request("tset")); }), "unknown split 'tset'"));
+}
+
+TEST_F(Evaluation, FiringRatesAreFractionsOfAllNeuronsAndSteps) {
+  const auto rates = evaluate_model(request("train")).result.firing_rates;
+  ASSERT_EQ(rates.size(), 3u);
+  EXPECT_EQ(rates[0].first, "conv1");
+  EXPECT_EQ(rates[1].first, "fc1");
+  EXPECT_EQ(rates[2].first, "voting");
+  for (const auto& [layer, rate] : rates) {
+    EXPECT_GT(rate, 0.0) << layer;
+    EXPECT_LT(rate, 1.0) << layer;
+  }
+}
+
+TEST_F(Evaluation, MissingModelsAndData) {
+  auto no_model = request("test");
+  no_model.model = *folder_ / "data";
+  EXPECT_TRUE(contains(message_of<DataError>([&] { evaluate_model(no_model); }), "holds neither model.safetensors"));
+  auto no_data = request("test");
+  no_data.data_dir = *folder_ / "nowhere";
+  EXPECT_TRUE(contains(message_of<DataError>([&] { evaluate_model(no_data); }), "nowhere"));
+}
+
+}  // namespace
+}  // namespace spikeloom::train

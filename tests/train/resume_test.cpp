@@ -1,0 +1,207 @@
+// A training that was interrupted and resumed ends with the bits of one that was not.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
+#include "tests/train/support.h"
+
+namespace spikeloom::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::contains;
+using testing::message_of;
+using testing::read_tensors;
+using testing::Recorder;
+using testing::resume_training;
+using testing::run_training;
+using testing::small_recipe;
+using testing::timeless_metrics;
+
+struct Variant {
+  std::string name;
+  std::vector<std::string> overrides;
+};
+
+const std::vector<Variant> kVariants = {
+    {"sgd_neunorm_dropout",
+     {"network.structure=3C3(Encoding)-AP2-4C3-AP2-16FC-Voting", "neunorm.enabled=true", "neunorm.u_init=0.1",
+      "dropout.rate=0.3", "data.validation_samples=10", "optimizer.weight_decay=1e-3"}},
+    {"adam_calibrated_augmented_keep_best",
+     {"optimizer.kind=adam", "optimizer.learning_rate=0.02", "init.scheme=calibrated", "data.crop_padding=3",
+      "data.horizontal_flip=true", "data.validation_samples=10", "training.keep_best=true", "data.split=random"}},
+    {"learnable_neurons_clipped_cosine",
+     {"network.structure=3C3(Encoding)-AP2-4C3-AP2-16FC-Voting", "neunorm.enabled=true", "neunorm.per_channel_u=true",
+      "neunorm.after_pooling=true", "neuron.learn_decay=true", "neuron.learn_v_threshold=true",
+      "dropout.rate=0.2", "dropout.same_mask_each_step=true", "voting.assignment=random", "schedule.kind=cosine",
+      "schedule.warmup_epochs=0.5", "optimizer.max_gradient_norm=0.05", "training.log_every=3",
+      "data.validation_samples=10", "training.workers=0"}},
+    {"ann_cross_entropy",
+     {"network.kind=ann", "loss.kind=cross-entropy", "data.validation_samples=10", "data.standardize=true",
+      "optimizer.momentum=0.0"}},
+};
+
+class Resume : public ::testing::TestWithParam<Variant> {
+ protected:
+  void SetUp() override {
+    testing::write_pattern_set(data_, 60, 20);
+    Recorder recorder;
+    whole_result_ = run_training(recipe(), whole_, data_, recorder);
+    ASSERT_FALSE(whole_result_.interrupted);
+    ASSERT_EQ(whole_result_.iterations, 8);
+  }
+  static Recipe recipe(std::vector<std::string> more = {}) {
+    more.insert(more.begin(), GetParam().overrides.begin(), GetParam().overrides.end());
+    return small_recipe(more);
+  }
+  void expect_as_if_uninterrupted(const TrainingResult& result, const std::string& run) {
+    EXPECT_FALSE(result.interrupted);
+    EXPECT_EQ(result.iterations, whole_result_.iterations);
+    EXPECT_EQ(result.test_accuracy, whole_result_.test_accuracy);
+    EXPECT_EQ(result.test_loss, whole_result_.test_loss);
+    EXPECT_EQ(result.validation_accuracy, whole_result_.validation_accuracy);
+    EXPECT_EQ(result.selection, whole_result_.selection);
+    EXPECT_EQ(timeless_metrics(run), timeless_metrics(whole_));
+    EXPECT_EQ(read_tensors(run + "/model.safetensors"), read_tensors(whole_ + "/model.safetensors"));
+    EXPECT_EQ(read_tensors(run + "/checkpoint.safetensors"), read_tensors(whole_ + "/checkpoint.safetensors"));
+    if (recipe().training.keep_best) {
+      EXPECT_EQ(read_tensors(run + "/best.safetensors"), read_tensors(whole_ + "/best.safetensors"));
+    }
+  }
+  /// Interrupts as `recorder` says, expects the training to stand at `iteration`, and goes on to the end.
+  void interrupt_and_resume(Recorder& recorder, const std::string& run, std::int64_t iteration) {
+    const auto stopped = run_training(recipe(), run, data_, recorder);
+    ASSERT_TRUE(stopped.interrupted);
+    EXPECT_EQ(stopped.iterations, iteration);
+    EXPECT_TRUE(stopped.model_path.empty());
+    Recorder second;
+    const auto result = resume_training(run, data_, second);
+    ASSERT_EQ(second.starts.size(), 1u);
+    EXPECT_TRUE(second.starts[0].resumed);
+    EXPECT_EQ(static_cast<std::int64_t>(second.progress.size()), 8 - iteration);
+    expect_as_if_uninterrupted(result, run);
+  }
+  const testing::TemporaryFolder folder_;
+  const std::string data_ = folder_ / "data", whole_ = folder_ / "whole";
+  TrainingResult whole_result_;
+};
+
+TEST_P(Resume, AfterAnyIteration) {
+  for (const std::int64_t iteration : {1, 2, 4, 5, 7}) {  // epochs end after 4 and 8
+    SCOPED_TRACE("stopped after iteration " + std::to_string(iteration));
+    Recorder recorder;
+    recorder.stop_at_iteration = iteration;
+    interrupt_and_resume(recorder, folder_ / std::to_string(iteration), iteration);
+  }
+}
+
+TEST_P(Resume, DuringValidation) {
+  for (const int evaluation : {1, 2}) {
+    SCOPED_TRACE("stopped in validation " + std::to_string(evaluation));
+    Recorder recorder;
+    recorder.stop_in_split = "validation";
+    recorder.stop_in_evaluation = evaluation;
+    interrupt_and_resume(recorder, folder_ / std::to_string(evaluation), 4 * evaluation);
+    EXPECT_EQ(recorder.epochs.size(), static_cast<std::size_t>(evaluation - 1)) << "the epoch is not over";
+  }
+}
+
+TEST_P(Resume, DuringTheTest) {
+  Recorder recorder;
+  recorder.stop_in_split = "test";
+  interrupt_and_resume(recorder, folder_ / "run", 8);
+}
+
+TEST_P(Resume, BeforeTheFirstIterationAndAfterEach) {
+  const std::string run = folder_ / "run";
+  Recorder first;
+  first.stop = true;
+  auto result = run_training(recipe(), run, data_, first);
+  EXPECT_EQ(result.iterations, 0);
+  int sessions = 0;
+  for (; result.interrupted && sessions < 20; ++sessions) {
+    Recorder recorder;
+    recorder.stop_at_iteration = result.iterations + 1;
+    result = resume_training(run, data_, recorder);
+  }
+  EXPECT_GE(sessions, 8);
+  expect_as_if_uninterrupted(result, run);
+}
+
+TEST_P(Resume, AfterACrashFromTheLastCheckpoint) {
+  struct Crash {};
+  struct Crashing : Recorder {
+    void progressed(const TrainingProgress& now) override {
+      if (now.iteration == crash_at) throw Crash();
+    }
+    std::int64_t crash_at = 0;
+  };
+  // Checkpoints at the ends of epochs only, and after each iteration (any time is more than 1e-12 minutes).
+  for (const char* minutes : {"0.0", "1e-12"}) {
+    for (const std::int64_t iteration : {2, 7}) {
+      SCOPED_TRACE(std::string(minutes) + " minutes, crash at iteration " + std::to_string(iteration));
+      const std::string run = folder_ / ("run" + std::to_string(iteration) + minutes);
+      Crashing crashing;
+      crashing.crash_at = iteration;
+      EXPECT_THROW(run_training(recipe({std::string("training.checkpoint_minutes=") + minutes}), run, data_, crashing),
+                   Crash);
+      Recorder second;
+      const auto result = resume_training(run, data_, second);
+      const std::int64_t saved = std::string(minutes) == "0.0" ? iteration / 4 * 4 : iteration - 1;
+      EXPECT_EQ(static_cast<std::int64_t>(second.progress.size()), 8 - saved);
+      expect_as_if_uninterrupted(result, run);
+    }
+  }
+}
+
+TEST_P(Resume, OfAFinishedTrainingTestsAgainAndChangesNothing) {
+  Recorder recorder;
+  fs::copy(whole_, folder_ / "copy");
+  const auto result = resume_training(folder_ / "copy", data_, recorder);
+  EXPECT_TRUE(recorder.progress.empty());
+  expect_as_if_uninterrupted(result, folder_ / "copy");
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, Resume, ::testing::ValuesIn(kVariants),
+                         [](const auto& variant) { return variant.param.name; });
+
+class ResumeRefused : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::write_pattern_set(data_, 60, 20);
+    Recorder recorder;
+    recorder.stop_at_iteration = 3;
+    run_training(small_recipe(), run_, data_, recorder);
+  }
+  const testing::TemporaryFolder folder_;
+  const std::string data_ = folder_ / "data", run_ = folder_ / "run";
+  Recorder recorder_;
+};
+
+TEST_F(ResumeRefused, WithoutACheckpoint) {
+  EXPECT_TRUE(contains(message_of<DataError>([&] { resume_training(folder_ / "none", data_, recorder_); }),
+                       "no such run folder"));
+}
+
+TEST_F(ResumeRefused, WithADamagedCheckpoint) {
+  const std::string path = run_ + "/checkpoint.safetensors";
+  const std::string bytes = read_text_file(path);
+  write_text_file(path, bytes.substr(0, bytes.size() / 2));
+  EXPECT_TRUE(contains(message_of<FormatError>([&] { resume_training(run_, data_, recorder_); }), path));
+}
+
+TEST_F(ResumeRefused, WithMetricsThatWereCutByHand) {
+  write_text_file(run_ + "/metrics.jsonl", "");
+  EXPECT_TRUE(contains(message_of<DataError>([&] { resume_training(run_, data_, recorder_); }), "changed by hand"));
+}
+
+TEST_F(ResumeRefused, WithFewerTrainingSamples) {
+  testing::write_pattern_set(data_, 20, 20);
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { resume_training(run_, data_, recorder_); }),
+                       "more training samples than are here"));
+}
+
+}  // namespace
+}  // namespace spikeloom::train
