@@ -42,7 +42,7 @@ void check_fits_float(const std::string& name, double value) {
   constexpr double kLargest = 1e30;
   if (!(value <= kLargest)) {
     std::ostringstream text;
-    text << "is " << value << ", beyond what 32-bit arithmetic can use (1e30); lower it";
+    text << value << " (factors included) is beyond what 32-bit arithmetic can use (1e30); lower it";
     throw ConfigError(text.str(), "", 0, "optimizer." + name);
   }
 }
@@ -65,7 +65,7 @@ class Optimizer::Impl {
     for (auto& [role, values] : by_role) {
       groups.emplace_back(values);
       factors_.push_back(rate_factor(role, settings));
-      check_fits_float("learning_rate (times its factor)", settings.learning_rate * factors_.back());
+      check_fits_float("learning_rate", settings.learning_rate * factors_.back());
     }
     // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule, as
     // LibTorch's optimisers do.
