@@ -9,6 +9,8 @@
 namespace spikeloom::app {
 namespace {
 
+std::string called_as = "spikeloom";
+
 // By default idle OpenMP threads spin for milliseconds. Between two parallel loops LibTorch's matrix products want
 // the processor for the BLAS's own threads, and on a shared machine others do: spinning makes both wait. The
 // variable is read when libgomp is loaded, so that it has to be there before the program starts.
@@ -22,7 +24,10 @@ void wait_without_spinning(char** argv) {
 
 }  // namespace
 
+const std::string& program_path() { return called_as; }
+
 void prepare_process(char** argv) {
+  if (argv[0] != nullptr) called_as = argv[0];
   wait_without_spinning(argv);
   // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the system
   // each time, and the page faults of getting them again cost more than some layers: keep them.

@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "app/process.h"
 #include "app/recipe_search.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
@@ -46,8 +47,8 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
                                  with_separators(result.iterations), duration(result.train_seconds),
                                  result.samples_per_s, result.peak_memory_mb));
   print_line(stream, fmt::format("model    {}", result.model_path));
-  print_line(stream, fmt::format("next     spikeloom eval {} --split test", result.run_path));
-  print_line(stream, fmt::format("         spikeloom info {}", result.run_path));
+  print_line(stream, fmt::format("next     {} eval {} --split test", program_path(), result.run_path));
+  print_line(stream, fmt::format("         {} info {}", program_path(), result.run_path));
 }
 
 int run_train(const TrainOptions& options) {
@@ -82,8 +83,8 @@ int run_train(const TrainOptions& options) {
     print_line(stdout, train::to_json(result, recipe));
   }
   if (result.interrupted) {
-    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Go on with: spikeloom train --resume {}",
-                                   with_separators(result.iterations), result.run_path));
+    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Go on with: {} train --resume {}",
+                                   with_separators(result.iterations), program_path(), result.run_path));
     return kInterrupted;
   }
   if (!options.quiet) print_result(result, stream);
