@@ -61,12 +61,15 @@ int run_bench(BenchOptions& options) {
     print_json(to_json(options, result));
     return kOk;
   }
-  print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {} threads  fp32", options.net, options.input,
-                                 options.request.batch_size, options.request.network.num_steps, num_threads()));
-  print_line(stdout, fmt::format("  {} {:.2f} samples/s  (median of {}: {:.1f} ms, {:.1f} ... {:.1f})  peak memory {:.0f} MB",
-                                 options.request.inference ? "inference" : "training step", result.samples_per_s,
-                                 options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
-                                 result.peak_rss_mb));
+  print_line(stdout,
+             fmt::format("{}  {}  batch {}  T {}  {} threads  fp32", options.net, options.input,
+                         options.request.batch_size, options.request.network.num_steps, num_threads()));
+  print_line(stdout,
+             fmt::format(
+                 "  {} {:.2f} samples/s  (median of {}: {:.1f} ms, {:.1f} ... {:.1f})  peak memory {:.0f} MB",
+                 options.request.inference ? "inference" : "training step", result.samples_per_s,
+                 options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
+                 result.peak_rss_mb));
   std::string rates = "  firing rates:";
   for (const auto& [layer, rate] : result.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
   print_line(stdout, rates);
@@ -77,15 +80,24 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
   auto& request = options->request;
   command.add_option("--net", options->net, "Network string")->required()->type_name("STRING");
   command.add_option("--input", options->input, "Input, e.g. 3x32x32")->required()->type_name("CxHxW");
-  command.add_option("--batch", request.batch_size, "Samples a batch")->capture_default_str()->check(CLI::Range(1, 1 << 20));
-  command.add_option("--steps", request.network.num_steps, "Time steps T")->capture_default_str()->check(CLI::Range(1, 4096));
-  command.add_option("--data", options->kind,
-                     "still: one image shown at every step; events: other spikes at each step; auto: events for 2 channels")
+  command.add_option("--batch", request.batch_size, "Samples a batch")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  command.add_option("--steps", request.network.num_steps, "Time steps T")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--data", options->kind,
+                  "still: one image shown at every step; events: other spikes at each step; auto: events for "
+                  "2 channels")
       ->capture_default_str();
-  command.add_option("--firing-rate", request.firing_rate,
-                     "Calibrate each layer's threshold until it fires at this rate (default: as initialised)")
+  command
+      .add_option("--firing-rate", request.firing_rate,
+                  "Calibrate each layer's threshold until it fires at this rate (default: as initialised)")
       ->check(CLI::Range(0.001, 0.999));
-  command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")->capture_default_str()->check(CLI::Range(1, 100000));
+  command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
   command.add_option("--seed", request.seed, "Seed of weights and data")->capture_default_str();
   command.add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   command.add_flag("--json", options->json, "Print JSON");
@@ -99,8 +111,9 @@ void add_bench(CLI::App& program, Command& chosen) {
   for (const bool inference : {false, true}) {
     auto options = std::make_shared<BenchOptions>();
     options->request.inference = inference;
-    auto* mode = command->add_subcommand(inference ? "infer" : "step",
-                                         inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
+    auto* mode = command->add_subcommand(
+        inference ? "infer" : "step",
+        inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
     add_options(*mode, options);
     mode->callback([options, &chosen] { chosen = [options] { return run_bench(*options); }; });
   }

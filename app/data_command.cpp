@@ -25,7 +25,8 @@ ordered_json report_json(const std::string& name, const data::VerifyReport& repo
   const auto& info = data::dataset_info(name);
   ordered_json counts = ordered_json::object();
   for (const auto& count : report.counts) {
-    counts[count.name] = {{"found", count.found}, {"expected", count.expected}, {"per_class", count.per_class}};
+    counts[count.name] = {
+        {"found", count.found}, {"expected", count.expected}, {"per_class", count.per_class}};
   }
   ordered_json checks = ordered_json::array();
   for (const auto& check : report.checks) {
@@ -55,9 +56,10 @@ std::string counts_text(const data::VerifyReport& report) {
 
 void print_search_order(const DataOptions& options) {
   const char* variable = std::getenv("SPIKELOOM_DATA_DIR");
-  print_line(stdout, fmt::format("looked for in: --data-dir ({}), SPIKELOOM_DATA_DIR ({}), ./data, system folders\n",
-                                 options.data_dir.empty() ? "not given" : options.data_dir,
-                                 variable == nullptr ? "not set" : variable));
+  print_line(stdout,
+             fmt::format("looked for in: --data-dir ({}), SPIKELOOM_DATA_DIR ({}), ./data, system folders\n",
+                         options.data_dir.empty() ? "not given" : options.data_dir,
+                         variable == nullptr ? "not set" : variable));
 }
 
 void print_dataset(const std::string& name, const DataOptions& options) {
@@ -95,7 +97,8 @@ int list(const DataOptions& options) {
   }
   print_search_order(options);
   for (const auto& name : data::dataset_names()) print_dataset(name, options);
-  print_line(stdout, "'spikeloom data verify [NAME ...]' reads the sets that are here and checks counts and hashes.");
+  print_line(stdout,
+             "'spikeloom data verify [NAME ...]' reads the sets that are here and checks counts and hashes.");
   return kOk;
 }
 
@@ -118,10 +121,14 @@ int verify(std::vector<std::string> names, const DataOptions& options) {
       print_line(stdout, fmt::format("{:<14} {}", name, report.message));
       continue;
     }
-    print_line(stdout, fmt::format("{:<14} {}: {} ({})", name, damaged ? "DAMAGED" : report.complete ? "complete" : "incomplete",
+    print_line(stdout, fmt::format("{:<14} {}: {} ({})", name,
+                                   damaged           ? "DAMAGED"
+                                   : report.complete ? "complete"
+                                                     : "incomplete",
                                    counts_text(report), report.root));
     for (const auto& check : report.checks) {
-      print_line(stdout, fmt::format("{:<14}   {}  {}: {}", "", check.ok ? "ok " : "BAD", check.path, check.message));
+      print_line(stdout,
+                 fmt::format("{:<14}   {}  {}: {}", "", check.ok ? "ok " : "BAD", check.path, check.message));
     }
   }
   if (options.json) print_json(reports);
@@ -130,7 +137,8 @@ int verify(std::vector<std::string> names, const DataOptions& options) {
 
 int run_data(const DataOptions& options) {
   if (options.words.empty()) return list(options);
-  if (options.words.front() == "verify") return verify({options.words.begin() + 1, options.words.end()}, options);
+  if (options.words.front() == "verify")
+    return verify({options.words.begin() + 1, options.words.end()}, options);
   if (options.words.front() == "list" && options.words.size() == 1) return list(options);
   for (const auto& name : options.words) print_dataset(name, options);  // an unknown name is an error there
   return kOk;
@@ -140,10 +148,15 @@ int run_data(const DataOptions& options) {
 
 void add_data(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<DataOptions>();
-  auto* command = program.add_subcommand("data", "List the data sets, where they are looked for and how to get them; verify them");
-  command->add_option("words", options->words, "nothing: list all; NAME ...: say more of these; verify [NAME ...]: read and check")
+  auto* command = program.add_subcommand(
+      "data", "List the data sets, where they are looked for and how to get them; verify them");
+  command
+      ->add_option("words", options->words,
+                   "nothing: list all; NAME ...: say more of these; verify [NAME ...]: read and check")
       ->type_name("[verify] [NAME ...]");
-  command->add_option("--data-dir", options->data_dir, "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
+  command
+      ->add_option("--data-dir", options->data_dir,
+                   "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &chosen] { chosen = [options] { return run_data(*options); }; });

@@ -22,19 +22,14 @@ void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::
   const auto& result = evaluation.result;
   nlohmann::ordered_json rates = nlohmann::ordered_json::object();
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
-  const nlohmann::ordered_json json = {{"model", evaluation.model},
-                                       {"dataset", evaluation.dataset},
-                                       {"data", evaluation.data_root},
-                                       {"split", split},
-                                       {"samples", result.samples},
-                                       {"correct", result.correct},
-                                       {"accuracy", result.accuracy},
-                                       {"loss", result.loss},
-                                       {"seconds", result.seconds},
-                                       {"samples_per_s", static_cast<double>(result.samples) / result.seconds},
-                                       {"firing_rates", rates},
-                                       {"class_names", evaluation.class_names},
-                                       {"confusion", result.confusion}};
+  const nlohmann::ordered_json json = {
+      {"model", evaluation.model},    {"dataset", evaluation.dataset},
+      {"data", evaluation.data_root}, {"split", split},
+      {"samples", result.samples},    {"correct", result.correct},
+      {"accuracy", result.accuracy},  {"loss", result.loss},
+      {"seconds", result.seconds},    {"samples_per_s", static_cast<double>(result.samples) / result.seconds},
+      {"firing_rates", rates},        {"class_names", evaluation.class_names},
+      {"confusion", result.confusion}};
   print_json(json);
 }
 
@@ -65,8 +60,9 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
     rows.push_back({evaluation.class_names[label], with_separators(total),
                     fmt::format("{:.1f} %", 100.0 * static_cast<double>(result.confusion[label][label]) /
                                                 static_cast<double>(total)),
-                    other == label ? "" : fmt::format("{} ({})", evaluation.class_names[other],
-                                                      result.confusion[label][other])});
+                    other == label ? ""
+                                   : fmt::format("{} ({})", evaluation.class_names[other],
+                                                 result.confusion[label][other])});
   }
   print_line(stdout, "\n" + table(rows, {false, true, true, false}));
 }
@@ -76,7 +72,8 @@ int run_eval(const EvalOptions& options) {
   train::EvaluationRequest request = options.request;
   if (is_terminal(stderr)) {
     request.progress = [](std::int64_t done, std::int64_t total) {
-      std::fprintf(stderr, "\r\033[K%s %lld/%lld", progress_bar(static_cast<double>(done) / static_cast<double>(total), 20).c_str(),
+      std::fprintf(stderr, "\r\033[K%s %lld/%lld",
+                   progress_bar(static_cast<double>(done) / static_cast<double>(total), 20).c_str(),
                    static_cast<long long>(done), static_cast<long long>(total));
       if (done == total) std::fputs("\r\033[K", stderr);
     };
@@ -96,12 +93,20 @@ void add_eval(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<EvalOptions>();
   auto* command = program.add_subcommand("eval", "Accuracy of a trained network on a split of its data set");
   auto& request = options->request;
-  command->add_option("model", request.model, "Run folder, model file or checkpoint")->required()->type_name("RUN_OR_MODEL");
-  command->add_option("--split", request.split, "train, validation or test")->capture_default_str()->type_name("NAME");
-  command->add_option("--data-dir", request.data_dir, "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
+  command->add_option("model", request.model, "Run folder, model file or checkpoint")
+      ->required()
+      ->type_name("RUN_OR_MODEL");
+  command->add_option("--split", request.split, "train, validation or test")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command
+      ->add_option("--data-dir", request.data_dir,
+                   "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
-  command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")->check(CLI::Range(1, 1 << 20));
-  command->add_option("--limit", request.limit, "Only the first so many samples")->check(CLI::Range(1, 1 << 30));
+  command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--limit", request.limit, "Only the first so many samples")
+      ->check(CLI::Range(1, 1 << 30));
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   command->add_flag("--json", options->json, "Print JSON; accuracy is a fraction of 1");
   command->callback([options, &chosen] { chosen = [options] { return run_eval(*options); }; });

@@ -10,8 +10,8 @@
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/data/registry.h"
 #include "spikeloom/data/describe.h"
+#include "spikeloom/data/registry.h"
 #include "spikeloom/formats/detect.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/model_info.h"
@@ -40,12 +40,9 @@ ordered_json network_json(const model::NetworkPlan& plan, const model::NetworkSe
     if (layer.neunorm_after) entry["neunorm"] = true;
     layers.push_back(entry);
   }
-  return {{"structure", settings.structure},
-          {"input", model::to_string(plan.input)},
-          {"classes", plan.num_classes},
-          {"parameters", plan.parameters()},
-          {"macs_per_step", plan.macs_per_step()},
-          {"layers", layers}};
+  return {{"structure", settings.structure},       {"input", model::to_string(plan.input)},
+          {"classes", plan.num_classes},           {"parameters", plan.parameters()},
+          {"macs_per_step", plan.macs_per_step()}, {"layers", layers}};
 }
 
 void print_network(const model::NetworkPlan& plan) {
@@ -55,11 +52,13 @@ void print_network(const model::NetworkPlan& plan) {
                     model::to_string(layer.output), with_separators(layer.parameters),
                     with_separators(layer.macs_per_step)});
   }
-  rows.push_back({"total", "", "", with_separators(plan.parameters()), with_separators(plan.macs_per_step())});
+  rows.push_back(
+      {"total", "", "", with_separators(plan.parameters()), with_separators(plan.macs_per_step())});
   print_line(stdout, fmt::format("input {}, {} classes\n", model::to_string(plan.input), plan.num_classes));
   print_line(stdout, table(rows, {false, false, true, true, true}));
-  print_line(stdout, fmt::format("\n{} parameters, {}MAC a step", with_prefix(static_cast<double>(plan.parameters())),
-                                 with_prefix(static_cast<double>(plan.macs_per_step()))));
+  print_line(stdout,
+             fmt::format("\n{} parameters, {}MAC a step", with_prefix(static_cast<double>(plan.parameters())),
+                         with_prefix(static_cast<double>(plan.macs_per_step()))));
 }
 
 int info_environment(bool json) {
@@ -89,8 +88,9 @@ int info_model(const std::string& path, bool json) {
     print_json(object);
     return kOk;
   }
-  print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", path, info.format, info.recipe.name,
-                                 info.recipe.data.dataset, info.recipe.network.num_steps, info.recipe.network.structure));
+  print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", path, info.format,
+                                 info.recipe.name, info.recipe.data.dataset, info.recipe.network.num_steps,
+                                 info.recipe.network.structure));
   print_network(plan);
   return kOk;
 }
@@ -145,7 +145,8 @@ int info_structure(const InfoOptions& options) {
   settings.neunorm.enabled = options.neunorm;
   check_network_string(options.what, "network '" + options.what + "'");  // its own mistakes first
   if (options.input.empty()) {
-    throw ConfigError("the layers' sizes depend on the input: add --input CHANNELSxHEIGHTxWIDTH, e.g. --input 3x32x32");
+    throw ConfigError(
+        "the layers' sizes depend on the input: add --input CHANNELSxHEIGHTxWIDTH, e.g. --input 3x32x32");
   }
   const auto plan = model::plan_network(settings, parse_input(options.input), options.classes);
   if (options.json) {
@@ -190,10 +191,15 @@ int run_info(const InfoOptions& options) {
 void add_info(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<InfoOptions>();
   auto* command = program.add_subcommand(
-      "info", "Describe a network string, recipe, model, run or data file; without an argument: this environment");
-  command->add_option("what", options->what, "Network string, recipe, run folder, model file or data file")->type_name("WHAT");
-  command->add_option("--input", options->input, "Input of a network string, e.g. 3x32x32")->type_name("CxHxW");
-  command->add_option("--classes", options->classes, "Classes of a network string")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+      "info",
+      "Describe a network string, recipe, model, run or data file; without an argument: this environment");
+  command->add_option("what", options->what, "Network string, recipe, run folder, model file or data file")
+      ->type_name("WHAT");
+  command->add_option("--input", options->input, "Input of a network string, e.g. 3x32x32")
+      ->type_name("CxHxW");
+  command->add_option("--classes", options->classes, "Classes of a network string")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--no-bias", options->no_bias, "Network string without biases");
   command->add_flag("--neunorm", options->neunorm, "Network string with NeuNorm between convolutions");
   command->add_flag("--json", options->json, "Print JSON");

@@ -69,7 +69,8 @@ ordered_json describe_data_file(const std::string& path) {
       break;
     case formats::FileKind::kUnknown:
       throw FormatError(
-          "is of no format known here: IDX (.gz), CIFAR-10 binary, N-MNIST .bin, AEDAT 2.0, safetensors, or a "
+          "is of no format known here: IDX (.gz), CIFAR-10 binary, N-MNIST .bin, AEDAT 2.0, safetensors, or "
+          "a "
           "recipe (.toml)",
           path);
   }

@@ -33,7 +33,8 @@ int run(int argc, char** argv) {
   program.fallthrough(false);
   program.get_formatter()->column_width(34);
   program.footer(
-      "Exit codes: 0 done, 2 usage or recipe, 3 data or model file, 4 numbers that are not finite, 5 internal,\n"
+      "Exit codes: 0 done, 2 usage or recipe, 3 data or model file, 4 numbers that are not finite, 5 "
+      "internal,\n"
       "130 stopped by Ctrl-C. 'spikeloom COMMAND --help' has each command's options.");
   Command chosen;
   add_train(program, chosen);
@@ -75,7 +76,8 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {  // DataError, FormatError, CheckpointError
     return app::report(error.what(), app::kData);
   } catch (const std::bad_alloc&) {
-    return app::report("out of memory: use a smaller training.batch_size or network.num_steps", app::kInternal);
+    return app::report("out of memory: use a smaller training.batch_size or network.num_steps",
+                       app::kInternal);
   } catch (const std::exception& error) {
     return app::report("internal error: " + app::first_line(error.what()), app::kInternal);
   }

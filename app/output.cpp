@@ -15,7 +15,8 @@ namespace spikeloom::app {
 
 void print_line(std::FILE* stream, const std::string& text) {
   const bool failed = std::fputs((text + "\n").c_str(), stream) < 0 || std::fflush(stream) != 0;
-  if (failed && stream == stdout) throw DataError(std::string("cannot write the output: ") + std::strerror(errno));
+  if (failed && stream == stdout)
+    throw DataError(std::string("cannot write the output: ") + std::strerror(errno));
 }
 
 void print_json(const nlohmann::ordered_json& json) {
@@ -67,7 +68,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows, const std::
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const bool align_right = i < right.size() && right[i];
-      line += align_right ? fmt::format("{:>{}}", row[i], widths[i]) : fmt::format("{:<{}}", row[i], widths[i]);
+      line +=
+          align_right ? fmt::format("{:>{}}", row[i], widths[i]) : fmt::format("{:<{}}", row[i], widths[i]);
       if (i + 1 < row.size()) line += "  ";
     }
     line.erase(line.find_last_not_of(' ') + 1);

@@ -28,8 +28,8 @@ std::string with_prefix(double value);
 /// 75.4 -> "1:15"; 3700 -> "1:01:40".
 std::string duration(double seconds);
 
-/// Columns as wide as their widest cell, two blanks between them; the first is left-aligned, the others too unless
-/// `right` says otherwise.
+/// Columns as wide as their widest cell, two blanks between them; the first is left-aligned, the others too
+/// unless `right` says otherwise.
 std::string table(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& right);
 
 /// Standard output is a terminal (a progress bar may be drawn).

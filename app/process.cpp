@@ -11,9 +11,9 @@ namespace {
 
 std::string called_as = "spikeloom";
 
-// By default idle OpenMP threads spin for milliseconds. Between two parallel loops LibTorch's matrix products want
-// the processor for the BLAS's own threads, and on a shared machine others do: spinning makes both wait. The
-// variable is read when libgomp is loaded, so that it has to be there before the program starts.
+// By default idle OpenMP threads spin for milliseconds. Between two parallel loops LibTorch's matrix products
+// want the processor for the BLAS's own threads, and on a shared machine others do: spinning makes both wait.
+// The variable is read when libgomp is loaded, so that it has to be there before the program starts.
 void wait_without_spinning(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   if (::setenv("GOMP_SPINCOUNT", "1000", 1) != 0) return;
@@ -29,8 +29,8 @@ const std::string& program_path() { return called_as; }
 void prepare_process(char** argv) {
   if (argv[0] != nullptr) called_as = argv[0];
   wait_without_spinning(argv);
-  // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the system
-  // each time, and the page faults of getting them again cost more than some layers: keep them.
+  // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the
+  // system each time, and the page faults of getting them again cost more than some layers: keep them.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
   mallopt(M_TOP_PAD, 64 << 20);

@@ -23,7 +23,8 @@ std::vector<fs::path> recipe_folders() {
 }  // namespace
 
 std::string try_find_recipe(const std::string& name) {
-  std::error_code ignored;  // what cannot be looked up (a network string is longer than a file name may be) is no file
+  std::error_code
+      ignored;  // what cannot be looked up (a network string is longer than a file name may be) is no file
   if (fs::is_regular_file(name, ignored)) return name;
   for (const auto& folder : recipe_folders()) {
     for (const auto& candidate : {folder / name, folder / (name + ".toml")}) {
@@ -57,8 +58,9 @@ std::string find_recipe(const std::string& name) {
       close += (close.empty() ? "" : ", ") + recipe;
     }
   }
-  throw ConfigError("no recipe '" + name + "'" +
-                    (close.empty() ? "; 'spikeloom train --list' names them all" : "; did you mean " + close + "?"));
+  throw ConfigError(
+      "no recipe '" + name + "'" +
+      (close.empty() ? "; 'spikeloom train --list' names them all" : "; did you mean " + close + "?"));
 }
 
 }  // namespace spikeloom::app

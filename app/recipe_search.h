@@ -6,7 +6,8 @@ namespace spikeloom::app {
 
 /// The recipe file that `name` means: a path, or a name below a recipe folder, with or without ".toml"
 /// ("fashion-mnist-demo", "cifar10/cifarnet"). Folders, in order: ./recipes, the one beside the program
-/// (installed: ../share/spikeloom/recipes; built: the source tree's). Throws ConfigError naming close matches.
+/// (installed: ../share/spikeloom/recipes; built: the source tree's). Throws ConfigError naming close
+/// matches.
 std::string find_recipe(const std::string& name);
 
 /// The same, or "" if there is none.

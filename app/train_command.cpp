@@ -83,8 +83,10 @@ int run_train(const TrainOptions& options) {
     print_line(stdout, train::to_json(result, recipe));
   }
   if (result.interrupted) {
-    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Go on with: {} train --resume {}",
-                                   with_separators(result.iterations), program_path(), result.run_path));
+    print_line(
+        stream,
+        fmt::format("\nstopped after {} iterations; everything is saved. Go on with: {} train --resume {}",
+                    with_separators(result.iterations), program_path(), result.run_path));
     return kInterrupted;
   }
   if (!options.quiet) print_result(result, stream);
@@ -96,20 +98,28 @@ int run_train(const TrainOptions& options) {
 void add_train(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<TrainOptions>();
   auto* command = program.add_subcommand("train", "Train a network by a recipe, or go on with a run");
-  command->add_option("recipe", options->recipe, "Recipe: a .toml file, or the name of one below recipes/")->type_name("RECIPE");
+  command->add_option("recipe", options->recipe, "Recipe: a .toml file, or the name of one below recipes/")
+      ->type_name("RECIPE");
   command->add_option("--out", options->out, "Run folder to make (default: runs/RECIPE)")->type_name("DIR");
-  command->add_option("--set", options->overrides, "Override a key of the recipe, e.g. training.epochs=3; may be repeated")
+  command
+      ->add_option("--set", options->overrides,
+                   "Override a key of the recipe, e.g. training.epochs=3; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--resume", options->resume, "Go on with a run that was stopped, bit for bit")->type_name("RUN");
-  command->add_option("--data-dir", options->data_dir, "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
+  command->add_option("--resume", options->resume, "Go on with a run that was stopped, bit for bit")
+      ->type_name("RUN");
+  command
+      ->add_option("--data-dir", options->data_dir,
+                   "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
-  command->add_flag("--json", options->json, "Print the result as JSON on standard output, everything else on standard error");
+  command->add_flag("--json", options->json,
+                    "Print the result as JSON on standard output, everything else on standard error");
   command->add_flag("--quiet", options->quiet, "Print warnings and errors only");
   command->add_flag("--list", options->list, "Name all recipes");
-  command->footer("Ctrl-C saves and says how to go on. The run folder holds recipe.toml, environment.json,\n"
-                  "metrics.jsonl, checkpoint.safetensors, model.safetensors and result.json.");
+  command->footer(
+      "Ctrl-C saves and says how to go on. The run folder holds recipe.toml, environment.json,\n"
+      "metrics.jsonl, checkpoint.safetensors, model.safetensors and result.json.");
   command->callback([options, &chosen] { chosen = [options] { return run_train(*options); }; });
 }
 

@@ -57,15 +57,16 @@ void TrainingDisplay::started(const train::TrainingStart& start) {
                                   with_prefix(static_cast<double>(start.macs_per_step))));
   print_line(stream_, fmt::format("run      {}", start.run_path));
   if (start.resumed) {
-    print_line(stream_, fmt::format("         going on at epoch {}, batch {} of {}", start.epoch + 1, start.batch,
-                                    start.iterations_per_epoch));
+    print_line(stream_, fmt::format("         going on at epoch {}, batch {} of {}", start.epoch + 1,
+                                    start.batch, start.iterations_per_epoch));
   }
 }
 
 void TrainingDisplay::progressed(const train::TrainingProgress& progress) {
   if (quiet_) return;
-  const double fraction =
-      progress.iterations > 0 ? static_cast<double>(progress.iteration) / static_cast<double>(progress.iterations) : 1.0;
+  const double fraction = progress.iterations > 0 ? static_cast<double>(progress.iteration) /
+                                                        static_cast<double>(progress.iterations)
+                                                  : 1.0;
   if (terminal_) {
     if (!due(0.2)) return;
     draw(fmt::format("epoch {}/{} {} {:3.0f}%  loss {:.4f}  accuracy {:.1f} %  {:.0f} samples/s  {} left",
@@ -73,18 +74,19 @@ void TrainingDisplay::progressed(const train::TrainingProgress& progress) {
                      progress.mean_loss, 100.0 * progress.mean_accuracy, progress.samples_per_s,
                      duration(progress.seconds_left)));
   } else if (progress.logged && due(5.0)) {
-    print_line(stream_, fmt::format("epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {:.2f} %  {:.1f} samples/s  {} left",
-                                    progress.epoch + 1, progress.epochs, progress.batch, progress.batches,
-                                    progress.mean_loss, 100.0 * progress.mean_accuracy, progress.samples_per_s,
-                                    duration(progress.seconds_left)));
+    print_line(
+        stream_,
+        fmt::format("epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {:.2f} %  {:.1f} samples/s  {} left",
+                    progress.epoch + 1, progress.epochs, progress.batch, progress.batches, progress.mean_loss,
+                    100.0 * progress.mean_accuracy, progress.samples_per_s, duration(progress.seconds_left)));
   }
 }
 
 void TrainingDisplay::epoch_ended(const train::EpochReport& report) {
   if (quiet_) return;
   clear();
-  std::string line = fmt::format("epoch {}/{}  train: loss {:.4f}, accuracy {:.2f} %", report.epoch + 1, report.epochs,
-                                 report.train_loss, 100.0 * report.train_accuracy);
+  std::string line = fmt::format("epoch {}/{}  train: loss {:.4f}, accuracy {:.2f} %", report.epoch + 1,
+                                 report.epochs, report.train_loss, 100.0 * report.train_accuracy);
   if (report.has_validation) {
     line += fmt::format("  validation: loss {:.4f}, accuracy {:.2f} %", report.validation_loss,
                         100.0 * report.validation_accuracy);

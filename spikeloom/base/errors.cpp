@@ -5,7 +5,8 @@
 namespace spikeloom {
 namespace {
 
-// Appended piece by piece: g++ 12 in C++20 warns wrongly (-Wrestrict) about chains of operator+ on temporaries.
+// Appended piece by piece: g++ 12 in C++20 warns wrongly (-Wrestrict) about chains of operator+ on
+// temporaries.
 std::string config_message(const std::string& message, const std::string& file, int line,
                            const std::string& key) {
   std::string text;

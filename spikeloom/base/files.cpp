@@ -32,8 +32,8 @@ Bytes read_whole(const std::string& path, std::int64_t max_bytes) {
   if (::fstat(file.value, &info) != 0) throw fail("read", std::strerror(errno));
   if (!S_ISREG(info.st_mode)) throw fail("read", "it is not a regular file");
   if (info.st_size > max_bytes) {
-    throw fail("read", std::to_string(info.st_size) + " bytes are more than the " + std::to_string(max_bytes) +
-                           " allowed here");
+    throw fail("read", std::to_string(info.st_size) + " bytes are more than the " +
+                           std::to_string(max_bytes) + " allowed here");
   }
   Bytes bytes;
   bytes.resize(static_cast<std::size_t>(info.st_size));

@@ -6,10 +6,10 @@
 
 namespace spikeloom {
 
-/// Writes a file whole or not at all: to `path` + ".part" beside it, flushed to disk, then renamed over `path`.
-/// A full disk, a kill or a power cut leaves the old file as it was.
-/// Usage: write() any number of times, then commit(). Without commit() the destructor removes the part file.
-/// Throws DataError naming the path and the system's reason.
+/// Writes a file whole or not at all: to `path` + ".part" beside it, flushed to disk, then renamed over
+/// `path`. A full disk, a kill or a power cut leaves the old file as it was. Usage: write() any number of
+/// times, then commit(). Without commit() the destructor removes the part file. Throws DataError naming the
+/// path and the system's reason.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

@@ -17,7 +17,8 @@ RandomStream::RandomStream(std::uint64_t seed, RandomPurpose purpose, std::uint6
   const std::uint64_t key = stream_key(seed, purpose);
   key_ = {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)};
   // Word 0 counts blocks; the item fills words 1 and 2 and the sub-item word 3. Items of more than 48 bits or
-  // sub-items of more than 48 bits do not occur (they count samples, epochs and layers): the high halves share.
+  // sub-items of more than 48 bits do not occur (they count samples, epochs and layers): the high halves
+  // share.
   counter_ = {0, static_cast<std::uint32_t>(item),
               static_cast<std::uint32_t>(item >> 32) ^ (static_cast<std::uint32_t>(sub_item >> 32) << 16),
               static_cast<std::uint32_t>(sub_item)};

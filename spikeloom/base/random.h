@@ -1,18 +1,28 @@
 #pragma once
-// Counter-based random numbers: a number depends only on (seed, purpose, counter), never on how many were drawn
-// before. That is what makes a resumed run equal to one that was not interrupted, for any number of threads.
+// Counter-based random numbers: a number depends only on (seed, purpose, counter), never on how many were
+// drawn before. That is what makes a resumed run equal to one that was not interrupted, for any number of
+// threads.
 #include <array>
 #include <cstdint>
 #include <vector>
 
 namespace spikeloom {
 
-/// What a stream is for. Each purpose has its own key, so that drawing more numbers for one never shifts another.
-enum class RandomPurpose : std::uint32_t { kInit = 1, kShuffle = 2, kAugment = 3, kDropout = 4, kVoting = 5, kSplit = 6, kBench = 7 };
+/// What a stream is for. Each purpose has its own key, so that drawing more numbers for one never shifts
+/// another.
+enum class RandomPurpose : std::uint32_t {
+  kInit = 1,
+  kShuffle = 2,
+  kAugment = 3,
+  kDropout = 4,
+  kVoting = 5,
+  kSplit = 6,
+  kBench = 7
+};
 
 /// Philox4x32-10: four 32-bit numbers from a 128-bit counter and a 64-bit key.
-/// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), table 2 and the known-answer
-/// vectors of Random123. Thread-safe, no state.
+/// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), table 2 and the
+/// known-answer vectors of Random123. Thread-safe, no state.
 inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {

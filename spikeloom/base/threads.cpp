@@ -21,7 +21,8 @@ int default_num_threads() {
     const int count = std::atoi(text);
     if (count >= 1 && count <= 1024) return count;
   }
-  // The affinity mask, not the number of processors: containers and batch systems hand out a part of the machine.
+  // The affinity mask, not the number of processors: containers and batch systems hand out a part of the
+  // machine.
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);

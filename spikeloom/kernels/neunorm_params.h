@@ -10,7 +10,8 @@ enum class NeuNormScale {
   kLiteral,  ///< (1 - k_tau2) / F^2: eq. 9 read literally, x <= 1 / F
 };
 
-/// Memory: spikes [T, N, P, C], x [T, N, P], u [P, C], or [P] when it is shared; P = height * width positions.
+/// Memory: spikes [T, N, P, C], x [T, N, P], u [P, C], or [P] when it is shared; P = height * width
+/// positions.
 struct NeuNormSize {
   std::int64_t num_steps = 0;
   std::int64_t batch = 0;

@@ -18,18 +18,19 @@ enum class Surrogate { kRectangular, kTriangular, kSigmoid, kArctan };
 enum class Reset { kZero, kSubtract };
 
 struct NeuronParams {
-  double decay = 0.25;            ///< k_tau1 = 1 - dt/tau, in [0, 1]
-  double v_threshold = 0.75;      ///< > 0
-  double surrogate_width = 1.0;   ///< a > 0
+  double decay = 0.25;           ///< k_tau1 = 1 - dt/tau, in [0, 1]
+  double v_threshold = 0.75;     ///< > 0
+  double surrogate_width = 1.0;  ///< a > 0
   Surrogate surrogate = Surrogate::kRectangular;
   Reset reset = Reset::kZero;
-  bool detach_reset = false;      ///< cut the gradient's path through the reset
-  /// Test mode: the surrogate's primitive replaces the step, so that the exact gradient of the forward pass is
-  /// what the backward pass computes. "Spikes" are then real numbers in [0, 1].
+  bool detach_reset = false;  ///< cut the gradient's path through the reset
+  /// Test mode: the surrogate's primitive replaces the step, so that the exact gradient of the forward pass
+  /// is what the backward pass computes. "Spikes" are then real numbers in [0, 1].
   bool smooth = false;
 };
 
-/// Memory order: time outermost. input[t * neurons + i], i over [N, H, W, C] in whatever order the caller keeps.
+/// Memory order: time outermost. input[t * neurons + i], i over [N, H, W, C] in whatever order the caller
+/// keeps.
 struct LifSize {
   std::int64_t num_steps = 0;
   std::int64_t neurons = 0;

@@ -13,11 +13,11 @@ enum class NetworkKind { kSpiking, kAnn };
 
 struct NeuNormSettings {
   bool enabled = false;
-  double decay = 0.8;                                               ///< k_tau2 of eq. 9
+  double decay = 0.8;  ///< k_tau2 of eq. 9
   kernels::NeuNormScale scale = kernels::NeuNormScale::kMean;
-  bool per_channel_u = false;                                       ///< U [C, H, W] instead of [1, H, W]
+  bool per_channel_u = false;  ///< U [C, H, W] instead of [1, H, W]
   double u_init = 0.0;
-  bool after_pooling = false;                                       ///< default: before the pooling that follows
+  bool after_pooling = false;  ///< default: before the pooling that follows
 };
 
 enum class VotingAssignment { kBlocks, kRandom };
@@ -27,7 +27,7 @@ struct VotingSettings {
 };
 
 struct DropoutSettings {
-  double rate = 0.0;             ///< probability that an input is dropped, before every layer but the first and the last
+  double rate = 0.0;  ///< probability that an input is dropped, before every layer but the first and the last
   bool same_mask_each_step = false;
 };
 
@@ -42,9 +42,9 @@ struct InitSettings {
 };
 
 struct NetworkSettings {
-  std::string structure;         ///< "128C3(Encoding)-256C3-AP2-...-512FC-Voting"
+  std::string structure;  ///< "128C3(Encoding)-256C3-AP2-...-512FC-Voting"
   NetworkKind kind = NetworkKind::kSpiking;
-  int num_steps = 8;             ///< T
+  int num_steps = 8;  ///< T
   bool bias = true;
   kernels::NeuronParams neuron;
   bool learn_decay = false;

@@ -15,9 +15,11 @@
 namespace spikeloom::nn {
 
 /// A layer's U, [C, H, W] or [1, H, W], at its start value.
-at::Tensor make_neunorm_u(const model::Shape& shape, const model::NeuNormSettings& settings, at::ScalarType dtype);
+at::Tensor make_neunorm_u(const model::Shape& shape, const model::NeuNormSettings& settings,
+                          at::ScalarType dtype);
 /// NeuNorm with the coefficient that the settings ask for.
-at::Tensor apply_neunorm(const at::Tensor& spikes, const at::Tensor& u, const model::NeuNormSettings& settings);
+at::Tensor apply_neunorm(const at::Tensor& spikes, const at::Tensor& u,
+                         const model::NeuNormSettings& settings);
 
 class Block {
  public:
@@ -36,7 +38,8 @@ class Block {
 /// Convolution, fully connected or voting layer: dropout -> weights -> neurons (-> NeuNorm).
 class WeightBlock : public Block {
  public:
-  /// number: of this weight layer from 0, keys its random numbers. last: of the network (an ANN's has no ReLU).
+  /// number: of this weight layer from 0, keys its random numbers. last: of the network (an ANN's has no
+  /// ReLU).
   WeightBlock(const model::LayerPlan& plan, const model::NetworkSettings& settings, std::uint64_t seed,
               int number, bool last, at::ScalarType dtype);
 

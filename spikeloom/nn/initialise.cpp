@@ -13,7 +13,8 @@ namespace spikeloom::nn {
 namespace {
 
 template <class T>
-void fill(T* values, std::int64_t size, double standard_deviation, std::uint64_t seed, std::uint64_t tensor_number) {
+void fill(T* values, std::int64_t size, double standard_deviation, std::uint64_t seed,
+          std::uint64_t tensor_number) {
   // One random stream a chunk: threads can share the work and the numbers stay the same.
   constexpr std::int64_t kChunk = 1 << 14;
   const std::int64_t chunks = (size + kChunk - 1) / kChunk;

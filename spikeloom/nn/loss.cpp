@@ -31,7 +31,8 @@ at::Tensor cross_entropy_loss(const at::Tensor& votes, const at::Tensor& labels,
 }
 
 at::Tensor predict(const at::Tensor& votes) {
-  // Not argmax: LibTorch does not promise which of equal votes it returns, and votes of few steps are often equal.
+  // Not argmax: LibTorch does not promise which of equal votes it returns, and votes of few steps are often
+  // equal.
   const at::Tensor v = votes.detach().to(at::kDouble).contiguous();
   at::Tensor classes = at::empty({v.size(0)}, at::kLong);
   const double* values = v.data_ptr<double>();

@@ -10,9 +10,11 @@ enum class Reduction {
 
 /// The paper's loss: squared distance between the one-hot label Y and the votes,
 ///
-///     L = mean_n [ sum_k (Y[n, k] - votes[n, k])^2 ]   (kSum), divided by the number of classes for kMean.  (eq. 11)
+///     L = mean_n [ sum_k (Y[n, k] - votes[n, k])^2 ]   (kSum), divided by the number of classes for kMean.
+///     (eq. 11)
 ///
-/// votes [N, K] floating, labels [N] int64. Throws ShapeError. Source: Wu et al. 2019, eq. 11; kMean: authors' code.
+/// votes [N, K] floating, labels [N] int64. Throws ShapeError. Source: Wu et al. 2019, eq. 11; kMean:
+/// authors' code.
 at::Tensor mse_loss(const at::Tensor& votes, const at::Tensor& labels, Reduction reduction);
 
 /// Cross-entropy of softmax(scale * votes), mean over the batch. Votes lie in [0, 1], so that without a scale

@@ -66,7 +66,8 @@ at::Tensor Network::prepare_input(const at::Tensor& input) const {
   if (!fits || (!ann && input.size(0) != 1 && input.size(0) != settings_.num_steps)) {
     std::ostringstream text;
     text << "network input must be [T, N, C, H, W] with T = " << settings_.num_steps
-         << " (or 1: a still image), N at least 1 and C x H x W = " << model::to_string(shape) << ", not " << input.sizes();
+         << " (or 1: a still image), N at least 1 and C x H x W = " << model::to_string(shape) << ", not "
+         << input.sizes();
     throw ShapeError(text.str());
   }
   at::Tensor x = input.to(dtype_);
@@ -84,7 +85,8 @@ void Network::clamp_neuron_parameters() {
   for (WeightBlock* block : weight_blocks_) block->clamp_neuron();
 }
 
-std::vector<double> Network::calibrate(const at::Tensor& input, double firing_rate, CalibrationTarget target) {
+std::vector<double> Network::calibrate(const at::Tensor& input, double firing_rate,
+                                       CalibrationTarget target) {
   if (settings_.kind == model::NetworkKind::kAnn) {
     throw ConfigError("an ANN has no firing rate to calibrate");
   }

@@ -18,19 +18,19 @@ class WeightBlock;
 /// How much a layer fired in one forward pass.
 struct LayerActivity {
   std::string name;
-  at::Tensor spike_count;          ///< int64 scalar
-  std::int64_t neuron_steps = 0;   ///< neurons x samples x steps
+  at::Tensor spike_count;         ///< int64 scalar
+  std::int64_t neuron_steps = 0;  ///< neurons x samples x steps
 };
 
 struct ForwardOptions {
-  bool training = false;           ///< dropout on
-  std::uint64_t seed = 0;          ///< of the dropout masks
-  std::uint64_t iteration = 0;     ///< which training iteration: makes the masks fresh
+  bool training = false;                           ///< dropout on
+  std::uint64_t seed = 0;                          ///< of the dropout masks
+  std::uint64_t iteration = 0;                     ///< which training iteration: makes the masks fresh
   std::vector<LayerActivity>* activity = nullptr;  ///< filled if given, one entry a layer with neurons
 };
 
-/// A network built from its description: convolution, LIF, NeuNorm, pooling, fully connected and voting layers.
-/// Layer by layer, all T steps at once. Not thread-safe.
+/// A network built from its description: convolution, LIF, NeuNorm, pooling, fully connected and voting
+/// layers. Layer by layer, all T steps at once. Not thread-safe.
 class Network {
  public:
   /// Initialises the weights from `seed` (see initialise.h); biases start at 0, U at settings.neunorm.u_init.
@@ -41,9 +41,9 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  /// input [T, N, C, H, W], N >= 1, or [1, N, C, H, W]: a still image, shown at every step and convolved once.
-  /// Returns votes [N, num_classes]. An ANN runs once on the mean of the input over its steps.
-  /// Throws ShapeError naming what was expected.
+  /// input [T, N, C, H, W], N >= 1, or [1, N, C, H, W]: a still image, shown at every step and convolved
+  /// once. Returns votes [N, num_classes]. An ANN runs once on the mean of the input over its steps. Throws
+  /// ShapeError naming what was expected.
   at::Tensor forward(const at::Tensor& input, const ForwardOptions& options = {});
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -57,9 +57,9 @@ class Network {
   void clamp_neuron_parameters();
 
   enum class CalibrationTarget { kWeights, kThresholds };
-  /// Scales each layer in turn (its weights, or its threshold and surrogate width) until it fires at `firing_rate`
-  /// on `input`, found by bisection. Returns the rate that each layer reached. Throws ConfigError for an ANN or a
-  /// rate outside (0, 1).
+  /// Scales each layer in turn (its weights, or its threshold and surrogate width) until it fires at
+  /// `firing_rate` on `input`, found by bisection. Returns the rate that each layer reached. Throws
+  /// ConfigError for an ANN or a rate outside (0, 1).
   std::vector<double> calibrate(const at::Tensor& input, double firing_rate, CalibrationTarget target);
 
  private:

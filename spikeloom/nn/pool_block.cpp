@@ -3,7 +3,8 @@
 
 namespace spikeloom::nn {
 
-PoolBlock::PoolBlock(const model::LayerPlan& plan, const model::NetworkSettings& settings, at::ScalarType dtype)
+PoolBlock::PoolBlock(const model::LayerPlan& plan, const model::NetworkSettings& settings,
+                     at::ScalarType dtype)
     : Block(plan), neunorm_(settings.neunorm) {
   if (plan_.neunorm_after) neunorm_u_ = make_neunorm_u(plan_.output, neunorm_, dtype);
 }
@@ -14,7 +15,8 @@ at::Tensor PoolBlock::forward(const at::Tensor& x, const ForwardOptions&) {
 }
 
 void PoolBlock::collect(std::vector<Parameter>& parameters) {
-  if (neunorm_u_.defined()) parameters.push_back({name() + ".neunorm_u", neunorm_u_, ParameterRole::kNeuNorm});
+  if (neunorm_u_.defined())
+    parameters.push_back({name() + ".neunorm_u", neunorm_u_, ParameterRole::kNeuNorm});
 }
 
 }  // namespace spikeloom::nn

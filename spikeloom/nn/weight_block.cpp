@@ -28,7 +28,8 @@ at::Tensor make_neunorm_u(const model::Shape& shape, const model::NeuNormSetting
       .set_requires_grad(true);
 }
 
-at::Tensor apply_neunorm(const at::Tensor& spikes, const at::Tensor& u, const model::NeuNormSettings& settings) {
+at::Tensor apply_neunorm(const at::Tensor& spikes, const at::Tensor& u,
+                         const model::NeuNormSettings& settings) {
   return ops::neunorm(spikes, u, settings.decay,
                       kernels::neunorm_coefficient(settings.scale, settings.decay, spikes.size(2)));
 }
@@ -66,7 +67,8 @@ WeightBlock::WeightBlock(const model::LayerPlan& plan, const model::NetworkSetti
   if (plan_.neunorm_after) neunorm_u_ = make_neunorm_u(plan_.output, neunorm_, dtype);
   // Scalars stay in double on the CPU: the kernels take them by value.
   decay_ = at::scalar_tensor(neuron_.decay, at::kDouble).set_requires_grad(learn_decay_ && !ann);
-  v_threshold_ = at::scalar_tensor(neuron_.v_threshold, at::kDouble).set_requires_grad(learn_v_threshold_ && !ann);
+  v_threshold_ =
+      at::scalar_tensor(neuron_.v_threshold, at::kDouble).set_requires_grad(learn_v_threshold_ && !ann);
 }
 
 void WeightBlock::collect(std::vector<Parameter>& parameters) {
@@ -74,7 +76,8 @@ void WeightBlock::collect(std::vector<Parameter>& parameters) {
                                                                : ParameterRole::kFullyConnected;
   parameters.push_back({name() + ".weight", weight_, role});
   if (bias_.defined()) parameters.push_back({name() + ".bias", bias_, role});
-  if (neunorm_u_.defined()) parameters.push_back({name() + ".neunorm_u", neunorm_u_, ParameterRole::kNeuNorm});
+  if (neunorm_u_.defined())
+    parameters.push_back({name() + ".neunorm_u", neunorm_u_, ParameterRole::kNeuNorm});
   if (decay_.requires_grad()) parameters.push_back({name() + ".decay", decay_, ParameterRole::kNeuron});
   if (v_threshold_.requires_grad()) {
     parameters.push_back({name() + ".v_threshold", v_threshold_, ParameterRole::kNeuron});

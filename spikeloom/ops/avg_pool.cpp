@@ -32,8 +32,8 @@ at::Tensor avg_pool_cpu(const at::Tensor& input, std::int64_t kernel) {
               "H and W must be at least the kernel size " + std::to_string(kernel), input);
   const at::Tensor x = channels_last(input);
   const auto size = pool_size(x, x.size(-2), x.size(-1), kernel);
-  at::Tensor output = empty_channels_last(x.sizes().slice(0, static_cast<std::size_t>(x.dim() - 3)), x.size(-3),
-                                          size.output_height(), size.output_width(), x.options());
+  at::Tensor output = empty_channels_last(x.sizes().slice(0, static_cast<std::size_t>(x.dim() - 3)),
+                                          x.size(-3), size.output_height(), size.output_width(), x.options());
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "avg_pool", [&] {
     kernels::cpu::avg_pool_forward<scalar_t>(size, x.data_ptr<scalar_t>(), output.data_ptr<scalar_t>());
   });
@@ -46,15 +46,16 @@ at::Tensor avg_pool_backward_cpu(const at::Tensor& grad_output, std::int64_t hei
   const bool fits = grad_output.dim() >= 3 && kernel >= 1 && grad_output.size(-2) == height / kernel &&
                     grad_output.size(-1) == width / kernel;
   check_shape(fits, "avg_pool_backward: grad_output",
-              "must be [..., C, H / k, W / k] of H = " + std::to_string(height) + ", W = " + std::to_string(width) +
-                  ", k = " + std::to_string(kernel),
+              "must be [..., C, H / k, W / k] of H = " + std::to_string(height) +
+                  ", W = " + std::to_string(width) + ", k = " + std::to_string(kernel),
               grad_output);
   const at::Tensor grad = channels_last(grad_output);
   const auto size = pool_size(grad, height, width, kernel);
   at::Tensor grad_input = empty_channels_last(grad.sizes().slice(0, static_cast<std::size_t>(grad.dim() - 3)),
                                               grad.size(-3), height, width, grad.options());
   AT_DISPATCH_FLOATING_TYPES(grad.scalar_type(), "avg_pool_backward", [&] {
-    kernels::cpu::avg_pool_backward<scalar_t>(size, grad.data_ptr<scalar_t>(), grad_input.data_ptr<scalar_t>());
+    kernels::cpu::avg_pool_backward<scalar_t>(size, grad.data_ptr<scalar_t>(),
+                                              grad_input.data_ptr<scalar_t>());
   });
   return grad_input;
 }

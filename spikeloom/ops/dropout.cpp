@@ -28,7 +28,8 @@ at::Tensor dropout_cpu(const at::Tensor& input, double rate, bool same_mask_each
   size.same_mask_each_step = same_mask_each_step;
   const kernels::DropoutKey draw{static_cast<std::uint64_t>(key), static_cast<std::uint64_t>(counter)};
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
-    kernels::cpu::dropout_apply<scalar_t>(size, rate, draw, x.data_ptr<scalar_t>(), output.data_ptr<scalar_t>());
+    kernels::cpu::dropout_apply<scalar_t>(size, rate, draw, x.data_ptr<scalar_t>(),
+                                          output.data_ptr<scalar_t>());
   });
   return output;
 }
@@ -83,7 +84,8 @@ TORCH_LIBRARY_IMPL(spikeloom, CPU, m) { m.impl("dropout", TORCH_FN(dropout_cpu))
 TORCH_LIBRARY_IMPL(spikeloom, Autograd, m) { m.impl("dropout", TORCH_FN(dropout_autograd)); }
 
 at::Tensor dropout(const at::Tensor& input, const DropoutOptions& options) {
-  return dropout_op().call(input, options.rate, options.same_mask_each_step, static_cast<std::int64_t>(options.key),
+  return dropout_op().call(input, options.rate, options.same_mask_each_step,
+                           static_cast<std::int64_t>(options.key),
                            static_cast<std::int64_t>(options.counter));
 }
 

@@ -12,12 +12,12 @@ struct DropoutOptions {
 
 /// Inverted dropout from a counter: output = input / (1 - rate) where kept, 0 where dropped.
 ///
-/// input   [T, N, ...] float or double, CPU. The mask follows the elements in memory order, which is left as it is.
-/// Saved for backward: nothing (the mask is drawn again from key and counter). Gradient exact.
-/// `rate` is rounded to a multiple of 1/65536. Throws ShapeError, DeviceError, ConfigError (rate).
-/// Deterministic: the same key, counter, shape and memory order give the same mask for any number of threads.
-/// Source: Srivastava et al. 2014; fresh masks each step as in the authors' code of Wu et al. 2019.
-/// Registered as spikeloom::dropout.
+/// input   [T, N, ...] float or double, CPU. The mask follows the elements in memory order, which is left as
+/// it is. Saved for backward: nothing (the mask is drawn again from key and counter). Gradient exact. `rate`
+/// is rounded to a multiple of 1/65536. Throws ShapeError, DeviceError, ConfigError (rate). Deterministic:
+/// the same key, counter, shape and memory order give the same mask for any number of threads. Source:
+/// Srivastava et al. 2014; fresh masks each step as in the authors' code of Wu et al. 2019. Registered as
+/// spikeloom::dropout.
 at::Tensor dropout(const at::Tensor& input, const DropoutOptions& options);
 
 }  // namespace spikeloom::ops

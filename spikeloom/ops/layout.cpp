@@ -48,7 +48,8 @@ void check_same_dtype(const char* name, const at::Tensor& x, const at::Tensor& l
 
 void check_floating_cpu(const char* name, const at::Tensor& x) {
   if (!x.device().is_cpu()) {
-    throw DeviceError(std::string(name) + ": this operator runs on the CPU, the tensor is on " + x.device().str());
+    throw DeviceError(std::string(name) + ": this operator runs on the CPU, the tensor is on " +
+                      x.device().str());
   }
   if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble) {
     throw ShapeError(std::string(name) + ": must be float or double, not " + at::toString(x.scalar_type()));

@@ -43,11 +43,10 @@ NeuronParams make_params(const at::Tensor& decay, const at::Tensor& v_threshold,
   return params;
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_forward_cpu(const at::Tensor& input, const at::Tensor& decay,
-                                                               const at::Tensor& v_threshold,
-                                                               std::int64_t num_steps, std::int64_t surrogate,
-                                                               double surrogate_width, std::int64_t reset,
-                                                               bool detach_reset, bool smooth, bool keep_v_pre) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_forward_cpu(
+    const at::Tensor& input, const at::Tensor& decay, const at::Tensor& v_threshold, std::int64_t num_steps,
+    std::int64_t surrogate, double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth,
+    bool keep_v_pre) {
   const NeuronParams params =
       make_params(decay, v_threshold, surrogate, surrogate_width, reset, detach_reset, smooth);
   check_floating_cpu("lif: input", input);
@@ -64,7 +63,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_forward_cpu(const at::Tensor&
   sizes[0] = num_steps;
   strides[0] = neurons;
   at::Tensor spikes = at::empty_strided(sizes, strides, x.options());
-  at::Tensor v_pre = keep_v_pre ? at::empty_strided(sizes, strides, x.options()) : at::empty({0}, x.options());
+  at::Tensor v_pre =
+      keep_v_pre ? at::empty_strided(sizes, strides, x.options()) : at::empty({0}, x.options());
   const kernels::LifSize size{num_steps, neurons, is_static};
   std::int64_t count = 0;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "lif_forward", [&] {
@@ -158,7 +158,12 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
     return {grad_input,
             parameter_gradients ? grad_decay : none,
             parameter_gradients ? grad_threshold : none,
-            none, none, none, none, none, none};
+            none,
+            none,
+            none,
+            none,
+            none,
+            none};
   }
 };
 
@@ -183,7 +188,8 @@ std::tuple<at::Tensor, at::Tensor> lif_autograd(const at::Tensor& input, const a
 
 TORCH_LIBRARY_FRAGMENT(spikeloom, m) {
   m.def(
-      "lif(Tensor input, Tensor decay, Tensor v_threshold, int num_steps, int surrogate, float surrogate_width, "
+      "lif(Tensor input, Tensor decay, Tensor v_threshold, int num_steps, int surrogate, float "
+      "surrogate_width, "
       "int reset, bool detach_reset, bool smooth) -> (Tensor spikes, Tensor spike_count)");
   m.def(
       "lif_forward(Tensor input, Tensor decay, Tensor v_threshold, int num_steps, int surrogate, "
@@ -206,9 +212,9 @@ TORCH_LIBRARY_IMPL(spikeloom, CompositeImplicitAutograd, m) { m.impl("lif", TORC
 LifResult lif(const at::Tensor& input, const at::Tensor& decay, const at::Tensor& v_threshold,
               std::int64_t num_steps, const kernels::NeuronParams& params) {
   static const auto op = operator_handle<decltype(lif_autograd)>("spikeloom::lif");
-  auto [spikes, count] =
-      op.call(input, decay, v_threshold, num_steps, static_cast<std::int64_t>(params.surrogate),
-              params.surrogate_width, static_cast<std::int64_t>(params.reset), params.detach_reset, params.smooth);
+  auto [spikes, count] = op.call(input, decay, v_threshold, num_steps,
+                                 static_cast<std::int64_t>(params.surrogate), params.surrogate_width,
+                                 static_cast<std::int64_t>(params.reset), params.detach_reset, params.smooth);
   return {spikes, count};
 }
 

@@ -18,17 +18,18 @@ struct LifResult {
 ///     spikes[t] = 1 if v_pre[t] >= v_threshold else 0                                         (eq. 6)
 ///     v[t]      = v_pre[t] (1 - spikes[t])   or   v_pre[t] - v_threshold spikes[t]            (reset)
 ///
-/// input        [T, N, ...] float or double, CPU, any strides; or [1, N, ...] with num_steps > 1: a static input,
+/// input        [T, N, ...] float or double, CPU, any strides; or [1, N, ...] with num_steps > 1: a static
+/// input,
 ///              the same at every step, whose gradient is summed over the steps.
 /// decay, v_threshold  scalars (0-dimensional, double, CPU); may require a gradient.
 /// num_steps    T >= 1, equal to input.size(0) unless the input is static.
 /// params       surrogate, its width, reset, detach_reset, smooth; its decay and v_threshold are not read.
-/// Saved for backward: v_pre and spikes (the latter shared with whoever consumes them): at most 8 bytes a neuron
-/// and step in float. Gradient: surrogate for the spike, exact for everything else, reset path included unless
-/// params.detach_reset. No double backward.
-/// Throws ShapeError and DeviceError naming the argument. Deterministic for a fixed number of threads.
-/// Source: Wu et al. 2019, eq. 5, 6, 14; the recursion of the gradient is derived in kernels/reference/lif.h.
-/// Registered as spikeloom::lif, spikeloom::lif_forward and spikeloom::lif_backward.
+/// Saved for backward: v_pre and spikes (the latter shared with whoever consumes them): at most 8 bytes a
+/// neuron and step in float. Gradient: surrogate for the spike, exact for everything else, reset path
+/// included unless params.detach_reset. No double backward. Throws ShapeError and DeviceError naming the
+/// argument. Deterministic for a fixed number of threads. Source: Wu et al. 2019, eq. 5, 6, 14; the recursion
+/// of the gradient is derived in kernels/reference/lif.h. Registered as spikeloom::lif,
+/// spikeloom::lif_forward and spikeloom::lif_backward.
 LifResult lif(const at::Tensor& input, const at::Tensor& decay, const at::Tensor& v_threshold,
               std::int64_t num_steps, const kernels::NeuronParams& params);
 

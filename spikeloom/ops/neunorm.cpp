@@ -42,7 +42,8 @@ std::tuple<at::Tensor, at::Tensor> neunorm_forward_cpu(const at::Tensor& spikes,
   const at::Tensor s = channels_last(spikes);
   const at::Tensor u_last = channels_last(u);
   const auto size = neunorm_size(s, u);
-  at::Tensor output = empty_channels_last(s.sizes().slice(0, 2), s.size(2), s.size(3), s.size(4), s.options());
+  at::Tensor output =
+      empty_channels_last(s.sizes().slice(0, 2), s.size(2), s.size(3), s.size(4), s.options());
   at::Tensor x = at::empty({s.size(0), s.size(1), s.size(3), s.size(4)}, s.options());
   const kernels::NeuNormParams params{decay, coefficient};
   AT_DISPATCH_FLOATING_TYPES(s.scalar_type(), "neunorm_forward", [&] {
@@ -56,7 +57,8 @@ std::tuple<at::Tensor, at::Tensor> neunorm_backward_cpu(const at::Tensor& grad_o
                                                         const at::Tensor& x_kept, double decay,
                                                         double coefficient) {
   check_floating_cpu("neunorm_backward: grad_output", grad_output);
-  check_shape(grad_output.dim() == 5, "neunorm_backward: grad_output", "must be [T, N, C, H, W]", grad_output);
+  check_shape(grad_output.dim() == 5, "neunorm_backward: grad_output", "must be [T, N, C, H, W]",
+              grad_output);
   check_u("neunorm_backward: u", u, grad_output);
   const at::Tensor grad = channels_last(grad_output);
   const std::int64_t x_sizes[] = {grad.size(0), grad.size(1), grad.size(3), grad.size(4)};
@@ -71,9 +73,9 @@ std::tuple<at::Tensor, at::Tensor> neunorm_backward_cpu(const at::Tensor& grad_o
   at::Tensor grad_u = empty_channels_last({}, u.size(0), u.size(1), u.size(2), u.options());
   const kernels::NeuNormParams params{decay, coefficient};
   AT_DISPATCH_FLOATING_TYPES(grad.scalar_type(), "neunorm_backward", [&] {
-    kernels::cpu::neunorm_backward<scalar_t>(size, params, grad.data_ptr<scalar_t>(), u_last.data_ptr<scalar_t>(),
-                                             x.data_ptr<scalar_t>(), grad_spikes.data_ptr<scalar_t>(),
-                                             grad_u.data_ptr<scalar_t>());
+    kernels::cpu::neunorm_backward<scalar_t>(size, params, grad.data_ptr<scalar_t>(),
+                                             u_last.data_ptr<scalar_t>(), x.data_ptr<scalar_t>(),
+                                             grad_spikes.data_ptr<scalar_t>(), grad_u.data_ptr<scalar_t>());
   });
   return {grad_spikes, grad_u};
 }
@@ -114,7 +116,9 @@ at::Tensor neunorm_autograd(const at::Tensor& spikes, const at::Tensor& u, doubl
 
 TORCH_LIBRARY_FRAGMENT(spikeloom, m) {
   m.def("neunorm(Tensor spikes, Tensor u, float decay, float coefficient) -> Tensor");
-  m.def("neunorm_forward(Tensor spikes, Tensor u, float decay, float coefficient) -> (Tensor output, Tensor x)");
+  m.def(
+      "neunorm_forward(Tensor spikes, Tensor u, float decay, float coefficient) -> (Tensor output, Tensor "
+      "x)");
   m.def(
       "neunorm_backward(Tensor grad_output, Tensor u, Tensor x, float decay, float coefficient) "
       "-> (Tensor grad_spikes, Tensor grad_u)");

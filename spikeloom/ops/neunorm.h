@@ -14,7 +14,8 @@ namespace spikeloom::ops {
 /// coefficient  of the sum: kernels::neunorm_coefficient.
 /// Returns [T, N, C, H, W], channels last in memory. Saved for backward: x (T N H W values) and u.
 /// Gradient exact, through time. Throws ShapeError, DeviceError. Deterministic for a fixed number of threads.
-/// Source: Wu et al. 2019, eq. 9 and 10. Registered as spikeloom::neunorm, neunorm_forward and neunorm_backward.
+/// Source: Wu et al. 2019, eq. 9 and 10. Registered as spikeloom::neunorm, neunorm_forward and
+/// neunorm_backward.
 at::Tensor neunorm(const at::Tensor& spikes, const at::Tensor& u, double decay, double coefficient);
 
 }  // namespace spikeloom::ops

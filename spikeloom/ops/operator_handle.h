@@ -4,8 +4,9 @@
 
 namespace spikeloom::ops {
 
-/// The registered operator `name`, typed by a function of its signature: operator_handle<decltype(f)>("spikeloom::f").
-/// Calls through it go by the dispatcher (device, autograd). Throws c10::Error if nothing of that name is registered.
+/// The registered operator `name`, typed by a function of its signature:
+/// operator_handle<decltype(f)>("spikeloom::f"). Calls through it go by the dispatcher (device, autograd).
+/// Throws c10::Error if nothing of that name is registered.
 template <class Function>
 c10::TypedOperatorHandle<Function> operator_handle(const char* name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Function>();

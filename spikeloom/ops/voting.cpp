@@ -17,7 +17,8 @@ void check_class_of(const at::Tensor& class_of, std::int64_t population, std::in
   check_shape(class_of.dim() == 1 && class_of.size(0) == population, "voting: class_of",
               "must be [P] with P = " + std::to_string(population), class_of);
   if (class_of.scalar_type() != at::kInt) {
-    throw ShapeError(std::string("voting: class_of must be int32, not ") + at::toString(class_of.scalar_type()));
+    throw ShapeError(std::string("voting: class_of must be int32, not ") +
+                     at::toString(class_of.scalar_type()));
   }
   const std::int32_t* values = class_of.data_ptr<std::int32_t>();
   for (std::int64_t p = 0; p < population; ++p) {
@@ -43,7 +44,8 @@ at::Tensor voting_cpu(const at::Tensor& spikes, const at::Tensor& class_of, std:
   return votes;
 }
 
-at::Tensor voting_backward_cpu(const at::Tensor& grad_votes, const at::Tensor& class_of, std::int64_t num_steps) {
+at::Tensor voting_backward_cpu(const at::Tensor& grad_votes, const at::Tensor& class_of,
+                               std::int64_t num_steps) {
   check_floating_cpu("voting_backward: grad_votes", grad_votes);
   check_shape(grad_votes.dim() == 2, "voting_backward: grad_votes", "must be [N, K]", grad_votes);
   if (num_steps < 0) {
@@ -81,7 +83,8 @@ class VotingFunction : public torch::autograd::Function<VotingFunction> {
                                                  torch::autograd::variable_list gradients) {
     static const auto op = operator_handle<decltype(voting_backward_cpu)>("spikeloom::voting_backward");
     const auto saved = context->get_saved_variables();
-    return {op.call(gradients[0], saved[0], context->saved_data["num_steps"].toInt()), at::Tensor(), at::Tensor()};
+    return {op.call(gradients[0], saved[0], context->saved_data["num_steps"].toInt()), at::Tensor(),
+            at::Tensor()};
   }
 };
 

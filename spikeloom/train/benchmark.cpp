@@ -18,8 +18,8 @@ namespace {
 
 at::Tensor random_input(const BenchmarkRequest& request) {
   const std::int64_t steps = request.still_image ? 1 : request.network.num_steps;
-  at::Tensor x = at::empty({steps, request.batch_size, request.input.height, request.input.width,
-                            request.input.channels});
+  at::Tensor x = at::empty(
+      {steps, request.batch_size, request.input.height, request.input.width, request.input.channels});
   RandomStream stream(request.seed, RandomPurpose::kBench);
   float* values = x.data_ptr<float>();
   for (std::int64_t i = 0; i < x.numel(); ++i) {
@@ -43,8 +43,8 @@ at::Tensor random_labels(const BenchmarkRequest& request) {
 BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   using Clock = std::chrono::steady_clock;
   constexpr int kWarmUp = 2;
-  nn::Network network(model::plan_network(request.network, request.input, request.num_classes), request.network,
-                      request.seed);
+  nn::Network network(model::plan_network(request.network, request.input, request.num_classes),
+                      request.network, request.seed);
   OptimizerSettings settings;
   settings.learning_rate = 1e-3;  // small: the timed network stays the calibrated one
   Optimizer optimizer(network.parameters(), settings);

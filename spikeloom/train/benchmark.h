@@ -9,24 +9,24 @@
 namespace spikeloom::train {
 
 struct BenchmarkRequest {
-  model::NetworkSettings network;   ///< structure and num_steps; the rest as in a recipe
+  model::NetworkSettings network;  ///< structure and num_steps; the rest as in a recipe
   model::Shape input;
   int num_classes = 10;
   std::int64_t batch_size = 8;
-  bool still_image = true;          ///< one image shown at every step; false: new spikes at each step
-  double input_density = 0.05;      ///< of the spikes, when the input is not a still image
-  double firing_rate = 0.0;         ///< > 0: thresholds are calibrated until each layer fires at this rate
-  bool inference = false;           ///< forward only
-  int iterations = 5;               ///< timed, after two that are not
+  bool still_image = true;      ///< one image shown at every step; false: new spikes at each step
+  double input_density = 0.05;  ///< of the spikes, when the input is not a still image
+  double firing_rate = 0.0;     ///< > 0: thresholds are calibrated until each layer fires at this rate
+  bool inference = false;       ///< forward only
+  int iterations = 5;           ///< timed, after two that are not
   std::uint64_t seed = 1;
 };
 
 struct BenchmarkResult {
-  double samples_per_s = 0.0;       ///< from the median time
-  double step_ms = 0.0;             ///< median
+  double samples_per_s = 0.0;  ///< from the median time
+  double step_ms = 0.0;        ///< median
   double step_ms_min = 0.0, step_ms_max = 0.0;
-  double peak_rss_mb = 0.0;         ///< of the process
-  double loss = 0.0;                ///< of the last iteration: shows that something was computed
+  double peak_rss_mb = 0.0;  ///< of the process
+  double loss = 0.0;         ///< of the last iteration: shows that something was computed
   std::vector<std::pair<std::string, double>> firing_rates;
 };
 

@@ -49,7 +49,8 @@ at::ScalarType to_scalar_type(formats::DType dtype, const std::string& what) {
 void write(const std::string& path, const nn::Network& network, const NamedTensors& more,
            const std::map<std::string, std::string>& metadata) {
   NamedTensors tensors;
-  for (const auto& parameter : network.parameters()) tensors.emplace_back(parameter.name, parameter.value.detach());
+  for (const auto& parameter : network.parameters())
+    tensors.emplace_back(parameter.name, parameter.value.detach());
   tensors.emplace_back("voting.class_of", network.class_of());
   tensors.insert(tensors.end(), more.begin(), more.end());
   std::vector<formats::TensorView> views;
@@ -60,8 +61,10 @@ void write(const std::string& path, const nn::Network& network, const NamedTenso
   formats::write_safetensors(path, views, metadata);
 }
 
-at::Tensor read(const formats::SafetensorsFile& file, const formats::TensorInfo& info, const std::string& path) {
-  at::Tensor tensor = at::empty(info.shape, to_scalar_type(info.dtype, path + ": tensor '" + info.name + "'"));
+at::Tensor read(const formats::SafetensorsFile& file, const formats::TensorInfo& info,
+                const std::string& path) {
+  at::Tensor tensor =
+      at::empty(info.shape, to_scalar_type(info.dtype, path + ": tensor '" + info.name + "'"));
   file.read(info, tensor.data_ptr());
   return tensor;
 }
@@ -76,13 +79,15 @@ void check_class_of(const at::Tensor& class_of, int num_classes, const std::stri
   for (std::int64_t i = 0; i < class_of.numel(); ++i) {
     const std::int32_t value = class_of.data_ptr<std::int32_t>()[i];
     if (value < 0 || value >= num_classes) {
-      throw CheckpointError(path + ": voting.class_of[" + std::to_string(i) + "] is " + std::to_string(value) +
-                            ", not one of the " + std::to_string(num_classes) + " classes");
+      throw CheckpointError(path + ": voting.class_of[" + std::to_string(i) + "] is " +
+                            std::to_string(value) + ", not one of the " + std::to_string(num_classes) +
+                            " classes");
     }
   }
 }
 
-// Before a network is made: a damaged description must not ask for memory that the file's size does not justify.
+// Before a network is made: a damaged description must not ask for memory that the file's size does not
+// justify.
 void check_holds_network(const std::string& path, const model::NetworkPlan& plan) {
   std::int64_t bytes = 0;
   const auto file = formats::SafetensorsFile::open(path);
@@ -123,8 +128,9 @@ void load_parameters(const std::string& path, nn::Network& network) {
                             shape_text(info->shape) + ", this network's has " + shape_text(value.sizes()));
     }
     if (info->dtype != to_dtype(value.scalar_type())) {
-      throw CheckpointError(path + ": tensor '" + name + "' has elements of type " + formats::dtype_name(info->dtype) +
-                            ", this network's are " + formats::dtype_name(to_dtype(value.scalar_type())));
+      throw CheckpointError(path + ": tensor '" + name + "' has elements of type " +
+                            formats::dtype_name(info->dtype) + ", this network's are " +
+                            formats::dtype_name(to_dtype(value.scalar_type())));
     }
     return copies.emplace_back(value, read(file, *info, path)).second;
   };
@@ -135,7 +141,8 @@ void load_parameters(const std::string& path, nn::Network& network) {
   check_class_of(stage("voting.class_of", network.class_of()), network.plan().num_classes, path);
   for (const auto& info : file.tensors()) {
     if (known.count(info.name) == 0 && info.name.rfind(kOptimizerPrefix, 0) != 0) {
-      throw CheckpointError(path + ": belongs to another network: this one has no tensor '" + info.name + "'");
+      throw CheckpointError(path + ": belongs to another network: this one has no tensor '" + info.name +
+                            "'");
     }
   }
   const at::NoGradGuard no_grad;

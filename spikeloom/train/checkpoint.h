@@ -25,8 +25,8 @@ void save_checkpoint(const std::string& path, const nn::Network& network, const 
                      const std::string& state, const NamedTensors& optimizer_state);
 
 /// Copies the parameters of a model or checkpoint into `network`, all or nothing.
-/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, or not
-/// known.
+/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, or
+/// not known.
 void load_parameters(const std::string& path, nn::Network& network);
 
 struct CheckpointState {
@@ -36,7 +36,8 @@ struct CheckpointState {
 /// What save_checkpoint added to the parameters. Throws CheckpointError if it is a model, not a checkpoint.
 CheckpointState load_checkpoint_state(const std::string& path);
 
-/// The network of a model file or checkpoint, with its parameters. Throws CheckpointError, FormatError, DataError.
+/// The network of a model file or checkpoint, with its parameters. Throws CheckpointError, FormatError,
+/// DataError.
 std::unique_ptr<nn::Network> load_network(const std::string& path, ModelInfo* info);
 
 }  // namespace spikeloom::train

@@ -29,7 +29,8 @@ std::string processor_name() {
   return "unknown";
 }
 
-// LibTorch calls whatever libblas.so.3 is: only the loaded library knows. The reference BLAS is many times slower.
+// LibTorch calls whatever libblas.so.3 is: only the loaded library knows. The reference BLAS is many times
+// slower.
 std::string blas_name() {
   using ConfigFunction = char* (*)();
   if (void* symbol = ::dlsym(RTLD_DEFAULT, "openblas_get_config")) {

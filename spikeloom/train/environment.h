@@ -5,15 +5,15 @@
 
 namespace spikeloom::train {
 
-/// What a result depends on besides the recipe, as (name, value) in a fixed order: spikeloom version, compiler,
-/// LibTorch, BLAS, processor, SIMD level, threads, device.
+/// What a result depends on besides the recipe, as (name, value) in a fixed order: spikeloom version,
+/// compiler, LibTorch, BLAS, processor, SIMD level, threads, device.
 std::vector<std::pair<std::string, std::string>> describe_environment();
 
 /// The same as a JSON object.
 std::string environment_json();
 
-/// Makes `count` threads the number that kernels, LibTorch and the BLAS use, and flushes denormals on the calling
-/// thread. Call once at the start of a program. Throws ConfigError (see base/threads.h).
+/// Makes `count` threads the number that kernels, LibTorch and the BLAS use, and flushes denormals on the
+/// calling thread. Call once at the start of a program. Throws ConfigError (see base/threads.h).
 void configure_threads(int count);
 
 }  // namespace spikeloom::train

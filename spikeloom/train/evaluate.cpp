@@ -61,8 +61,7 @@ EvaluationResult evaluate_network(nn::Network& network, const std::shared_ptr<co
   loading.batch_size = settings.batch_size;
   loading.workers = settings.workers;
   data::Loader loader(dataset, loading);
-  const std::int64_t total =
-      settings.limit > 0 ? std::min(settings.limit, dataset->size()) : dataset->size();
+  const std::int64_t total = settings.limit > 0 ? std::min(settings.limit, dataset->size()) : dataset->size();
   FiringRates rates;
   double loss_sum = 0.0;
   while (const data::Batch* batch = loader.next()) {
@@ -111,8 +110,9 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   } else if (request.split == "validation") {
     dataset = splits.validation;
     if (!dataset) {
-      throw ConfigError("this model was trained without a validation split (data.validation_samples = 0); use --split "
-                        "test or train");
+      throw ConfigError(
+          "this model was trained without a validation split (data.validation_samples = 0); use --split "
+          "test or train");
     }
   } else {
     throw ConfigError("unknown split '" + request.split + "': train, validation or test");

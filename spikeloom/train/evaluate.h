@@ -30,9 +30,9 @@ struct EvaluationRequest {
 
 struct ModelEvaluation {
   EvaluationResult result;
-  std::string model;        ///< the file that was used
-  std::string dataset;      ///< registered name
-  std::string data_root;    ///< the folder that was read
+  std::string model;      ///< the file that was used
+  std::string dataset;    ///< registered name
+  std::string data_root;  ///< the folder that was read
   std::vector<std::string> class_names;
 };
 

@@ -25,7 +25,8 @@ struct NetworkEvaluation {
   int workers = 1;
   std::int64_t limit = 0;
   LossSettings loss;
-  const std::atomic<bool>* stop = nullptr;  ///< ends early (the result is then incomplete) when it becomes true
+  const std::atomic<bool>* stop =
+      nullptr;  ///< ends early (the result is then incomplete) when it becomes true
   std::function<void(std::int64_t, std::int64_t)> progress;
 };
 
@@ -41,10 +42,10 @@ class FiringRates {
 
   struct Layer {
     std::string name;
-    double spikes = 0.0;        ///< whole numbers, exact up to 2^53
+    double spikes = 0.0;  ///< whole numbers, exact up to 2^53
     double neuron_steps = 0.0;
   };
-  std::vector<Layer> layers;    ///< public: part of a checkpoint
+  std::vector<Layer> layers;  ///< public: part of a checkpoint
 };
 
 }  // namespace spikeloom::train

@@ -35,8 +35,9 @@ ModelInfo read_model_info(const std::string& path) {
   }
   const std::string version = get("format_version");
   if (version != std::to_string(kFormatVersion)) {
-    throw CheckpointError(path + ": model format version " + version + " is not known here (this is version " +
-                          std::to_string(kFormatVersion) + "): use a newer Spikeloom");
+    throw CheckpointError(path + ": model format version " + version +
+                          " is not known here (this is version " + std::to_string(kFormatVersion) +
+                          "): use a newer Spikeloom");
   }
   info.spikeloom_version = get("spikeloom_version");
   try {
@@ -75,10 +76,12 @@ std::string find_model(const std::string& run_or_model) {
       const fs::path candidate = fs::path(run_or_model) / name;
       if (fs::exists(candidate, ignored)) return candidate.string();
     }
-    throw DataError(run_or_model + ": holds neither model.safetensors nor checkpoint.safetensors: not a run, or a run "
+    throw DataError(run_or_model +
+                    ": holds neither model.safetensors nor checkpoint.safetensors: not a run, or a run "
                     "that was stopped before its first checkpoint");
   }
-  if (!fs::exists(run_or_model, ignored)) throw DataError(run_or_model + ": no such run folder or model file");
+  if (!fs::exists(run_or_model, ignored))
+    throw DataError(run_or_model + ": no such run folder or model file");
   return run_or_model;
 }
 

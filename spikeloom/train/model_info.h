@@ -9,8 +9,8 @@
 namespace spikeloom::train {
 
 /// What a model file says about itself in its safetensors metadata:
-/// "format" (spikeloom-model or spikeloom-checkpoint), "format_version", "spikeloom_version", "structure", "input" ("3x32x32"),
-/// "class_names" (JSON list), "recipe" (the resolved recipe, TOML).
+/// "format" (spikeloom-model or spikeloom-checkpoint), "format_version", "spikeloom_version", "structure",
+/// "input" ("3x32x32"), "class_names" (JSON list), "recipe" (the resolved recipe, TOML).
 struct ModelInfo {
   std::string format;
   std::string spikeloom_version;
@@ -23,8 +23,8 @@ struct ModelInfo {
 };
 
 /// Reads it from a model file or checkpoint, without its tensors and without LibTorch.
-/// Throws FormatError (no safetensors file), CheckpointError (not written by Spikeloom, a newer format version, or
-/// damaged metadata), DataError (cannot be read).
+/// Throws FormatError (no safetensors file), CheckpointError (not written by Spikeloom, a newer format
+/// version, or damaged metadata), DataError (cannot be read).
 ModelInfo read_model_info(const std::string& path);
 
 /// The metadata of `info` as it is written. `format` as above.

@@ -67,8 +67,8 @@ class Optimizer::Impl {
       factors_.push_back(rate_factor(role, settings));
       check_fits_float("learning_rate", settings.learning_rate * factors_.back());
     }
-    // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule, as
-    // LibTorch's optimisers do.
+    // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule,
+    // as LibTorch's optimisers do.
     if (settings.kind == OptimizerSettings::kAdam) {
       auto options = AdamOptions(settings.learning_rate)
                          .betas({settings.beta1, settings.beta2})
@@ -76,9 +76,8 @@ class Optimizer::Impl {
                          .weight_decay(settings.weight_decay);
       optimizer_ = std::make_unique<torch::optim::Adam>(groups, options);
     } else {
-      auto options = SGDOptions(settings.learning_rate)
-                         .momentum(settings.momentum)
-                         .weight_decay(settings.weight_decay);
+      auto options =
+          SGDOptions(settings.learning_rate).momentum(settings.momentum).weight_decay(settings.weight_decay);
       optimizer_ = std::make_unique<torch::optim::SGD>(groups, options);
     }
     set_learning_rate(settings.learning_rate);
@@ -130,7 +129,8 @@ class Optimizer::Impl {
       const auto take = [&](const std::string& part, bool scalar) {
         const auto found = by_name.find(part + "." + parameter.name);
         if (found == by_name.end()) {
-          throw CheckpointError("the checkpoint has no optimiser state '" + part + "." + parameter.name + "'");
+          throw CheckpointError("the checkpoint has no optimiser state '" + part + "." + parameter.name +
+                                "'");
         }
         if (scalar ? found->second.numel() != 1 : found->second.sizes() != parameter.value.sizes()) {
           throw CheckpointError("the checkpoint's optimiser state '" + found->first + "' has another shape");
@@ -162,7 +162,9 @@ class Optimizer::Impl {
 #if SPIKELOOM_TORCH_AT_LEAST(2, 1)
   static void* key(const at::Tensor& value) { return value.unsafeGetTensorImpl(); }
 #else
-  static std::string key(const at::Tensor& value) { return c10::guts::to_string(value.unsafeGetTensorImpl()); }
+  static std::string key(const at::Tensor& value) {
+    return c10::guts::to_string(value.unsafeGetTensorImpl());
+  }
 #endif
 
   std::vector<nn::Parameter> parameters_;

@@ -21,10 +21,12 @@ class Optimizer {
 
   /// Learning rate of the next steps, before the groups' factors.
   void set_learning_rate(double learning_rate);
-  /// Scales the gradient to at most settings.max_gradient_norm, updates the parameters and drops the gradients.
+  /// Scales the gradient to at most settings.max_gradient_norm, updates the parameters and drops the
+  /// gradients.
   void step();
 
-  /// Everything that step() remembers, by name: "momentum_buffer.conv1.weight", "exp_avg.fc1.bias", "step.fc1.bias".
+  /// Everything that step() remembers, by name: "momentum_buffer.conv1.weight", "exp_avg.fc1.bias",
+  /// "step.fc1.bias".
   std::vector<std::pair<std::string, at::Tensor>> state() const;
   /// The inverse of state(). Throws CheckpointError for a missing tensor or a wrong shape.
   void load_state(const std::vector<std::pair<std::string, at::Tensor>>& state);

@@ -58,11 +58,13 @@ RunFolder RunFolder::create(const std::string& path) {
   RunFolder folder(path);
   folder.lock();
   if (is_there(folder.file("checkpoint.safetensors"))) {
-    throw DataError(path + ": already holds a run; go on with it (--resume " + path + ") or use another folder (--out)");
+    throw DataError(path + ": already holds a run; go on with it (--resume " + path +
+                    ") or use another folder (--out)");
   }
   for (const char* name : {"recipe.toml", "model.safetensors", "result.json"}) {
     if (is_there(folder.file(name))) {
-      throw DataError(path + ": already holds a " + name + ", which a run would replace; use another folder (--out)");
+      throw DataError(path + ": already holds a " + name +
+                      ", which a run would replace; use another folder (--out)");
     }
   }
   folder.open_metrics();

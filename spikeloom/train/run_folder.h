@@ -4,8 +4,9 @@
 
 namespace spikeloom::train {
 
-/// A run's folder: recipe.toml, environment.json, metrics.jsonl, checkpoint.safetensors, model.safetensors and
-/// result.json. Holds a lock on it (run.lock) until destroyed, so that two trainings never write into one folder.
+/// A run's folder: recipe.toml, environment.json, metrics.jsonl, checkpoint.safetensors, model.safetensors
+/// and result.json. Holds a lock on it (run.lock) until destroyed, so that two trainings never write into one
+/// folder.
 class RunFolder {
  public:
   /// Makes the folder. Throws DataError if it already holds a run or files that a run would replace, is in

@@ -12,7 +12,8 @@ namespace spikeloom::train {
 ///     cosine    rate * (f + (1 - f) (1 + cos(pi * progress)) / 2),  progress = iteration / all iterations
 ///
 /// During the first warmup_epochs the result is multiplied by (iteration + 1) / (warm-up iterations).
-/// iteration counts from 0 over all epochs. Source: step as in Wu et al. 2019; cosine: Loshchilov & Hutter 2017.
+/// iteration counts from 0 over all epochs. Source: step as in Wu et al. 2019; cosine: Loshchilov & Hutter
+/// 2017.
 double learning_rate_at(const OptimizerSettings& optimizer, const ScheduleSettings& schedule, int epochs,
                         std::int64_t iterations_per_epoch, std::int64_t iteration);
 

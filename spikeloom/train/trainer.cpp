@@ -24,7 +24,8 @@ TrainingResult TrainingSession::summary() const {
   result.epochs = state_.epoch;
   result.iterations = state_.iteration;
   result.train_seconds = state_.train_seconds;
-  result.samples_per_s = session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
+  result.samples_per_s =
+      session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
   result.has_validation = splits_.validation != nullptr && state_.last_validation >= 0.0;
   result.validation_accuracy = result.has_validation ? state_.last_validation : 0.0;
   result.firing_rates = last_rates_;

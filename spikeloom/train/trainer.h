@@ -16,31 +16,31 @@ struct TrainingStart {
   std::string run_path;
   std::string data_description;
   std::string data_root;
-  std::string network;           ///< structure string
+  std::string network;  ///< structure string
   std::int64_t parameters = 0;
   std::int64_t macs_per_step = 0;
   std::int64_t iterations_per_epoch = 0;
   bool resumed = false;
-  int epoch = 0;                 ///< where it starts, from 0
+  int epoch = 0;  ///< where it starts, from 0
   std::int64_t batch = 0;
 };
 
 /// Said after each training iteration.
 struct TrainingProgress {
-  int epoch = 0, epochs = 0;                       ///< epoch from 0
-  std::int64_t batch = 0, batches = 0;             ///< done in this epoch, of how many
-  std::int64_t iteration = 0, iterations = 0;      ///< done since the first epoch, of how many
-  double loss = 0.0;                               ///< of this batch
-  double mean_loss = 0.0, mean_accuracy = 0.0;     ///< of this epoch so far
-  double samples_per_s = 0.0;                      ///< of this session, validation not counted
-  double seconds_left = 0.0;                       ///< of training, estimated
-  bool logged = false;                             ///< this iteration also went into metrics.jsonl
+  int epoch = 0, epochs = 0;                    ///< epoch from 0
+  std::int64_t batch = 0, batches = 0;          ///< done in this epoch, of how many
+  std::int64_t iteration = 0, iterations = 0;   ///< done since the first epoch, of how many
+  double loss = 0.0;                            ///< of this batch
+  double mean_loss = 0.0, mean_accuracy = 0.0;  ///< of this epoch so far
+  double samples_per_s = 0.0;                   ///< of this session, validation not counted
+  double seconds_left = 0.0;                    ///< of training, estimated
+  bool logged = false;                          ///< this iteration also went into metrics.jsonl
 };
 
 /// Said at the end of each epoch.
 struct EpochReport {
   int epoch = 0, epochs = 0;
-  double train_loss = 0.0, train_accuracy = 0.0;   ///< while training: dropout and augmentation on
+  double train_loss = 0.0, train_accuracy = 0.0;  ///< while training: dropout and augmentation on
   bool has_validation = false;
   double validation_loss = 0.0, validation_accuracy = 0.0;
   double learning_rate = 0.0;
@@ -61,40 +61,41 @@ class TrainingObserver {
 };
 
 struct TrainingRequest {
-  Recipe recipe;                 ///< not read when resuming: the run folder has its own
+  Recipe recipe;  ///< not read when resuming: the run folder has its own
   std::string run_path;
-  std::string data_dir;          ///< "" = search (data/registry.h)
+  std::string data_dir;  ///< "" = search (data/registry.h)
   bool resume = false;
-  /// Becomes true when the user wants to stop: the state is saved and train() returns with interrupted = true.
+  /// Becomes true when the user wants to stop: the state is saved and train() returns with interrupted =
+  /// true.
   const std::atomic<bool>* stop = nullptr;
 };
 
 struct TrainingResult {
   std::string run_path;
-  std::string model_path;          ///< empty if interrupted
+  std::string model_path;  ///< empty if interrupted
   bool interrupted = false;
-  std::string selection;           ///< "last epoch" or "best validation epoch (N)"
+  std::string selection;  ///< "last epoch" or "best validation epoch (N)"
   int epochs = 0;
   std::int64_t iterations = 0;
-  double train_seconds = 0.0;      ///< training alone, over all sessions: no validation, no test
+  double train_seconds = 0.0;  ///< training alone, over all sessions: no validation, no test
   double samples_per_s = 0.0;
   bool has_validation = false;
   double validation_accuracy = 0.0;  ///< of the kept model
   bool has_test = false;
   double test_accuracy = 0.0, test_loss = 0.0;
   std::int64_t test_samples = 0;
-  LayerRates firing_rates;         ///< on the test samples, or of the last epoch without them
+  LayerRates firing_rates;  ///< on the test samples, or of the last epoch without them
   double peak_memory_mb = 0.0;
 };
 
 /// Trains a network from a recipe and keeps everything in a run folder (run_folder.h).
 ///
-/// The kept model is that of the last epoch, or of the best validation epoch (training.keep_best); the test part is
-/// read once, at the end. The same recipe, data and number of threads give the same bits; a run that was
-/// interrupted and resumed gives the bits of one that was not.
-/// Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight
-/// is not finite, or weights are so large that their squares overflow (names iteration, layer and last good checkpoint).
-/// Source: Wu et al. 2019 (STBP, eq. 11-14).
+/// The kept model is that of the last epoch, or of the best validation epoch (training.keep_best); the test
+/// part is read once, at the end. The same recipe, data and number of threads give the same bits; a run that
+/// was interrupted and resumed gives the bits of one that was not. Throws ConfigError, DataError,
+/// FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight is not finite, or weights
+/// are so large that their squares overflow (names iteration, layer and last good checkpoint). Source: Wu et
+/// al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.

@@ -51,7 +51,8 @@ TrainingResult TrainingSession::run() {
         recipe_.network.kind == model::NetworkKind::kSpiking) {
       calibrate();
     }
-    // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at once.
+    // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at
+    // once.
     save_checkpoint();
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
@@ -166,8 +167,9 @@ bool TrainingSession::train_epoch() {
     progress.mean_loss = state_.epoch_metrics.loss();
     progress.mean_accuracy = state_.epoch_metrics.accuracy();
     progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
-    progress.seconds_left = static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
-                            progress.samples_per_s;
+    progress.seconds_left =
+        static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
+        progress.samples_per_s;
     progress.logged = state_.iteration % recipe_.training.log_every == 0;
     if (progress.logged) {
       log_iteration(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
@@ -215,8 +217,8 @@ void TrainingSession::check_finite(double loss) {
   const at::NoGradGuard no_grad;
   std::string where;
   for (const auto& parameter : network_->parameters()) {
-    // In the parameter's own precision: weights whose squares overflow are as lost as Inf, though the spikes that
-    // they cause stay finite.
+    // In the parameter's own precision: weights whose squares overflow are as lost as Inf, though the spikes
+    // that they cause stay finite.
     if (!std::isfinite(parameter.value.square().sum().item().toDouble())) {
       where = "the weights '" + parameter.name + "' are not finite, or so large that their squares overflow";
       break;
@@ -225,10 +227,11 @@ void TrainingSession::check_finite(double loss) {
   if (where.empty() && std::isfinite(loss)) return;
   if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
   const std::string checkpoint = folder_->file("checkpoint.safetensors");
-  throw NumericsError("training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
-                      std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
-                      "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
-                      "; lower optimizer.learning_rate or set optimizer.max_gradient_norm");
+  throw NumericsError(
+      "training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
+      std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
+      "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
+      "; lower optimizer.learning_rate or set optimizer.max_gradient_norm");
 }
 
 void TrainingSession::report_layers(const LayerRates& rates) {
@@ -239,12 +242,13 @@ void TrainingSession::report_layers(const LayerRates& rates) {
     if (!reported_.insert(layer).second) continue;
     char text[32];
     std::snprintf(text, sizeof text, "%.6f", rate);
-    observer_.warned("layer " + layer + (silent ? " does not fire" : " fires at nearly every step") +
-                     " (firing rate " + text + "), so it " +
-                     (silent ? "passes nothing on and does not learn: raise init.gain, use init.scheme = "
-                               "\"calibrated\" or lower neuron.v_threshold"
-                             : "carries no information: lower init.gain, use init.scheme = \"calibrated\" or raise "
-                               "neuron.v_threshold"));
+    observer_.warned(
+        "layer " + layer + (silent ? " does not fire" : " fires at nearly every step") + " (firing rate " +
+        text + "), so it " +
+        (silent ? "passes nothing on and does not learn: raise init.gain, use init.scheme = "
+                  "\"calibrated\" or lower neuron.v_threshold"
+                : "carries no information: lower init.gain, use init.scheme = \"calibrated\" or raise "
+                  "neuron.v_threshold"));
   }
 }
 
@@ -273,7 +277,9 @@ EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dat
   settings.workers = recipe_.training.workers;
   settings.loss = recipe_.loss;
   settings.stop = request_.stop;
-  settings.progress = [&](std::int64_t done, std::int64_t total) { observer_.evaluating(split, done, total); };
+  settings.progress = [&](std::int64_t done, std::int64_t total) {
+    observer_.evaluating(split, done, total);
+  };
   return evaluate_network(*network_, dataset, settings);
 }
 
@@ -283,9 +289,11 @@ bool TrainingSession::finish_epoch() {
   report.epochs = recipe_.training.epochs;
   report.train_loss = state_.epoch_metrics.loss();
   report.train_accuracy = state_.epoch_metrics.accuracy();
-  report.learning_rate = learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
-                                          batches_per_epoch_, std::max<std::int64_t>(state_.iteration - 1, 0));
-  report.samples_per_s = session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
+  report.learning_rate =
+      learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs, batches_per_epoch_,
+                       std::max<std::int64_t>(state_.iteration - 1, 0));
+  report.samples_per_s =
+      session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
   report.seconds = state_.train_seconds;
   report.firing_rates = state_.epoch_rates.rates();
   report_layers(report.firing_rates);
@@ -337,7 +345,8 @@ void TrainingSession::save_checkpoint() {
     train::save_checkpoint(path, *network_, model_info(), state_.to_json(), optimizer_->state());
   } catch (const DataError& error) {
     if (!std::filesystem::exists(path)) throw;
-    throw DataError(std::string(error.what()) + "; the checkpoint before it is whole: make room, then go on with --resume " +
+    throw DataError(std::string(error.what()) +
+                    "; the checkpoint before it is whole: make room, then go on with --resume " +
                     folder_->path());
   }
   last_checkpoint_ = Clock::now();
@@ -366,13 +375,13 @@ TrainingResult TrainingSession::finish() {
     result.test_samples = test.samples;
     result.firing_rates = test.firing_rates;
     folder_->append_metrics(nlohmann::ordered_json{{"kind", "test"},
-                                                  {"iteration", state_.iteration},
-                                                  {"selection", result.selection},
-                                                  {"test_loss", test.loss},
-                                                  {"test_accuracy", test.accuracy},
-                                                  {"samples", test.samples},
-                                                  {"firing_rates", rates_object(test.firing_rates)}}
-                               .dump());
+                                                   {"iteration", state_.iteration},
+                                                   {"selection", result.selection},
+                                                   {"test_loss", test.loss},
+                                                   {"test_accuracy", test.accuracy},
+                                                   {"samples", test.samples},
+                                                   {"firing_rates", rates_object(test.firing_rates)}}
+                                .dump());
   }
   write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
   return result;

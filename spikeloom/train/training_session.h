@@ -31,11 +31,11 @@ struct RunningMetrics {
 
 /// Where a training stands: all that a checkpoint holds besides tensors.
 struct TrainingState {
-  int epoch = 0;                 ///< from 0
-  std::int64_t batch = 0;        ///< batches done in this epoch
-  std::int64_t iteration = 0;    ///< batches done since the first epoch
+  int epoch = 0;               ///< from 0
+  std::int64_t batch = 0;      ///< batches done in this epoch
+  std::int64_t iteration = 0;  ///< batches done since the first epoch
   RunningMetrics epoch_metrics;
-  RunningMetrics log_metrics;    ///< since the last line in metrics.jsonl
+  RunningMetrics log_metrics;  ///< since the last line in metrics.jsonl
   FiringRates epoch_rates;
   FiringRates log_rates;
   double train_seconds = 0.0;
@@ -79,14 +79,14 @@ class TrainingSession {
   TrainingRequest request_;
   TrainingObserver& observer_;
   Recipe recipe_;
-  std::optional<RunFolder> folder_;        ///< made once data and network are known to be good
+  std::optional<RunFolder> folder_;  ///< made once data and network are known to be good
   data::DataSplits splits_;
   std::unique_ptr<nn::Network> network_;
   std::unique_ptr<Optimizer> optimizer_;
   TrainingState state_;
   std::int64_t batches_per_epoch_ = 0;
   LayerRates last_rates_;
-  std::set<std::string> reported_;         ///< layers whose silence or saturation was said already
+  std::set<std::string> reported_;  ///< layers whose silence or saturation was said already
   std::int64_t session_samples_ = 0;
   double session_seconds_ = 0.0;
   std::chrono::steady_clock::time_point last_checkpoint_;

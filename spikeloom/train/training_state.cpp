@@ -80,9 +80,10 @@ TrainingState TrainingState::from_json(const std::string& text, const std::strin
     throw CheckpointError(path + ": its training state is damaged");
   }
   if (state.epoch < 0 || state.batch < 0 || state.iteration < state.batch || state.metrics_size < 0) {
-    throw CheckpointError(path + ": its training state is damaged: epoch " + std::to_string(state.epoch) + ", batch " +
-                          std::to_string(state.batch) + ", iteration " + std::to_string(state.iteration) +
-                          ", metrics_size " + std::to_string(state.metrics_size));
+    throw CheckpointError(path + ": its training state is damaged: epoch " + std::to_string(state.epoch) +
+                          ", batch " + std::to_string(state.batch) + ", iteration " +
+                          std::to_string(state.iteration) + ", metrics_size " +
+                          std::to_string(state.metrics_size));
   }
   return state;
 }
