@@ -63,8 +63,13 @@ TEST(InitialStandardDeviation, ScalesWithThresholdAndFanIn) {
     const double got = w.square().mean().sqrt().item().toDouble();
     EXPECT_NEAR(got, want, 5 * want / std::sqrt(2.0 * static_cast<double>(w.numel()))) << name;
   }
-  EXPECT_FALSE(at::equal(value_of(network, "conv1.weight").flatten().slice(0, 0, 100),
-                         value_of(network, "conv2.weight").flatten().slice(0, 0, 100)));
+  // No layer starts with the numbers of another, whatever their scale: 500 pairs, five standard errors.
+  const auto numbers = [&](const std::string& name) {
+    const at::Tensor w = value_of(network, name).detach().flatten().slice(0, 0, 500);
+    return w / w.norm();
+  };
+  EXPECT_NEAR((numbers("fc1.weight") * numbers("voting.weight")).sum().item().toDouble(), 0.0,
+              5 / std::sqrt(500.0));
 }
 
 struct PaperNetwork {
@@ -170,6 +175,11 @@ TEST(Calibrate, ThresholdsAndWeightsAreTwoWaysToTheSame) {
   const at::Tensor input = random_normal({1, 4, 2, 8, 8}, at::kDouble, 1);
   Network by_weights = make_network(settings, {2, 8, 8});
   Network by_thresholds = make_network(settings, {2, 8, 8});
+  for (Network* network : {&by_weights, &by_thresholds}) {
+    for (const std::string name : {"conv1.bias", "conv2.bias", "voting.bias"}) {
+      assign(*network, name, random_normal(value_of(*network, name).sizes(), at::kDouble, 2, 0.2));
+    }
+  }
   by_weights.calibrate(input, 0.15, Network::CalibrationTarget::kWeights);
   by_thresholds.calibrate(input, 0.15, Network::CalibrationTarget::kThresholds);
   const at::Tensor labels = at::tensor({0, 1, 2, 0}, at::kLong);
@@ -177,7 +187,8 @@ TEST(Calibrate, ThresholdsAndWeightsAreTwoWaysToTheSame) {
     mse_loss(network->forward(input), labels, Reduction::kMean).backward();
   }
   EXPECT_TRUE(same(by_weights.forward(input), by_thresholds.forward(input)));
-  for (const std::string name : {"conv1.weight", "conv2.weight", "voting.weight"}) {
+  for (const std::string name :
+       {"conv1.weight", "conv2.weight", "voting.weight", "conv1.bias", "conv2.bias"}) {
     // Gradients scale inversely: weight * gradient does not change.
     const auto product = [&](const Network& network) {
       const at::Tensor w = value_of(network, name);

@@ -114,6 +114,17 @@ TYPED_TEST(OpsMatchTest, LifEveryShapeAndLayout) {
   }
 }
 
+// Strides of T as in a dense tensor, yet samples share their memory and there are gaps between steps.
+TYPED_TEST(OpsMatchTest, ExpandedInput) {
+  at::Tensor memory = at::full({4, 6}, std::numeric_limits<double>::quiet_NaN(), dtype_of<TypeParam>());
+  memory.slice(1, 0, 3).copy_(random_normal({4, 3}, dtype_of<TypeParam>(), 1));
+  const at::Tensor x = memory.slice(1, 0, 3).unsqueeze(1).expand({4, 2, 3});
+  ASSERT_EQ(x.stride(0), x.numel() / x.size(0));
+  const at::Tensor scalar = at::scalar_tensor(0.5, at::kDouble);
+  EXPECT_TRUE(same(lif(x, scalar, scalar, 4, {}).spikes, lif(x.clone(), scalar, scalar, 4, {}).spikes));
+  EXPECT_TRUE(same(dropout(x, {}), dropout(x.clone(at::MemoryFormat::Contiguous), {})));
+}
+
 /// [..., C, H, W] as the kernels read it, [..., H, W, C], and back.
 template <class T>
 std::vector<T> channels_last_values(const at::Tensor& x) {
