@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "app/commands.h"
@@ -45,11 +46,16 @@ int run(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      program.exit(error, text, text);
+      print_text(stdout, text.str());
+      return kOk;
+    }
     return report(one_line(error.what()) + " (see spikeloom --help)", kUsage);
   }
   if (!chosen) {
-    std::fputs(program.help().c_str(), stdout);
+    print_text(stdout, program.help());
     return kUsage;
   }
   return chosen();

@@ -13,8 +13,10 @@
 
 namespace spikeloom::app {
 
-void print_line(std::FILE* stream, const std::string& text) {
-  const bool failed = std::fputs((text + "\n").c_str(), stream) < 0 || std::fflush(stream) != 0;
+void print_line(std::FILE* stream, const std::string& text) { print_text(stream, text + "\n"); }
+
+void print_text(std::FILE* stream, const std::string& text) {
+  const bool failed = std::fputs(text.c_str(), stream) < 0 || std::fflush(stream) != 0;
   if (failed && stream == stdout)
     throw DataError(std::string("cannot write the output: ") + std::strerror(errno));
 }

@@ -10,6 +10,9 @@ namespace spikeloom::app {
 /// Writes a line. Throws DataError if it cannot be written (a full disk behind a redirection).
 void print_line(std::FILE* stream, const std::string& text);
 
+/// Writes text that ends its lines itself. Throws as print_line does.
+void print_text(std::FILE* stream, const std::string& text);
+
 /// Writes JSON to standard output. Bytes of a file name that are not UTF-8 are replaced.
 void print_json(const nlohmann::ordered_json& json);
 

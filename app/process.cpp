@@ -15,6 +15,9 @@ std::string called_as = "spikeloom";
 // want the processor for the BLAS's own threads, and on a shared machine others do: spinning makes both wait.
 // The variable is read when libgomp is loaded, so that it has to be there before the program starts.
 void wait_without_spinning(char** argv) {
+  // Loading LibTorch takes most of a second: not twice for a command that computes nothing.
+  const std::string command = argv[0] != nullptr && argv[1] != nullptr ? argv[1] : "";
+  if (command != "train" && command != "eval" && command != "bench") return;
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   if (::setenv("GOMP_SPINCOUNT", "1000", 1) != 0) return;
   std::array<char, 4096> path{};

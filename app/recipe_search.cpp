@@ -5,6 +5,7 @@
 #include <set>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/config/table.h"
 
 namespace spikeloom::app {
 namespace {
@@ -23,8 +24,8 @@ std::vector<fs::path> recipe_folders() {
 }  // namespace
 
 std::string try_find_recipe(const std::string& name) {
-  std::error_code
-      ignored;  // what cannot be looked up (a network string is longer than a file name may be) is no file
+  // What cannot be looked up (a network string may be longer than a file name) is no file.
+  std::error_code ignored;
   if (fs::is_regular_file(name, ignored)) return name;
   for (const auto& folder : recipe_folders()) {
     for (const auto& candidate : {folder / name, folder / (name + ".toml")}) {
@@ -49,15 +50,26 @@ std::vector<std::string> list_recipes() {
 std::string find_recipe(const std::string& name) {
   const std::string path = try_find_recipe(name);
   if (!path.empty()) return path;
-  std::string close;
+  // The same name in a folder first, then names that hold it, then the nearest spelling.
   const std::string last = fs::path(name).stem().string();
-  for (const auto& recipe : list_recipes()) {
-    const bool alike = !last.empty() && recipe.find(last) != std::string::npos;
-    const bool same_start = !alike && recipe.substr(0, 4) == name.substr(0, 4);
-    if ((alike || same_start) && std::count(close.begin(), close.end(), ',') < 4) {
-      close += (close.empty() ? "" : ", ") + recipe;
+  const std::vector<std::string> all = list_recipes();
+  std::vector<std::string> found, alike, lasts;
+  for (const auto& recipe : all) {
+    lasts.push_back(fs::path(recipe).filename().string());
+    if (lasts.back() == last) {
+      found.push_back(recipe);
+    } else if (!last.empty() && recipe.find(last) != std::string::npos) {
+      alike.push_back(recipe);
     }
   }
+  found.insert(found.end(), alike.begin(), alike.end());
+  const std::string nearest = found.empty() ? config::nearest(last, lasts) : "";
+  for (std::size_t i = 0; !nearest.empty() && i < all.size(); ++i) {
+    if (lasts[i] == nearest) found.push_back(all[i]);
+  }
+  constexpr std::size_t kShown = 4;
+  std::string close;
+  for (std::size_t i = 0; i < std::min(found.size(), kShown); ++i) close += (i == 0 ? "" : ", ") + found[i];
   throw ConfigError(
       "no recipe '" + name + "'" +
       (close.empty() ? "; 'spikeloom train --list' names them all" : "; did you mean " + close + "?"));
