@@ -1,0 +1,88 @@
+#include "tests/app/program.h"
+
+namespace spikeloom::app::testing {
+namespace {
+
+class Train : public ProgramTest {};
+
+TEST_F(Train, ThenEvaluateAndDescribe) {
+  const auto trained = run(train_command("runs/a"));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  expect_plain_text(trained);
+  for (const char* part : {"MNIST: 100 training, 20 validation", "epoch 3/3  train: loss ",
+                           "validation accuracy ", "test accuracy ", "test set read once",
+                           "model    runs/a/model.safetensors", " eval runs/a --split test"}) {
+    EXPECT_TRUE(contains(trained.out, part)) << part << "\nis not in\n" << trained.out;
+  }
+  for (const char* name : {"recipe.toml", "environment.json", "metrics.jsonl", "checkpoint.safetensors",
+                           "model.safetensors", "result.json"}) {
+    EXPECT_TRUE(exists(std::string("runs/a/") + name)) << name;
+  }
+
+  const auto evaluated = run({"eval", "runs/a", "--data-dir", "sets", "--split", "test", "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_EQ(evaluated.err, "");
+  const auto json = evaluated.json();
+  EXPECT_EQ(json.at("samples"), 30);
+  EXPECT_EQ(json.at("accuracy"), nlohmann::json::parse(read("runs/a/result.json")).at("test_accuracy"));
+  const auto text = run({"eval", "runs/a/model.safetensors", "--data-dir", "sets", "--limit", "7"});
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_TRUE(contains(text.out, "of 7 samples)")) << text.out;
+  expect_plain_text(text);
+
+  for (const char* what : {"runs/a", "runs/a/model.safetensors", "runs/a/checkpoint.safetensors"}) {
+    const auto info = run({"info", what, "--json"});
+    ASSERT_EQ(info.exit_code, 0) << info.err;
+    EXPECT_EQ(info.json().at("structure"), "2C3(Encoding)-AP4-16FC-Voting");
+    EXPECT_EQ(info.json().at("parameters"), 20 + 98 * 16 + 16 + 16 * 20 + 20);
+  }
+}
+
+TEST_F(Train, TheRunsRecipeGivesTheSameRun) {
+  ASSERT_EQ(run(train_command("runs/a", {"--set", "seed=5", "--set", "training.epochs=1"})).exit_code, 0);
+  ASSERT_EQ(run({"train", "runs/a/recipe.toml", "--data-dir", "sets", "--out", "runs/b"}).exit_code, 0);
+  EXPECT_EQ(tensor_bytes("runs/a/model.safetensors"), tensor_bytes("runs/b/model.safetensors"));
+  EXPECT_EQ(read("runs/a/recipe.toml"), read("runs/b/recipe.toml"));
+}
+
+TEST_F(Train, IsTheSameWhenTheProcessStartsAgain) {
+  Surroundings surroundings;
+  surroundings.may_start_again = true;
+  const auto outcome = run(train_command("runs/a", {"--set", "training.epochs=1"}), surroundings);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.out, std::string("next     ") + SPIKELOOM_PROGRAM + " eval runs/a"))
+      << outcome.out;
+  expect_error(run(train_command("runs/b", {"--set", "a name=with blanks"}), surroundings), 2, {"a name"});
+}
+
+TEST_F(Train, JsonIsAloneOnStandardOutput) {
+  const auto outcome = run(train_command("runs/a", {"--json", "--set", "training.epochs=1"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json(), nlohmann::json::parse(read("runs/a/result.json")));
+  EXPECT_TRUE(contains(outcome.err, "epoch 1/1")) << outcome.err;
+  expect_plain_text(outcome);
+}
+
+TEST_F(Train, QuietSaysNothingWhenAllIsWell) {
+  const auto outcome = run(train_command("runs/a", {"--quiet", "--set", "training.epochs=1"}));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.out + outcome.err, "");
+}
+
+TEST_F(Train, RunsAreNamedAfterTheRecipeAndNumbered) {
+  for (const char* folder : {"runs/r", "runs/r-2"}) {
+    const auto outcome = run({"train", "r.toml", "--data-dir", "sets", "--set", "training.max_iterations=1"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_TRUE(exists(std::string(folder) + "/model.safetensors"));
+  }
+}
+
+TEST_F(Train, ASilentLayerIsAWarning) {
+  const auto outcome =
+      run(train_command("runs/a", {"--quiet", "--set", "init.gain=1e-3", "--set", "training.epochs=1"}));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err.find("spikeloom: warning: layer conv1 does not fire"), 0u) << outcome.err;
+}
+
+}  // namespace
+}  // namespace spikeloom::app::testing
