@@ -1,4 +1,5 @@
-// Models and checkpoints whose bytes or descriptions are damaged: told as such, with the file, before harm is done.
+// Models and checkpoints whose bytes or descriptions are damaged: told as such, with the file, before harm is
+// done.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -117,7 +118,8 @@ TEST_F(DamagedModel, BytesThatAreNoSafetensorsFile) {
   EXPECT_TRUE(contains(message_of<FormatError>([&] { load_network(damaged_, &info); }), damaged_));
   write_text_file(damaged_, std::string(1000, '\xa5'));
   EXPECT_TRUE(contains(message_of<FormatError>([&] { load_network(damaged_, &info); }), damaged_));
-  EXPECT_TRUE(contains(message_of<DataError>([&] { load_network(folder_ / "none", &info); }), folder_ / "none"));
+  EXPECT_TRUE(
+      contains(message_of<DataError>([&] { load_network(folder_ / "none", &info); }), folder_ / "none"));
 }
 
 TEST(DamagedState, IsRefused) {

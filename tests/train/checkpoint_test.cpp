@@ -60,7 +60,8 @@ TEST(Model, IsReadAsItWasWritten) {
   EXPECT_EQ(read.recipe, info.recipe);
   EXPECT_EQ(model::to_string(read.input), "1x28x28");
   EXPECT_EQ(read.class_names, info.class_names);
-  for (const auto& parameter : loaded->parameters()) EXPECT_TRUE(parameter.value.requires_grad()) << parameter.name;
+  for (const auto& parameter : loaded->parameters())
+    EXPECT_TRUE(parameter.value.requires_grad()) << parameter.name;
 
   const at::Tensor images = at::rand({1, 5, 1, 28, 28});
   EXPECT_TRUE(network->forward(images).equal(loaded->forward(images)));
@@ -80,7 +81,8 @@ TEST(Checkpoint, HoldsStateAndOptimizer) {
   const ModelInfo info = info_of(small_recipe());
   const auto network = network_of(info);
   const at::Tensor moments = at::rand({2, 1, 3, 3}), steps = at::full({}, 41, at::kLong);
-  save_checkpoint(folder / "c", *network, info, "{\"epoch\":3}", {{"exp_avg.conv1.weight", moments}, {"step.x", steps}});
+  save_checkpoint(folder / "c", *network, info, "{\"epoch\":3}",
+                  {{"exp_avg.conv1.weight", moments}, {"step.x", steps}});
   const auto state = load_checkpoint_state(folder / "c");
   EXPECT_EQ(state.state, "{\"epoch\":3}");
   ASSERT_EQ(state.optimizer_state.size(), 2u);
@@ -102,13 +104,15 @@ TEST(Checkpoint, AModelIsNone) {
 
 class AnotherNetwork : public ::testing::Test {
  protected:
-  /// What loading the small network's model into a network with these overrides says; that one must stay as it is.
+  /// What loading the small network's model into a network with these overrides says; that one must stay as
+  /// it is.
   std::string refused(const std::vector<std::string>& overrides) {
     const ModelInfo info = info_of(small_recipe());
     save_model(folder_ / "m", *network_of(info), info);
     const ModelInfo other = info_of(small_recipe(overrides));
     const auto network = network_of(other), untouched = network_of(other);
-    const std::string message = message_of<CheckpointError>([&] { load_parameters(folder_ / "m", *network); });
+    const std::string message =
+        message_of<CheckpointError>([&] { load_parameters(folder_ / "m", *network); });
     expect_same(*network, *untouched);
     EXPECT_TRUE(contains(message, folder_ / "m" + ": belongs to another network")) << message;
     return message;
@@ -118,16 +122,19 @@ class AnotherNetwork : public ::testing::Test {
 
 TEST_F(AnotherNetwork, ShapesAreNamed) {
   const std::string message = refused({"network.structure=2C3(Encoding)-AP4-17FC-Voting"});
-  EXPECT_TRUE(contains(message, "tensor 'fc1.weight' has shape [16, 98], this network's has [17, 98]")) << message;
+  EXPECT_TRUE(contains(message, "tensor 'fc1.weight' has shape [16, 98], this network's has [17, 98]"))
+      << message;
 }
 
 TEST_F(AnotherNetwork, TheVotesAreLookedAtToo) {
   const std::string message = refused({"voting.neurons_per_class=3"});
-  EXPECT_TRUE(contains(message, "'voting.weight' has shape [20, 16], this network's has [30, 16]")) << message;
+  EXPECT_TRUE(contains(message, "'voting.weight' has shape [20, 16], this network's has [30, 16]"))
+      << message;
 }
 
 TEST_F(AnotherNetwork, MissingTensorsAreNamed) {
-  EXPECT_TRUE(contains(refused({"network.structure=2C3(Encoding)-AP4-16FC-20FC-Voting"}), "no tensor 'fc2.weight'"));
+  EXPECT_TRUE(
+      contains(refused({"network.structure=2C3(Encoding)-AP4-16FC-20FC-Voting"}), "no tensor 'fc2.weight'"));
   EXPECT_TRUE(contains(refused({"neuron.learn_decay=true"}), "no tensor 'conv1.decay'"));
 }
 

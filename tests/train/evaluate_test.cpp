@@ -23,8 +23,9 @@ class Evaluation : public ::testing::Test {
     folder_ = std::make_unique<TemporaryFolder>();
     testing::write_pattern_set(*folder_ / "data", 60, 23);
     testing::Recorder recorder;
-    trained_ = testing::run_training(testing::small_recipe({"data.validation_samples=10", "training.epochs=1"}),
-                                     *folder_ / "run", *folder_ / "data", recorder);
+    trained_ =
+        testing::run_training(testing::small_recipe({"data.validation_samples=10", "training.epochs=1"}),
+                              *folder_ / "run", *folder_ / "data", recorder);
   }
   static void TearDownTestSuite() { folder_.reset(); }
 
@@ -117,7 +118,8 @@ TEST_F(Evaluation, KnowsTheSplitsOfTheTraining) {
   const auto validation = evaluate_model(request("validation")).result;
   EXPECT_EQ(validation.samples, 10);
   EXPECT_EQ(validation.accuracy, trained_.validation_accuracy);
-  EXPECT_TRUE(contains(message_of<ConfigError>([] { evaluate_model(request("tset")); }), "unknown split 'tset'"));
+  EXPECT_TRUE(
+      contains(message_of<ConfigError>([] { evaluate_model(request("tset")); }), "unknown split 'tset'"));
 }
 
 TEST_F(Evaluation, FiringRatesAreFractionsOfAllNeuronsAndSteps) {
@@ -135,7 +137,8 @@ TEST_F(Evaluation, FiringRatesAreFractionsOfAllNeuronsAndSteps) {
 TEST_F(Evaluation, MissingModelsAndData) {
   auto no_model = request("test");
   no_model.model = *folder_ / "data";
-  EXPECT_TRUE(contains(message_of<DataError>([&] { evaluate_model(no_model); }), "holds neither model.safetensors"));
+  EXPECT_TRUE(
+      contains(message_of<DataError>([&] { evaluate_model(no_model); }), "holds neither model.safetensors"));
   auto no_data = request("test");
   no_data.data_dir = *folder_ / "nowhere";
   EXPECT_TRUE(contains(message_of<DataError>([&] { evaluate_model(no_data); }), "nowhere"));

@@ -95,7 +95,8 @@ TEST(Optimizer, AdamByHand) {
       const double g = gradients[step - 1][i] + 0.01 * w[i];
       m[i] = 0.9 * m[i] + 0.1 * g;
       v[i] = 0.999 * v[i] + 0.001 * g * g;
-      w[i] -= 0.1 * (m[i] / (1.0 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1.0 - std::pow(0.999, step))) + 1e-3);
+      w[i] -= 0.1 * (m[i] / (1.0 - std::pow(0.9, step))) /
+              (std::sqrt(v[i] / (1.0 - std::pow(0.999, step))) + 1e-3);
     }
     expect_values(parameters[0].value, {w[0], w[1]});
   }
@@ -149,14 +150,16 @@ TEST_P(OptimizerState, GoesOnBitForBit) {
   auto copies = fresh();
   Optimizer second(copies, settings_);
   second.load_state({});  // saved before the first step
-  for (std::size_t i = 0; i < copies.size(); ++i) copies[i].value.set_data(parameters[i].value.detach().clone());
+  for (std::size_t i = 0; i < copies.size(); ++i)
+    copies[i].value.set_data(parameters[i].value.detach().clone());
   Optimizer third(copies, settings_);
   std::vector<std::pair<std::string, at::Tensor>> saved;
   for (const auto& [name, tensor] : optimizer.state()) saved.emplace_back(name, tensor.clone());
   third.load_state(saved);
   step(optimizer, parameters, -0.4);
   step(third, copies, -0.4);
-  for (std::size_t i = 0; i < copies.size(); ++i) EXPECT_TRUE(copies[i].value.equal(parameters[i].value)) << i;
+  for (std::size_t i = 0; i < copies.size(); ++i)
+    EXPECT_TRUE(copies[i].value.equal(parameters[i].value)) << i;
 }
 
 TEST_P(OptimizerState, IsNamedAndRefusedWhenIncomplete) {
@@ -172,7 +175,8 @@ TEST_P(OptimizerState, IsNamedAndRefusedWhenIncomplete) {
 
   auto missing = state;
   missing.pop_back();
-  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { optimizer.load_state(missing); }), "'" + last + "'"));
+  EXPECT_TRUE(
+      contains(message_of<CheckpointError>([&] { optimizer.load_state(missing); }), "'" + last + "'"));
   auto reshaped = state;
   reshaped[0].second = at::zeros({3}, at::kDouble);
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { optimizer.load_state(reshaped); }), state[0].first));
@@ -181,11 +185,14 @@ TEST_P(OptimizerState, IsNamedAndRefusedWhenIncomplete) {
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { optimizer.load_state(no_scalar); }), last));
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerState, ::testing::Values(OptimizerSettings::kSgd, OptimizerSettings::kAdam),
-                         [](const auto& kind) { return kind.param == OptimizerSettings::kAdam ? "adam" : "sgd"; });
+INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerState,
+                         ::testing::Values(OptimizerSettings::kSgd, OptimizerSettings::kAdam),
+                         [](const auto& kind) {
+                           return kind.param == OptimizerSettings::kAdam ? "adam" : "sgd";
+                         });
 
 TEST(Optimizer, NumbersBeyondFloatAreNamed) {
-  const auto refused = [](double OptimizerSettings::* member, double value) {
+  const auto refused = [](double OptimizerSettings::*member, double value) {
     OptimizerSettings settings;
     settings.*member = value;
     auto parameters = std::vector<Parameter>{parameter("w", ParameterRole::kFullyConnected, {1.0})};
@@ -198,8 +205,7 @@ TEST(Optimizer, NumbersBeyondFloatAreNamed) {
   };
   EXPECT_EQ(refused(&OptimizerSettings::learning_rate, 1e31), "optimizer.learning_rate");
   EXPECT_EQ(refused(&OptimizerSettings::weight_decay, 1e39), "optimizer.weight_decay");
-  EXPECT_EQ(refused(&OptimizerSettings::fully_connected_rate_factor, 1e39),
-            "optimizer.learning_rate");
+  EXPECT_EQ(refused(&OptimizerSettings::fully_connected_rate_factor, 1e39), "optimizer.learning_rate");
   EXPECT_EQ(refused(&OptimizerSettings::learning_rate, 1e30), "accepted");
 }
 

@@ -25,7 +25,8 @@ class TemporaryFolder {
 void write_idx(const std::string& path, const std::vector<std::uint32_t>& shape,
                const std::vector<std::uint8_t>& values);
 
-/// DATA_DIR/mnist with so many 28 x 28 images: label i % 10, a bright bar at one of ten places, noise elsewhere.
+/// DATA_DIR/mnist with so many 28 x 28 images: label i % 10, a bright bar at one of ten places, noise
+/// elsewhere.
 void write_pattern_set(const std::string& data_dir, std::uint32_t training, std::uint32_t test);
 
 }  // namespace spikeloom::testing

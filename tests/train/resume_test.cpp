@@ -31,13 +31,15 @@ const std::vector<Variant> kVariants = {
       "dropout.rate=0.3", "data.validation_samples=10", "optimizer.weight_decay=1e-3"}},
     {"adam_calibrated_augmented_keep_best",
      {"optimizer.kind=adam", "optimizer.learning_rate=0.02", "init.scheme=calibrated", "data.crop_padding=3",
-      "data.horizontal_flip=true", "data.validation_samples=10", "training.keep_best=true", "data.split=random"}},
+      "data.horizontal_flip=true", "data.validation_samples=10", "training.keep_best=true",
+      "data.split=random"}},
     {"learnable_neurons_clipped_cosine",
-     {"network.structure=3C3(Encoding)-AP2-4C3-AP2-16FC-Voting", "neunorm.enabled=true", "neunorm.per_channel_u=true",
-      "neunorm.after_pooling=true", "neuron.learn_decay=true", "neuron.learn_v_threshold=true",
-      "dropout.rate=0.2", "dropout.same_mask_each_step=true", "voting.assignment=random", "schedule.kind=cosine",
-      "schedule.warmup_epochs=0.5", "optimizer.max_gradient_norm=0.05", "training.log_every=3",
-      "data.validation_samples=10", "training.workers=0"}},
+     {"network.structure=3C3(Encoding)-AP2-4C3-AP2-16FC-Voting", "neunorm.enabled=true",
+      "neunorm.per_channel_u=true", "neunorm.after_pooling=true", "neuron.learn_decay=true",
+      "neuron.learn_v_threshold=true", "dropout.rate=0.2", "dropout.same_mask_each_step=true",
+      "voting.assignment=random", "schedule.kind=cosine", "schedule.warmup_epochs=0.5",
+      "optimizer.max_gradient_norm=0.05", "training.log_every=3", "data.validation_samples=10",
+      "training.workers=0"}},
     {"ann_cross_entropy",
      {"network.kind=ann", "loss.kind=cross-entropy", "data.validation_samples=10", "data.standardize=true",
       "optimizer.momentum=0.0"}},
@@ -65,7 +67,8 @@ class Resume : public ::testing::TestWithParam<Variant> {
     EXPECT_EQ(result.selection, whole_result_.selection);
     EXPECT_EQ(timeless_metrics(run), timeless_metrics(whole_));
     EXPECT_EQ(read_tensors(run + "/model.safetensors"), read_tensors(whole_ + "/model.safetensors"));
-    EXPECT_EQ(read_tensors(run + "/checkpoint.safetensors"), read_tensors(whole_ + "/checkpoint.safetensors"));
+    EXPECT_EQ(read_tensors(run + "/checkpoint.safetensors"),
+              read_tensors(whole_ + "/checkpoint.safetensors"));
     if (recipe().training.keep_best) {
       EXPECT_EQ(read_tensors(run + "/best.safetensors"), read_tensors(whole_ + "/best.safetensors"));
     }
@@ -145,8 +148,9 @@ TEST_P(Resume, AfterACrashFromTheLastCheckpoint) {
       const std::string run = folder_ / ("run" + std::to_string(iteration) + minutes);
       Crashing crashing;
       crashing.crash_at = iteration;
-      EXPECT_THROW(run_training(recipe({std::string("training.checkpoint_minutes=") + minutes}), run, data_, crashing),
-                   Crash);
+      EXPECT_THROW(
+          run_training(recipe({std::string("training.checkpoint_minutes=") + minutes}), run, data_, crashing),
+          Crash);
       Recorder second;
       const auto result = resume_training(run, data_, second);
       const std::int64_t saved = std::string(minutes) == "0.0" ? iteration / 4 * 4 : iteration - 1;
@@ -194,7 +198,8 @@ TEST_F(ResumeRefused, WithADamagedCheckpoint) {
 
 TEST_F(ResumeRefused, WithMetricsThatWereCutByHand) {
   write_text_file(run_ + "/metrics.jsonl", "");
-  EXPECT_TRUE(contains(message_of<DataError>([&] { resume_training(run_, data_, recorder_); }), "changed by hand"));
+  EXPECT_TRUE(
+      contains(message_of<DataError>([&] { resume_training(run_, data_, recorder_); }), "changed by hand"));
 }
 
 TEST_F(ResumeRefused, WithFewerTrainingSamples) {

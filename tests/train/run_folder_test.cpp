@@ -46,7 +46,8 @@ TEST(RunFolder, IsRefusedWhenItHoldsARunOrWhatARunWouldReplace) {
     write_text_file(path + "/" + name, "mine");
     const std::string message = refused(path);
     EXPECT_TRUE(contains(message, path + ": already holds a ")) << message;
-    EXPECT_EQ(contains(message, "--resume " + path), std::string(name) == "checkpoint.safetensors") << message;
+    EXPECT_EQ(contains(message, "--resume " + path), std::string(name) == "checkpoint.safetensors")
+        << message;
     EXPECT_EQ(read_text_file(path + "/" + name), "mine");
   }
 }
@@ -60,10 +61,11 @@ TEST(RunFolder, ThatCannotBeMadeIsADataError) {
 
 TEST(RunFolder, OpensOnlyWhatHoldsACheckpoint) {
   const TemporaryFolder folder;
-  EXPECT_TRUE(contains(message_of<DataError>([&] { RunFolder::open(folder / "none"); }), "no such run folder"));
-  { RunFolder::create(folder / "run"); }
   EXPECT_TRUE(
-      contains(message_of<DataError>([&] { RunFolder::open(folder / "run"); }), "holds no checkpoint.safetensors"));
+      contains(message_of<DataError>([&] { RunFolder::open(folder / "none"); }), "no such run folder"));
+  { RunFolder::create(folder / "run"); }
+  EXPECT_TRUE(contains(message_of<DataError>([&] { RunFolder::open(folder / "run"); }),
+                       "holds no checkpoint.safetensors"));
   write_text_file(folder / "run/checkpoint.safetensors", "x");
   EXPECT_NO_THROW(RunFolder::open(folder / "run"));
 }
@@ -87,7 +89,8 @@ TEST(RunFolder, MetricsAreAppendedAndCutBack) {
   moved.append_metrics("{3}");
   EXPECT_EQ(read_text_file(file), "{1}\n{3}\n");
   EXPECT_EQ(moved.metrics_size(), 8);
-  EXPECT_TRUE(contains(message_of<DataError>([&] { moved.truncate_metrics(9); }), "shorter than the checkpoint says"));
+  EXPECT_TRUE(contains(message_of<DataError>([&] { moved.truncate_metrics(9); }),
+                       "shorter than the checkpoint says"));
   EXPECT_EQ(read_text_file(file), "{1}\n{3}\n") << "what is there stays";
 }
 

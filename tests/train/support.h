@@ -1,5 +1,6 @@
 #pragma once
-// What the tests of training share: a small recipe, observers that note and stop, and what a run folder holds.
+// What the tests of training share: a small recipe, observers that note and stop, and what a run folder
+// holds.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -19,7 +20,8 @@ namespace spikeloom::train::testing {
 using spikeloom::testing::TemporaryFolder;
 using spikeloom::testing::write_pattern_set;
 
-/// Two small layers and a vote, four iterations an epoch on write_pattern_set(dir, 60, 20); ends after two epochs.
+/// Two small layers and a vote, four iterations an epoch on write_pattern_set(dir, 60, 20); ends after two
+/// epochs.
 Recipe small_recipe(const std::vector<std::string>& overrides = {});
 
 /// Keeps all that it is told, and sets `stop` when `stop_when` says so.
@@ -37,9 +39,9 @@ class Recorder : public TrainingObserver {
   std::vector<std::string> warnings;
 
   std::atomic<bool> stop{false};
-  std::int64_t stop_at_iteration = -1;   ///< after so many iterations of the whole training
-  std::string stop_in_split;             ///< in the evaluation of this split ...
-  int stop_in_evaluation = 1;            ///< ... for the so manieth time
+  std::int64_t stop_at_iteration = -1;  ///< after so many iterations of the whole training
+  std::string stop_in_split;            ///< in the evaluation of this split ...
+  int stop_in_evaluation = 1;           ///< ... for the so manieth time
 
  private:
   int evaluations_ = 0;
