@@ -128,7 +128,7 @@ TEST_F(Info, OfAFileWhoseNameIsNotUtf8) {
 TEST_F(Info, OfWhatIsNotThereOrNotKnown) {
   write("noise.bin", std::string("\x01\x02\x03\x04 not a format"));
   expect_error(run({"info", "noise.bin"}), 3, {"noise.bin", "of no format known here"});
-  expect_error(run({"info", "none.bin"}), 3, {"none.bin: no such file, run folder or recipe"});
+  expect_error(run({"info", "no\ne.bin"}), 3, {"no?e.bin: no such file, run folder or recipe"});
   expect_error(run({"info", "sets"}), 3,
                {"sets: holds neither model.safetensors nor checkpoint.safetensors"});
   expect_error(run({"info", "8C3-Voting"}), 2, {"--input CHANNELSxHEIGHTxWIDTH"});

@@ -204,6 +204,8 @@ TEST(Network, ResultDoesNotDependOnTheMemoryOfTheInput) {
 TEST(Network, RefusesOtherInputs) {
   Network network = make_network(settings_of("4C3(Encoding)-Voting", 3), {3, 8, 6});
   for (const std::vector<std::int64_t>& sizes : std::vector<std::vector<std::int64_t>>{{3, 1, 3, 6, 8},
+                                                                                       {3, 1, 3, 7, 6},
+                                                                                       {3, 1, 3, 8, 7},
                                                                                        {3, 1, 2, 8, 6},
                                                                                        {2, 1, 3, 8, 6},
                                                                                        {4, 1, 3, 8, 6},

@@ -108,7 +108,10 @@ class AnotherNetwork : public ::testing::Test {
   /// it is.
   std::string refused(const std::vector<std::string>& overrides) {
     const ModelInfo info = info_of(small_recipe());
-    save_model(folder_ / "m", *network_of(info), info);
+    const auto saved = network_of(info);
+    for (const auto& parameter : saved->parameters())
+      parameter.value.detach().add_(0.125);  // no start values
+    save_model(folder_ / "m", *saved, info);
     const ModelInfo other = info_of(small_recipe(overrides));
     const auto network = network_of(other), untouched = network_of(other);
     const std::string message =

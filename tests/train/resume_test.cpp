@@ -25,6 +25,8 @@ struct Variant {
   std::vector<std::string> overrides;
 };
 
+void PrintTo(const Variant& variant, std::ostream* stream) { *stream << variant.name; }
+
 const std::vector<Variant> kVariants = {
     {"sgd_neunorm_dropout",
      {"network.structure=3C3(Encoding)-AP2-4C3-AP2-16FC-Voting", "neunorm.enabled=true", "neunorm.u_init=0.1",
