@@ -32,10 +32,12 @@ function(spikeloom_test name)
   spikeloom_compile_options(test_${name})
   target_compile_definitions(test_${name} PRIVATE SPIKELOOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
-  # Tests share the machine: threads that spin while they wait (OpenMP's default) make small ones ten times slower.
+  # Tests share the machine: threads that spin while they wait (OpenMP's default) make small ones ten times
+  # slower.
   set(no_spinning "GOMP_SPINCOUNT=1000")
   if(NOT ARG_PARTS)
-    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 ENVIRONMENT ${no_spinning})
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST
+                         PROPERTIES TIMEOUT 300 ENVIRONMENT ${no_spinning})
     return()
   endif()
   foreach(part RANGE 1 ${ARG_PARTS})
