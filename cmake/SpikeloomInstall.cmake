@@ -1,5 +1,4 @@
 # make install: program, the two shared libraries, headers, recipes, and a package for find_package(Spikeloom).
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Spikeloom)
