@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
+#include "spikeloom/kernels/cpu/surrogate_lanes.h"
 // clang-format on
 
 #ifndef SPIKELOOM_KERNELS_CPU_LIF_BACKWARD
@@ -53,28 +54,6 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The operations of reference::surrogate_derivative in the same order, so that the bits agree (but for Exp).
-template <Surrogate kSurrogate, class D, class V>
-HWY_ATTR HWY_INLINE V derivative(D d, V x, hn::TFromD<D> width) {
-  using T = hn::TFromD<D>;
-  const T inverse = T(1) / width;
-  const auto one = hn::Set(d, T(1));
-  if constexpr (kSurrogate == Surrogate::kRectangular) {
-    return hn::IfThenElseZero(hn::Lt(hn::Abs(x), hn::Set(d, width * T(0.5))), hn::Set(d, inverse));
-  } else if constexpr (kSurrogate == Surrogate::kTriangular) {
-    const auto height = hn::Sub(one, hn::Mul(hn::Abs(x), hn::Set(d, inverse)));
-    return hn::Mul(hn::Set(d, inverse), hn::Max(hn::Zero(d), height));
-  } else if constexpr (kSurrogate == Surrogate::kSigmoid) {
-    const auto slope = hn::Set(d, T(4) * inverse);
-    const auto e = hn::Exp(d, hn::Neg(hn::Abs(hn::Mul(slope, x))));
-    const auto sum = hn::Add(one, e);
-    return hn::Div(hn::Mul(slope, e), hn::Mul(sum, sum));
-  } else {
-    const auto z = hn::Mul(hn::Set(d, static_cast<T>(reference::kPi) * inverse), x);
-    return hn::Div(hn::Set(d, inverse), hn::Add(one, hn::Mul(z, z)));
-  }
-}
-
 // du of one step; the operations of reference::lif_backward in the same order. `through_spike` (do * h) is
 // kept for the sums.
 template <Surrogate kSurrogate, bool kToZero, bool kSums, class D, class T = hn::TFromD<D>>
@@ -93,7 +72,7 @@ HWY_ATTR HWY_INLINE void backward_values(D d, const LifBackwardArguments<T>& arg
     const auto through_reset = hn::Mul(g, kToZero ? v : v_threshold);
     const auto spike_gradient =
         hn::Sub(hn::LoadU(d, row.grad_spikes + i), hn::Mul(reset_path, through_reset));
-    const auto through = hn::Mul(spike_gradient, derivative<kSurrogate>(d, hn::Sub(v, v_threshold), width));
+    const auto through = hn::Mul(spike_gradient, surrogate_lanes<kSurrogate>(d, hn::Sub(v, v_threshold), width));
     const auto kept = kToZero ? hn::Mul(g, hn::Sub(one, hn::LoadU(d, row.spikes + i))) : g;
     hn::StoreU(hn::Add(through, kept), d, row.du + i);
     if (kSums) hn::StoreU(through, d, through_spike + i);

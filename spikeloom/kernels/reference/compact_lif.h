@@ -1,0 +1,127 @@
+#pragma once
+// The LIF neuron with compact state: the same forward pass as lif.h, but what is kept are bits and codes
+// (packed_spikes.h, v_pre_code.h), and the gradient is computed from them. float arithmetic; input and
+// gradients float or BFloat16.
+#include <cstdint>
+
+#include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/kernels/neuron_params.h"
+#include "spikeloom/kernels/packed_spikes.h"
+#include "spikeloom/kernels/reference/surrogate.h"
+#include "spikeloom/kernels/v_pre_code.h"
+
+namespace spikeloom::kernels::reference {
+
+/// The neurons [begin, end), begin a multiple of 8. input [T, neurons] ([neurons] if size.static_input) ->
+/// spikes [T, packed_bytes]; state, unless nullptr: [T, packed_bytes] bits or [T, neurons] codes. Returns the
+/// number of spikes. Bits behind `end` in its last byte are left alone.
+template <class T>
+std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& params, const T* input,
+                                       std::uint8_t* spikes, std::uint8_t* state, std::int64_t begin,
+                                       std::int64_t end) {
+  const auto decay = static_cast<float>(params.decay);
+  const auto v_threshold = static_cast<float>(params.v_threshold);
+  const VPreCode code(params);
+  const bool bits = compact_state(params) == CompactState::kWindowBit;
+  const std::int64_t stride = packed_bytes(size.neurons);
+  std::int64_t count = 0;
+  for (std::int64_t i = begin; i < end; ++i) {
+    float v_post = 0.0f;
+    for (std::int64_t t = 0; t < size.num_steps; ++t) {
+      const float v = decay * v_post + to_float(input[size.static_input ? i : t * size.neurons + i]);
+      const bool fires = v >= v_threshold;
+      v_post = !fires ? v : params.reset == Reset::kZero ? 0.0f : v - v_threshold;
+      set_bit(spikes + t * stride, i, fires);
+      count += fires ? 1 : 0;
+      if (state == nullptr) continue;
+      const std::uint8_t kept = code.encode(v - v_threshold);
+      if (bits) {
+        set_bit(state + t * stride, i, kept != 0);
+      } else {
+        state[t * size.neurons + i] = kept;
+      }
+    }
+  }
+  return count;
+}
+
+/// Gradient with respect to the spikes of neuron i at step t, from that of the pooled spikes.
+template <class T>
+float pooled_gradient(const PackedImages& images, const T* gradient, std::int64_t t, std::int64_t i) {
+  const std::int64_t k = images.pool;
+  if (k == 1) return to_float(gradient[t * images.neurons() + i]);
+  const std::int64_t c = i % images.channels, pixel = i / images.channels;
+  const std::int64_t x = pixel % images.width / k, row = pixel / images.width;
+  const std::int64_t y = row % images.height / k, n = row / images.height;
+  if (x >= images.pooled_width() || y >= images.pooled_height()) return 0.0f;
+  const std::int64_t at =
+      ((n * images.pooled_height() + y) * images.pooled_width() + x) * images.channels + c;
+  return to_float(gradient[t * images.pooled_neurons() + at]) * (1.0f / static_cast<float>(k * k));
+}
+
+/// The recursion of lif.h on what compact_lif_forward kept. grad_pooled [T, pooled neurons] -> grad_input
+/// [T, neurons], or [neurons] (sum over the steps, last first) if size.static_input.
+template <class T>
+void compact_lif_backward_range(const LifSize& size, const NeuronParams& params, const PackedImages& images,
+                                const T* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
+                                T* grad_input, std::int64_t begin, std::int64_t end) {
+  const auto decay = static_cast<float>(params.decay);
+  const auto v_threshold = static_cast<float>(params.v_threshold);
+  const auto width = static_cast<float>(params.surrogate_width);
+  const bool to_zero = params.reset == Reset::kZero;
+  const float reset_path = params.detach_reset ? 0.0f : 1.0f;
+  const VPreCode code(params);
+  const bool bits = compact_state(params) == CompactState::kWindowBit;
+  const std::int64_t stride = packed_bytes(size.neurons);
+  for (std::int64_t i = begin; i < end; ++i) {
+    float du = 0.0f, du_sum = 0.0f;
+    for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
+      float x = 0.0f, h = 0.0f;
+      if (bits) {
+        h = get_bit(state + t * stride, i) ? 1.0f / width : 0.0f;
+      } else {
+        const std::uint8_t kept = state[t * size.neurons + i];
+        x = code.decode(kept);
+        if (kept != 0) {
+          h = params.surrogate == Surrogate::kRectangular ? 1.0f / width
+                                                          : surrogate_derivative(params.surrogate, x, width);
+        }
+      }
+      const float g = decay * du;
+      const float through_reset = g * (to_zero ? v_threshold + x : v_threshold);
+      const float spike_gradient = pooled_gradient(images, grad_pooled, t, i) - reset_path * through_reset;
+      const float kept_gradient = to_zero && get_bit(spikes + t * stride, i) ? 0.0f : g;
+      du = spike_gradient * h + kept_gradient;
+      if (size.static_input) {
+        du_sum += du;
+      } else {
+        grad_input[t * size.neurons + i] = from_float<T>(du);
+      }
+    }
+    if (size.static_input) grad_input[i] = from_float<T>(du_sum);
+  }
+}
+
+/// Packed spikes as values: averages over pool x pool pixels, [T, N, H / pool, W / pool, C].
+template <class T>
+void unpack_spikes(const PackedImages& images, const std::uint8_t* spikes, T* values) {
+  const std::int64_t k = images.pool, stride = packed_bytes(images.neurons());
+  const float scale = 1.0f / static_cast<float>(k * k);
+  for (std::int64_t t = 0; t < images.num_steps; ++t) {
+    for (std::int64_t o = 0; o < images.pooled_neurons(); ++o) {
+      const std::int64_t c = o % images.channels, pixel = o / images.channels;
+      const std::int64_t x = pixel % images.pooled_width(), row = pixel / images.pooled_width();
+      const std::int64_t y = row % images.pooled_height(), n = row / images.pooled_height();
+      int sum = 0;
+      for (std::int64_t dy = 0; dy < k; ++dy) {
+        for (std::int64_t dx = 0; dx < k; ++dx) {
+          const std::int64_t source = (n * images.height + y * k + dy) * images.width + x * k + dx;
+          sum += get_bit(spikes + t * stride, source * images.channels + c) ? 1 : 0;
+        }
+      }
+      values[t * images.pooled_neurons() + o] = from_float<T>(static_cast<float>(sum) * scale);
+    }
+  }
+}
+
+}  // namespace spikeloom::kernels::reference

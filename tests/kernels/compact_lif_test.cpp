@@ -1,0 +1,216 @@
+// The kernels that keep bits and codes, against their reference and against the kernels that keep everything.
+#include "spikeloom/kernels/cpu/compact_lif.h"
+
+#include <gtest/gtest.h>
+
+#include "spikeloom/kernels/cpu/lif.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/reference/compact_lif.h"
+#include "tests/kernels/backends.h"
+
+namespace spikeloom::kernels {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+struct Case {
+  std::int64_t steps, batch, height, width, channels, pool;
+  bool is_static;
+};
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {{1, 1, 1, 1, 1, 1, false},  {4, 2, 3, 5, 7, 1, false},
+                                        {3, 2, 4, 6, 16, 2, false}, {3, 1, 5, 7, 24, 2, false},
+                                        {4, 3, 8, 8, 64, 2, true},  {2, 5, 1, 1, 100, 1, false},
+                                        {5, 1, 9, 7, 8, 3, true},   {2, 4, 12, 12, 32, 2, false}};
+  return all;
+}
+
+std::vector<NeuronParams> variants() {
+  std::vector<NeuronParams> all;
+  for (const auto surrogate :
+       {Surrogate::kRectangular, Surrogate::kTriangular, Surrogate::kSigmoid, Surrogate::kArctan}) {
+    for (const auto reset : {Reset::kZero, Reset::kSubtract}) {
+      for (const bool detach : {false, true}) {
+        NeuronParams params;
+        params.surrogate = surrogate;
+        params.reset = reset;
+        params.detach_reset = detach;
+        all.push_back(params);
+      }
+    }
+  }
+  return all;
+}
+
+PackedImages images_of(const Case& c) { return {c.steps, c.batch, c.height, c.width, c.channels, c.pool}; }
+LifSize size_of(const Case& c) { return {c.steps, images_of(c).neurons(), c.is_static}; }
+
+std::size_t state_bytes(const Case& c, const NeuronParams& params) {
+  const std::int64_t neurons = images_of(c).neurons();
+  return static_cast<std::size_t>(
+      c.steps * (compact_state(params) == CompactState::kWindowBit ? packed_bytes(neurons) : neurons));
+}
+
+template <class T>
+std::vector<T> values_of(const std::vector<float>& floats) {
+  std::vector<T> values;
+  for (const float value : floats) values.push_back(from_float<T>(value));
+  return values;
+}
+
+template <class T>
+std::vector<float> floats_of(const std::vector<T>& values) {
+  std::vector<float> floats;
+  for (const T value : values) floats.push_back(to_float(value));
+  return floats;
+}
+
+struct Kept {
+  Bytes spikes, state;
+  std::int64_t count = 0;
+};
+
+template <class T>
+Kept reference_forward(const Case& c, const NeuronParams& params, const std::vector<T>& input) {
+  const LifSize size = size_of(c);
+  Kept kept;
+  kept.spikes.assign(static_cast<std::size_t>(c.steps * packed_bytes(size.neurons)), 0);
+  kept.state.assign(state_bytes(c, params), 0);
+  kept.count = reference::compact_lif_forward_range(size, params, input.data(), kept.spikes.data(),
+                                                    kept.state.data(), 0, size.neurons);
+  return kept;
+}
+
+template <class T>
+Kept cpu_forward(const Case& c, const NeuronParams& params, const std::vector<T>& input) {
+  const LifSize size = size_of(c);
+  Kept kept;  // full of ones: what is left unwritten shows
+  kept.spikes.assign(static_cast<std::size_t>(c.steps * packed_bytes(size.neurons)), 0xff);
+  kept.state.assign(state_bytes(c, params), 0xff);
+  kept.count = cpu::compact_lif_forward(size, params, input.data(), kept.spikes.data(), kept.state.data());
+  return kept;
+}
+
+template <class T>
+void compare_with_reference(const Case& c, const NeuronParams& params) {
+  const PackedImages images = images_of(c);
+  const LifSize size = size_of(c);
+  const std::int64_t rows = c.is_static ? 1 : c.steps;
+  const auto input = values_of<T>(test::random_values<float>(rows * size.neurons, 3));
+  const auto gradient = values_of<T>(test::random_values<float>(c.steps * images.pooled_neurons(), 4));
+  const Kept want = reference_forward(c, params, input), got = cpu_forward(c, params, input);
+  ASSERT_EQ(got.spikes, want.spikes);
+  ASSERT_EQ(got.state, want.state);
+  ASSERT_EQ(got.count, want.count);
+  Bytes inference(want.spikes.size(), 0xff);
+  EXPECT_EQ(cpu::compact_lif_forward(size, params, input.data(), inference.data(), nullptr), want.count);
+  EXPECT_EQ(inference, want.spikes);
+
+  const auto poison = values_of<T>({-12345.0f}).front();
+  std::vector<T> want_gradient(static_cast<std::size_t>(rows * size.neurons), poison),
+      got_gradient = want_gradient;
+  reference::compact_lif_backward_range(size, params, images, gradient.data(), want.spikes.data(),
+                                        want.state.data(), want_gradient.data(), 0, size.neurons);
+  cpu::compact_lif_backward(size, params, images, gradient.data(), want.spikes.data(), want.state.data(),
+                            got_gradient.data());
+  // exp of the SIMD library differs in the last places; rounded to bfloat16 that is at most one of its steps.
+  const bool exact = params.surrogate != Surrogate::kSigmoid;
+  const double tolerance =
+      exact ? 0.0 : (sizeof(T) == 2 ? 0.02 : 2e-6) * test::largest(floats_of(want_gradient));
+  EXPECT_EQ(test::mismatches(floats_of(got_gradient), floats_of(want_gradient), tolerance), 0);
+
+  std::vector<T> want_values(static_cast<std::size_t>(c.steps * images.pooled_neurons()), poison),
+      got_values = want_values;
+  reference::unpack_spikes(images, want.spikes.data(), want_values.data());
+  cpu::unpack_spikes(images, want.spikes.data(), got_values.data());
+  EXPECT_EQ(test::mismatches(floats_of(got_values), floats_of(want_values)), 0);
+}
+
+TEST(CompactLif, EqualsItsReferenceAtEverySimdLevel) {
+  for (const auto& level : cpu::available_simd_levels()) {
+    cpu::set_simd_level(level);
+    for (const int threads : {1, 3}) {
+      const test::ThreadCount count(threads);
+      for (const Case& c : cases()) {
+        for (const auto& params : variants()) {
+          SCOPED_TRACE(
+              level + ", channels " + std::to_string(c.channels) + ", pool " + std::to_string(c.pool) +
+              ", surrogate " + std::to_string(static_cast<int>(params.surrogate)) + ", reset " +
+              std::to_string(static_cast<int>(params.reset)) + (params.detach_reset ? ", detached" : ""));
+          compare_with_reference<float>(c, params);
+          compare_with_reference<BFloat16>(c, params);
+        }
+      }
+    }
+  }
+  cpu::set_simd_level(cpu::available_simd_levels().front());
+}
+
+TEST(CompactLif, FiresWhereTheFullKernelFires) {
+  const Case c{6, 2, 4, 4, 32, 1, false};
+  const LifSize size = size_of(c);
+  const auto input = test::random_values<float>(c.steps * size.neurons, 5);
+  const NeuronParams params;
+  std::vector<float> spikes(input.size()), v_pre(input.size());
+  const auto count = cpu::lif_forward(size, params, input.data(), v_pre.data(), spikes.data());
+  const Kept kept = cpu_forward(c, params, input);
+  std::vector<float> unpacked(input.size());
+  cpu::unpack_spikes(images_of(c), kept.spikes.data(), unpacked.data());
+  EXPECT_EQ(kept.count, count);
+  EXPECT_EQ(unpacked, spikes);
+}
+
+// What is lost against the kernel that keeps v_pre: nothing where a window bit is enough, else what half a
+// step of the code does to the terms that hold v_pre.
+TEST(CompactLif, GradientIsThatOfTheFullKernel) {
+  const Case c{8, 2, 4, 4, 64, 1, false};
+  const LifSize size = size_of(c);
+  const auto input = test::random_values<float>(c.steps * size.neurons, 6);
+  const auto gradient = test::random_values<float>(c.steps * size.neurons, 7);
+  for (const auto& params : variants()) {
+    std::vector<float> spikes(input.size()), v_pre(input.size()), want(input.size()), got(input.size());
+    cpu::lif_forward(size, params, input.data(), v_pre.data(), spikes.data());
+    cpu::lif_backward(size, params, gradient.data(), v_pre.data(), spikes.data(), want.data(), nullptr);
+    const Kept kept = cpu_forward(c, params, input);
+    cpu::compact_lif_backward(size, params, images_of(c), gradient.data(), kept.spikes.data(),
+                              kept.state.data(), got.data());
+    double error = 0.0, norm = 0.0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      error += std::pow(static_cast<double>(got[i]) - want[i], 2);
+      norm += std::pow(static_cast<double>(want[i]), 2);
+    }
+    const double relative = std::sqrt(error / norm);
+    SCOPED_TRACE("surrogate " + std::to_string(static_cast<int>(params.surrogate)) + ", reset " +
+                 std::to_string(static_cast<int>(params.reset)) + (params.detach_reset ? ", detached" : ""));
+    if (compact_state(params) == CompactState::kWindowBit) {
+      EXPECT_EQ(relative, 0.0);
+    } else {
+      EXPECT_LT(relative, params.surrogate == Surrogate::kRectangular ? 1e-3 : 2e-2);
+    }
+  }
+}
+
+TEST(CompactLif, CodeStandsForAValueWithinHalfAStep) {
+  for (const auto& params : variants()) {
+    const VPreCode code(params);
+    for (int i = 1; i < 1000; ++i) {
+      const float x = code.half * (static_cast<float>(i) / 500.0f - 1.0f) * 0.999f;
+      ASSERT_NEAR(code.decode(code.encode(x)), x, 0.5001f * code.step);
+    }
+    EXPECT_EQ(code.encode(code.half) == 0, code.closes);
+    EXPECT_EQ(code.encode(3 * code.half) == 0, code.closes);
+    EXPECT_EQ(code.encode(-3 * code.half), code.closes ? 0 : 1);
+  }
+}
+
+TEST(BFloat16, RoundsToNearestEvenAndKeepsSpikesExact) {
+  for (const float exact : {0.0f, 0.25f, 0.5f, 0.75f, 1.0f, -2.0f})
+    EXPECT_EQ(to_float(from_float<BFloat16>(exact)), exact);
+  EXPECT_EQ(to_float(from_float<BFloat16>(1.0f + 1.0f / 256)), 1.0f);               // tie: to even
+  EXPECT_EQ(to_float(from_float<BFloat16>(1.0f + 3.0f / 256)), 1.0f + 4.0f / 256);  // tie: to even, upward
+  EXPECT_TRUE(std::isnan(to_float(from_float<BFloat16>(std::numeric_limits<float>::quiet_NaN()))));
+}
+
+}  // namespace
+}  // namespace spikeloom::kernels
