@@ -41,6 +41,20 @@ struct InitSettings {
   double firing_rate = 0.2;
 };
 
+/// How the network is computed. Never decides what is computed, only how exactly and how fast.
+enum class StateMode {
+  kCompact,  ///< kept for backward: 1 bit a spike, 1 bit or an 8-bit code of v_pre (kernels/v_pre_code.h)
+  kExact,    ///< everything in full, by LibTorch's autograd: the reference
+};
+enum class Precision {
+  kFp32,
+  kBf16,  ///< convolutions and matrix products of bfloat16; weights, optimiser and membrane stay float
+};
+struct ComputeSettings {
+  StateMode state = StateMode::kCompact;
+  Precision precision = Precision::kFp32;
+};
+
 struct NetworkSettings {
   std::string structure;  ///< "128C3(Encoding)-256C3-AP2-...-512FC-Voting"
   NetworkKind kind = NetworkKind::kSpiking;
@@ -53,6 +67,7 @@ struct NetworkSettings {
   VotingSettings voting;
   DropoutSettings dropout;
   InitSettings init;
+  ComputeSettings compute;
 };
 
 }  // namespace spikeloom::model

@@ -11,6 +11,7 @@
 #include "spikeloom/model/settings.h"
 #include "spikeloom/nn/network.h"
 #include "spikeloom/nn/parameter.h"
+#include "spikeloom/ops/dropout.h"
 
 namespace spikeloom::nn {
 
@@ -57,6 +58,15 @@ class WeightBlock : public Block {
   /// Sets the threshold; the surrogate's width keeps its ratio to it.
   void set_v_threshold(double v_threshold);
   double v_threshold() const;
+  /// The neurons with their threshold of now. Throws nothing.
+  kernels::NeuronParams neuron() const;
+  const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
+  const at::Tensor& neunorm_u() const { return neunorm_u_; }
+  const model::NeuNormSettings& neunorm() const { return neunorm_; }
+  std::int64_t num_steps() const { return num_steps_; }
+  /// The dropout before the weights, with this iteration's key; rate 0 where there is none.
+  ops::DropoutOptions dropout(const ForwardOptions& options) const;
   /// Puts learnable decays and thresholds back into their ranges after an optimiser step.
   void clamp_neuron();
 
@@ -78,6 +88,7 @@ class PoolBlock : public Block {
   PoolBlock(const model::LayerPlan& plan, const model::NetworkSettings& settings, at::ScalarType dtype);
   at::Tensor forward(const at::Tensor& x, const ForwardOptions& options) override;
   void collect(std::vector<Parameter>& parameters) override;
+  const at::Tensor& neunorm_u() const { return neunorm_u_; }
 
  private:
   model::NeuNormSettings neunorm_;

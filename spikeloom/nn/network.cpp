@@ -10,6 +10,8 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
 #include "spikeloom/nn/block.h"
+#include "spikeloom/nn/compact_chain.h"
+#include "spikeloom/nn/compact_function.h"
 #include "spikeloom/ops/voting.h"
 
 namespace spikeloom::nn {
@@ -53,6 +55,7 @@ Network::Network(model::NetworkPlan plan, model::NetworkSettings settings, std::
     blocks_.back()->collect(parameters_);
   }
   class_of_ = assign_classes(plan_, settings_.voting, seed);
+  if (CompactChain::supports(settings_, dtype_)) chain_ = std::make_unique<CompactChain>(blocks_, settings_);
 }
 
 Network::~Network() = default;
@@ -77,7 +80,11 @@ at::Tensor Network::prepare_input(const at::Tensor& input) const {
 
 at::Tensor Network::forward(const at::Tensor& input, const ForwardOptions& options) {
   at::Tensor x = prepare_input(input);
-  for (auto& block : blocks_) x = block->forward(x, options);
+  if (chain_ != nullptr) {
+    x = compact_forward(*chain_, x, options);
+  } else {
+    for (auto& block : blocks_) x = block->forward(x, options);
+  }
   return ops::voting(x, class_of_, plan_.num_classes);
 }
 

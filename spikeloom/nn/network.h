@@ -13,6 +13,7 @@
 namespace spikeloom::nn {
 
 class Block;
+class CompactChain;
 class WeightBlock;
 
 /// How much a layer fired in one forward pass.
@@ -42,8 +43,9 @@ class Network {
   Network& operator=(const Network&) = delete;
 
   /// input [T, N, C, H, W], N >= 1, or [1, N, C, H, W]: a still image, shown at every step and convolved
-  /// once. Returns votes [N, num_classes]. An ANN runs once on the mean of the input over its steps. Throws
-  /// ShapeError naming what was expected.
+  /// once. Returns votes [N, num_classes]. An ANN runs once on the mean of the input over its steps. With
+  /// compact state (settings.compute; not for an ANN, double, or learnable decays or thresholds) the input
+  /// gets no gradient. Throws ShapeError naming what was expected.
   at::Tensor forward(const at::Tensor& input, const ForwardOptions& options = {});
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -70,6 +72,7 @@ class Network {
   at::ScalarType dtype_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<WeightBlock*> weight_blocks_;
+  std::unique_ptr<CompactChain> chain_;  ///< null: exact state
   std::vector<Parameter> parameters_;
   at::Tensor class_of_;
 };

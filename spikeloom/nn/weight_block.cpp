@@ -84,17 +84,26 @@ void WeightBlock::collect(std::vector<Parameter>& parameters) {
   }
 }
 
+ops::DropoutOptions WeightBlock::dropout(const ForwardOptions& options) const {
+  ops::DropoutOptions draw;
+  draw.rate = options.training && plan_.dropout_before ? dropout_.rate : 0.0;
+  draw.same_mask_each_step = dropout_.same_mask_each_step;
+  draw.key = stream_key(options.seed, RandomPurpose::kDropout);
+  // 16 bits of layer, 48 of iteration: no two draws of a run share a counter.
+  draw.counter = (static_cast<std::uint64_t>(number_) << 48) | options.iteration;
+  return draw;
+}
+
+kernels::NeuronParams WeightBlock::neuron() const {
+  kernels::NeuronParams params = neuron_;
+  params.decay = decay_.item().toDouble();
+  params.v_threshold = v_threshold();
+  return params;
+}
+
 at::Tensor WeightBlock::current(const at::Tensor& input, const ForwardOptions& options) {
   at::Tensor x = input;
-  if (options.training && plan_.dropout_before && dropout_.rate > 0.0) {
-    ops::DropoutOptions draw;
-    draw.rate = dropout_.rate;
-    draw.same_mask_each_step = dropout_.same_mask_each_step;
-    draw.key = stream_key(options.seed, RandomPurpose::kDropout);
-    // 16 bits of layer, 48 of iteration: no two draws of a run share a counter.
-    draw.counter = (static_cast<std::uint64_t>(number_) << 48) | options.iteration;
-    x = ops::dropout(x, draw);
-  }
+  if (const auto draw = dropout(options); draw.rate > 0.0) x = ops::dropout(x, draw);
   const std::int64_t steps = x.size(0), batch = x.size(1);
   if (plan_.spec.kind == LayerKind::kConvolution) {
     const auto& spec = plan_.spec;

@@ -1,0 +1,259 @@
+#include "spikeloom/nn/compact_chain.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <tuple>
+
+#include "spikeloom/kernels/cpu/compact_lif.h"
+#include "spikeloom/ops/avg_pool.h"
+#include "spikeloom/ops/layout.h"
+
+namespace spikeloom::nn {
+namespace {
+
+using kernels::BFloat16;
+using model::LayerKind;
+
+// Calls function(pointer of the element type): float or BFloat16.
+template <class Function>
+void with_pointer(const at::Tensor& tensor, const Function& function) {
+  if (tensor.scalar_type() == at::kBFloat16) {
+    function(static_cast<BFloat16*>(tensor.data_ptr()));
+  } else {
+    function(tensor.data_ptr<float>());
+  }
+}
+
+template <class T>
+const T* pointer_like(const T*, const at::Tensor& tensor) {
+  return static_cast<const T*>(tensor.data_ptr());
+}
+
+// [images, C, H, W] in channels-last memory.
+at::Tensor empty_images(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
+                        at::ScalarType dtype) {
+  return ops::empty_channels_last({images}, channels, height, width, at::TensorOptions(dtype));
+}
+
+bool is_convolution(const CompactLayer& layer) {
+  return layer.block->plan().spec.kind == LayerKind::kConvolution;
+}
+
+// Packed spikes as float or bfloat16 [T * N, C, H, W], pooled as `images` says.
+at::Tensor unpack(const kernels::PackedImages& images, const at::Tensor& spikes, at::ScalarType dtype) {
+  const at::Tensor values = empty_images(images.num_steps * images.batch, images.channels,
+                                         images.pooled_height(), images.pooled_width(), dtype);
+  with_pointer(values,
+               [&](auto* to) { kernels::cpu::unpack_spikes(images, spikes.data_ptr<std::uint8_t>(), to); });
+  return values;
+}
+
+}  // namespace
+
+bool CompactChain::supports(const model::NetworkSettings& settings, at::ScalarType dtype) {
+  return settings.kind == model::NetworkKind::kSpiking &&
+         settings.compute.state == model::StateMode::kCompact && dtype == at::kFloat &&
+         !settings.learn_decay && !settings.learn_v_threshold && !settings.neuron.smooth;
+}
+
+CompactChain::CompactChain(const std::vector<std::unique_ptr<Block>>& blocks,
+                           const model::NetworkSettings& settings)
+    : dtype_(settings.compute.precision == model::Precision::kBf16 ? at::kBFloat16 : at::kFloat) {
+  for (const auto& block : blocks) {
+    if (auto* weights = dynamic_cast<WeightBlock*>(block.get())) {
+      layers_.push_back({weights, {}, !weights->neunorm_u().defined()});
+      for (const at::Tensor& parameter : {weights->weight(), weights->bias(), weights->neunorm_u()}) {
+        if (parameter.defined()) parameters_.push_back(parameter);
+      }
+    } else {
+      auto* pool = static_cast<PoolBlock*>(block.get());
+      CompactLayer& layer = layers_.back();
+      layer.pools.push_back(pool);
+      if (pool->neunorm_u().defined()) parameters_.push_back(pool->neunorm_u());
+      layer.fused = layer.fused && layer.pools.size() == 1 && !pool->neunorm_u().defined();
+    }
+  }
+}
+
+std::size_t CompactChain::parameter_index(const at::Tensor& parameter) const {
+  std::size_t i = 0;
+  while (!parameters_[i].is_same(parameter)) ++i;
+  return i;
+}
+
+// NeuNorm and poolings that the packed kernels do not do themselves: [T, N, C, H, W] -> the same.
+at::Tensor CompactChain::between(const CompactLayer& layer, const at::Tensor& spikes) const {
+  at::Tensor x = spikes;
+  if (layer.block->neunorm_u().defined())
+    x = apply_neunorm(x, layer.block->neunorm_u(), layer.block->neunorm());
+  for (PoolBlock* pool : layer.pools) x = pool->forward(x, {});
+  return x;
+}
+
+at::Tensor CompactChain::drop(std::size_t layer, const CompactState& state, const at::Tensor& x) const {
+  const auto draw = layers_[layer].block->dropout(state.options);
+  if (draw.rate <= 0.0) return x;
+  // The mask follows memory order, which is the same for [T * N, ...] and [T, N, ...].
+  const std::int64_t steps = state.layers.front().images.num_steps;
+  const at::Tensor split = x.unflatten(0, {steps, x.size(0) / steps});
+  return ops::dropout(split.to(at::kFloat), draw).to(x.scalar_type()).flatten(0, 1);
+}
+
+// What layer > 0 multiplies its weights with: [T * N, C, H, W], or [T * N, values] for a fully connected one.
+at::Tensor CompactChain::layer_input(std::size_t layer, const CompactState& state) const {
+  const CompactLayerState& before = state.layers[layer - 1];
+  at::Tensor x;
+  if (layers_[layer - 1].fused) {
+    x = unpack(before.images, before.spikes, dtype_);
+  } else {
+    const auto& images = before.images;
+    const at::Tensor spikes =
+        unpack(images, before.spikes, at::kFloat).unflatten(0, {images.num_steps, images.batch});
+    x = ops::channels_last(between(layers_[layer - 1], spikes)).flatten(0, 1).to(dtype_);
+  }
+  x = drop(layer, state, x);
+  // Flattened in memory order [H, W, C], as the weights' columns are.
+  return is_convolution(layers_[layer]) ? x : x.movedim(1, -1).reshape({x.size(0), -1});
+}
+
+at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& options, bool keep,
+                                 CompactState& state) const {
+  const at::NoGradGuard no_grad;
+  state.input = input;
+  state.options = options;
+  state.options.activity = nullptr;
+  state.layers.resize(layers_.size());
+  const std::int64_t batch = input.size(1);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const CompactLayer& layer = layers_[l];
+    const WeightBlock& block = *layer.block;
+    const auto& plan = block.plan();
+    CompactLayerState& kept = state.layers[l];
+    kept.neuron = block.neuron();
+    kept.static_input = l == 0 && input.size(0) == 1 && block.num_steps() > 1;
+    kept.images = {block.num_steps(), batch, plan.output.height, plan.output.width, plan.output.channels, 1};
+    if (layer.fused && !layer.pools.empty()) kept.images.pool = layer.pools.front()->plan().spec.kernel;
+    kept.weight = block.weight().to(dtype_);
+    const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_) : at::Tensor();
+
+    at::Tensor x;
+    if (l > 0) {
+      x = layer_input(l, state);
+    } else {
+      x = drop(0, state, ops::channels_last(input).flatten(0, 1).to(dtype_));
+      if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
+    }
+    at::Tensor current;
+    if (is_convolution(layer)) {
+      current = ops::channels_last(at::conv2d(x, kept.weight, bias, plan.spec.stride, plan.spec.padding));
+    } else {
+      current = at::linear(x, kept.weight, bias).contiguous();
+    }
+    const kernels::LifSize size{block.num_steps(), kept.images.neurons(), kept.static_input};
+    const std::int64_t packed = kernels::packed_bytes(size.neurons);
+    kept.spikes = at::empty({size.num_steps, packed}, at::kByte);
+    if (keep) {
+      const bool bits = kernels::compact_state(kept.neuron) == kernels::CompactState::kWindowBit;
+      kept.state = at::empty({size.num_steps, bits ? packed : size.neurons}, at::kByte);
+    }
+    with_pointer(current, [&](const auto* values) {
+      kept.spike_count =
+          kernels::cpu::compact_lif_forward(size, kept.neuron, values, kept.spikes.data_ptr<std::uint8_t>(),
+                                            keep ? kept.state.data_ptr<std::uint8_t>() : nullptr);
+    });
+    if (options.activity != nullptr) {
+      options.activity->push_back(
+          {block.name(), at::scalar_tensor(kept.spike_count, at::kLong), size.num_steps * size.neurons});
+    }
+    if (!keep && l > 0) state.layers[l - 1].spikes.reset();
+  }
+  const CompactLayerState& last = state.layers.back();
+  return unpack(last.images, last.spikes, at::kFloat).view({last.images.num_steps, batch, -1});
+}
+
+std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, CompactState& state) const {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> gradients(parameters_.size());
+  at::Tensor gradient = grad_spikes.contiguous().to(dtype_);  // of a layer's (pooled) spikes, channels last
+  for (std::size_t l = layers_.size(); l-- > 0;) {
+    const CompactLayer& layer = layers_[l];
+    const WeightBlock& block = *layer.block;
+    CompactLayerState& kept = state.layers[l];
+    const auto& images = kept.images;
+    const kernels::LifSize size{images.num_steps, images.neurons(), kept.static_input};
+    const std::int64_t rows = (kept.static_input ? 1 : images.num_steps) * images.batch;
+    at::Tensor grad_current = empty_images(rows, images.channels, images.height, images.width, dtype_);
+    with_pointer(grad_current, [&](auto* to) {
+      kernels::cpu::compact_lif_backward(size, kept.neuron, images, pointer_like(to, gradient),
+                                         kept.spikes.data_ptr<std::uint8_t>(),
+                                         kept.state.data_ptr<std::uint8_t>(), to);
+    });
+    gradient.reset();
+
+    at::Tensor x;
+    if (l > 0) {
+      x = layer_input(l, state);
+    } else {
+      x = drop(0, state, ops::channels_last(state.input).flatten(0, 1).to(dtype_));
+      if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
+    }
+    at::Tensor grad_x, grad_weight, grad_bias;
+    if (is_convolution(layer)) {
+      const auto& spec = block.plan().spec;
+      const auto both = [](std::int64_t value) { return std::vector<std::int64_t>{value, value}; };
+      std::tie(grad_x, grad_weight, grad_bias) = at::convolution_backward(
+          grad_current, x, kept.weight, at::IntArrayRef({images.channels}), both(spec.stride),
+          both(spec.padding), both(1), false, both(0), 1, {l > 0, true, block.bias().defined()});
+    } else {
+      grad_current = grad_current.view({rows, images.channels});
+      grad_weight = at::mm(grad_current.t(), x);
+      if (block.bias().defined()) grad_bias = grad_current.sum(0, false, at::kFloat);
+      if (l > 0) grad_x = at::mm(grad_current, kept.weight);
+    }
+    gradients[parameter_index(block.weight())] = grad_weight.to(at::kFloat);
+    if (grad_bias.defined()) gradients[parameter_index(block.bias())] = grad_bias.to(at::kFloat);
+    x.reset();
+    if (l == 0) break;
+
+    const CompactLayer& before = layers_[l - 1];
+    const auto& shape = block.plan().input;
+    if (!is_convolution(layer)) {
+      grad_x = grad_x.view({rows, shape.height, shape.width, shape.channels}).movedim(-1, 1);
+    }
+    grad_x = drop(l, state, ops::channels_last(grad_x));
+    if (before.fused) {
+      gradient = grad_x;
+      continue;
+    }
+    // Run again under autograd: nothing of it was kept.
+    const auto& earlier = state.layers[l - 1].images;
+    at::Tensor spikes = unpack(earlier, state.layers[l - 1].spikes, at::kFloat)
+                            .unflatten(0, {earlier.num_steps, earlier.batch})
+                            .requires_grad_();
+    std::vector<at::Tensor> inputs = {spikes}, outputs;
+    if (before.block->neunorm_u().defined()) inputs.push_back(before.block->neunorm_u());
+    for (PoolBlock* pool : before.pools) {
+      if (pool->neunorm_u().defined()) inputs.push_back(pool->neunorm_u());
+    }
+    {
+      const at::AutoGradMode with_grad(true);
+      outputs = {between(before, spikes)};
+    }
+    const at::Tensor grad_output = grad_x.to(at::kFloat).unflatten(0, {earlier.num_steps, earlier.batch});
+    const auto through = torch::autograd::grad(outputs, inputs, {grad_output});
+    for (std::size_t i = 1; i < inputs.size(); ++i) gradients[parameter_index(inputs[i])] = through[i];
+    gradient = ops::channels_last(through[0]).flatten(0, 1).to(dtype_);
+  }
+  return gradients;
+}
+
+}  // namespace spikeloom::nn

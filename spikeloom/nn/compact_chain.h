@@ -1,0 +1,71 @@
+#pragma once
+// A network's layers run with compact state: bits and codes are kept between forward and backward, and float
+// copies of spikes live only while a layer runs. Internal to nn.
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "spikeloom/kernels/neuron_params.h"
+#include "spikeloom/kernels/packed_spikes.h"
+#include "spikeloom/nn/block.h"
+
+namespace spikeloom::nn {
+
+/// A layer with weights, and what lies between its neurons and the next weights.
+struct CompactLayer {
+  WeightBlock* block = nullptr;
+  std::vector<PoolBlock*> pools;
+  /// At most one pooling and no NeuNorm follow: pooling is then part of the packed kernels.
+  bool fused = true;
+};
+
+/// What one layer keeps from forward to backward.
+struct CompactLayerState {
+  kernels::NeuronParams neuron;  ///< as they were in the forward pass
+  kernels::PackedImages images;  ///< of its spikes, with the pooling behind them if it is fused
+  bool static_input = false;
+  at::Tensor spikes;  ///< uint8 [T, packed_bytes]
+  at::Tensor state;   ///< uint8 [T, packed_bytes] or [T, neurons]; undefined in inference
+  at::Tensor weight;  ///< in the precision of the products
+  std::int64_t spike_count = 0;
+};
+
+struct CompactState {
+  at::Tensor input;  ///< [T or 1, N, C, H, W]
+  ForwardOptions options;
+  std::vector<CompactLayerState> layers;
+};
+
+/// The layers of a network in order. The blocks must outlive it.
+class CompactChain {
+ public:
+  CompactChain(const std::vector<std::unique_ptr<Block>>& blocks, const model::NetworkSettings& settings);
+
+  /// Whether these settings can run with compact state: spiking, float, no learnable decay or threshold, not
+  /// smooth.
+  static bool supports(const model::NetworkSettings& settings, at::ScalarType dtype);
+
+  /// input [T or 1, N, C, H, W] float -> spikes of the last layer, float [T, N, neurons]. Fills `state`
+  /// (without what only backward needs if `keep` is false) and options.activity.
+  at::Tensor forward(const at::Tensor& input, const ForwardOptions& options, bool keep,
+                     CompactState& state) const;
+
+  /// Gradient of the last layer's spikes, float [T, N, neurons] -> gradients of parameters(), in order.
+  std::vector<at::Tensor> backward(const at::Tensor& grad_spikes, CompactState& state) const;
+
+  /// Weight, bias where there is one, and U of each layer in turn.
+  const std::vector<at::Tensor>& parameters() const { return parameters_; }
+
+ private:
+  at::Tensor between(const CompactLayer& layer, const at::Tensor& spikes) const;
+  at::Tensor layer_input(std::size_t layer, const CompactState& state) const;
+  at::Tensor drop(std::size_t layer, const CompactState& state, const at::Tensor& x) const;
+  std::size_t parameter_index(const at::Tensor& parameter) const;
+
+  std::vector<CompactLayer> layers_;
+  std::vector<at::Tensor> parameters_;
+  at::ScalarType dtype_;  ///< of the products
+};
+
+}  // namespace spikeloom::nn

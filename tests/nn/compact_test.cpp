@@ -1,0 +1,166 @@
+// Compact state against exact state: the same network, the same numbers but for what the docs say is lost.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "spikeloom/nn/loss.h"
+#include "tests/nn/networks.h"
+
+namespace spikeloom::nn::test {
+namespace {
+
+struct Passed {
+  at::Tensor votes;
+  std::vector<at::Tensor> gradients;
+  std::vector<double> rates;
+};
+
+Passed pass(model::NetworkSettings settings, model::StateMode state, model::Precision precision,
+            model::Shape input, bool events) {
+  settings.compute.state = state;
+  settings.compute.precision = precision;
+  Network network = make_network(settings, input, 3, 1, at::kFloat);
+  for (const auto& parameter : network.parameters()) {
+    if (parameter.role == ParameterRole::kNeuNorm) {
+      assign(network, parameter.name, random_normal(parameter.value.sizes(), at::kFloat, 9) * 0.3);
+    }
+  }
+  const std::int64_t steps = events ? settings.num_steps : 1;
+  at::Tensor x =
+      random_normal({steps, 4, input.channels, input.height, input.width}, at::kFloat, 5).to(at::kFloat);
+  x = events ? x.gt(0.8).to(at::kFloat) : x.abs();
+  std::vector<LayerActivity> activity;
+  ForwardOptions options;
+  options.training = true;
+  options.seed = 3;
+  options.iteration = 7;
+  options.activity = &activity;
+  Passed result;
+  result.votes = network.forward(x, options);
+  mse_loss(result.votes, at::tensor({0, 1, 2, 1}, at::kLong), Reduction::kSum).backward();
+  result.gradients = gradients_of(network);
+  for (const auto& layer : activity) {
+    result.rates.push_back(layer.spike_count.item().toDouble() / static_cast<double>(layer.neuron_steps));
+  }
+  return result;
+}
+
+double relative_error(const std::vector<at::Tensor>& got, const std::vector<at::Tensor>& want) {
+  double error = 0.0, norm = 0.0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    EXPECT_EQ(got[i].sizes(), want[i].sizes());
+    error += (got[i] - want[i]).to(at::kDouble).square().sum().item().toDouble();
+    norm += want[i].to(at::kDouble).square().sum().item().toDouble();
+  }
+  EXPECT_GT(norm, 0.0);
+  return std::sqrt(error / norm);
+}
+
+struct Named {
+  const char* name;
+  model::NetworkSettings settings;
+  double tolerance;
+};
+
+std::vector<Named> networks() {
+  const char* structure = "16C3(Encoding)-AP2-24C3-AP2-32C3-20FC-Voting";
+  std::vector<Named> all;
+  auto plain = settings_of(structure, 4);
+  all.push_back({"rectangular", plain, 2e-3});
+  auto detached = plain;
+  detached.neuron.detach_reset = true;
+  all.push_back({"detached", detached, 1e-5});
+  auto subtract = plain;
+  subtract.neuron.reset = kernels::Reset::kSubtract;
+  all.push_back({"subtract", subtract, 1e-5});
+  auto arctan = plain;
+  arctan.neuron.surrogate = kernels::Surrogate::kArctan;
+  all.push_back({"arctan", arctan, 5e-2});
+  auto dropout = detached;
+  dropout.dropout.rate = 0.3;
+  all.push_back({"dropout", dropout, 1e-5});
+  auto neunorm = detached;
+  neunorm.neunorm.enabled = true;
+  all.push_back({"neunorm", neunorm, 1e-5});
+  auto after = neunorm;
+  after.neunorm.after_pooling = true;
+  after.neunorm.per_channel_u = true;
+  all.push_back({"neunorm after pooling", after, 1e-5});
+  auto no_bias = detached;
+  no_bias.bias = false;
+  no_bias.structure = "8C3(Encoding)-AP2-AP2-12FC-Voting";
+  all.push_back({"two poolings, no bias", no_bias, 1e-5});
+  auto fully = detached;
+  fully.structure = "30FC-20FC-Voting";
+  all.push_back({"fully connected", fully, 1e-5});
+  return all;
+}
+
+TEST(CompactNetwork, HasVotesAndGradientsOfTheExactOne) {
+  for (const auto& [name, settings, tolerance] : networks()) {
+    for (const bool events : {false, true}) {
+      SCOPED_TRACE(std::string(name) + (events ? ", events" : ", still"));
+      const model::Shape input{events ? 2 : 1, 13, 12};
+      const auto exact = pass(settings, model::StateMode::kExact, model::Precision::kFp32, input, events);
+      const auto compact = pass(settings, model::StateMode::kCompact, model::Precision::kFp32, input, events);
+      EXPECT_TRUE(at::equal(compact.votes, exact.votes));
+      EXPECT_EQ(compact.rates, exact.rates);
+      EXPECT_LT(relative_error(compact.gradients, exact.gradients), tolerance);
+    }
+  }
+}
+
+// With weights that are multiples of 1/4 and spikes averaged over 2 x 2 pixels, every current is exact in
+// bfloat16.
+TEST(CompactNetwork, InBf16EqualsFp32WhereTheCurrentsAreExact) {
+  for (const auto& [name, settings, tolerance] : networks()) {
+    static_cast<void>(tolerance);
+    if (settings.dropout.rate > 0.0 || settings.neunorm.enabled) continue;
+    SCOPED_TRACE(name);
+    const model::Shape input{2, 13, 12};
+    const at::Tensor x =
+        random_normal({settings.num_steps, 4, 2, 13, 12}, at::kFloat, 5).gt(0.8).to(at::kFloat);
+    std::vector<at::Tensor> votes;
+    std::vector<std::vector<at::Tensor>> gradients;
+    for (const auto precision : {model::Precision::kFp32, model::Precision::kBf16}) {
+      auto chosen = settings;
+      chosen.compute.precision = precision;
+      chosen.neuron.decay = 0.25;
+      Network network = make_network(chosen, input, 3, 1, at::kFloat);
+      for (const auto& parameter : network.parameters()) {
+        assign(network, parameter.name, (parameter.value * 4).round() / 4);
+      }
+      votes.push_back(network.forward(x));
+      mse_loss(votes.back(), at::tensor({0, 1, 2, 1}, at::kLong), Reduction::kSum).backward();
+      gradients.push_back(gradients_of(network));
+    }
+    EXPECT_TRUE(at::equal(votes[0], votes[1]));
+    EXPECT_GT(votes[0].max().item().toDouble(), 0.0);
+    EXPECT_LT(relative_error(gradients[1], gradients[0]), 0.02);
+    EXPECT_GT(relative_error(gradients[1], gradients[0]), 0.0);  // it did run in another precision
+  }
+}
+
+TEST(CompactNetwork, InferenceGivesTheVotesOfTraining) {
+  for (const auto& [name, settings, tolerance] : networks()) {
+    static_cast<void>(tolerance);
+    SCOPED_TRACE(name);
+    if (settings.dropout.rate > 0.0) continue;
+    Network network = make_network(settings, {1, 13, 12}, 3, 1, at::kFloat);
+    const at::Tensor x = random_normal({1, 4, 1, 13, 12}, at::kFloat, 5).to(at::kFloat).abs();
+    const at::Tensor training = network.forward(x);
+    EXPECT_TRUE(training.requires_grad());
+    const at::NoGradGuard no_grad;
+    EXPECT_TRUE(at::equal(network.forward(x), training));
+  }
+}
+
+TEST(CompactNetwork, NoticesWeightsThatChangedBeforeBackward) {
+  Network network = make_network(settings_of("8C3(Encoding)-Voting"), {1, 6, 6}, 3, 1, at::kFloat);
+  const at::Tensor votes = network.forward(random_normal({1, 2, 1, 6, 6}, at::kFloat, 5).to(at::kFloat));
+  assign(network, "conv1.weight", at::zeros({8, 1, 3, 3}));
+  EXPECT_THROW(votes.sum().backward(), c10::Error);
+}
+
+}  // namespace
+}  // namespace spikeloom::nn::test
