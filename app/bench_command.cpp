@@ -14,7 +14,7 @@ namespace spikeloom::app {
 namespace {
 
 struct BenchOptions {
-  std::string net, input, kind = "auto";
+  std::string net, input, kind = "auto", precision = "fp32", state = "compact";
   train::BenchmarkRequest request;
   int threads = 0;
   bool json = false;
@@ -28,11 +28,31 @@ void fill_request(BenchOptions& options) {
   if (options.kind != "auto" && options.kind != "still" && options.kind != "events") {
     throw ConfigError("--data must be auto, still or events, not '" + options.kind + "'");
   }
+  if (options.precision != "fp32" && options.precision != "bf16") {
+    throw ConfigError("--precision must be fp32 or bf16, not '" + options.precision + "'");
+  }
+  if (options.state != "compact" && options.state != "exact") {
+    throw ConfigError("--state must be compact or exact, not '" + options.state + "'");
+  }
+  request.network.compute.precision =
+      options.precision == "bf16" ? model::Precision::kBf16 : model::Precision::kFp32;
+  request.network.compute.state =
+      options.state == "exact" ? model::StateMode::kExact : model::StateMode::kCompact;
   // Two channels are the polarities of an event camera.
   request.still_image = options.kind == "auto" ? request.input.channels != 2 : options.kind == "still";
 }
 
 nlohmann::ordered_json to_json(const BenchOptions& options, const train::BenchmarkResult& result) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const auto& layer : result.layers) {
+    layers.push_back({{"layer", layer.name},
+                      {"path", layer.path},
+                      {"density", layer.density},
+                      {"forward_ms", layer.forward_ms},
+                      {"backward_ms", layer.backward_ms}});
+  }
+  nlohmann::ordered_json saved;  // null: not known
+  if (result.saved_bytes_per_sample >= 0) saved = result.saved_bytes_per_sample;
   nlohmann::ordered_json rates = nlohmann::ordered_json::object();
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
   return {{"network", options.net},
@@ -41,7 +61,8 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
           {"batch", options.request.batch_size},
           {"steps", options.request.network.num_steps},
           {"mode", options.request.inference ? "inference" : "training"},
-          {"precision", "fp32"},
+          {"precision", options.precision},
+          {"state", options.state},
           {"threads", num_threads()},
           {"iterations", options.request.iterations},
           {"samples_per_s", result.samples_per_s},
@@ -50,7 +71,9 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
           {"step_ms_max", result.step_ms_max},
           {"peak_rss_mb", result.peak_rss_mb},
           {"loss", result.loss},
-          {"firing_rates", rates}};
+          {"saved_bytes_per_sample", saved},
+          {"firing_rates", rates},
+          {"layers", layers}};
 }
 
 int run_bench(BenchOptions& options) {
@@ -61,15 +84,27 @@ int run_bench(BenchOptions& options) {
     print_json(to_json(options, result));
     return kOk;
   }
-  print_line(stdout,
-             fmt::format("{}  {}  batch {}  T {}  {} threads  fp32", options.net, options.input,
-                         options.request.batch_size, options.request.network.num_steps, num_threads()));
+  print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {} threads  {}, {} state", options.net,
+                                 options.input, options.request.batch_size, options.request.network.num_steps,
+                                 num_threads(), options.precision, options.state));
   print_line(stdout,
              fmt::format(
                  "  {} {:.2f} samples/s  (median of {}: {:.1f} ms, {:.1f} ... {:.1f})  peak memory {:.0f} MB",
                  options.request.inference ? "inference" : "training step", result.samples_per_s,
                  options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
                  result.peak_rss_mb));
+  if (!result.layers.empty()) {
+    print_line(stdout, fmt::format("  {:10} {:11} {:>8} {:>11} {:>12}", "layer", "path", "density",
+                                   "forward ms", "backward ms"));
+  }
+  for (const auto& layer : result.layers) {
+    print_line(stdout, fmt::format("  {:10} {:11} {:8.3f} {:11.2f} {:12.2f}", layer.name, layer.path,
+                                   layer.density, layer.forward_ms, layer.backward_ms));
+  }
+  if (result.saved_bytes_per_sample > 0) {
+    print_line(stdout,
+               fmt::format("  kept for backward: {:.0f} bytes a sample", result.saved_bytes_per_sample));
+  }
   std::string rates = "  firing rates:";
   for (const auto& [layer, rate] : result.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
   print_line(stdout, rates);
@@ -95,6 +130,14 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
       .add_option("--firing-rate", request.firing_rate,
                   "Calibrate each layer's threshold until it fires at this rate (default: as initialised)")
       ->check(CLI::Range(0.001, 0.999));
+  command
+      .add_option(
+          "--precision", options->precision,
+          "Of convolutions and matrix products: fp32 or bf16 (fp32 where the processor has no fast bf16)")
+      ->capture_default_str();
+  command
+      .add_option("--state", options->state, "What is kept for backward: compact (bits and codes) or exact")
+      ->capture_default_str();
   command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));

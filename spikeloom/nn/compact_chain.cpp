@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
@@ -11,9 +12,11 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <chrono>
 #include <tuple>
 
 #include "spikeloom/kernels/cpu/compact_lif.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/ops/avg_pool.h"
 #include "spikeloom/ops/layout.h"
 
@@ -33,16 +36,33 @@ void with_pointer(const at::Tensor& tensor, const Function& function) {
   }
 }
 
-template <class T>
-const T* pointer_like(const T*, const at::Tensor& tensor) {
-  return static_cast<const T*>(tensor.data_ptr());
-}
-
 // [images, C, H, W] in channels-last memory.
 at::Tensor empty_images(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
                         at::ScalarType dtype) {
   return ops::empty_channels_last({images}, channels, height, width, at::TensorOptions(dtype));
 }
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// Notes the time of a layer's backward pass where it is asked for.
+class LayerTimer {
+ public:
+  LayerTimer(std::vector<LayerCost>* costs, std::size_t layer, Clock::time_point start)
+      : cost_(costs != nullptr ? &(*costs)[layer] : nullptr), start_(start) {}
+  LayerTimer(const LayerTimer&) = delete;
+  LayerTimer& operator=(const LayerTimer&) = delete;
+  ~LayerTimer() {
+    if (cost_ != nullptr) cost_->backward_ms = milliseconds_since(start_);
+  }
+
+ private:
+  LayerCost* cost_;
+  Clock::time_point start_;
+};
 
 bool is_convolution(const CompactLayer& layer) {
   return layer.block->plan().spec.kind == LayerKind::kConvolution;
@@ -67,7 +87,9 @@ bool CompactChain::supports(const model::NetworkSettings& settings, at::ScalarTy
 
 CompactChain::CompactChain(const std::vector<std::unique_ptr<Block>>& blocks,
                            const model::NetworkSettings& settings)
-    : dtype_(settings.compute.precision == model::Precision::kBf16 ? at::kBFloat16 : at::kFloat) {
+    : dtype_(settings.compute.precision == model::Precision::kBf16 && kernels::cpu::has_fast_bfloat16()
+                 ? at::kBFloat16
+                 : at::kFloat) {
   for (const auto& block : blocks) {
     if (auto* weights = dynamic_cast<WeightBlock*>(block.get())) {
       layers_.push_back({weights, {}, !weights->neunorm_u().defined()});
@@ -134,6 +156,7 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
   state.layers.resize(layers_.size());
   const std::int64_t batch = input.size(1);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const auto start = Clock::now();
     const CompactLayer& layer = layers_[l];
     const WeightBlock& block = *layer.block;
     const auto& plan = block.plan();
@@ -142,14 +165,14 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
     kept.static_input = l == 0 && input.size(0) == 1 && block.num_steps() > 1;
     kept.images = {block.num_steps(), batch, plan.output.height, plan.output.width, plan.output.channels, 1};
     if (layer.fused && !layer.pools.empty()) kept.images.pool = layer.pools.front()->plan().spec.kernel;
-    kept.weight = block.weight().to(dtype_);
-    const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_) : at::Tensor();
+    kept.weight = block.weight().to(dtype_of(l));
+    const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_of(l)) : at::Tensor();
 
     at::Tensor x;
     if (l > 0) {
       x = layer_input(l, state);
     } else {
-      x = drop(0, state, ops::channels_last(input).flatten(0, 1).to(dtype_));
+      x = drop(0, state, ops::channels_last(input).flatten(0, 1));
       if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
     }
     at::Tensor current;
@@ -174,6 +197,15 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
       options.activity->push_back(
           {block.name(), at::scalar_tensor(kept.spike_count, at::kLong), size.num_steps * size.neurons});
     }
+    if (options.costs != nullptr) {
+      LayerCost cost;
+      cost.name = block.name();
+      cost.path = dtype_of(l) == at::kBFloat16 ? "dense bf16" : "dense fp32";
+      cost.forward_ms = milliseconds_since(start);
+      cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
+      if (keep) cost.saved_bytes = kept.spikes.numel() + kept.state.numel();
+      options.costs->push_back(cost);
+    }
     if (!keep && l > 0) state.layers[l - 1].spikes.reset();
   }
   const CompactLayerState& last = state.layers.back();
@@ -183,27 +215,36 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
 std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, CompactState& state) const {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> gradients(parameters_.size());
-  at::Tensor gradient = grad_spikes.contiguous().to(dtype_);  // of a layer's (pooled) spikes, channels last
+  at::Tensor gradient = grad_spikes.contiguous().to(
+      dtype_of(layers_.size() - 1));  // of a layer's (pooled) spikes, channels last
   for (std::size_t l = layers_.size(); l-- > 0;) {
+    const auto start = Clock::now();
     const CompactLayer& layer = layers_[l];
     const WeightBlock& block = *layer.block;
     CompactLayerState& kept = state.layers[l];
+    const LayerTimer timer(state.options.costs, l, start);
     const auto& images = kept.images;
     const kernels::LifSize size{images.num_steps, images.neurons(), kept.static_input};
     const std::int64_t rows = (kept.static_input ? 1 : images.num_steps) * images.batch;
-    at::Tensor grad_current = empty_images(rows, images.channels, images.height, images.width, dtype_);
-    with_pointer(grad_current, [&](auto* to) {
-      kernels::cpu::compact_lif_backward(size, kept.neuron, images, pointer_like(to, gradient),
+    at::Tensor grad_current = empty_images(rows, images.channels, images.height, images.width, dtype_of(l));
+    const auto run = [&](const auto* from, auto* to) {
+      kernels::cpu::compact_lif_backward(size, kept.neuron, images, from,
                                          kept.spikes.data_ptr<std::uint8_t>(),
                                          kept.state.data_ptr<std::uint8_t>(), to);
-    });
+    };
+    if (gradient.scalar_type() == at::kFloat) {
+      run(gradient.data_ptr<float>(), grad_current.data_ptr<float>());
+    } else {
+      with_pointer(grad_current,
+                   [&](auto* to) { run(static_cast<const BFloat16*>(gradient.data_ptr()), to); });
+    }
     gradient.reset();
 
     at::Tensor x;
     if (l > 0) {
       x = layer_input(l, state);
     } else {
-      x = drop(0, state, ops::channels_last(state.input).flatten(0, 1).to(dtype_));
+      x = drop(0, state, ops::channels_last(state.input).flatten(0, 1));
       if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
     }
     at::Tensor grad_x, grad_weight, grad_bias;

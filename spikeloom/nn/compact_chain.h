@@ -65,7 +65,10 @@ class CompactChain {
 
   std::vector<CompactLayer> layers_;
   std::vector<at::Tensor> parameters_;
-  at::ScalarType dtype_;  ///< of the products
+  /// Of a layer's products: the first is always float (little work; oneDNN is slow on few channels of
+  /// bfloat16).
+  at::ScalarType dtype_of(std::size_t layer) const { return layer == 0 ? at::kFloat : dtype_; }
+  at::ScalarType dtype_;
 };
 
 }  // namespace spikeloom::nn

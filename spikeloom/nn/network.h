@@ -23,11 +23,24 @@ struct LayerActivity {
   std::int64_t neuron_steps = 0;  ///< neurons x samples x steps
 };
 
+/// What one layer with weights cost in one pass.
+struct LayerCost {
+  std::string name;
+  std::string path;            ///< which arithmetic: "dense fp32", "dense bf16"
+  double input_density = 0.0;  ///< fraction of its inputs that are not 0, behind pooling and dropout
+  double forward_ms = 0.0;     ///< from the packed spikes before it to its own
+  double backward_ms =
+      0.0;  ///< from the gradient of its spikes to that of the spikes before it; 0 in inference
+  std::int64_t saved_bytes = 0;  ///< kept for backward, weights not counted
+};
+
 struct ForwardOptions {
   bool training = false;                           ///< dropout on
   std::uint64_t seed = 0;                          ///< of the dropout masks
   std::uint64_t iteration = 0;                     ///< which training iteration: makes the masks fresh
   std::vector<LayerActivity>* activity = nullptr;  ///< filled if given, one entry a layer with neurons
+  /// Filled if given and the state is compact; must live until backward has run.
+  std::vector<LayerCost>* costs = nullptr;
 };
 
 /// A network built from its description: convolution, LIF, NeuNorm, pooling, fully connected and voting

@@ -38,6 +38,31 @@ at::Tensor random_labels(const BenchmarkRequest& request) {
   return labels;
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs, const at::Tensor& input,
+                 const BenchmarkRequest& request, BenchmarkResult& result) {
+  const auto& first = costs.front();
+  if (first.empty() && !request.inference) result.saved_bytes_per_sample = -1.0;
+  if (first.empty()) return;
+  auto saved = static_cast<double>(input.nbytes());
+  for (std::size_t layer = 0; layer < first.size(); ++layer) {
+    std::vector<double> forward, backward;
+    for (const auto& iteration : costs) {
+      forward.push_back(iteration[layer].forward_ms);
+      backward.push_back(iteration[layer].backward_ms);
+    }
+    saved += static_cast<double>(first[layer].saved_bytes);
+    result.layers.push_back({first[layer].name, first[layer].path, first[layer].input_density,
+                             median(forward), median(backward)});
+  }
+  if (!request.inference) result.saved_bytes_per_sample = saved / static_cast<double>(request.batch_size);
+}
+
 }  // namespace
 
 BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
@@ -56,6 +81,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   BenchmarkResult result;
   std::vector<double> times;
   FiringRates rates;
+  std::vector<std::vector<nn::LayerCost>> costs;
   for (int i = 0; i < kWarmUp + request.iterations; ++i) {
     std::vector<nn::LayerActivity> activity;
     nn::ForwardOptions options;
@@ -63,6 +89,8 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
     options.seed = request.seed;
     options.iteration = static_cast<std::uint64_t>(i);
     options.activity = &activity;
+    std::vector<nn::LayerCost> layer_costs;
+    options.costs = &layer_costs;
     const auto start = Clock::now();
     {
       const at::AutoGradMode mode(!request.inference);
@@ -75,14 +103,17 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
       result.loss = loss.item().toDouble();
     }
     const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    if (i >= kWarmUp) times.push_back(ms);
+    if (i >= kWarmUp) {
+      times.push_back(ms);
+      costs.push_back(std::move(layer_costs));
+    }
     rates.add(activity);
   }
+  fill_layers(costs, input, request, result);
   std::sort(times.begin(), times.end());
   result.step_ms_min = times.front();
   result.step_ms_max = times.back();
-  const std::size_t half = times.size() / 2;
-  result.step_ms = times.size() % 2 == 1 ? times[half] : 0.5 * (times[half - 1] + times[half]);
+  result.step_ms = median(times);
   result.samples_per_s = 1e3 * static_cast<double>(request.batch_size) / result.step_ms;
   result.firing_rates = rates.rates();
   struct rusage usage {};

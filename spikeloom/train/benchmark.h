@@ -21,6 +21,13 @@ struct BenchmarkRequest {
   std::uint64_t seed = 1;
 };
 
+/// One layer with weights; times are medians.
+struct BenchmarkLayer {
+  std::string name, path;
+  double density = 0.0;  ///< fraction of its inputs that are not 0
+  double forward_ms = 0.0, backward_ms = 0.0;
+};
+
 struct BenchmarkResult {
   double samples_per_s = 0.0;  ///< from the median time
   double step_ms = 0.0;        ///< median
@@ -28,6 +35,9 @@ struct BenchmarkResult {
   double peak_rss_mb = 0.0;  ///< of the process
   double loss = 0.0;         ///< of the last iteration: shows that something was computed
   std::vector<std::pair<std::string, double>> firing_rates;
+  std::vector<BenchmarkLayer> layers;  ///< empty with exact state
+  /// Kept between forward and backward, the input included; 0 in inference, -1 (not known) with exact state.
+  double saved_bytes_per_sample = 0.0;
 };
 
 /// Times a whole training step (forward, loss, backward, SGD with momentum) or a forward pass on random data.

@@ -58,6 +58,7 @@ std::vector<std::pair<std::string, std::string>> describe_environment() {
           {"blas", blas_name()},
           {"processor", processor_name()},
           {"simd", kernels::cpu::simd_level()},
+          {"bf16", kernels::cpu::has_fast_bfloat16() ? "fast" : "slow: precision = \"bf16\" runs in fp32"},
           {"threads", std::to_string(num_threads())},
           {"device", "cpu"}};
 }

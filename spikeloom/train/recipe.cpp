@@ -156,6 +156,12 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
                  {{"kaiming", model::InitScheme::kKaiming}, {"calibrated", model::InitScheme::kCalibrated}});
   visitor.number("gain", network.init.gain, kPositive);
   visitor.number("firing_rate", network.init.firing_rate, kInsideZeroToOne);
+
+  visitor.section("compute");
+  visitor.choice("state", network.compute.state,
+                 {{"compact", model::StateMode::kCompact}, {"exact", model::StateMode::kExact}});
+  visitor.choice("precision", network.compute.precision,
+                 {{"fp32", model::Precision::kFp32}, {"bf16", model::Precision::kBf16}});
 }
 
 template <class Visitor>

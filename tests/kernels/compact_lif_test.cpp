@@ -120,6 +120,15 @@ void compare_with_reference(const Case& c, const NeuronParams& params) {
       exact ? 0.0 : (sizeof(T) == 2 ? 0.02 : 2e-6) * test::largest(floats_of(want_gradient));
   EXPECT_EQ(test::mismatches(floats_of(got_gradient), floats_of(want_gradient), tolerance), 0);
 
+  if constexpr (std::is_same_v<T, BFloat16>) {  // what the first layer of a network does
+    std::vector<float> want_wide(want_gradient.size()), got_wide(want_gradient.size());
+    reference::compact_lif_backward_range(size, params, images, gradient.data(), want.spikes.data(),
+                                          want.state.data(), want_wide.data(), 0, size.neurons);
+    cpu::compact_lif_backward(size, params, images, gradient.data(), want.spikes.data(), want.state.data(),
+                              got_wide.data());
+    EXPECT_EQ(test::mismatches(got_wide, want_wide, exact ? 0.0 : 2e-6 * test::largest(want_wide)), 0);
+  }
+
   std::vector<T> want_values(static_cast<std::size_t>(c.steps * images.pooled_neurons()), poison),
       got_values = want_values;
   reference::unpack_spikes(images, want.spikes.data(), want_values.data());

@@ -23,9 +23,9 @@ std::int64_t compact_lif_forward(const LifSize& size, const NeuronParams& params
 /// (v_pre_code.h), so that with the reset path of a reset to zero, or a smooth surrogate, the gradient
 /// differs from lif_backward's by at most that much of its terms; with a window bit it is the same. Equal to
 /// the reference to the last bit, except for Surrogate::kSigmoid.
-template <class T>
+template <class G, class T>
 void compact_lif_backward(const LifSize& size, const NeuronParams& params, const PackedImages& images,
-                          const T* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
+                          const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
                           T* grad_input);
 
 /// Packed spikes as values, averaged over pool x pool pixels: [T, N, H / pool, W / pool, C]. Exact.

@@ -20,12 +20,12 @@ namespace spikeloom::kernels::cpu {
 
 constexpr std::int64_t kCompactBackwardChunk = 2048;  // a multiple of 64: no two chunks share a byte of bits
 
-template <class T>
+template <class G, class T>
 struct CompactBackwardArguments {
   LifSize size;
   NeuronParams params;
   PackedImages images;
-  const T* grad_pooled;
+  const G* grad_pooled;
   const std::uint8_t* spikes;
   const std::uint8_t* state;
   T* grad_input;
@@ -138,8 +138,8 @@ HWY_ATTR inline void add_row(const float* from, std::int64_t length, float* to) 
   }
 }
 
-template <Surrogate kSurrogate, bool kToZero, bool kBits, class T>
-HWY_ATTR void backward_range(const CompactBackwardArguments<T>& arguments, std::int64_t begin,
+template <Surrogate kSurrogate, bool kToZero, bool kBits, class G, class T>
+HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
                              std::int64_t end) {
   const VPreCode code(arguments.params);
   const LifSize& size = arguments.size;
@@ -154,7 +154,7 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<T>& arguments, std::
       for (std::int64_t i = 0; i < length; ++i) sum[i] = 0.0f;
     }
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
-      const T* gradient = arguments.grad_pooled + t * images.pooled_neurons();
+      const G* gradient = arguments.grad_pooled + t * images.pooled_neurons();
       const std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
       const std::uint8_t* state = arguments.state + t * state_stride + (kBits ? first / 8 : first);
       if (images.pool == 1) {
@@ -180,8 +180,8 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<T>& arguments, std::
   }
 }
 
-template <Surrogate kSurrogate, class T>
-HWY_ATTR void choose_reset(const CompactBackwardArguments<T>& arguments, std::int64_t begin,
+template <Surrogate kSurrogate, class G, class T>
+HWY_ATTR void choose_reset(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
                            std::int64_t end) {
   const bool to_zero = arguments.params.reset == Reset::kZero;
   if constexpr (kSurrogate == Surrogate::kRectangular) {
@@ -194,8 +194,8 @@ HWY_ATTR void choose_reset(const CompactBackwardArguments<T>& arguments, std::in
                  : backward_range<kSurrogate, false, false>(arguments, begin, end);
 }
 
-template <class T>
-HWY_ATTR void choose_surrogate(const CompactBackwardArguments<T>& arguments, std::int64_t begin,
+template <class G, class T>
+HWY_ATTR void choose_surrogate(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
                                std::int64_t end) {
   switch (arguments.params.surrogate) {
     case Surrogate::kRectangular:
@@ -209,13 +209,18 @@ HWY_ATTR void choose_surrogate(const CompactBackwardArguments<T>& arguments, std
   }
 }
 
-void compact_backward_float(const CompactBackwardArguments<float>& arguments, std::int64_t begin,
+void compact_backward_float(const CompactBackwardArguments<float, float>& arguments, std::int64_t begin,
                             std::int64_t end) {
   choose_surrogate(arguments, begin, end);
 }
 
-void compact_backward_bfloat16(const CompactBackwardArguments<BFloat16>& arguments, std::int64_t begin,
-                               std::int64_t end) {
+void compact_backward_mixed(const CompactBackwardArguments<BFloat16, float>& arguments, std::int64_t begin,
+                            std::int64_t end) {
+  choose_surrogate(arguments, begin, end);
+}
+
+void compact_backward_bfloat16(const CompactBackwardArguments<BFloat16, BFloat16>& arguments,
+                               std::int64_t begin, std::int64_t end) {
   choose_surrogate(arguments, begin, end);
 }
 
@@ -228,20 +233,24 @@ namespace spikeloom::kernels::cpu {
 namespace {
 
 HWY_EXPORT(compact_backward_float);
+HWY_EXPORT(compact_backward_mixed);
 HWY_EXPORT(compact_backward_bfloat16);
 
 }  // namespace
 
-template <class T>
+template <class G, class T>
 void compact_lif_backward(const LifSize& size, const NeuronParams& params, const PackedImages& images,
-                          const T* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
+                          const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
                           T* grad_input) {
   simd_level();
-  const CompactBackwardArguments<T> arguments{size, params, images, grad_pooled, spikes, state, grad_input};
+  const CompactBackwardArguments<G, T> arguments{size,   params, images,    grad_pooled,
+                                                 spikes, state,  grad_input};
   for_each_block(make_blocks(size.neurons, kCompactBackwardChunk), size.neurons * size.num_steps,
                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-                   if constexpr (std::is_same_v<T, float>) {
+                   if constexpr (std::is_same_v<G, float>) {
                      HWY_DYNAMIC_DISPATCH(compact_backward_float)(arguments, begin, end);
+                   } else if constexpr (std::is_same_v<T, float>) {
+                     HWY_DYNAMIC_DISPATCH(compact_backward_mixed)(arguments, begin, end);
                    } else {
                      HWY_DYNAMIC_DISPATCH(compact_backward_bfloat16)(arguments, begin, end);
                    }
@@ -249,6 +258,8 @@ void compact_lif_backward(const LifSize& size, const NeuronParams& params, const
 }
 
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const float*,
+                                   const std::uint8_t*, const std::uint8_t*, float*);
+template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const BFloat16*,
                                    const std::uint8_t*, const std::uint8_t*, float*);
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const BFloat16*,
                                    const std::uint8_t*, const std::uint8_t*, BFloat16*);

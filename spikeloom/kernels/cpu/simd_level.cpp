@@ -68,6 +68,14 @@ std::vector<std::string> available_simd_levels() {
   return names;
 }
 
+bool has_fast_bfloat16() {
+#if HWY_ARCH_X86 && defined(__GNUC__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 void set_simd_level(const std::string& name) { choose(name, "set_simd_level:"); }
 
 }  // namespace spikeloom::kernels::cpu

@@ -16,4 +16,7 @@ std::vector<std::string> available_simd_levels();
 /// Throws ConfigError unless it is one of available_simd_levels().
 void set_simd_level(const std::string& name);
 
+/// Whether this processor multiplies bfloat16 faster than float (AVX512-BF16).
+bool has_fast_bfloat16();
+
 }  // namespace spikeloom::kernels::cpu

@@ -61,9 +61,9 @@ float pooled_gradient(const PackedImages& images, const T* gradient, std::int64_
 
 /// The recursion of lif.h on what compact_lif_forward kept. grad_pooled [T, pooled neurons] -> grad_input
 /// [T, neurons], or [neurons] (sum over the steps, last first) if size.static_input.
-template <class T>
+template <class G, class T>
 void compact_lif_backward_range(const LifSize& size, const NeuronParams& params, const PackedImages& images,
-                                const T* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
+                                const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
                                 T* grad_input, std::int64_t begin, std::int64_t end) {
   const auto decay = static_cast<float>(params.decay);
   const auto v_threshold = static_cast<float>(params.v_threshold);
