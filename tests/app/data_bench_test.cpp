@@ -55,16 +55,49 @@ TEST_F(Bench, TimesAStepAndInference) {
     EXPECT_GT(json.at("samples_per_s").get<double>(), 0.0);
     EXPECT_LE(json.at("step_ms_min").get<double>(), json.at("step_ms").get<double>());
     EXPECT_GT(json.at("firing_rates").at("conv1").get<double>(), 0.0);
+    ASSERT_EQ(json.at("layers").size(), 2u);
+    const auto& layer = json.at("layers").at(0);
+    EXPECT_EQ(layer.at("layer"), "conv1");
+    EXPECT_EQ(layer.at("path"), "dense fp32");
+    EXPECT_NEAR(layer.at("density").get<double>(), 0.05, 0.03);
+    EXPECT_GT(layer.at("forward_ms").get<double>(), 0.0);
+    const bool training = std::string(mode) == "step";
+    EXPECT_EQ(layer.at("backward_ms").get<double>() > 0.0, training);
+    // 4 steps of 2 x 8 x 8 floats; 4 x 8 x 8 and 100 neurons, each with a bit (in words of 64 over the batch)
+    // and a code byte.
+    const double words = (3 * 256 / 64 + (3 * 100 + 63) / 64) * 8.0 * 4 / 3;
+    const double kept = 4 * 2 * 64 * 4 + words + 4 * (256 + 100);
+    EXPECT_NEAR(json.at("saved_bytes_per_sample").get<double>(), training ? kept : 0.0, 0.01);
   }
   const auto text = run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--iterations", "1"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_TRUE(contains(text.out, "samples/s")) << text.out;
+  EXPECT_TRUE(contains(text.out, "kept for backward")) << text.out;
+}
+
+TEST_F(Bench, StateAndPrecisionAreChosen) {
+  const auto outcome = run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--iterations", "1",
+                            "--state", "exact", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json().at("state"), "exact");
+  EXPECT_TRUE(outcome.json().at("layers").empty());
+  EXPECT_TRUE(outcome.json().at("saved_bytes_per_sample").is_null());
+  const auto bf16 = run({"bench", "step", "--net", "4C3-8C3-Voting", "--input", "1x8x8", "--iterations", "1",
+                         "--precision", "bf16", "--json"});
+  EXPECT_EQ(bf16.exit_code, 0) << bf16.err;
+  EXPECT_EQ(bf16.json().at("precision"), "bf16");
+  // The first layer stays in float; the others do as well where bf16 is not fast.
+  EXPECT_EQ(bf16.json().at("layers").at(0).at("path"), "dense fp32");
 }
 
 TEST_F(Bench, MistakesAreNamed) {
   expect_error(run({"bench", "step", "--net", "4C3-Votin", "--input", "1x8x8"}), 2, {"--net: column 5"});
   expect_error(run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--data", "video"}), 2,
                {"video"});
+  expect_error(run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--precision", "fp8"}), 2,
+               {"fp8"});
+  expect_error(run({"bench", "infer", "--net", "4C3-Voting", "--input", "1x8x8", "--state", "some"}), 2,
+               {"some"});
 }
 
 }  // namespace
