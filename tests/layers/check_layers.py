@@ -5,7 +5,8 @@
 - LibTorch's headers are included in ops, nn, train and tests only, and never reach app through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
   header that lies beside it.
-- A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils.
+- A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils. A header that Highway
+  compiles once for every SIMD target is called *-inl.h and has HWY_TARGET_TOGGLE in the place of #pragma once.
 """
 import pathlib
 import re
@@ -63,8 +64,9 @@ class Tree:
         lines = text.count("\n")
         if lines >= MAX_LINES:
             self.problems.append(f"{path}: {lines} lines, {MAX_LINES} are too many: split it by concept")
-        if path.suffix == ".h" and "#pragma once" not in text:
-            self.problems.append(f"{path}: has no #pragma once")
+        guard = "HWY_TARGET_TOGGLE" if path.name.endswith("-inl.h") else "#pragma once"
+        if path.suffix == ".h" and guard not in text:
+            self.problems.append(f"{path}: has no {guard}")
         if any(pathlib.PurePath(part).stem in ("util", "utils") for part in path.parts):
             self.problems.append(f"{path}: 'utils' is not a concept: name it after what it does")
         layer = layer_of(path)

@@ -42,6 +42,12 @@ class CheckLayersTest(unittest.TestCase):
     def test_good_tree(self):
         self.assertEqual(self.problems(), [])
 
+    def test_header_compiled_for_every_simd_target(self):
+        toggled = "#if defined(LANES_H) == defined(HWY_TARGET_TOGGLE)\n"
+        self.assertEqual(self.problems({"spikeloom/kernels/cpu/lanes-inl.h": toggled}), [])
+        self.expect("spikeloom/kernels/cpu/lanes-inl.h", "#include <cmath>\n", "HWY_TARGET_TOGGLE")
+        self.expect("spikeloom/kernels/cpu/lanes.h", toggled, "#pragma once")
+
     def test_include_upward(self):
         self.expect("spikeloom/base/log.cpp", '#include "spikeloom/config/table.h"\n', "base [0]", "table.h [1]")
 

@@ -10,8 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
-#include "spikeloom/kernels/cpu/float_lanes.h"
-#include "spikeloom/kernels/cpu/surrogate_lanes.h"
+#include "spikeloom/kernels/cpu/float_lanes-inl.h"
+#include "spikeloom/kernels/cpu/surrogate_lanes-inl.h"
 // clang-format on
 
 #ifndef SPIKELOOM_KERNELS_CPU_COMPACT_LIF_BACKWARD

@@ -9,7 +9,7 @@
 #define HWY_TARGET_INCLUDE "spikeloom/kernels/cpu/compact_lif_forward.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-#include "spikeloom/kernels/cpu/float_lanes.h"
+#include "spikeloom/kernels/cpu/float_lanes-inl.h"
 // clang-format on
 
 #ifndef SPIKELOOM_KERNELS_CPU_COMPACT_LIF_FORWARD

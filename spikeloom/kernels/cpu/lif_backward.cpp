@@ -10,7 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
-#include "spikeloom/kernels/cpu/surrogate_lanes.h"
+#include "spikeloom/kernels/cpu/surrogate_lanes-inl.h"
 // clang-format on
 
 #ifndef SPIKELOOM_KERNELS_CPU_LIF_BACKWARD

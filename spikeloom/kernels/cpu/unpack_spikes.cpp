@@ -9,7 +9,7 @@
 #define HWY_TARGET_INCLUDE "spikeloom/kernels/cpu/unpack_spikes.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-#include "spikeloom/kernels/cpu/float_lanes.h"
+#include "spikeloom/kernels/cpu/float_lanes-inl.h"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
