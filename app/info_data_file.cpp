@@ -3,8 +3,8 @@
 #include <array>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/aedat2.h"
-#include "spikeloom/formats/atis_bin.h"
+#include "spikeloom/formats/events/aedat2.h"
+#include "spikeloom/formats/events/atis_bin.h"
 #include "spikeloom/formats/cifar10.h"
 #include "spikeloom/formats/detect.h"
 #include "spikeloom/formats/idx.h"

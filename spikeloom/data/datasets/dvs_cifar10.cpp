@@ -8,7 +8,7 @@
 #include "spikeloom/base/random.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/aedat2.h"
+#include "spikeloom/formats/events/aedat2.h"
 
 namespace spikeloom::data {
 namespace {

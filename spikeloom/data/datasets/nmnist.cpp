@@ -6,7 +6,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/atis_bin.h"
+#include "spikeloom/formats/events/atis_bin.h"
 
 namespace spikeloom::data {
 namespace {

@@ -5,8 +5,13 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/aedat2.h"
+#include "spikeloom/formats/events/atis_bin.h"
+#include "spikeloom/formats/events/dat.h"
 #include "spikeloom/formats/events/event_format.h"
 #include "spikeloom/formats/events/event_reader.h"
+#include "spikeloom/formats/events/evt2.h"
+#include "spikeloom/formats/events/evt3.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -91,7 +96,12 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
 }  // namespace
 
 const std::vector<EventFormat>& event_formats() {
-  static const std::vector<EventFormat> formats{};
+  static const std::vector<EventFormat> formats = {
+      evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(),
+      // Without a signature, from the most to the least telling content.
+      atis_bin_format(),
+      // Only by name.
+      dat_v1_format(), dat_v2_format()};
   return formats;
 }
 
