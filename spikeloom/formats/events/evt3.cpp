@@ -12,6 +12,7 @@ namespace spikeloom::formats {
 namespace {
 
 constexpr const char* kName = "EVT 3.0";
+constexpr const char* kCountedName = "EVT 3.0 (time as expelliarmus counts it)";
 enum WordType : std::uint32_t {
   kRow = 0x0,
   kEvent = 0x2,
@@ -22,11 +23,15 @@ enum WordType : std::uint32_t {
   kTimeHigh = 0x8
 };
 
-template <bool big_endian>
+/// How the low word of the time is understood: as bits 11-0 of it, or as expelliarmus does.
+enum class LowTime { kBits, kCounted };
+
+template <bool big_endian, LowTime low_time = LowTime::kBits>
 struct Evt3Decoder {
   static constexpr std::size_t kWordBytes = 2, kMostEvents = 12;
   HighWordClock<12, 12> clock;
   std::int64_t t_us = 0;
+  std::int64_t low_us = 0, counted_us = 0;  // of LowTime::kCounted only
   std::uint32_t y = 0, base_x = 0, polarity = 0;
 
   static std::uint32_t load(const std::uint8_t* bytes) {
@@ -85,6 +90,7 @@ struct Evt3Decoder {
   }
 
   void see_time(std::uint32_t word) {
+    if (low_time == LowTime::kCounted) return see_counted_time(word);
     if (word >> 12 == kTimeLow) {
       t_us = clock.base_us() + (word & 0xfff);
     } else if (word >> 12 == kTimeHigh) {
@@ -93,6 +99,17 @@ struct Evt3Decoder {
       clock.set_high(word & 0xfff);
       if (!was_set || clock.base_us() != before_us) t_us = clock.base_us();
     }
+  }
+
+  void see_counted_time(std::uint32_t word) {
+    if (word >> 12 == kTimeLow) {
+      const std::int64_t low = word & 0xfff;
+      if (low < low_us) counted_us += 1 << 12;
+      low_us = low;
+    } else if (word >> 12 == kTimeHigh) {
+      clock.set_high(word & 0xfff);
+    }
+    t_us = clock.base_us() + counted_us + low_us;
   }
 
   /// Before the first time nothing is an event, but rows and bases hold.
@@ -120,18 +137,20 @@ struct Evt3Decoder {
   }
 };
 
+template <LowTime low_time>
 std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
                                   const EventReaderOptions& options) {
+  using Little = Evt3Decoder<false, low_time>;
+  using Big = Evt3Decoder<true, low_time>;
+  const char* name = low_time == LowTime::kBits ? kName : kCountedName;
   ByteWindow window(std::move(source));
   const PropheseeHeader header = read_prophesee_header(window);
   const int width = options.width > 0 ? options.width : header.width;
   const int height = options.height > 0 ? options.height : header.height;
   if (header.order == WordOrder::kBig) {
-    return std::make_unique<EvtReader<Evt3Decoder<true>>>(kName, width, height, std::move(window),
-                                                          Evt3Decoder<true>{});
+    return std::make_unique<EvtReader<Big>>(name, width, height, std::move(window), Big{});
   }
-  return std::make_unique<EvtReader<Evt3Decoder<false>>>(kName, width, height, std::move(window),
-                                                         Evt3Decoder<false>{});
+  return std::make_unique<EvtReader<Little>>(name, width, height, std::move(window), Little{});
 }
 
 bool recognizes(const RecordingStart& start) {
@@ -140,6 +159,9 @@ bool recognizes(const RecordingStart& start) {
 
 }  // namespace
 
-EventFormat evt3_format() { return {"evt3", kName, recognizes, open}; }
+EventFormat evt3_format() { return {"evt3", kName, recognizes, open<LowTime::kBits>}; }
+EventFormat evt3_expelliarmus_format() {
+  return {"evt3-expelliarmus", kCountedName, never_recognized, open<LowTime::kCounted>};
+}
 
 }  // namespace spikeloom::formats

@@ -17,4 +17,11 @@ namespace spikeloom::formats {
 /// Events before the first time word of type 0x8 are dropped. Source: Prophesee, EVT 3.0 format.
 EventFormat evt3_format();
 
+/// The same with the times that the Python library expelliarmus (and tonic through it) gives, to compare with
+/// arrays that were made by it; chosen by name only. It takes every step back of bits 11-0 for a wrap that is
+/// worth 4096 us more, for ever. Prophesee says that these bits may step back (several sources share them,
+/// all in the same bits 23-12), and where they do wrap bits 23-12 have grown as well, so that these times run
+/// ahead of the camera's.
+EventFormat evt3_expelliarmus_format();
+
 }  // namespace spikeloom::formats

@@ -101,7 +101,7 @@ const std::vector<EventFormat>& event_formats() {
       // Without a signature, from the most to the least telling content.
       atis_bin_format(),
       // Only by name.
-      dat_v1_format(), dat_v2_format()};
+      dat_v1_format(), dat_v2_format(), evt3_expelliarmus_format()};
   return formats;
 }
 

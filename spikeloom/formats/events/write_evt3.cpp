@@ -90,7 +90,7 @@ class Evt3Encoder : public EventEncoder {
    private:
     static constexpr std::int64_t kFileRange = std::int64_t{1} << 32;
     static constexpr std::int64_t kLongestPause = std::int64_t{1} << 40;
-    static constexpr std::int64_t kHighStep = std::int64_t{1} << 11;  // half of what the high word can count
+    static constexpr std::int64_t kHighStep = (1 << 11) - 1;  // less than half of what it counts
 
     static void put(std::uint32_t word, std::vector<std::uint8_t>& bytes) {
       bytes.push_back(static_cast<std::uint8_t>(word));
