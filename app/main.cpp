@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   add_eval(program, chosen);
   add_info(program, chosen);
   add_data(program, chosen);
+  add_convert(program, chosen);
   add_bench(program, chosen);
   try {
     program.parse(argc, argv);

@@ -12,6 +12,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/big_endian.h"
 #include "spikeloom/formats/events/fixed_record_reader.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 #include "spikeloom/formats/events/text_header.h"
 
 namespace spikeloom::formats {
@@ -79,7 +80,7 @@ struct DavisDecoder {
     std::int64_t t_us = clock.t_us;
     std::uint32_t previous = clock.previous;
     std::size_t written = 0;
-    bool outside = false;
+    std::uint32_t outside = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t address = load_big_endian_u32(records + i * kRecordBytes);
       const std::uint32_t raw = load_big_endian_u32(records + i * kRecordBytes + 4);
@@ -87,7 +88,7 @@ struct DavisDecoder {
       previous = raw;
       const std::uint32_t mirrored = address >> 12 & 0x3ff, y = address >> 22 & 0x1ff;
       const bool is_event = (address & (kSpecialBit | kDavisExternalBit)) == 0;
-      outside |= is_event & ((mirrored >= width) | (y >= height));
+      outside |= std::uint32_t{is_event} & is_outside(mirrored, y, width, height);
       events::Event& event = events[written];
       event.t_us = t_us;
       event.x = static_cast<std::uint16_t>(width - 1 - mirrored);
@@ -97,7 +98,7 @@ struct DavisDecoder {
     }
     clock = {t_us, previous};
     *num_events = written;
-    return !outside;
+    return outside == 0;
   }
 
   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset) const {

@@ -10,6 +10,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/big_endian.h"
 #include "spikeloom/formats/events/fixed_record_reader.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -33,7 +34,7 @@ struct AtisDecoder {
               std::size_t* num_events) {
     std::int64_t offset = offset_us, previous = previous_raw;
     std::size_t written = 0;
-    bool damaged = false;
+    std::uint32_t damaged = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint8_t* record = records + i * kEventBytes;
       const std::int64_t raw = raw_time(record);
@@ -42,7 +43,7 @@ struct AtisDecoder {
       offset +=
           std::int64_t{previous - raw > kTimeRange / 2} * kTimeRange + std::int64_t{overflow} * kOverflowUs;
       previous = raw;
-      damaged |= (y != kOverflowRow) & ((x >= width) | (y >= height));
+      damaged |= std::uint32_t{!overflow} & is_outside(x, y, width, height);
       events::Event& event = events[written];
       event.t_us = raw + offset;
       event.x = static_cast<std::uint16_t>(x);
@@ -53,7 +54,7 @@ struct AtisDecoder {
     offset_us = offset;
     previous_raw = previous;
     *num_events = written;
-    return !damaged;
+    return damaged == 0;
   }
 
   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset) const {

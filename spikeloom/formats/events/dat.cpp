@@ -10,6 +10,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/fixed_record_reader.h"
 #include "spikeloom/formats/events/prophesee_header.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 #include "spikeloom/formats/little_endian.h"
 
 namespace spikeloom::formats {
@@ -39,14 +40,14 @@ struct DatDecoder {
     }
     std::int64_t time = t_us;
     std::uint32_t last = previous;
-    bool outside = false;
+    std::uint32_t outside = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t raw = load_little_endian_u32(records + i * kEventBytes);
       const std::uint32_t address = load_little_endian_u32(records + i * kEventBytes + 4);
       // The difference of two 32-bit times modulo 2^32, read as signed, is right across a wrap.
       time += static_cast<std::int32_t>(raw - last);
       last = raw;
-      outside |= (x_of(address) >= width) | (y_of(address) >= height);
+      outside |= is_outside(x_of(address), y_of(address), width, height);
       events[i].t_us = time;
       events[i].x = static_cast<std::uint16_t>(x_of(address));
       events[i].y = static_cast<std::uint16_t>(y_of(address));
@@ -55,7 +56,7 @@ struct DatDecoder {
     t_us = time;
     previous = last;
     *num_events = count;
-    return !outside;
+    return outside == 0;
   }
 
   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset) const {

@@ -8,6 +8,7 @@
 #include "spikeloom/formats/big_endian.h"
 #include "spikeloom/formats/events/evt_reader.h"
 #include "spikeloom/formats/events/prophesee_header.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 #include "spikeloom/formats/little_endian.h"
 
 namespace spikeloom::formats {
@@ -38,7 +39,7 @@ struct Evt2Decoder {
       if (type <= kOn) {
         if (!clock.is_set()) continue;
         const std::uint32_t x = word >> 11 & 0x7ff, y = word & 0x7ff;
-        if ((x >= width) | (y >= height)) break;
+        if (is_outside(x, y, width, height) != 0) break;
         events::Event& event = events[written++];
         event.t_us = clock.base_us() + (word >> 22 & 0x3f);
         event.x = static_cast<std::uint16_t>(x);

@@ -6,6 +6,7 @@
 
 #include "spikeloom/formats/events/evt_reader.h"
 #include "spikeloom/formats/events/prophesee_header.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 #include "spikeloom/formats/little_endian.h"
 
 namespace spikeloom::formats {
@@ -50,7 +51,7 @@ struct Evt3Decoder {
       const std::uint32_t type = word >> 12;
       if (type == kEvent) {
         const std::uint32_t x = word & 0x7ff;
-        if ((x >= width) | (state.y >= height)) break;
+        if (is_outside(x, state.y, width, height) != 0) break;
         write(events[written++], state, x, word >> 11 & 1);
       } else if (type == kRow) {
         state.y = word & 0x7ff;
