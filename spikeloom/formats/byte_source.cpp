@@ -45,6 +45,7 @@ class FileSource : public ByteSource {
   const std::string& name() const override { return path_; }
   std::int64_t position() const override { return position_; }
   std::int64_t size() const override { return size_; }
+  std::unique_ptr<ByteSource> reopen() const override { return open_file_source(path_); }
 
   std::size_t read(void* destination, std::size_t size) override {
     char* bytes = static_cast<char*>(destination);
@@ -74,6 +75,7 @@ class MemorySource : public ByteSource {
   const std::string& name() const override { return name_; }
   std::int64_t position() const override { return static_cast<std::int64_t>(position_); }
   std::int64_t size() const override { return static_cast<std::int64_t>(size_); }
+  std::unique_ptr<ByteSource> reopen() const override { return memory_source(data_, size_, name_); }
 
   std::size_t read(void* destination, std::size_t size) override {
     const std::size_t count = std::min(size, size_ - position_);

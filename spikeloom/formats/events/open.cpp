@@ -5,13 +5,19 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/archive.h"
 #include "spikeloom/formats/events/aedat2.h"
+#include "spikeloom/formats/events/aedat3.h"
+#include "spikeloom/formats/events/aedat4.h"
 #include "spikeloom/formats/events/atis_bin.h"
+#include "spikeloom/formats/events/csv.h"
 #include "spikeloom/formats/events/dat.h"
 #include "spikeloom/formats/events/event_format.h"
 #include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/events/evt2.h"
 #include "spikeloom/formats/events/evt3.h"
+#include "spikeloom/formats/events/hdf5_spikes.h"
+#include "spikeloom/formats/events/npy.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -36,6 +42,7 @@ class PeekedSource : public ByteSource {
     return source_->position() - static_cast<std::int64_t>(start_.size() - given_);
   }
   std::int64_t size() const override { return source_->size(); }
+  std::unique_ptr<ByteSource> reopen() const override { return source_->reopen(); }
 
   std::size_t read(void* destination, std::size_t size) override {
     const std::size_t first = std::min(size, start_.size() - given_);
@@ -72,6 +79,24 @@ const EventFormat* asked_format(const EventReaderOptions& options) {
   return format;
 }
 
+std::int64_t recording_number(const std::string& path, const std::string& text) {
+  constexpr std::size_t kMaxDigits = 9;
+  const bool digits = text.size() <= kMaxDigits && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits)
+    throw DataError(fmt::format("{}: recordings of an HDF5 file are numbered: FILE:0, FILE:1, ...", path));
+  return std::stoll(text);
+}
+
+/// The only member of an archive that holds one file.
+std::unique_ptr<ByteSource> open_only_member(const std::string& path) {
+  const std::vector<ArchiveMember> members = list_archive(path);
+  if (members.size() == 1) return open_archive_member(path, members[0].name);
+  if (members.empty()) throw FormatError("an archive without files", path);
+  throw FormatError(fmt::format("an archive of {} files: name one of them, such as '{}:{}'", members.size(),
+                                path, members[0].name),
+                    path);
+}
+
 /// Opens a source; `path` is the file it reads, or empty if it is not a file of its own.
 std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, const std::string& path,
                                          const EventReaderOptions& options) {
@@ -80,6 +105,9 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
   const RecordingStart start = peeked->start();
   if (start.bytes.empty()) throw FormatError("the file is empty", peeked->name(), 0);
   if (format == nullptr) format = recognize_event_format(start);
+  if (format == nullptr && !path.empty() && is_archive(start.bytes.data(), start.bytes.size())) {
+    return open_source(open_only_member(path), "", options);
+  }
   if (format == nullptr) {
     throw FormatError(
         fmt::format("is of no event format known by its content; --format chooses one of: {}", format_keys()),
@@ -97,9 +125,10 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
 
 const std::vector<EventFormat>& event_formats() {
   static const std::vector<EventFormat> formats = {
-      evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(),
+      evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(), aedat3_format(),
+      aedat4_format(), hdf5_spikes_format(), npy_format(), npz_format(),
       // Without a signature, from the most to the least telling content.
-      atis_bin_format(),
+      csv_format(), atis_bin_format(),
       // Only by name.
       dat_v1_format(), dat_v2_format(), evt3_expelliarmus_format()};
   return formats;
@@ -128,7 +157,14 @@ std::vector<std::string> event_format_names() {
 }
 
 std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options) {
-  return open_source(open_file_source(path), path, options);
+  const auto parts = split_archive_path(path);
+  if (!parts) return open_source(open_file_source(path), path, options);
+  if (is_hdf5_file(parts->archive)) {
+    EventReaderOptions one = options;
+    one.recording = recording_number(path, parts->member);
+    return open_source(open_file_source(parts->archive), parts->archive, one);
+  }
+  return open_source(open_archive_member(parts->archive, parts->member), "", options);
 }
 
 std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
