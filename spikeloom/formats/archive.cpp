@@ -113,7 +113,8 @@ ArchiveWalk::ArchiveWalk(const std::string& path) : path_(path), state_(new Stat
     if (support(handle) != ARCHIVE_OK)
       throw DataError("libarchive was built without one of gzip, bzip2, xz, zstd");
   }
-  archive_read_support_format_zip(handle);
+  // Not the variant that does without the directory at the end: a zip that is cut short would only have fewer files.
+  archive_read_support_format_zip_seekable(handle);
   archive_read_support_format_tar(handle);
   archive_read_support_format_raw(handle);
   if (archive_read_open_filename(handle, path.c_str(), kBlockBytes) != ARCHIVE_OK) fail(path_, -1);
@@ -137,7 +138,7 @@ bool ArchiveWalk::next() {
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN) fail(path_, -1);
     // "raw" is the format of anything: only what was compressed is taken for it.
     if (archive_format(state_->handle) == ARCHIVE_FORMAT_RAW && archive_filter_count(state_->handle) < 2) {
-      throw FormatError("is no zip, tar or compressed file", path_, 0);
+      throw FormatError("is no whole zip, tar or compressed file; fetch it again", path_, 0);
     }
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr) name = archive_entry_pathname_utf8(entry);
