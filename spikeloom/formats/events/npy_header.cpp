@@ -141,6 +141,12 @@ bool NpyType::is_integer() const {
 
 std::int64_t NpyType::load(const std::uint8_t* data) const {
   std::uint64_t bits = 0;
+  // The usual types, in single loads.
+  if (!big_endian && bytes == 8) return static_cast<std::int64_t>(load_little_endian_u64(data));
+  if (!big_endian && bytes == 2 && kind == 'u') return load_little_endian_u16(data);
+  if (!big_endian && bytes == 2 && kind == 'i')
+    return static_cast<std::int16_t>(load_little_endian_u16(data));
+  if (bytes == 1 && kind == 'u') return data[0];
   for (std::int64_t i = 0; i < bytes; ++i) {
     bits |= std::uint64_t{data[big_endian ? bytes - 1 - i : i]} << 8 * i;
   }
