@@ -22,6 +22,10 @@ constexpr const char* kSuffix = ".aedat";
 /// Items of the kSplit stream: 0..9 draw the test part of a class, this one the validation samples.
 constexpr std::uint64_t kValidationItem = 10;
 
+events::EventStream read_recording(const Recording& recording) {
+  return formats::read_aedat2(recording.path);
+}
+
 std::string file_prefix(const std::string& class_name) { return "cifar10_" + class_name + "_"; }
 
 std::vector<Recording> class_recordings(const fs::path& root, std::size_t label) {
@@ -86,7 +90,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random", "paper"});
   const RecordingFormat format =
-      recording_format(info, settings, num_steps, formats::read_aedat2, kSensorSide, kSensorSide);
+      recording_format(info, settings, num_steps, read_recording, kSensorSide, kSensorSide);
   const std::vector<Recording> all = all_recordings(root, info.class_names.size());
   const bool paper = settings.split == "paper";
   const Parts parts =
@@ -110,7 +114,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   const auto part = [&](const Indices& indices) {
     std::vector<Recording> chosen;
     for (const std::int64_t i : indices) chosen.push_back(all[static_cast<std::size_t>(i)]);
-    return std::make_shared<const RecordingDataset>(info, std::move(chosen), format);
+    return std::make_shared<const RecordingDataset>(info.name, info.class_names, std::move(chosen), format);
   };
   DataSplits splits;
   splits.train = part(summary.training.train);
@@ -130,7 +134,7 @@ void verify(const Source& source, const fs::path& root, VerifyReport& report) {
   for (std::size_t label = 0; label < source.info.class_names.size(); ++label) {
     const std::vector<Recording> recordings = class_recordings(root, label);
     report.counts[0].per_class[label] = static_cast<std::int64_t>(recordings.size());
-    verify_recordings(root / source.info.class_names[label], recordings, formats::read_aedat2,
+    verify_recordings(root / source.info.class_names[label], recordings, read_recording,
                       source.info.splits[0].per_class[label], report);
   }
 }

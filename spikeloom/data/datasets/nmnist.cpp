@@ -18,8 +18,8 @@ constexpr int kNumDigits = 5;
 constexpr int kClasses = 10;
 constexpr const char* kSuffix = ".bin";
 
-events::EventStream read_recording(const std::string& path) {
-  return formats::read_atis_bin(path, kSensorSide, kSensorSide);
+events::EventStream read_recording(const Recording& recording) {
+  return formats::read_atis_bin(recording.path, kSensorSide, kSensorSide);
 }
 
 bool recognizes(const fs::path& root) {
@@ -83,7 +83,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   const auto part = [&](const std::vector<Recording>& recordings, const Indices& indices) {
     std::vector<Recording> chosen;
     for (const std::int64_t i : indices) chosen.push_back(recordings[static_cast<std::size_t>(i)]);
-    return std::make_shared<const RecordingDataset>(info, std::move(chosen), format);
+    return std::make_shared<const RecordingDataset>(info.name, info.class_names, std::move(chosen), format);
   };
   DataSplits splits;
   splits.train = part(training, summary.training.train);
