@@ -101,7 +101,7 @@ int info_recipe(const std::string& path, bool json) {
   const auto recipe = train::load_recipe(path);
   const auto shape = data::nominal_sample_shape(recipe.data, recipe.network.num_steps);
   const auto plan = model::plan_network(recipe.network, {shape.channels, shape.height, shape.width},
-                                        data::nominal_num_classes(recipe.data.dataset));
+                                        data::nominal_num_classes(recipe.data));
   if (json) {
     ordered_json object = network_json(plan, recipe.network);
     object["file"] = path;

@@ -94,17 +94,20 @@ void FrameLog::close() {
   files_.clear();
 }
 
-void FrameLog::create() const {
-  // Two processes may do this at once, each beside a name of its own; either file will do.
+void FrameLog::create() {
+  // Written beside under a name of its own, then linked: a file that another process made meanwhile stays.
   const std::string mine = fmt::format("{}.{}", path_, ::getpid());
+  struct Remover {
+    const std::string& name;
+    ~Remover() { ::unlink(name.c_str()); }
+  } remover{mine};
   AtomicFile file(mine);
   const Header header = file_header(identity_, counts_);
   file.write(header.data(), header.size());
   file.commit();
+  if (::link(mine.c_str(), path_.c_str()) == 0 || open_existing()) return;
   if (std::rename(mine.c_str(), path_.c_str()) != 0) {
-    const int reason = errno;
-    ::unlink(mine.c_str());
-    throw DataError(fmt::format("{}: cannot write: {}", path_, std::strerror(reason)));
+    throw DataError(fmt::format("{}: cannot write: {}", path_, std::strerror(errno)));
   }
 }
 

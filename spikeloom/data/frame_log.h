@@ -75,7 +75,7 @@ class FrameLog {
     ContentHash checksum;
   };
   bool open_existing();
-  void create() const;
+  void create();
   bool replaced() const;
   void close();
   void append(const std::vector<std::uint8_t>& record);

@@ -161,6 +161,20 @@ const Source& dvs_cifar10_source() {
     info.folders = {"dvs-cifar10", "DVS-CIFAR10", "CIFAR10DVS", "cifar10-dvs"};
     info.layout =
         "<class>/cifar10_<class>_<number>.aedat, 10 classes, numbers 0 to 999 (a part of them will do)";
+    info.is_recordings = true;
+    info.sensor_width = info.sensor_height = kSensorSide;
+    // figshare 4724671, MD5 as SpikingJelly checks them.
+    const std::string figshare = "https://ndownloader.figshare.com/files/";
+    info.downloads = {{"airplane.zip", figshare + "7712788", "0afd5c4bf9ae06af762a77b180354fdd"},
+                      {"automobile.zip", figshare + "7712791", "8438dfeba3bc970c94962d995b1b9bdd"},
+                      {"bird.zip", figshare + "7712794", "a9c207c91c55b9dc2002dc21c684d785"},
+                      {"cat.zip", figshare + "7712812", "52c63c677c2b15fa5146a8daf4d56687"},
+                      {"deer.zip", figshare + "7712815", "b6bf21f6c04d21ba4e23fc3e36c8a4a3"},
+                      {"dog.zip", figshare + "7712818", "f379ebdf6703d16e0a690782e62639c3"},
+                      {"frog.zip", figshare + "7712842", "cad6ed91214b1c7388a5f6ee56d08803"},
+                      {"horse.zip", figshare + "7712851", "e7cbbf77bec584ffbf913f00e682782a"},
+                      {"ship.zip", figshare + "7712836", "41c7bd7d6b251be82557c6cce9a7d5c9"},
+                      {"truck.zip", figshare + "7712839", "89f3922fd147d9aeff89e76a2b0b70a7"}};
     info.splits = {{"all", std::vector<std::int64_t>(10, 1000)}};
     info.class_names = cifar10_source().info.class_names;
     dvs.recognizes = recognizes;

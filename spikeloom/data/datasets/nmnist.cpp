@@ -134,6 +134,14 @@ const Source& nmnist_source() {
     info.licence = "CC BY-SA 4.0";
     info.folders = {"nmnist", "N-MNIST", "NMNIST", "n-mnist"};
     info.layout = "Train/<digit>/<5 digits>.bin and Test/<digit>/<5 digits>.bin (a part of them will do)";
+    info.is_recordings = true;
+    info.sensor_width = info.sensor_height = kSensorSide;
+    // Its authors' folder on Mendeley Data, MD5 as SpikingJelly and tonic check them.
+    const std::string mendeley = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/";
+    info.downloads = {{"Train.zip", mendeley + "39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
+                       "20959b8e626244a1b502305a9e6e2031"},
+                      {"Test.zip", mendeley + "05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",
+                       "69ca8762b2fe404d9b9bad1103e97832"}};
     info.splits = mnist_source().info.splits;
     info.class_names = mnist_source().info.class_names;
     nmnist.recognizes = recognizes;

@@ -198,16 +198,18 @@ std::string RecordingDataset::cache_settings() const {
 
 bool RecordingDataset::prepare(const PrepareProgress& progress) const {
   const std::string folder = frame_cache_folder();
-  if (folder.empty() || cache_ != nullptr || recordings_.empty()) return true;
+  if (folder.empty() || prepared_ || recordings_.empty()) return true;
+  prepared_ = true;
   try {
     cache_ = std::make_unique<FrameCache>(folder, name_, cache_settings(),
                                           static_cast<std::size_t>(shape_.sample_size()));
     std::vector<FrameCache::Recording> items;
     items.reserve(recordings_.size());
     for (const Recording& recording : recordings_) items.push_back({recording.path, recording.piece});
-    return cache_->fill(
+    prepared_ = cache_->fill(
         items, [this](std::size_t index, std::uint8_t* counts) { bin(index, counts); }, num_threads(),
         progress);
+    return prepared_;
   } catch (const DataError& error) {
     log(LogLevel::kWarning,
         fmt::format(
@@ -293,6 +295,7 @@ void verify_recordings(const std::filesystem::path& folder, const std::vector<Re
                        const RecordingReader& reader, std::int64_t expected, VerifyReport& report) {
   std::int64_t damaged = 0;
   for (const Recording& recording : recordings) {
+    if (report.depth == VerifyDepth::kQuick) break;
     try {
       reader(recording);
     } catch (const Error& error) {
@@ -301,9 +304,12 @@ void verify_recordings(const std::filesystem::path& folder, const std::vector<Re
     }
   }
   const auto found = static_cast<std::int64_t>(recordings.size());
-  report.checks.push_back({folder.string(), damaged == 0 && found == expected,
-                           fmt::format("{} of {} recordings, {} damaged", with_commas(found),
-                                       with_commas(expected), with_commas(damaged))});
+  report.checks.push_back(
+      {folder.string(), damaged == 0 && found == expected,
+       report.depth == VerifyDepth::kQuick
+           ? fmt::format("{} of {} recordings, not read", with_commas(found), with_commas(expected))
+           : fmt::format("{} of {} recordings, {} damaged", with_commas(found), with_commas(expected),
+                         with_commas(damaged))});
 }
 
 }  // namespace spikeloom::data

@@ -82,6 +82,7 @@ class RecordingDataset : public Dataset {
   std::int64_t memory_bytes_ = 0;
   // Filled as samples are read, each slot once: that changes the time a read takes, never what it gives.
   mutable std::unique_ptr<FrameCache> cache_;
+  mutable bool prepared_ = false;
   mutable std::unique_ptr<std::atomic<const Packed*>[]> memory_;
   mutable std::atomic<std::int64_t> memory_used_{0};
 };
