@@ -13,9 +13,8 @@ namespace spikeloom::data {
 namespace {
 
 using SourceFunction = const Source& (*)();
-constexpr std::array<SourceFunction, 7> kSources = {mnist_source,  fashion_mnist_source, cifar10_source,
-                                                    nmnist_source, dvs_cifar10_source,   ncaltech101_source,
-                                                    folder_source};
+constexpr std::array<SourceFunction, 10> kSources = {mnist_source,  fashion_mnist_source, cifar10_source,
+                                                    nmnist_source, dvs_cifar10_source,   dvs_gesture_source, ncaltech101_source, shd_source, ssc_source, folder_source};
 
 void require_at_least(std::int64_t value, std::int64_t smallest, const char* key) {
   if (value >= smallest) return;

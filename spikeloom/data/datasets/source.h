@@ -26,7 +26,10 @@ const Source& fashion_mnist_source();
 const Source& cifar10_source();
 const Source& nmnist_source();
 const Source& dvs_cifar10_source();
+const Source& dvs_gesture_source();
 const Source& ncaltech101_source();
+const Source& shd_source();
+const Source& ssc_source();
 const Source& folder_source();
 
 /// The classes of a folder of the user's own recordings, and the size of its sensor. Throws as
