@@ -21,6 +21,7 @@ void add_train(CLI::App& program, Command& chosen);
 void add_eval(CLI::App& program, Command& chosen);
 void add_info(CLI::App& program, Command& chosen);
 void add_data(CLI::App& program, Command& chosen);
+void add_convert(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

@@ -1,12 +1,16 @@
 #include <fmt/format.h>
 
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/describe.h"
+#include "spikeloom/data/fetch.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/verify.h"
 
@@ -18,6 +22,8 @@ using nlohmann::ordered_json;
 struct DataOptions {
   std::vector<std::string> words;
   std::string data_dir;
+  std::string from;
+  bool quick = false;
   bool json = false;
 };
 
@@ -108,7 +114,8 @@ int verify(std::vector<std::string> names, const DataOptions& options) {
   bool good = true;
   ordered_json reports = ordered_json::array();
   for (const auto& name : names) {
-    const auto report = data::verify_dataset(name, options.data_dir);
+    const auto report = data::verify_dataset(
+        name, options.data_dir, options.quick ? data::VerifyDepth::kQuick : data::VerifyDepth::kFull);
     bool damaged = false;
     for (const auto& check : report.checks) damaged = damaged || !check.ok;
     // A set that was asked for by name has to be there; of all sets only what is there is judged.
@@ -135,10 +142,50 @@ int verify(std::vector<std::string> names, const DataOptions& options) {
   return good ? kOk : kData;
 }
 
+/// One line that is drawn again on a terminal, nothing elsewhere.
+data::FetchProgress fetch_progress(bool quiet) {
+  const bool shown = !quiet && is_terminal(stderr);
+  auto last = std::chrono::steady_clock::time_point{};
+  return [shown, last](const std::string& action, const std::string& file, std::int64_t done,
+                       std::int64_t total) mutable {
+    const auto now = std::chrono::steady_clock::now();
+    if (!shown || now - last < std::chrono::milliseconds(200)) return true;
+    last = now;
+    const std::string of = total > 0 ? fmt::format(" of {}B", with_prefix(static_cast<double>(total))) : "";
+    const std::string bar =
+        total > 0 ? progress_bar(static_cast<double>(done) / static_cast<double>(total), 20) + " " : "";
+    std::fprintf(
+        stderr, "\r\033[K%s",
+        fmt::format("{} {} {}{}B{}", action, file, bar, with_prefix(static_cast<double>(done)), of).c_str());
+    std::fflush(stderr);
+    return true;
+  };
+}
+
+int fetch(const std::vector<std::string>& names, const DataOptions& options) {
+  if (names.empty()) throw ConfigError("data fetch: name the sets to fetch; 'spikeloom data' lists them");
+  ordered_json reports = ordered_json::array();
+  for (const auto& name : names) {
+    const auto report =
+        data::fetch_dataset({name, options.data_dir, options.from}, fetch_progress(options.json));
+    if (!options.json && is_terminal(stderr)) std::fputs("\r\033[K", stderr);
+    if (options.json) {
+      reports.push_back({{"name", name}, {"folder", report.folder}, {"files", report.files}});
+      continue;
+    }
+    print_line(stdout, fmt::format("{:<14} in {}", name, report.folder));
+    for (const auto& line : report.files) print_line(stdout, fmt::format("{:<14}   {}", "", line));
+  }
+  if (options.json) print_json(reports);
+  return kOk;
+}
+
 int run_data(const DataOptions& options) {
   if (options.words.empty()) return list(options);
   if (options.words.front() == "verify")
     return verify({options.words.begin() + 1, options.words.end()}, options);
+  if (options.words.front() == "fetch")
+    return fetch({options.words.begin() + 1, options.words.end()}, options);
   if (options.words.front() == "list" && options.words.size() == 1) return list(options);
   for (const auto& name : options.words) print_dataset(name, options);  // an unknown name is an error there
   return kOk;
@@ -152,12 +199,19 @@ void add_data(CLI::App& program, Command& chosen) {
       "data", "List the data sets, where they are looked for and how to get them; verify them");
   command
       ->add_option("words", options->words,
-                   "nothing: list all; NAME ...: say more of these; verify [NAME ...]: read and check")
-      ->type_name("[verify] [NAME ...]");
+                   "nothing: list all; NAME ...: say more of these; verify [NAME ...]: read and check; "
+                   "fetch NAME ...: download")
+      ->type_name("[verify|fetch] [NAME ...]");
   command
       ->add_option("--data-dir", options->data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
+  command->add_flag("--quick", options->quick, "verify: count files and compare sizes, read nothing");
+  command
+      ->add_option("--from", options->from,
+                   "fetch: a folder on the web that holds the files under their published names, instead of "
+                   "the official places")
+      ->type_name("URL");
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &chosen] { chosen = [options] { return run_data(*options); }; });
 }

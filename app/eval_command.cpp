@@ -78,6 +78,7 @@ int run_eval(const EvalOptions& options) {
       if (done == total) std::fputs("\r\033[K", stderr);
     };
   }
+  request.preparing = request.progress;
   const auto evaluation = train::evaluate_model(request);
   if (options.json) {
     print_evaluation_json(evaluation, request.split);

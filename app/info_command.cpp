@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/event_file_options.h"
 #include "app/info_data_file.h"
 #include "app/network_arguments.h"
 #include "app/output.h"
@@ -23,6 +24,7 @@ using nlohmann::ordered_json;
 
 struct InfoOptions {
   std::string what, input;
+  EventFileOptions recording;
   int classes = 10;
   bool no_bias = false, neunorm = false;
   bool json = false;
@@ -99,7 +101,7 @@ int info_recipe(const std::string& path, bool json) {
   const auto recipe = train::load_recipe(path);
   const auto shape = data::nominal_sample_shape(recipe.data, recipe.network.num_steps);
   const auto plan = model::plan_network(recipe.network, {shape.channels, shape.height, shape.width},
-                                        data::nominal_num_classes(recipe.data.dataset));
+                                        data::nominal_num_classes(recipe.data));
   if (json) {
     ordered_json object = network_json(plan, recipe.network);
     object["file"] = path;
@@ -120,8 +122,8 @@ int info_recipe(const std::string& path, bool json) {
   return kOk;
 }
 
-int info_data_file(const std::string& path, bool json) {
-  const ordered_json object = describe_data_file(path);
+int info_data_file(const std::string& path, const EventFileOptions& recording, bool json) {
+  const ordered_json object = describe_data_file(path, recording.reader_options());
   if (json) {
     print_json(object);
     return kOk;
@@ -165,13 +167,14 @@ int run_info(const InfoOptions& options) {
   if (fs::is_directory(what, ignored)) return info_model(train::find_model(what), options.json);
   const bool is_file = fs::exists(what, ignored);
   if (is_file && fs::path(what).extension() != ".toml") {
-    const bool model = formats::detect_file(what) == formats::FileKind::kSafetensors;
+    const bool model =
+        options.recording.format == "auto" && formats::detect_file(what) == formats::FileKind::kSafetensors;
     try {
       if (model) return info_model(what, options.json);
     } catch (const CheckpointError&) {
       // safetensors of another program: shown as data
     }
-    return info_data_file(what, options.json);
+    return info_data_file(what, options.recording, options.json);
   }
   const std::string recipe = try_find_recipe(what);
   if (!recipe.empty()) return info_recipe(recipe, options.json);
@@ -202,6 +205,7 @@ void add_info(CLI::App& program, Command& chosen) {
       ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--no-bias", options->no_bias, "Network string without biases");
   command->add_flag("--neunorm", options->neunorm, "Network string with NeuNorm between convolutions");
+  add_event_file_options(*command, options->recording);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &chosen] { chosen = [options] { return run_info(*options); }; });
 }

@@ -1,12 +1,13 @@
 #include "app/info_data_file.h"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/aedat2.h"
-#include "spikeloom/formats/atis_bin.h"
 #include "spikeloom/formats/cifar10.h"
 #include "spikeloom/formats/detect.h"
+#include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/idx.h"
 #include "spikeloom/formats/safetensors.h"
 
@@ -15,18 +16,39 @@ namespace {
 
 using nlohmann::ordered_json;
 
-void describe(const events::EventStream& stream, ordered_json& json) {
-  std::int64_t on = 0;
-  for (const auto& event : stream.events) on += event.polarity;
-  const auto total = static_cast<std::int64_t>(stream.events.size());
-  json["width"] = stream.width;
-  json["height"] = stream.height;
+/// Read through once with the memory of one piece.
+void describe(formats::EventReader& reader, ordered_json& json) {
+  constexpr std::size_t kPiece = std::size_t{1} << 14;
+  std::vector<events::Event> piece(kPiece);
+  std::int64_t total = 0, on = 0, t_first_us = 0, t_last_us = 0;
+  int width = 0, height = 0;
+  std::size_t count = 0;
+  while ((count = reader.read(piece.data(), piece.size())) > 0) {
+    if (total == 0) t_first_us = piece[0].t_us;
+    t_last_us = piece[count - 1].t_us;
+    for (std::size_t i = 0; i < count; ++i) {
+      on += piece[i].polarity;
+      width = std::max(width, piece[i].x + 1);
+      height = std::max(height, piece[i].y + 1);
+    }
+    total += static_cast<std::int64_t>(count);
+  }
+  const bool is_known = reader.width() > 0 && reader.height() > 0;
+  json["width"] = is_known ? reader.width() : width;
+  json["height"] = is_known ? reader.height() : height;
   json["events"] = total;
   json["on"] = on;
   json["off"] = total - on;
   if (total == 0) return;
-  json["t_first_us"] = stream.events.front().t_us;
-  json["t_last_us"] = stream.events.back().t_us;
+  json["t_first_us"] = t_first_us;
+  json["t_last_us"] = t_last_us;
+}
+
+ordered_json describe_recording(const std::string& path, const formats::EventReaderOptions& options) {
+  const auto reader = formats::open_events(path, options);
+  ordered_json json = {{"file", path}, {"format", reader->format()}};
+  describe(*reader, json);
+  return json;
 }
 
 void describe(const formats::Cifar10Batch& batch, ordered_json& json) {
@@ -48,7 +70,8 @@ void describe(const formats::SafetensorsFile& file, ordered_json& json) {
 
 }  // namespace
 
-ordered_json describe_data_file(const std::string& path) {
+ordered_json describe_data_file(const std::string& path, const formats::EventReaderOptions& options) {
+  if (options.format != "auto") return describe_recording(path, options);
   const formats::FileKind kind = formats::detect_file(path);
   ordered_json json = {{"file", path}, {"format", formats::file_kind_name(kind)}};
   switch (kind) {
@@ -58,20 +81,16 @@ ordered_json describe_data_file(const std::string& path) {
     case formats::FileKind::kCifar10:
       describe(formats::read_cifar10_batch(path), json);
       break;
-    case formats::FileKind::kAtisBin:
-      describe(formats::read_atis_bin(path), json);
-      break;
-    case formats::FileKind::kAedat2:
-      describe(formats::read_aedat2(path), json);
-      break;
+    case formats::FileKind::kEvents:
+      return describe_recording(path, options);
     case formats::FileKind::kSafetensors:
       describe(formats::SafetensorsFile::open(path), json);
       break;
     case formats::FileKind::kUnknown:
       throw FormatError(
-          "is of no format known here: IDX (.gz), CIFAR-10 binary, N-MNIST .bin, AEDAT 2.0, safetensors, or "
-          "a "
-          "recipe (.toml)",
+          "is of no format known here: an event recording, IDX (.gz), CIFAR-10 binary, safetensors, or a "
+          "recipe "
+          "(.toml); event recordings without a header need --format",
           path);
   }
   return json;

@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "app/process.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/log.h"
 #include "spikeloom/base/version.h"
 
 namespace spikeloom::app {
@@ -42,6 +43,7 @@ int run(int argc, char** argv) {
   add_eval(program, chosen);
   add_info(program, chosen);
   add_data(program, chosen);
+  add_convert(program, chosen);
   add_bench(program, chosen);
   try {
     program.parse(argc, argv);
@@ -69,6 +71,12 @@ int main(int argc, char** argv) {
   app::prepare_process(argv);
   // A limit on file sizes is reported like a full disk, not by dying.
   std::signal(SIGXFSZ, SIG_IGN);
+  set_log_sink([](LogLevel level, const std::string& message) {
+    if (level != LogLevel::kWarning) return;
+    // A progress line may stand there.
+    std::fprintf(stderr, "%sspikeloom: warning: %s\n", app::is_terminal(stderr) ? "\r\033[K" : "",
+                 app::one_line(message).c_str());
+  });
   try {
     return app::run(argc, argv);
   } catch (const ConfigError& error) {

@@ -62,6 +62,14 @@ void TrainingDisplay::started(const train::TrainingStart& start) {
   }
 }
 
+void TrainingDisplay::preparing(const std::string& split, std::int64_t done, std::int64_t total) {
+  if (quiet_ || !terminal_) return;
+  if (done == total) return clear();
+  if (!due(0.2)) return;
+  const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1.0;
+  draw(fmt::format("binning recordings ({}) {} {}/{}", split, progress_bar(fraction, 20), done, total));
+}
+
 void TrainingDisplay::progressed(const train::TrainingProgress& progress) {
   if (quiet_) return;
   const double fraction = progress.iterations > 0 ? static_cast<double>(progress.iteration) /

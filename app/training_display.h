@@ -14,6 +14,7 @@ class TrainingDisplay : public train::TrainingObserver {
   TrainingDisplay(std::FILE* stream, bool quiet);
 
   void started(const train::TrainingStart& start) override;
+  void preparing(const std::string& split, std::int64_t done, std::int64_t total) override;
   void progressed(const train::TrainingProgress& progress) override;
   void epoch_ended(const train::EpochReport& report) override;
   void evaluating(const std::string& split, std::int64_t done, std::int64_t total) override;

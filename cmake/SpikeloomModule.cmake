@@ -16,6 +16,9 @@ function(spikeloom_compile_options target)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                                               $<INSTALL_INTERFACE:include>)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+  if(SPIKELOOM_BUILD_FUZZERS)
+    target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
+  endif()
   if(SPIKELOOM_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-sanitize-recover=all
                                             -fno-omit-frame-pointer)

@@ -73,6 +73,18 @@ void AtomicFile::write(const void* data, std::size_t size) {
   }
 }
 
+void AtomicFile::write_at(std::int64_t offset, const void* data, std::size_t size) {
+  const char* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t count = ::pwrite(descriptor_, bytes, size, offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("write");
+    bytes += count;
+    offset += count;
+    size -= static_cast<std::size_t>(count);
+  }
+}
+
 void AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) fail("write");
   const int closing = std::exchange(descriptor_, -1);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,11 @@ struct AugmentKey {
   std::int64_t epoch = 0;
 };
 
-/// One split of a data set: labelled samples, addressed by 0 .. size() - 1. Immutable and thread-safe.
+/// Told now and then, on the thread that asked, how many samples of how many are prepared; false ends it.
+using PrepareProgress = std::function<bool(std::int64_t done, std::int64_t total)>;
+
+/// One split of a data set: labelled samples, addressed by 0 .. size() - 1. Thread-safe, but for
+/// prepare(); what read() gives never changes.
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -49,6 +54,9 @@ class Dataset {
   /// ShapeError if the index is outside the set, FormatError or DataError naming the file if it is damaged or
   /// gone.
   virtual void read(std::int64_t index, const AugmentKey* augment, float* sample) const = 0;
+  /// Does once what makes read() fast from then on (recordings are binned into a cache), with all threads.
+  /// Changes no sample; not needed. Before read() is used from several threads. false if `progress` ended it.
+  virtual bool prepare(const PrepareProgress& /*progress*/) const { return true; }
 
  protected:
   Dataset() = default;

@@ -13,8 +13,8 @@ namespace spikeloom::data {
 namespace {
 
 using SourceFunction = const Source& (*)();
-constexpr std::array<SourceFunction, 5> kSources = {mnist_source, fashion_mnist_source, cifar10_source,
-                                                    nmnist_source, dvs_cifar10_source};
+constexpr std::array<SourceFunction, 10> kSources = {mnist_source,  fashion_mnist_source, cifar10_source,
+                                                    nmnist_source, dvs_cifar10_source,   dvs_gesture_source, ncaltech101_source, shd_source, ssc_source, folder_source};
 
 void require_at_least(std::int64_t value, std::int64_t smallest, const char* key) {
   if (value >= smallest) return;
@@ -37,6 +37,18 @@ const Source& find_source(const std::string& name) {
       "data.dataset");
 }
 
+Source source_of(const DataSettings& settings) {
+  Source source = find_source(settings.dataset);
+  if (!source.info.is_users_own) return source;
+  if (settings.folder.empty()) {
+    throw ConfigError("names no folder: the set 'folder' needs one, with a sub-folder for each class", "", 0,
+                      "data.folder");
+  }
+  source.info.folders = {settings.folder};
+  source.info.system_folders = {settings.folder};
+  return source;
+}
+
 std::vector<std::string> dataset_names() {
   std::vector<std::string> names;
   for (const SourceFunction source : kSources) names.push_back(source().info.name);
@@ -44,12 +56,19 @@ std::vector<std::string> dataset_names() {
 }
 
 DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::string& data_dir) {
-  const Source& source = find_source(settings.dataset);
+  // Data sets refer to the registered source; only that of a folder, which none refers to, is made here.
+  const Source& registered = find_source(settings.dataset);
+  const Source own = registered.info.is_users_own ? source_of(settings) : Source{};
+  const Source& source = registered.info.is_users_own ? own : registered;
   require_at_least(settings.validation_samples, 0, "data.validation_samples");
   require_at_least(settings.train_limit, 0, "data.train_limit");
   require_at_least(settings.test_limit, 0, "data.test_limit");
   require_at_least(settings.crop_padding, 0, "data.crop_padding");
   require_at_least(settings.max_shift, 0, "data.max_shift");
+  require_at_least(settings.folds, 2, "data.folds");
+  require_at_least(settings.fold, 0, "data.fold");
+  require_at_least(settings.sensor_width, 0, "data.sensor_width");
+  require_at_least(settings.sensor_height, 0, "data.sensor_height");
   const SearchResult found = search_root(source, data_dir);
   if (found.root.empty()) throw DataError(found.message);
   DataSplits splits = source.open(source, settings, num_steps, found.root);

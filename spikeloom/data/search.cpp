@@ -22,6 +22,7 @@ std::string root_within(const Source& source, const fs::path& base) {
     const fs::path root = base / folder;
     if (is_folder(root) && source.recognizes(root)) return root.string();
   }
+  if (source.info.is_users_own) return "";  // any folder would do: only the one that was named
   return is_folder(base) && source.recognizes(base) ? base.string() : "";
 }
 

@@ -23,7 +23,7 @@ enum class Downsampling {
 /// refused unless it has its default; window_us, slicing, binary_bins, downsample and downsampling are not
 /// looked at for still images.
 struct DataSettings {
-  /// Registered name: "mnist", "fashion-mnist", "cifar10", "n-mnist", "dvs-cifar10".
+  /// Registered name (registry.h): "mnist", "n-mnist", "folder", ...
   std::string dataset = "fashion-mnist";
   /// Samples of the training part that are held out for validation, 0 = none.
   std::int64_t validation_samples = 0;
@@ -35,8 +35,13 @@ struct DataSettings {
   /// drawn from the training part. "paper" (dvs-cifar10): 80 % / 20 % of each class drawn. See
   /// docs/datasets.md.
   std::string split = "default";
-  /// What "random" and "paper" depend on, besides the files.
+  /// "folds" (folder): fold `fold` of `folds` is for the test.
+  /// What "random", "paper" and "folds" depend on, besides the files.
   std::uint64_t split_seed = 1;
+  std::int64_t folds = 10;  ///< >= 2
+  std::int64_t fold = 0;    ///< 0 .. folds - 1
+  /// For the set "folder": the folder, absolute, or in one of the data folders, or in the working folder.
+  std::string folder;
 
   // Still images.
   bool standardize =
@@ -47,6 +52,8 @@ struct DataSettings {
   bool horizontal_flip = false;  ///< mirror left-right with probability 1/2 (training only)
 
   // Event recordings.
+  /// Size of the sensor in pixels, for the set "folder"; 0: what its first recording says.
+  int sensor_width = 0, sensor_height = 0;
   std::int64_t window_us = 5000;  ///< > 0, microseconds, for Slicing::kWindow
   Slicing slicing = Slicing::kWindow;
   bool binary_bins = false;  ///< false: event counts (at most 255); true: 1 where there was any event

@@ -78,7 +78,8 @@ std::string describe_splits(const SplitSummary& summary, const DataSettings& set
   } else {
     text += fmt::format(", {} validation ({})",
                         with_commas(static_cast<std::int64_t>(training.validation.size())),
-                        summary.random_validation
+                        summary.official_validation ? "official"
+                        : summary.random_validation
                             ? fmt::format("drawn from the training part, split_seed {}", settings.split_seed)
                             : "the last of the training part");
   }

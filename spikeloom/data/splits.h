@@ -39,6 +39,7 @@ struct SplitSummary {
   std::string title;
   TrainingPart training;
   bool random_validation = false;
+  bool official_validation = false;
   std::int64_t test = 0;            ///< after test_limit
   std::int64_t test_available = 0;  ///< before; 0 = no test part
   std::string how_tested;           ///< "official"

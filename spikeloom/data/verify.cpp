@@ -10,17 +10,19 @@
 namespace spikeloom::data {
 
 std::int64_t SplitInfo::samples() const {
+  if (per_class.empty()) return total;
   return std::accumulate(per_class.begin(), per_class.end(), std::int64_t{0});
 }
 
 const DatasetInfo& dataset_info(const std::string& name) { return find_source(name).info; }
 
-VerifyReport verify_dataset(const std::string& name, const std::string& data_dir) {
+VerifyReport verify_dataset(const std::string& name, const std::string& data_dir, VerifyDepth depth) {
   const Source& source = find_source(name);
   VerifyReport report;
+  report.depth = depth;
   for (const SplitInfo& split : source.info.splits) {
     report.counts.push_back(
-        {split.name, 0, split.samples(), std::vector<std::int64_t>(split.per_class.size(), 0)});
+        {split.name, 0, split.samples(), std::vector<std::int64_t>(source.info.class_names.size(), 0)});
   }
   const SearchResult search = search_root(source, data_dir);
   report.root = search.root;
@@ -35,7 +37,10 @@ VerifyReport verify_dataset(const std::string& name, const std::string& data_dir
   for (std::size_t i = 0; i < report.counts.size(); ++i) {
     SplitCount& count = report.counts[i];
     count.found = std::accumulate(count.per_class.begin(), count.per_class.end(), std::int64_t{0});
-    if (count.per_class != source.info.splits[i].per_class) report.complete = false;
+    const std::vector<std::int64_t>& expected = source.info.splits[i].per_class;
+    if (count.found != count.expected || (!expected.empty() && count.per_class != expected)) {
+      report.complete = false;
+    }
   }
   return report;
 }

@@ -13,10 +13,19 @@ struct ExpectedFile {
   std::string gz_md5;              ///< of the official compressed file; a repacked one differs in this only
 };
 
+/// A file that `spikeloom data fetch` downloads.
+struct DownloadFile {
+  std::string name;  ///< under which it is kept; archives are unpacked
+  std::string url;
+  std::string md5;  ///< as published; "" if nobody published one
+};
+
 /// One part of a published set.
 struct SplitInfo {
-  std::string name;                     ///< "train", "test" or "all" (a set without official split)
-  std::vector<std::int64_t> per_class;  ///< samples of each class in the complete set
+  std::string name;  ///< "train", "test" or "all" (a set without official split)
+  std::vector<std::int64_t>
+      per_class;           ///< samples of each class in the complete set; empty if only total is known
+  std::int64_t total = 0;  ///< used if per_class is empty
 
   std::int64_t samples() const;
 };
@@ -34,8 +43,14 @@ struct DatasetInfo {
   std::vector<std::string> system_folders;  ///< complete paths where distributions install it
   std::string layout;                       ///< one line: the files expected in the folder
   std::vector<ExpectedFile> files;          ///< empty for sets of many thousand recordings
+  std::vector<DownloadFile> downloads;      ///< empty if the host gives no file to a program: see how_to_get
   std::vector<SplitInfo> splits;
   std::vector<std::string> class_names;
+  // Recordings: what they look like before they are made smaller.
+  bool is_recordings = false;
+  int sensor_width = 0, sensor_height = 0;
+  int channels = 2;
+  bool is_users_own = false;  ///< nothing is known beforehand: classes and sizes are those of the folder
 };
 
 /// Facts about a registered set. Throws ConfigError listing the names if there is no such set.
@@ -56,7 +71,14 @@ struct SplitCount {
   std::vector<std::int64_t> per_class;  ///< samples of each class, in the order of class_names
 };
 
+/// How much verify_dataset() does.
+enum class VerifyDepth {
+  kFull,   ///< reads everything
+  kQuick,  ///< counts, and of files whose size is published the size: opens no recording
+};
+
 struct VerifyReport {
+  VerifyDepth depth = VerifyDepth::kFull;  ///< what was asked for
   bool found = false;
   std::string root;               ///< the folder found; empty if none
   std::string message;            ///< if not found: each place looked and how to get the set
@@ -68,6 +90,7 @@ struct VerifyReport {
 /// Reads the whole set and checks sizes, published MD5 sums, formats, counts and class balance. The folder is
 /// searched as by open_dataset(). Damage is reported, not thrown; throws ConfigError for an unknown name
 /// only.
-VerifyReport verify_dataset(const std::string& name, const std::string& data_dir);
+VerifyReport verify_dataset(const std::string& name, const std::string& data_dir,
+                            VerifyDepth depth = VerifyDepth::kFull);
 
 }  // namespace spikeloom::data

@@ -19,6 +19,9 @@ class ByteSource {
   virtual std::int64_t position() const = 0;
   /// All bytes, if known without reading them, else -1.
   virtual std::int64_t size() const = 0;
+  /// The same bytes once more, from the first on, for formats that are read at several places at a time; null
+  /// if the source cannot be read again.
+  virtual std::unique_ptr<ByteSource> reopen() const { return nullptr; }
 };
 
 /// A regular file, read ahead by the system. Throws DataError if it cannot be opened or is no regular file.

@@ -10,6 +10,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/big_endian.h"
+#include "spikeloom/formats/events/event_format.h"
 #include "spikeloom/formats/inflate.h"
 #include "spikeloom/formats/random_access_file.h"
 #include "spikeloom/formats/safetensors_header.h"
@@ -18,10 +19,6 @@ namespace spikeloom::formats {
 namespace {
 
 constexpr std::int64_t kCifar10Record = 3073;
-constexpr std::int64_t kAtisEvent = 5;
-constexpr std::int64_t kFewestAtisEvents = 8;  // fewer could be in order by chance
-constexpr std::int64_t kMostAtisEvents = 1 << 14;
-constexpr std::size_t kHeadBytes = 4096;
 
 std::vector<std::uint8_t> read_head(const RandomAccessFile& file, std::int64_t max_size) {
   std::vector<std::uint8_t> head(static_cast<std::size_t>(std::min(file.size(), max_size)));
@@ -60,11 +57,6 @@ bool is_gzip_idx(const std::vector<std::uint8_t>& head, const std::string& path)
   return has_idx_header(inflated);
 }
 
-bool is_aedat2(const std::vector<std::uint8_t>& head) {
-  constexpr char kMark[] = "#!AER-DAT2.0";
-  return head.size() >= sizeof(kMark) - 1 && std::memcmp(head.data(), kMark, sizeof(kMark) - 1) == 0;
-}
-
 bool is_safetensors(const RandomAccessFile& file, const std::vector<std::uint8_t>& head) {
   if (head.size() < 10 || head[8] != '{') return false;
   std::uint64_t length = 0;
@@ -83,34 +75,18 @@ bool is_cifar10(const RandomAccessFile& file) {
   return true;
 }
 
-bool is_atis_bin(const RandomAccessFile& file) {
-  if (file.size() < kFewestAtisEvents * kAtisEvent || file.size() % kAtisEvent != 0) return false;
-  const std::vector<std::uint8_t> bytes = read_head(file, kMostAtisEvents * kAtisEvent);
-  std::uint32_t previous = 0;
-  bool moves = false;
-  for (std::size_t at = 0; at < bytes.size(); at += kAtisEvent) {
-    const std::uint32_t time = load_big_endian_u32(bytes.data() + at + 1) & 0x7fffffu;
-    if (bytes[at + 1] > 240) return false;
-    // An overflow event lets the 13-bit clock start again.
-    if (time < previous && bytes[at + 1] != 240) return false;
-    moves = moves || time > previous;
-    previous = bytes[at + 1] == 240 ? 0 : time;
-  }
-  return moves;
-}
-
 }  // namespace
 
 FileKind detect_file(const std::string& path) {
   const RandomAccessFile file(path);
   try {
-    const std::vector<std::uint8_t> head = read_head(file, kHeadBytes);
-    if (is_aedat2(head)) return FileKind::kAedat2;
+    const std::vector<std::uint8_t> head = read_head(file, kRecordingStartBytes);
     if (is_gzip_idx(head, path)) return FileKind::kIdx;
     if (is_whole_idx(file, head)) return FileKind::kIdx;
     if (is_safetensors(file, head)) return FileKind::kSafetensors;
     if (is_cifar10(file)) return FileKind::kCifar10;
-    if (is_atis_bin(file)) return FileKind::kAtisBin;
+    if (recognize_event_format({Span<const std::uint8_t>(head), file.size()}) != nullptr)
+      return FileKind::kEvents;
     if (has_idx_header(head)) return FileKind::kIdx;
   } catch (const FormatError& error) {  // the file became shorter while it was read
     throw DataError(error.what());
@@ -124,10 +100,8 @@ const char* file_kind_name(FileKind kind) {
       return "IDX";
     case FileKind::kCifar10:
       return "CIFAR-10";
-    case FileKind::kAtisBin:
-      return "ATIS bin";
-    case FileKind::kAedat2:
-      return "AEDAT 2.0";
+    case FileKind::kEvents:
+      return "event recording";
     case FileKind::kSafetensors:
       return "safetensors";
     case FileKind::kUnknown:

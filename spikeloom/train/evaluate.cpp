@@ -128,6 +128,10 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   settings.limit = request.limit;
   settings.loss = info.recipe.loss;
   settings.progress = request.progress;
+  dataset->prepare([&](std::int64_t done, std::int64_t total) {
+    if (request.preparing) request.preparing(done, total);
+    return true;
+  });
   evaluation.result = evaluate_network(*network, dataset, settings);
   evaluation.dataset = dataset->name();
   evaluation.data_root = splits.root;

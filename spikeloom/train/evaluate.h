@@ -26,6 +26,8 @@ struct EvaluationRequest {
   std::int64_t batch_size = 0;  ///< 0 = the recipe's
   std::int64_t limit = 0;       ///< only the first so many samples; 0 = all
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< called now and then; may be empty
+  /// The same while recordings are binned into the cache, before.
+  std::function<void(std::int64_t done, std::int64_t total)> preparing;
 };
 
 struct ModelEvaluation {

@@ -92,6 +92,11 @@ void visit_data(Visitor& visitor, data::DataSettings& data) {
   visitor.integer("test_limit", data.test_limit, 0, kMaxInt64);
   visitor.text("split", data.split);
   visitor.integer("split_seed", data.split_seed, 0, kMaxInt64);
+  visitor.integer("folds", data.folds, 2, kMaxInt64);
+  visitor.integer("fold", data.fold, 0, kMaxInt64);
+  visitor.text("folder", data.folder);
+  visitor.integer("sensor_width", data.sensor_width, 0, 65536);
+  visitor.integer("sensor_height", data.sensor_height, 0, 65536);
   visitor.flag("standardize", data.standardize);
   visitor.integer("crop_padding", data.crop_padding, 0, 4096);
   visitor.flag("horizontal_flip", data.horizontal_flip);

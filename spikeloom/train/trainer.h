@@ -54,6 +54,8 @@ class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
   virtual void started(const TrainingStart&) {}
+  /// Before started() or evaluating(): recordings are binned into the cache, so many of how many.
+  virtual void preparing(const std::string& /*split*/, std::int64_t /*done*/, std::int64_t /*total*/) {}
   virtual void progressed(const TrainingProgress&) {}
   virtual void epoch_ended(const EpochReport&) {}
   virtual void evaluating(const std::string& /*split*/, std::int64_t /*done*/, std::int64_t /*total*/) {}

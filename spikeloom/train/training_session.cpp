@@ -71,6 +71,8 @@ TrainingResult TrainingSession::run() {
   start.batch = state_.batch;
   observer_.started(start);
 
+  prepare(splits_.train, "train");
+  prepare(splits_.validation, "validation");
   last_checkpoint_ = Clock::now();
   while (!state_.finished) {
     if (!train_epoch() || !finish_epoch()) {
@@ -270,8 +272,17 @@ void TrainingSession::log_iteration(double learning_rate) {
   state_.log_rates.clear();
 }
 
+void TrainingSession::prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split) {
+  if (dataset == nullptr) return;
+  dataset->prepare([&](std::int64_t done, std::int64_t total) {
+    observer_.preparing(split, done, total);
+    return !stopped();
+  });
+}
+
 EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dataset>& dataset,
                                            const std::string& split) {
+  prepare(dataset, split);
   NetworkEvaluation settings;
   settings.batch_size = recipe_.training.eval_batch_size;
   settings.workers = recipe_.training.workers;

@@ -59,6 +59,8 @@ class TrainingSession {
   void build();
   void resume();
   void calibrate();
+  /// Fills the cache of a set of recordings; ends early if the user wants to stop.
+  void prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
   /// False if it was stopped before the end.
   bool train_epoch();
   /// Returns the batch's loss.

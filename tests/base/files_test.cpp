@@ -69,6 +69,16 @@ TEST_F(FilesTest, NothingIsSeenBeforeCommit) {
   EXPECT_FALSE(fs::exists(path("a.part")));
 }
 
+TEST_F(FilesTest, AHeaderIsReplacedAndTheEndGoesOn) {
+  AtomicFile file(path("a"));
+  file.write("head", 4);
+  file.write("body", 4);
+  file.write_at(0, "HE", 2);
+  file.write("tail", 4);
+  file.commit();
+  EXPECT_EQ(read_text_file(path("a")), "HEadbodytail");
+}
+
 TEST_F(FilesTest, FailedWriteKeepsTheOldFile) {
   write_text_file(path("a"), "old");
   const std::string large(1 << 16, 'x');

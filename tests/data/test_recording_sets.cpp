@@ -212,27 +212,27 @@ TEST(NMnist, ADamagedRecordingIsNamedWhenItIsRead) {
   EXPECT_TRUE(contains(message_of<DataError>([&] { read_sample(*splits.train, 11); }), path));
 }
 
-TEST(Recordings, TheCacheChangesNothing) {
+TEST(Recordings, WhatStaysInMemoryIsTheSame) {
   const TemporaryFolder folder;
   write_nmnist(folder / "nmnist", 40, 0);
   DataSettings settings = settings_for("n-mnist");
   settings.max_shift = 1;
   const RecordingFormat format = recording_format(
       nmnist_source().info, settings, 2,
-      [](const std::string& path) {
-        const Bytes bytes = read_bytes(path);
+      [](const Recording& recording) {
+        const Bytes bytes = read_bytes(recording.path);
         return events::EventStream{34, 34, {{0, bytes.at(0), bytes.at(1), 1}}};
       },
       34, 34);
   std::vector<Recording> recordings;
   for (int i = 1; i <= 40; ++i) {
-    recordings.push_back({nmnist_path(folder / "nmnist", "Train", i * 7 % 10, i), i, i * 7 % 10});
+    recordings.push_back({nmnist_path(folder / "nmnist", "Train", i * 7 % 10, i), i, i * 7 % 10, ""});
   }
-  constexpr std::int64_t kSampleBytes = 2 * 34 * 34 * 2;
-  const auto& info = nmnist_source().info;
-  const auto cached = std::make_shared<const RecordingDataset>(info, recordings, format, 40 * kSampleBytes);
-  const auto read_each_time =
-      std::make_shared<const RecordingDataset>(info, recordings, format, 40 * kSampleBytes - 1);
+  const auto make = [&](std::int64_t memory_bytes) {
+    return std::make_shared<const RecordingDataset>("n-mnist", nmnist_source().info.class_names, recordings,
+                                                    format, memory_bytes);
+  };
+  const auto cached = make(kFrameMemoryBytes), read_each_time = make(0);
   const AugmentKey key{5, 1};
   std::vector<std::vector<float>> first;
   for (std::int64_t i = 0; i < 40; ++i) {
@@ -240,7 +240,7 @@ TEST(Recordings, TheCacheChangesNothing) {
     first.push_back(read_sample(*cached, i));
     EXPECT_EQ(first.back(), read_sample(*read_each_time, i));
   }
-  // From here on only the cache knows the recordings.
+  // From here on only the memory knows the recordings.
   std::filesystem::remove_all(folder / "nmnist");
   for (std::int64_t i = 0; i < 40; ++i)
     EXPECT_EQ(read_sample(*cached, i), first[static_cast<std::size_t>(i)]);

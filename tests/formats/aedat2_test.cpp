@@ -1,4 +1,4 @@
-#include "spikeloom/formats/aedat2.h"
+#include "spikeloom/formats/events/aedat2.h"
 
 #include <gtest/gtest.h>
 

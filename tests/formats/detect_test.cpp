@@ -32,8 +32,10 @@ TEST(Detect, KnowsEveryFormatByContent) {
   EXPECT_EQ(detect_file(folder.write(kIdx)), FileKind::kIdx);
   EXPECT_EQ(detect_file(folder.write(testing::gzipped(kIdx))), FileKind::kIdx);
   EXPECT_EQ(detect_file(folder.write(Bytes(2 * 3073, 9))), FileKind::kCifar10);
-  EXPECT_EQ(detect_file(folder.write(atis_events(100))), FileKind::kAtisBin);
-  EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT2.0\r\n") + Bytes(8, 0))), FileKind::kAedat2);
+  EXPECT_EQ(detect_file(folder.write(atis_events(100))), FileKind::kEvents);
+  EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT2.0\r\n") + Bytes(8, 0))), FileKind::kEvents);
+  EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT3.1\r\n"))), FileKind::kEvents);
+  EXPECT_EQ(detect_file(folder.write(bytes_of("t,x,y,p\n"))), FileKind::kEvents);
   const std::string path = folder.path() + "/model";
   const float value = 1.0f;
   write_safetensors(path, {{"a", DType::kF32, {1}, &value}}, {});
@@ -44,7 +46,7 @@ TEST(Detect, WhatFitsNoFormatIsUnknown) {
   const testing::TemporaryFolder folder;
   for (const Bytes& bytes :
        {Bytes{}, Bytes{0}, bytes_of("hello"), bytes_of("a text of forty characters, no more..ok"),
-        bytes_of("#!AER-DAT3.1\r\n"), Bytes(4000, 0), testing::gzipped(bytes_of("text")), Bytes{0x1f, 0x8b},
+        bytes_of("#!AER-DAT1.0\r\n"), Bytes(4000, 0), testing::gzipped(bytes_of("text")), Bytes{0x1f, 0x8b},
         Bytes(3073, 10), atis_events(7), Bytes(3072, 0)}) {
     EXPECT_EQ(detect_file(folder.write(bytes)), FileKind::kUnknown) << bytes.size();
   }
@@ -70,7 +72,7 @@ TEST(Detect, ACifarBatchThatBeginsLikeAnIdxHeaderIsABatch) {
 TEST(Detect, AnOverflowEventMayTurnTheClockBack) {
   const testing::TemporaryFolder folder;
   Bytes bytes = atis_events(10) + Bytes{0, 240, 0, 0, 0} + atis_events(10);
-  EXPECT_EQ(detect_file(folder.write(bytes)), FileKind::kAtisBin);
+  EXPECT_EQ(detect_file(folder.write(bytes)), FileKind::kEvents);
 }
 
 TEST(Detect, ADamagedFileWithASoundHeaderIsStillNamed) {
@@ -78,7 +80,7 @@ TEST(Detect, ADamagedFileWithASoundHeaderIsStillNamed) {
   EXPECT_EQ(detect_file(folder.write(Bytes(kIdx.begin(), kIdx.end() - 1))), FileKind::kIdx);
   const Bytes packed = testing::gzipped(kIdx + Bytes(5000, 7));
   EXPECT_EQ(detect_file(folder.write(Bytes(packed.begin(), packed.end() - 9))), FileKind::kIdx);
-  EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT2.0"))), FileKind::kAedat2);
+  EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT2.0"))), FileKind::kEvents);
 }
 
 TEST(Detect, MutationsAreSurvived) {
@@ -106,8 +108,7 @@ TEST(Detect, EveryKindHasItsName) {
   EXPECT_STREQ(file_kind_name(FileKind::kUnknown), "unknown");
   EXPECT_STREQ(file_kind_name(FileKind::kIdx), "IDX");
   EXPECT_STREQ(file_kind_name(FileKind::kCifar10), "CIFAR-10");
-  EXPECT_STREQ(file_kind_name(FileKind::kAtisBin), "ATIS bin");
-  EXPECT_STREQ(file_kind_name(FileKind::kAedat2), "AEDAT 2.0");
+  EXPECT_STREQ(file_kind_name(FileKind::kEvents), "event recording");
   EXPECT_STREQ(file_kind_name(FileKind::kSafetensors), "safetensors");
 }
 
@@ -118,15 +119,14 @@ TEST(Detect, KnowsRealDataSets) {
   SPIKELOOM_REAL_FILE(poker, "SPIKELOOM_DATA_DIR", "poker_dvs/he_77.aedat");
   EXPECT_EQ(detect_file(mnist), FileKind::kIdx);
   EXPECT_EQ(detect_file(cifar), FileKind::kCifar10);
-  EXPECT_EQ(detect_file(nmnist), FileKind::kAtisBin);
-  EXPECT_EQ(detect_file(poker), FileKind::kAedat2);
+  EXPECT_EQ(detect_file(nmnist), FileKind::kEvents);
+  EXPECT_EQ(detect_file(poker), FileKind::kEvents);
 }
 
-TEST(Detect, RecordingsOfFormatsNotReadAreUnknown) {
-  for (const char* name : {"aedat3/aedat3_for_testing.aedat", "aedat4/tonic_sample.aedat4",
-                           "dat/sample_ncars.dat", "evt/evt3_sample.raw", "evt/evt3_sample.npy"}) {
+TEST(Detect, KnowsRealRecordings) {
+  for (const char* name : {"dat/sample_ncars.dat", "evt/evt3_sample.raw", "aedat2/jAERdata.aedat"}) {
     SPIKELOOM_REAL_FILE(path, "SPIKELOOM_EVENT_FILES", name);
-    EXPECT_EQ(detect_file(path), FileKind::kUnknown) << name;
+    EXPECT_EQ(detect_file(path), FileKind::kEvents) << name;
   }
 }
 

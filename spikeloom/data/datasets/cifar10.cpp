@@ -107,6 +107,9 @@ const Source& cifar10_source() {
                              "data_batch_5.bin", "test_batch.bin"}) {
       info.files.push_back({name, kImagesPerFile * (kSide * kSide * kChannels + 1), "", ""});
     }
+    // MD5: from its home page.
+    info.downloads = {{"cifar-10-binary.tar.gz", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                       "c32a1d4ab5d03f1284b67883e8d87530"}};
     info.splits = {{"train", std::vector<std::int64_t>(10, 5000)},
                    {"test", std::vector<std::int64_t>(10, 1000)}};
     info.class_names = {"airplane", "automobile", "bird",  "cat",  "deer",

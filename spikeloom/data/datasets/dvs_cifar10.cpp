@@ -8,7 +8,7 @@
 #include "spikeloom/base/random.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/aedat2.h"
+#include "spikeloom/formats/events/aedat2.h"
 
 namespace spikeloom::data {
 namespace {
@@ -21,6 +21,10 @@ constexpr std::int64_t kPaperTrainTenths = 8;
 constexpr const char* kSuffix = ".aedat";
 /// Items of the kSplit stream: 0..9 draw the test part of a class, this one the validation samples.
 constexpr std::uint64_t kValidationItem = 10;
+
+events::EventStream read_recording(const Recording& recording) {
+  return formats::read_aedat2(recording.path);
+}
 
 std::string file_prefix(const std::string& class_name) { return "cifar10_" + class_name + "_"; }
 
@@ -86,7 +90,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random", "paper"});
   const RecordingFormat format =
-      recording_format(info, settings, num_steps, formats::read_aedat2, kSensorSide, kSensorSide);
+      recording_format(info, settings, num_steps, read_recording, kSensorSide, kSensorSide);
   const std::vector<Recording> all = all_recordings(root, info.class_names.size());
   const bool paper = settings.split == "paper";
   const Parts parts =
@@ -110,7 +114,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   const auto part = [&](const Indices& indices) {
     std::vector<Recording> chosen;
     for (const std::int64_t i : indices) chosen.push_back(all[static_cast<std::size_t>(i)]);
-    return std::make_shared<const RecordingDataset>(info, std::move(chosen), format);
+    return std::make_shared<const RecordingDataset>(info.name, info.class_names, std::move(chosen), format);
   };
   DataSplits splits;
   splits.train = part(summary.training.train);
@@ -130,7 +134,7 @@ void verify(const Source& source, const fs::path& root, VerifyReport& report) {
   for (std::size_t label = 0; label < source.info.class_names.size(); ++label) {
     const std::vector<Recording> recordings = class_recordings(root, label);
     report.counts[0].per_class[label] = static_cast<std::int64_t>(recordings.size());
-    verify_recordings(root / source.info.class_names[label], recordings, formats::read_aedat2,
+    verify_recordings(root / source.info.class_names[label], recordings, read_recording,
                       source.info.splits[0].per_class[label], report);
   }
 }
@@ -157,6 +161,20 @@ const Source& dvs_cifar10_source() {
     info.folders = {"dvs-cifar10", "DVS-CIFAR10", "CIFAR10DVS", "cifar10-dvs"};
     info.layout =
         "<class>/cifar10_<class>_<number>.aedat, 10 classes, numbers 0 to 999 (a part of them will do)";
+    info.is_recordings = true;
+    info.sensor_width = info.sensor_height = kSensorSide;
+    // figshare 4724671, MD5 as SpikingJelly checks them.
+    const std::string figshare = "https://ndownloader.figshare.com/files/";
+    info.downloads = {{"airplane.zip", figshare + "7712788", "0afd5c4bf9ae06af762a77b180354fdd"},
+                      {"automobile.zip", figshare + "7712791", "8438dfeba3bc970c94962d995b1b9bdd"},
+                      {"bird.zip", figshare + "7712794", "a9c207c91c55b9dc2002dc21c684d785"},
+                      {"cat.zip", figshare + "7712812", "52c63c677c2b15fa5146a8daf4d56687"},
+                      {"deer.zip", figshare + "7712815", "b6bf21f6c04d21ba4e23fc3e36c8a4a3"},
+                      {"dog.zip", figshare + "7712818", "f379ebdf6703d16e0a690782e62639c3"},
+                      {"frog.zip", figshare + "7712842", "cad6ed91214b1c7388a5f6ee56d08803"},
+                      {"horse.zip", figshare + "7712851", "e7cbbf77bec584ffbf913f00e682782a"},
+                      {"ship.zip", figshare + "7712836", "41c7bd7d6b251be82557c6cce9a7d5c9"},
+                      {"truck.zip", figshare + "7712839", "89f3922fd147d9aeff89e76a2b0b70a7"}};
     info.splits = {{"all", std::vector<std::int64_t>(10, 1000)}};
     info.class_names = cifar10_source().info.class_names;
     dvs.recognizes = recognizes;

@@ -33,6 +33,13 @@ const Source& fashion_mnist_source() {
                    "bef4ecab320f06d8554ea6380940ec79"},
                   {"t10k-labels-idx1-ubyte", 10008, "15d484375f8d13e6eb1aabb0c3f46965",
                    "bb300cfdad3c16e7a12a480ee83cd310"}};
+    // The authors' repository.
+    for (const ExpectedFile& file : info.files) {
+      info.downloads.push_back(
+          {file.name + ".gz",
+           "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/" + file.name + ".gz",
+           file.gz_md5});
+    }
     info.splits = {{"train", {6000, 6000, 6000, 6000, 6000, 6000, 6000, 6000, 6000, 6000}},
                    {"test", {1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000}}};
     info.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",

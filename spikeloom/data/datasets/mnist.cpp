@@ -31,6 +31,12 @@ const Source& mnist_source() {
                    "9fb629c4189551a2d022fa330f9573f3"},
                   {"t10k-labels-idx1-ubyte", 10008, "27ae3e4e09519cfbb04c329615203637",
                    "ec29112dd5afa0611ce80d1b7f02629c"}};
+    // The mirror that PyTorch uses: the authors' own page often refuses.
+    for (const ExpectedFile& file : info.files) {
+      info.downloads.push_back({file.name + ".gz",
+                                "https://ossci-datasets.s3.amazonaws.com/mnist/" + file.name + ".gz",
+                                file.gz_md5});
+    }
     info.splits = {{"train", {5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}},
                    {"test", {980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}}};
     info.class_names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};

@@ -6,7 +6,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/atis_bin.h"
+#include "spikeloom/formats/events/atis_bin.h"
 
 namespace spikeloom::data {
 namespace {
@@ -18,8 +18,8 @@ constexpr int kNumDigits = 5;
 constexpr int kClasses = 10;
 constexpr const char* kSuffix = ".bin";
 
-events::EventStream read_recording(const std::string& path) {
-  return formats::read_atis_bin(path, kSensorSide, kSensorSide);
+events::EventStream read_recording(const Recording& recording) {
+  return formats::read_atis_bin(recording.path, kSensorSide, kSensorSide);
 }
 
 bool recognizes(const fs::path& root) {
@@ -83,7 +83,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   const auto part = [&](const std::vector<Recording>& recordings, const Indices& indices) {
     std::vector<Recording> chosen;
     for (const std::int64_t i : indices) chosen.push_back(recordings[static_cast<std::size_t>(i)]);
-    return std::make_shared<const RecordingDataset>(info, std::move(chosen), format);
+    return std::make_shared<const RecordingDataset>(info.name, info.class_names, std::move(chosen), format);
   };
   DataSplits splits;
   splits.train = part(training, summary.training.train);
@@ -134,6 +134,14 @@ const Source& nmnist_source() {
     info.licence = "CC BY-SA 4.0";
     info.folders = {"nmnist", "N-MNIST", "NMNIST", "n-mnist"};
     info.layout = "Train/<digit>/<5 digits>.bin and Test/<digit>/<5 digits>.bin (a part of them will do)";
+    info.is_recordings = true;
+    info.sensor_width = info.sensor_height = kSensorSide;
+    // Its authors' folder on Mendeley Data, MD5 as SpikingJelly and tonic check them.
+    const std::string mendeley = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/";
+    info.downloads = {{"Train.zip", mendeley + "39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
+                       "20959b8e626244a1b502305a9e6e2031"},
+                      {"Test.zip", mendeley + "05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",
+                       "69ca8762b2fe404d9b9bad1103e97832"}};
     info.splits = mnist_source().info.splits;
     info.class_names = mnist_source().info.class_names;
     nmnist.recognizes = recognizes;

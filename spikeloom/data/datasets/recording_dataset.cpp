@@ -6,12 +6,18 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/log.h"
 #include "spikeloom/base/random.h"
+#include "spikeloom/base/threads.h"
+#include "spikeloom/data/frame_packing.h"
 
 namespace spikeloom::data {
 namespace {
 
 constexpr std::int64_t kPolarities = 2;
+
+/// To be raised whenever the same recording gives other frames: caches made before are then not used.
+constexpr int kBinningVersion = 1;
 
 /// Longest run of digits taken for a number: far above any set, far below overflow.
 constexpr std::size_t kMostDigits = 12;
@@ -36,18 +42,28 @@ Move draw_move(const RecordingFormat& format, const AugmentKey& key, std::int64_
   return move;
 }
 
-/// frames, sample: [num_steps, height, width, 2].
+/// frames, sample: [num_steps, height, width, channels].
 void write_moved(const std::uint8_t* frames, const SampleShape& shape, const Move& move, float* sample) {
+  const std::int64_t channels = shape.channels;
   for (std::int64_t row = 0; row < shape.num_steps * shape.height; ++row) {
     const std::int64_t y = row % shape.height - move.shift_y;
     const bool row_inside = y >= 0 && y < shape.height;
-    const std::uint8_t* from_row = frames + (row - move.shift_y) * shape.width * kPolarities;
-    for (std::int64_t x = 0; x < shape.width; ++x, sample += kPolarities) {
+    const std::uint8_t* from_row = frames + (row - move.shift_y) * shape.width * channels;
+    for (std::int64_t x = 0; x < shape.width; ++x, sample += channels) {
       const std::int64_t from_x = (move.mirrored ? shape.width - 1 - x : x) - move.shift_x;
       const bool inside = row_inside && from_x >= 0 && from_x < shape.width;
-      sample[0] = inside ? static_cast<float>(from_row[from_x * kPolarities]) : 0.0f;
-      sample[1] = inside ? static_cast<float>(from_row[from_x * kPolarities + 1]) : 0.0f;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        sample[c] = inside ? static_cast<float>(from_row[from_x * channels + c]) : 0.0f;
+      }
     }
+  }
+}
+
+/// [cells, 2] counts to [cells].
+void merge_polarities(const std::uint8_t* both, std::int64_t cells, bool binary, std::uint8_t* merged) {
+  for (std::int64_t i = 0; i < cells; ++i) {
+    const int sum = both[2 * i] + both[2 * i + 1];
+    merged[i] = static_cast<std::uint8_t>(std::min(sum, binary ? 1 : 255));
   }
 }
 
@@ -82,20 +98,24 @@ std::int64_t recording_number(const std::string& name, const std::string& prefix
 
 }  // namespace
 
-RecordingDataset::RecordingDataset(const DatasetInfo& info, std::vector<Recording> recordings,
-                                   const RecordingFormat& format, std::int64_t cache_bytes)
-    : info_(info), recordings_(std::move(recordings)), format_(format) {
+RecordingDataset::RecordingDataset(std::string name, std::vector<std::string> class_names,
+                                   std::vector<Recording> recordings, const RecordingFormat& format,
+                                   std::int64_t memory_bytes)
+    : name_(std::move(name)),
+      class_names_(std::move(class_names)),
+      recordings_(std::move(recordings)),
+      format_(format),
+      memory_bytes_(memory_bytes),
+      memory_(std::make_unique<std::atomic<const Packed*>[]>(recordings_.size())) {
   shape_.is_static = false;
   shape_.num_steps = format.binning.num_steps;
-  shape_.channels = kPolarities;
+  shape_.channels = format.channels;
   shape_.height = events::binned_width(format.sensor_height, format.binning);
   shape_.width = events::binned_width(format.sensor_width, format.binning);
-  const std::int64_t sample = shape_.sample_size();
-  if (size() > 0 && size() <= cache_bytes / sample) {
-    // Not cleared: pages that are never filled are never allocated.
-    cache_.reset(new std::uint8_t[static_cast<std::size_t>(size() * sample)]);
-    cache_state_ = std::make_unique<std::atomic<std::uint8_t>[]>(static_cast<std::size_t>(size()));
-  }
+}
+
+RecordingDataset::~RecordingDataset() {
+  for (std::size_t i = 0; i < recordings_.size(); ++i) delete memory_[i].load();
 }
 
 void RecordingDataset::check_index(std::int64_t index) const {
@@ -109,41 +129,99 @@ int RecordingDataset::label(std::int64_t index) const {
   return recordings_[static_cast<std::size_t>(index)].label;
 }
 
-const std::uint8_t* RecordingDataset::frames(std::int64_t index, std::vector<std::uint8_t>& scratch) const {
-  const auto slot = static_cast<std::size_t>(index);
-  const auto bytes = static_cast<std::size_t>(shape_.sample_size());
-  std::uint8_t* const cached = cache_ ? cache_.get() + slot * bytes : nullptr;
-  if (cached != nullptr && cache_state_[slot].load(std::memory_order_acquire) == kFilled) return cached;
-
-  scratch.resize(bytes);
-  const std::string& path = recordings_[slot].path;
+void RecordingDataset::bin(std::size_t index, std::uint8_t* counts) const {
+  const Recording& recording = recordings_[index];
   try {
-    events::bin_events(format_.reader(path), format_.binning, scratch.data());
+    const events::EventStream stream = format_.reader(recording);
+    if (format_.channels == kPolarities) {
+      events::bin_events(stream, format_.binning, counts);
+      return;
+    }
+    std::vector<std::uint8_t> both(static_cast<std::size_t>(shape_.sample_size() * kPolarities));
+    events::bin_events(stream, format_.binning, both.data());
+    merge_polarities(both.data(), shape_.sample_size(), format_.binning.binary, counts);
   } catch (const ShapeError& error) {
-    throw FormatError(error.what(), path);  // an event outside the sensor: the file is to be named
+    throw FormatError(error.what(), recording.path);  // an event outside the sensor: the file is to be named
   }
-  std::uint8_t empty = kEmpty;
-  if (cached != nullptr && cache_state_[slot].compare_exchange_strong(empty, kFilling)) {
-    std::copy(scratch.begin(), scratch.end(), cached);
-    cache_state_[slot].store(kFilled, std::memory_order_release);
+}
+
+void RecordingDataset::frames(std::size_t index, std::uint8_t* counts) const {
+  if (cache_ != nullptr && cache_->read(index, counts)) return;
+  const auto size = static_cast<std::size_t>(shape_.sample_size());
+  if (const Packed* const packed = memory_[index].load(std::memory_order_acquire)) {
+    unpack_counts(packed->counts.data(), size, packed->bits, counts);
+    return;
   }
-  return scratch.data();
+  bin(index, counts);
+  const int bits = bits_needed(counts, size);
+  const auto bytes = static_cast<std::int64_t>(packed_size(size, bits) + sizeof(Packed));
+  if (memory_used_.fetch_add(bytes) + bytes > memory_bytes_) {
+    memory_used_ -= bytes;
+    return;
+  }
+  auto packed = std::make_unique<Packed>();
+  packed->bits = bits;
+  packed->counts.reserve(packed_size(size, bits));
+  pack_counts(counts, size, bits, packed->counts);
+  const Packed* none = nullptr;
+  if (memory_[index].compare_exchange_strong(none, packed.get())) {
+    packed.release();
+  } else {
+    memory_used_ -= bytes;
+  }
 }
 
 void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float* sample) const {
   check_index(index);
-  thread_local std::vector<std::uint8_t> scratch;
-  const std::uint8_t* binned = frames(index, scratch);
+  thread_local std::vector<std::uint8_t> counts;
+  counts.resize(static_cast<std::size_t>(shape_.sample_size()));
+  frames(static_cast<std::size_t>(index), counts.data());
   const Move move = augment != nullptr ? draw_move(format_, *augment, index) : Move{};
   if (move.is_none()) {
-    std::copy(binned, binned + shape_.sample_size(), sample);
+    std::copy(counts.begin(), counts.end(), sample);
   } else {
-    write_moved(binned, shape_, move, sample);
+    write_moved(counts.data(), shape_, move, sample);
   }
 }
 
+/// Everything that the frames of a recording depend on besides its bytes.
+std::string RecordingDataset::cache_settings() const {
+  const events::Binning& binning = format_.binning;
+  const bool windows = binning.slicing == events::Binning::kWindow;
+  return fmt::format(
+      "version {}, set {} {}, sensor {} x {}, channels {}, steps {}, slicing {}, window {}, "
+      "binary {}, downsample {}, stride {}",
+      kBinningVersion, name_, format_.cache_scope, format_.sensor_width, format_.sensor_height,
+      format_.channels, binning.num_steps, static_cast<int>(binning.slicing), windows ? binning.window_us : 0,
+      binning.binary, binning.downsample, binning.stride_downsampling && binning.downsample > 1);
+}
+
+bool RecordingDataset::prepare(const PrepareProgress& progress) const {
+  const std::string folder = frame_cache_folder();
+  if (folder.empty() || prepared_ || recordings_.empty()) return true;
+  prepared_ = true;
+  try {
+    cache_ = std::make_unique<FrameCache>(folder, name_, cache_settings(),
+                                          static_cast<std::size_t>(shape_.sample_size()));
+    std::vector<FrameCache::Recording> items;
+    items.reserve(recordings_.size());
+    for (const Recording& recording : recordings_) items.push_back({recording.path, recording.piece});
+    prepared_ = cache_->fill(
+        items, [this](std::size_t index, std::uint8_t* counts) { bin(index, counts); }, num_threads(),
+        progress);
+    return prepared_;
+  } catch (const DataError& error) {
+    log(LogLevel::kWarning,
+        fmt::format(
+            "the cache of binned recordings cannot be used to its end, the rest is binned as it is "
+            "read: {} (SPIKELOOM_CACHE_DIR=FOLDER puts it elsewhere, SPIKELOOM_CACHE_DIR=off leaves it)",
+            error.what()));
+  }
+  return true;
+}
+
 RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& settings, int num_steps,
-                                 RecordingReader reader, int sensor_width, int sensor_height) {
+                                 const RecordingReader& reader, int sensor_width, int sensor_height) {
   const auto refuse = [](const std::string& message, const char* key) {
     throw ConfigError(message, "", 0, key);
   };
@@ -196,7 +274,7 @@ std::vector<Recording> list_recordings(const std::filesystem::path& folder, int 
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::int64_t number =
         recording_number(entry->path().filename().string(), prefix, num_digits, suffix);
-    if (number >= 0) recordings.push_back({entry->path().string(), number, label});
+    if (number >= 0) recordings.push_back({entry->path().string(), number, label, ""});
   }
   if (error) throw DataError(folder.string() + ": cannot list the folder: " + error.message());
   return recordings;
@@ -214,20 +292,24 @@ bool has_recording(const std::filesystem::path& folder, const std::string& prefi
 }
 
 void verify_recordings(const std::filesystem::path& folder, const std::vector<Recording>& recordings,
-                       RecordingReader reader, std::int64_t expected, VerifyReport& report) {
+                       const RecordingReader& reader, std::int64_t expected, VerifyReport& report) {
   std::int64_t damaged = 0;
   for (const Recording& recording : recordings) {
+    if (report.depth == VerifyDepth::kQuick) break;
     try {
-      reader(recording.path);
+      reader(recording);
     } catch (const Error& error) {
       report.checks.push_back({recording.path, false, error.what()});
       ++damaged;
     }
   }
   const auto found = static_cast<std::int64_t>(recordings.size());
-  report.checks.push_back({folder.string(), damaged == 0 && found == expected,
-                           fmt::format("{} of {} recordings, {} damaged", with_commas(found),
-                                       with_commas(expected), with_commas(damaged))});
+  report.checks.push_back(
+      {folder.string(), damaged == 0 && found == expected,
+       report.depth == VerifyDepth::kQuick
+           ? fmt::format("{} of {} recordings, not read", with_commas(found), with_commas(expected))
+           : fmt::format("{} of {} recordings, {} damaged", with_commas(found), with_commas(expected),
+                         with_commas(damaged))});
 }
 
 }  // namespace spikeloom::data

@@ -3,6 +3,7 @@
 // verified.
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/verify.h"
@@ -25,8 +26,25 @@ const Source& fashion_mnist_source();
 const Source& cifar10_source();
 const Source& nmnist_source();
 const Source& dvs_cifar10_source();
+const Source& dvs_gesture_source();
+const Source& ncaltech101_source();
+const Source& shd_source();
+const Source& ssc_source();
+const Source& folder_source();
+
+/// The classes of a folder of the user's own recordings, and the size of its sensor. Throws as
+/// open_dataset().
+struct FolderFacts {
+  std::vector<std::string> classes;
+  int sensor_width = 0, sensor_height = 0;
+};
+FolderFacts read_folder_facts(const DataSettings& settings, const std::filesystem::path& root);
 
 /// The source of a registered name. Throws ConfigError listing the names if there is none.
 const Source& find_source(const std::string& name);
+
+/// The same, with the folder of the user's own recordings where the settings say. Throws ConfigError
+/// likewise.
+Source source_of(const DataSettings& settings);
 
 }  // namespace spikeloom::data

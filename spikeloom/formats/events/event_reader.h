@@ -1,7 +1,9 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "spikeloom/events/event.h"
 #include "spikeloom/formats/byte_source.h"
@@ -12,32 +14,43 @@ namespace spikeloom::formats {
 class EventReader {
  public:
   virtual ~EventReader() = default;
-  /// "ATIS bin", "AEDAT 2.0", "AEDAT 3.1", "AEDAT4", "DAT", "EVT 2.0", "EVT 2.1", "EVT 3.0", "HDF5 spikes", "npy",
-  /// "npz", "csv".
+  /// "ATIS bin", "AEDAT 2.0", "AEDAT 3.1", "AEDAT4", "DAT", "EVT 2.0", "EVT 2.1", "EVT 3.0", "HDF5 spikes",
+  /// "npy", "npz", "csv".
   virtual const char* format() const = 0;
-  /// Size of the sensor in pixels, from the header, the options or the format; 0 if none of them says it (then
-  /// one more than the largest coordinate is what read_events() reports).
+  /// Size of the sensor in pixels, from the header, the options or the format; 0 if none of them says it
+  /// (then one more than the largest coordinate is what read_events() reports).
   virtual int width() const = 0;
   virtual int height() const = 0;
-  /// Writes up to `capacity` > 0 events; fewer are no sign of the end, only 0 is. Times are in microseconds and
-  /// unwrapped; coordinates lie inside width() x height() where those are known. Throws FormatError with file and
-  /// byte offset if the file is damaged or cut short, after the events before the damage have been given; DataError
-  /// if it cannot be read.
+  /// How many recordings the file holds, of which this is one (EventReaderOptions::recording).
+  virtual std::int64_t num_recordings() const { return 1; }
+  /// Writes up to `capacity` > 0 events; fewer are no sign of the end, only 0 is. Times are in microseconds
+  /// and unwrapped; coordinates lie inside width() x height() where those are known. Throws FormatError with
+  /// file and byte offset if the file is damaged or cut short, after the events before the damage have been
+  /// given; DataError if it cannot be read.
   virtual std::size_t read(events::Event* events, std::size_t capacity) = 0;
 };
 
 struct EventReaderOptions {
-  /// "auto": by content. Else one of event_format_names(): needed for old .dat files without a header and other
-  /// files whose content does not tell.
+  /// "auto": by content. Else one of event_format_names(): needed for old .dat files without a header and
+  /// other files whose content does not tell.
   std::string format = "auto";
   int width = 0, height = 0;  ///< of the sensor, where the file does not say; 0: the format's usual one
+  /// Which recording of a file that holds several, from 0 on: HDF5 spike files.
+  std::int64_t recording = 0;
 };
 
-/// Opens a recording. Throws ConfigError for an unknown format name, FormatError if the content is of no known
-/// event format or the header is damaged, DataError if the file cannot be read.
+/// What EventReaderOptions::format and --format take besides "auto": "atis-bin", "aedat2", "evt3", ... Names
+/// as EventReader::format() gives them are taken too.
+std::vector<std::string> event_format_names();
+
+/// Opens a recording: a file, "ARCHIVE:MEMBER" in a zip or tar archive (formats/archive.h; an archive of one
+/// file needs no member), or "FILE:NUMBER" for one recording of an HDF5 file. Throws ConfigError for an
+/// unknown format name, FormatError if the content is of no known event format or the header is damaged,
+/// DataError if the file cannot be read.
 std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options = {});
 /// The same from any source of bytes. HDF5 needs a file and is refused here with FormatError.
-std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source, const EventReaderOptions& options = {});
+std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
+                                         const EventReaderOptions& options = {});
 
 /// A whole recording in memory. Throws as open_events() and EventReader::read().
 events::EventStream read_events(const std::string& path, const EventReaderOptions& options = {});

@@ -1,0 +1,80 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/event_file_options.h"
+#include "app/output.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/write_events.h"
+
+namespace spikeloom::app {
+namespace {
+
+struct ConvertOptions {
+  std::string input, output, to;
+  EventFileOptions recording;
+  bool force = false, json = false;
+};
+
+/// The format to write: --to, or what the suffix means.
+std::string output_format(const ConvertOptions& options) {
+  const std::string format =
+      options.to.empty() ? formats::event_format_of_suffix(options.output) : options.to;
+  if (!format.empty()) return format;
+  throw ConfigError(fmt::format("{}: no format is known by this suffix: add --to with one of {}",
+                                options.output, joined(formats::writable_event_formats())));
+}
+
+int run_convert(const ConvertOptions& options) {
+  const std::string format = output_format(options);
+  std::error_code ignored;
+  if (!options.force && std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored))) {
+    throw ConfigError(options.output + " is there already: choose another name, or --force to replace it");
+  }
+  const auto reader = formats::open_events(options.input, options.recording.reader_options());
+  formats::EventFileWriter writer(options.output, format, reader->width(), reader->height());
+  std::vector<events::Event> piece(std::size_t{1} << 14);
+  std::int64_t total = 0;
+  std::size_t count = 0;
+  while ((count = reader->read(piece.data(), piece.size())) > 0) {
+    writer.write(piece.data(), count);
+    total += static_cast<std::int64_t>(count);
+  }
+  writer.commit();
+  if (options.json) {
+    print_json({{"input", options.input},
+                {"input_format", reader->format()},
+                {"output", options.output},
+                {"output_format", format},
+                {"events", total}});
+  } else {
+    print_line(stdout, fmt::format("{}: {} events of {} ({}) as {}", options.output, with_separators(total),
+                                   options.input, reader->format(), format));
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& program, Command& chosen) {
+  auto options = std::make_shared<ConvertOptions>();
+  auto* command = program.add_subcommand(
+      "convert",
+      "Write an event recording in another format (docs/formats.md); memory does not grow with the file");
+  command->add_option("input", options->input, "Recording to read")->type_name("IN")->required();
+  command
+      ->add_option("output", options->output,
+                   "Recording to write; its suffix says the format unless --to does")
+      ->type_name("OUT")
+      ->required();
+  add_event_file_options(*command, options->recording);
+  command->add_option("--to", options->to, "Format to write: " + joined(formats::writable_event_formats()))
+      ->type_name("FORMAT");
+  command->add_flag("--force", options->force, "Replace OUT if it is there");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([options, &chosen] { chosen = [options] { return run_convert(*options); }; });
+}
+
+}  // namespace spikeloom::app

@@ -1,0 +1,245 @@
+#include "spikeloom/formats/events/aedat3.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/byte_window.h"
+#include "spikeloom/formats/events/careful_reader.h"
+#include "spikeloom/formats/events/text_header.h"
+#include "spikeloom/formats/little_endian.h"
+
+namespace spikeloom::formats {
+namespace {
+
+constexpr char kName[] = "AEDAT 3.1";
+constexpr char kVersionMark[] = "#!AER-DAT3";
+constexpr char kVersionLine[] = "#!AER-DAT3.1";
+constexpr char kEndOfHeader[] = "#!END-HEADER";
+constexpr std::size_t kHeaderBytes = 28, kEventBytes = 8;
+constexpr int kPolarityType = 1;
+
+struct SensorSize {
+  int width = 0, height = 0;
+};
+
+/// By the names that cAER gives its sources; a letter for the revision may follow.
+SensorSize sensor_size(const std::string& name) {
+  static constexpr struct {
+    const char* prefix;
+    SensorSize size;
+  } kSensors[] = {{"DVS128", {128, 128}},    {"DAVIS128", {128, 128}}, {"DAVIS208", {208, 192}},
+                  {"DAVIS240", {240, 180}},  {"DAVIS346", {346, 260}}, {"DAVIS640", {640, 480}},
+                  {"DVXplorer", {640, 480}}, {"DVS132", {132, 104}}};
+  for (const auto& sensor : kSensors) {
+    if (name.rfind(sensor.prefix, 0) == 0) return sensor.size;
+  }
+  return {};
+}
+
+struct PacketHeader {
+  int type = 0, source = 0;
+  std::int64_t event_bytes = 0, timestamp_place = 0, overflows = 0, capacity = 0, number = 0, valid = 0;
+
+  explicit PacketHeader(const std::uint8_t* bytes) {
+    const auto number_at = [bytes](std::size_t place) {
+      return static_cast<std::int32_t>(load_little_endian_u32(bytes + place));
+    };
+    type = static_cast<std::int16_t>(load_little_endian_u16(bytes));
+    source = static_cast<std::int16_t>(load_little_endian_u16(bytes + 2));
+    event_bytes = number_at(4);
+    timestamp_place = number_at(8);
+    overflows = number_at(12);
+    capacity = number_at(16);
+    number = number_at(20);
+    valid = number_at(24);
+  }
+};
+
+class Aedat3Reader : public CarefulReader {
+ public:
+  Aedat3Reader(std::unique_ptr<ByteSource> source, const EventReaderOptions& options)
+      : CarefulReader(options.width, options.height), window_(std::move(source)) {
+    read_header();
+    // The first polarity packet tells which source, and so which sensor, this recording is of.
+    next_packet();
+    if (options.width == 0 && options.height == 0) {
+      const auto name = sources_.find(source_);
+      const SensorSize size = name == sources_.end() ? SensorSize{} : sensor_size(name->second);
+      width_ = size.width;
+      height_ = size.height;
+    }
+  }
+
+  const char* format() const override { return kName; }
+
+ private:
+  void read_header() {
+    std::string line;
+    if (!next_header_line(window_, '#', &line)) {
+      throw FormatError("the header is cut short", window_.name(), window_.offset());
+    }
+    if (line != kVersionLine) {
+      throw FormatError(fmt::format("version line '{:.20}': only AEDAT 3.1 is read", line), window_.name(),
+                        0);
+    }
+    while (line != kEndOfHeader) {
+      const std::int64_t offset = window_.offset();
+      if (!next_header_line(window_, '#', &line)) {
+        throw FormatError("the header ends without the line #!END-HEADER; fetch the file again",
+                          window_.name(), offset);
+      }
+      if (line.rfind("#Format:", 0) == 0 && line.find("RAW") == std::string::npos) {
+        throw FormatError(fmt::format("'{:.60}': only packets in the format RAW are read", line),
+                          window_.name(), offset);
+      }
+      add_source(line);
+    }
+  }
+
+  /// "#Source 1: DVS128" (as the sensor's place, cAER writes the name first).
+  void add_source(const std::string& line) {
+    static const std::string mark = "#Source ";
+    const std::size_t colon = line.find(": ");
+    if (line.rfind(mark, 0) != 0 || colon == std::string::npos) return;
+    const std::string number = line.substr(mark.size(), colon - mark.size());
+    const bool is_number =
+        !number.empty() && number.size() < 6 &&
+        std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (is_number) sources_.emplace(std::stoi(number), line.substr(colon + 2));
+  }
+
+  /// Goes to the events of the next polarity packet; false at the end of the file.
+  bool next_packet() {
+    for (;;) {
+      skip(padding_);
+      padding_ = 0;
+      if (!window_.ensure(kHeaderBytes)) {
+        if (window_.size() == 0) return false;
+        throw FormatError(fmt::format("the file ends in a packet header: {} bytes are left of {}; fetch the "
+                                      "file again",
+                                      window_.size(), kHeaderBytes),
+                          window_.name(), window_.offset());
+      }
+      const PacketHeader header(window_.data());
+      check(header);
+      window_.consume(kHeaderBytes);
+      const bool wanted = header.type == kPolarityType && (!has_source_ || header.source == source_);
+      if (!wanted) {
+        skip(header.capacity * header.event_bytes);
+        continue;
+      }
+      has_source_ = true;
+      source_ = header.source;
+      left_ = header.number;
+      padding_ = (header.capacity - header.number) * kEventBytes;
+      all_valid_ = header.valid == header.number;
+      base_us_ = header.overflows << 31;
+      return true;
+    }
+  }
+
+  void check(const PacketHeader& header) const {
+    const auto refuse = [this](const char* what, std::int64_t value, std::int64_t place) {
+      throw FormatError(fmt::format("a packet header with {} {}; fetch the file again", what, value),
+                        window_.name(), window_.offset() + place);
+    };
+    if (header.type < 0) refuse("event type", header.type, 0);
+    if (header.event_bytes < 0) refuse("bytes an event", header.event_bytes, 4);
+    if (header.type == kPolarityType) {
+      if (header.event_bytes != kEventBytes) refuse("bytes a polarity event", header.event_bytes, 4);
+      if (header.timestamp_place != 4) refuse("place of the timestamp", header.timestamp_place, 8);
+    }
+    if (header.overflows < 0) refuse("timestamp overflows", header.overflows, 12);
+    if (header.capacity < 0) refuse("capacity", header.capacity, 16);
+    if (header.number < 0 || header.number > header.capacity) refuse("number of events", header.number, 20);
+    if (header.valid < 0 || header.valid > header.number) refuse("number of valid events", header.valid, 24);
+    const std::int64_t size = window_.source_size(), begin = window_.offset() + std::int64_t{kHeaderBytes};
+    // At most 2^31 events of 2^31 bytes: fits in 63 bits.
+    if (size >= 0 && header.capacity * header.event_bytes > std::max<std::int64_t>(size - begin, 0) &&
+        header.type != kPolarityType) {
+      throw FormatError("the file ends within a packet; fetch the file again", window_.name(), size);
+    }
+  }
+
+  void skip(std::int64_t bytes) {
+    while (bytes > 0) {
+      if (!window_.ensure(1)) {
+        throw FormatError(
+            fmt::format("the file ends within a packet, {} more bytes were expected; fetch the file "
+                        "again",
+                        bytes),
+            window_.name(), window_.offset());
+      }
+      const std::int64_t step = std::min<std::int64_t>(bytes, static_cast<std::int64_t>(window_.size()));
+      window_.consume(static_cast<std::size_t>(step));
+      bytes -= step;
+    }
+  }
+
+  void decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
+    while (*count < capacity) {
+      if (left_ == 0) {
+        if (!next_packet()) return;
+        continue;
+      }
+      if (!window_.ensure(kEventBytes)) {
+        throw FormatError(
+            fmt::format("the file ends within a packet: {} of its events are missing; fetch the "
+                        "file again",
+                        left_),
+            window_.name(), window_.offset());
+      }
+      const std::size_t here = static_cast<std::size_t>(std::min<std::int64_t>(
+          left_, static_cast<std::int64_t>(std::min(window_.size() / kEventBytes, capacity - *count))));
+      for (std::size_t i = 0; i < here; ++i) decode_event(events, count);
+    }
+  }
+
+  void decode_event(events::Event* events, std::size_t* count) {
+    const std::uint32_t data = load_little_endian_u32(window_.data());
+    const auto timestamp = static_cast<std::int32_t>(load_little_endian_u32(window_.data() + 4));
+    if (all_valid_ || (data & 1) != 0) {
+      if (timestamp < 0) {
+        throw FormatError(
+            fmt::format("an event with the negative timestamp {}; fetch the file again", timestamp),
+            window_.name(), window_.offset() + 4);
+      }
+      const std::uint32_t x = data >> 17, y = data >> 2 & 0x7fff;
+      check_pixel(x, y, window_.name(), window_.offset());
+      events[(*count)++] = {base_us_ + timestamp, static_cast<std::uint16_t>(x),
+                            static_cast<std::uint16_t>(y), static_cast<std::uint8_t>(data >> 1 & 1)};
+    }
+    window_.consume(kEventBytes);
+    --left_;
+  }
+
+  ByteWindow window_;
+  std::map<int, std::string> sources_;
+  bool has_source_ = false, all_valid_ = false;
+  int source_ = 0;
+  std::int64_t left_ = 0;     ///< events of the packet that are still to be read
+  std::int64_t padding_ = 0;  ///< bytes behind them
+  std::int64_t base_us_ = 0;
+};
+
+bool recognizes(const RecordingStart& start) {
+  constexpr std::size_t size = sizeof(kVersionMark) - 1;
+  return start.bytes.size() >= size && std::memcmp(start.bytes.data(), kVersionMark, size) == 0;
+}
+
+}  // namespace
+
+EventFormat aedat3_format() {
+  return {"aedat3", kName, recognizes,
+          [](std::unique_ptr<ByteSource> source, const RecordingStart&,
+             const EventReaderOptions& options) -> std::unique_ptr<EventReader> {
+            return std::make_unique<Aedat3Reader>(std::move(source), options);
+          }};
+}
+
+}  // namespace spikeloom::formats

@@ -1,0 +1,109 @@
+#pragma once
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/byte_window.h"
+#include "spikeloom/formats/events/event_reader.h"
+
+namespace spikeloom::formats {
+
+/// A clock whose upper bits come in words of their own and wrap.
+template <int high_bits, int low_bits>
+class HighWordClock {
+ public:
+  bool is_set() const { return is_set_; }
+  /// Time of the last high word, microseconds, unwrapped.
+  std::int64_t base_us() const { return base_us_; }
+
+  void set_high(std::uint32_t high) {
+    constexpr std::int64_t kRange = std::int64_t{1} << (high_bits + low_bits);
+    const std::int64_t raw = std::int64_t{high} << low_bits;
+    if (is_set_ && raw + wrapped_us_ < base_us_ - kRange / 2) wrapped_us_ += kRange;
+    base_us_ = raw + wrapped_us_;
+    is_set_ = true;
+  }
+
+ private:
+  std::int64_t base_us_ = 0, wrapped_us_ = 0;
+  bool is_set_ = false;
+};
+
+/// Reads the formats whose events are words that change a state. The decoder has
+///   static constexpr std::size_t kWordBytes, kMostEvents;  // most events of one word
+///   std::size_t decode(const std::uint8_t* words, std::size_t count, std::uint32_t width, std::uint32_t
+///   height,
+///                      events::Event* events, std::size_t capacity, std::size_t* num_events);
+///     decodes words as long as kMostEvents more events have room, and returns how many words those were. It
+///     stops before a word whose event is outside width x height, which it leaves unseen.
+template <class Decoder>
+class EvtReader : public EventReader {
+ public:
+  EvtReader(const char* format, int width, int height, ByteWindow window, const Decoder& decoder)
+      : format_(format), width_(width), height_(height), window_(std::move(window)), decoder_(decoder) {
+    if (width > 0) limit_x_ = static_cast<std::uint32_t>(width);
+    if (height > 0) limit_y_ = static_cast<std::uint32_t>(height);
+  }
+
+  const char* format() const override { return format_; }
+  int width() const override { return width_; }
+  int height() const override { return height_; }
+
+  std::size_t read(events::Event* events, std::size_t capacity) override {
+    constexpr std::size_t kWordBytes = Decoder::kWordBytes;
+    for (;;) {
+      if (pending_begin_ < pending_end_) return give_pending(events, capacity);
+      if (!window_.ensure(kWordBytes)) {
+        if (window_.size() == 0) return 0;
+        throw FormatError(
+            fmt::format("the file ends in the middle of a word: {} bytes are left, a word has {}; fetch "
+                        "the file again",
+                        window_.size(), kWordBytes),
+            window_.name(), window_.offset());
+      }
+      const std::size_t count = window_.size() / kWordBytes;
+      std::size_t num_events = 0, words = 0;
+      if (capacity >= Decoder::kMostEvents) {
+        words = decoder_.decode(window_.data(), count, limit_x_, limit_y_, events, capacity, &num_events);
+      } else {  // a word's events may be more than there is room for
+        words = decoder_.decode(window_.data(), 1, limit_x_, limit_y_, pending_.data(), pending_.size(),
+                                &pending_end_);
+        pending_begin_ = 0;
+      }
+      if (words == 0) refuse();
+      window_.consume(words * kWordBytes);
+      if (num_events > 0) return num_events;
+    }
+  }
+
+ private:
+  std::size_t give_pending(events::Event* events, std::size_t capacity) {
+    const std::size_t count = std::min(capacity, pending_end_ - pending_begin_);
+    std::copy_n(pending_.begin() + static_cast<std::ptrdiff_t>(pending_begin_), count, events);
+    pending_begin_ += count;
+    return count;
+  }
+
+  [[noreturn]] void refuse() const {
+    throw FormatError(
+        fmt::format("an event outside the sensor of {} x {} pixels: damaged, or of another sensor (give "
+                    "its width and height)",
+                    width_, height_),
+        window_.name(), window_.offset());
+  }
+
+  const char* format_;
+  int width_, height_;
+  std::uint32_t limit_x_ = 1u << 16, limit_y_ = 1u << 16;
+  ByteWindow window_;
+  Decoder decoder_;
+  std::array<events::Event, Decoder::kMostEvents> pending_{};
+  std::size_t pending_begin_ = 0, pending_end_ = 0;
+};
+
+}  // namespace spikeloom::formats

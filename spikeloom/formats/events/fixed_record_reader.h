@@ -1,0 +1,92 @@
+#pragma once
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/byte_window.h"
+#include "spikeloom/formats/events/event_reader.h"
+
+namespace spikeloom::formats {
+
+/// Reads formats whose events are records of one size. The decoder, a small copyable struct, has
+///   static constexpr std::size_t kRecordBytes;
+///   bool decode(const std::uint8_t* records, std::size_t count, events::Event* events, std::size_t*
+///   num_events);
+///     decodes `count` records into at most as many events; false if one of them is damaged. It may write to
+///     the place behind the last event, up to count, so that it need not branch.
+///   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset)
+///   const;
+///     throws what is wrong with a record.
+/// Damage is looked for a block at a time; only the block that has it is decoded again record by record.
+template <class Decoder>
+class FixedRecordReader : public EventReader {
+ public:
+  FixedRecordReader(const char* format, int width, int height, ByteWindow window, const Decoder& decoder)
+      : format_(format), width_(width), height_(height), window_(std::move(window)), decoder_(decoder) {}
+
+  const char* format() const override { return format_; }
+  int width() const override { return width_; }
+  int height() const override { return height_; }
+
+  std::size_t read(events::Event* events, std::size_t capacity) override {
+    constexpr std::size_t kRecordBytes = Decoder::kRecordBytes;
+    for (;;) {
+      if (!window_.ensure(kRecordBytes)) {
+        if (window_.size() == 0) return 0;
+        throw FormatError(
+            fmt::format("the file ends in the middle of an event: {} bytes are left, an event has "
+                        "{}; fetch the file again",
+                        window_.size(), kRecordBytes),
+            window_.name(), window_.offset());
+      }
+      const std::size_t count = std::min(window_.size() / kRecordBytes, capacity);
+      std::size_t num_events = 0;
+      const std::size_t good = decode_good(count, events, &num_events);
+      window_.consume(good * kRecordBytes);
+      if (num_events > 0) return num_events;
+      if (good < count) decoder_.refuse(window_.data(), window_.name(), window_.offset());
+    }
+  }
+
+ private:
+  /// Decodes up to the first damaged record and returns how many records that was.
+  std::size_t decode_good(std::size_t count, events::Event* events, std::size_t* num_events) {
+    constexpr std::size_t kBlock = 1024;
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t size = std::min(count - done, kBlock);
+      const std::uint8_t* records = window_.data() + done * Decoder::kRecordBytes;
+      Decoder ahead = decoder_;
+      std::size_t block_events = 0;
+      if (!ahead.decode(records, size, events + *num_events, &block_events)) {
+        return done + decode_singly(records, size, events, num_events);
+      }
+      decoder_ = ahead;
+      *num_events += block_events;
+      done += size;
+    }
+    return count;
+  }
+
+  std::size_t decode_singly(const std::uint8_t* records, std::size_t count, events::Event* events,
+                            std::size_t* num_events) {
+    for (std::size_t i = 0; i < count; ++i) {
+      Decoder ahead = decoder_;
+      std::size_t one = 0;
+      if (!ahead.decode(records + i * Decoder::kRecordBytes, 1, events + *num_events, &one)) return i;
+      decoder_ = ahead;
+      *num_events += one;
+    }
+    return count;
+  }
+
+  const char* format_;
+  int width_, height_;
+  ByteWindow window_;
+  Decoder decoder_;
+};
+
+}  // namespace spikeloom::formats

@@ -1,0 +1,201 @@
+#include "spikeloom/formats/events/hdf5_spikes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/careful_reader.h"
+#include "spikeloom/formats/events/hdf5_columns.h"
+#include "spikeloom/formats/events/hdf5_file.h"
+#include "spikeloom/formats/events/hdf5_times.h"
+
+namespace spikeloom::formats {
+namespace {
+
+constexpr char kName[] = "HDF5 spikes";
+constexpr char kTimes[] = "spikes/times", kUnits[] = "spikes/units", kLabels[] = "labels";
+constexpr int kUsualUnits = 700;
+constexpr std::int64_t kMaxUnits = 65536;
+constexpr unsigned char kMark[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+constexpr std::size_t kFirstUserBlock = 512;
+
+/// What libhdf5 may still allocate for one list: it says no where the file cannot justify more.
+struct Budget {
+  std::int64_t left = 0;
+  static void* allocate(std::size_t size, void* budget) {
+    auto* self = static_cast<Budget*>(budget);
+    if (static_cast<std::int64_t>(size) > self->left) return nullptr;
+    self->left -= static_cast<std::int64_t>(size);
+    return std::malloc(size);
+  }
+  static void free(void* memory, void*) { std::free(memory); }
+};
+
+struct ListFree {
+  hvl_t list{0, nullptr};
+  ~ListFree() { std::free(list.p); }
+};
+
+/// One element of a data set of variable-length lists. `Number` is double or std::int64_t.
+template <class Number>
+std::vector<Number> read_list(const Hdf5File& file, const Hdf5Dataset& data, hid_t number_type,
+                              std::int64_t index) {
+  const Hdf5Handle list_type(H5Tvlen_create(number_type));
+  const Hdf5Handle file_space(H5Dget_space(data.id.id())), memory_space(H5Screate(H5S_SCALAR));
+  const Hdf5Handle transfer(H5Pcreate(H5P_DATASET_XFER));
+  // A number of the file has at least one byte.
+  Budget budget{static_cast<std::int64_t>(sizeof(Number)) * file.size()};
+  H5Pset_vlen_mem_manager(transfer.id(), Budget::allocate, &budget, Budget::free, &budget);
+  const hsize_t start[] = {static_cast<hsize_t>(index)}, count[] = {1};
+  H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start, nullptr, count, nullptr);
+  ListFree read;
+  if (H5Dread(data.id.id(), list_type.id(), memory_space.id(), file_space.id(), transfer.id(), &read.list) <
+      0) {
+    file.refuse(fmt::format("recording {} is damaged; fetch the file again", index));
+  }
+  if (read.list.p == nullptr) return {};
+  const auto* numbers = static_cast<const Number*>(read.list.p);
+  return {numbers, numbers + read.list.len};
+}
+
+/// The class of the numbers in the lists of a data set.
+H5T_class_t list_class(const Hdf5File& file, const Hdf5Dataset& data, const char* place) {
+  if (H5Tget_class(data.type.id()) != H5T_VLEN || data.shape.size() != 1) {
+    file.refuse(fmt::format("'{}' is no data set of variable-length lists", place));
+  }
+  const Hdf5Handle number(H5Tget_super(data.type.id()));
+  return H5Tget_class(number.id());
+}
+
+std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index) {
+  const Hdf5Dataset data = file.dataset(kTimes);
+  const H5T_class_t kind = list_class(file, data, kTimes);
+  if (kind == H5T_INTEGER) return read_list<std::int64_t>(file, data, H5T_NATIVE_INT64, index);
+  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are no numbers");
+  std::vector<std::int64_t> times_us;
+  for (const double seconds : read_list<double>(file, data, H5T_NATIVE_DOUBLE, index)) {
+    times_us.push_back(seconds_to_us(seconds, file));
+  }
+  return times_us;
+}
+
+class SpikeReader : public CarefulReader {
+ public:
+  SpikeReader(const std::string& path, const EventReaderOptions& options)
+      : CarefulReader(options.width, options.height) {
+    const Hdf5SpikeFile file(path);
+    num_recordings_ = file.num_recordings();
+    events_ = file.read(options.recording);
+    if (options.width == 0 && options.height == 0) {
+      width_ = kUsualUnits;
+      height_ = 1;
+      for (const events::Event& event : events_) width_ = std::max(width_, event.x + 1);
+    }
+    for (const events::Event& event : events_) check_pixel(event.x, event.y, path, -1);
+  }
+
+  const char* format() const override { return kName; }
+  std::int64_t num_recordings() const override { return num_recordings_; }
+
+ private:
+  void decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
+    *count = std::min(capacity, events_.size() - given_);
+    std::copy_n(events_.data() + given_, *count, events);
+    given_ += *count;
+  }
+
+  std::vector<events::Event> events_;
+  std::size_t given_ = 0;
+  std::int64_t num_recordings_ = 0;
+};
+
+std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOptions& options) {
+  const Hdf5Session session;
+  auto file = std::make_unique<Hdf5File>(path);
+  if (file->type_at(kTimes) == H5O_TYPE_DATASET) return std::make_unique<SpikeReader>(path, options);
+  if (options.recording != 0) {
+    throw DataError(
+        fmt::format("{}: has one recording, so there is no recording {}", path, options.recording));
+  }
+  return open_hdf5_columns(kName, std::move(file), options);
+}
+
+bool has_mark(const std::uint8_t* bytes, std::size_t size, std::size_t place) {
+  return size >= place + sizeof(kMark) && std::memcmp(bytes + place, kMark, sizeof(kMark)) == 0;
+}
+
+/// At the beginning or behind a user block of 512, 1024, ... bytes.
+bool recognizes(const RecordingStart& start) {
+  if (has_mark(start.bytes.data(), start.bytes.size(), 0)) return true;
+  for (std::size_t place = kFirstUserBlock; place < start.bytes.size(); place *= 2) {
+    if (has_mark(start.bytes.data(), start.bytes.size(), place)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Hdf5SpikeFile::Hdf5SpikeFile(const std::string& path) : file_(std::make_unique<Hdf5File>(path)) {
+  const Hdf5Session session;
+  const Hdf5Dataset times = file_->dataset(kTimes), units = file_->dataset(kUnits);
+  list_class(*file_, times, kTimes);
+  if (list_class(*file_, units, kUnits) != H5T_INTEGER) file_->refuse("'spikes/units' are no integers");
+  if (times.shape != units.shape) {
+    file_->refuse(fmt::format("{} lists of times and {} of units", times.shape[0], units.shape[0]));
+  }
+  num_recordings_ = times.shape[0];
+}
+
+Hdf5SpikeFile::~Hdf5SpikeFile() = default;
+
+std::vector<std::int64_t> Hdf5SpikeFile::labels() const {
+  const Hdf5Session session;
+  if (file_->type_at(kLabels) == H5O_TYPE_UNKNOWN) return {};
+  const Hdf5Dataset data = file_->dataset(kLabels);
+  if (H5Tget_class(data.type.id()) != H5T_INTEGER ||
+      data.shape != std::vector<std::int64_t>{num_recordings_}) {
+    file_->refuse("'labels' are not one integer a recording");
+  }
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(num_recordings_));
+  if (H5Dread(data.id.id(), H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()) < 0) {
+    file_->refuse("'labels' are damaged");
+  }
+  return labels;
+}
+
+std::vector<events::Event> Hdf5SpikeFile::read(std::int64_t index) const {
+  if (index < 0 || index >= num_recordings_) {
+    throw DataError(fmt::format("{}: has recordings 0 to {}, so there is no recording {}", file_->path(),
+                                num_recordings_ - 1, index));
+  }
+  const Hdf5Session session;
+  const std::vector<std::int64_t> times_us = read_times(*file_, index);
+  const std::vector<std::int64_t> units =
+      read_list<std::int64_t>(*file_, file_->dataset(kUnits), H5T_NATIVE_INT64, index);
+  if (times_us.size() != units.size()) {
+    file_->refuse(
+        fmt::format("recording {} has {} times and {} units", index, times_us.size(), units.size()));
+  }
+  std::vector<events::Event> events;
+  events.reserve(times_us.size());
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (units[i] < 0 || units[i] >= kMaxUnits) {
+      file_->refuse(fmt::format("recording {} has a spike of unit {}", index, units[i]));
+    }
+    events.push_back({times_us[i], static_cast<std::uint16_t>(units[i]), 0, 1});
+  }
+  return events;
+}
+
+bool is_hdf5_file(const std::string& path) {
+  const Hdf5Session session;
+  return H5Fis_hdf5(path.c_str()) > 0;
+}
+
+EventFormat hdf5_spikes_format() { return {"hdf5", kName, recognizes, nullptr, open}; }
+
+}  // namespace spikeloom::formats

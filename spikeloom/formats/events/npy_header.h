@@ -1,0 +1,47 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spikeloom/formats/byte_window.h"
+
+namespace spikeloom::formats {
+
+/// A number type of NumPy ('i' signed, 'u' unsigned, 'b' boolean) or anything else ('f', 'V', 'S', ...).
+struct NpyType {
+  char kind = 'V';
+  bool big_endian = false;
+  std::int64_t bytes = 0;
+
+  /// Whether load() can read it: i and u of 1, 2, 4 and 8 bytes, b of 1.
+  bool is_integer() const;
+  /// The number at `data`; unsigned numbers from 2^63 on read as negative.
+  std::int64_t load(const std::uint8_t* data) const;
+};
+
+struct NpyField {
+  std::string name;
+  NpyType type;
+  std::int64_t place = 0;  ///< of its first byte in a row
+};
+
+/// The header of a .npy file: "\x93NUMPY", major and minor version (1.0, 2.0, 3.0), little-endian uint16
+/// (uint32 from 2.0 on) bytes of text, and the text: a Python dictionary with descr, fortran_order and shape.
+struct NpyHeader {
+  std::vector<NpyField> fields;  ///< empty unless the array is structured
+  NpyType type;                  ///< of an element (structured: its size)
+  std::vector<std::int64_t>
+      shape;  ///< not negative; their product with the size of an element fits in 63 bits
+  bool fortran_order = false;
+
+  std::int64_t num_elements() const;
+};
+
+/// Takes the header off the window. Throws FormatError if it is damaged, or of an array of Python objects.
+NpyHeader read_npy_header(ByteWindow& window);
+
+/// Whether the bytes begin as a .npy file does.
+bool is_npy(const std::uint8_t* bytes, std::size_t size);
+
+}  // namespace spikeloom::formats

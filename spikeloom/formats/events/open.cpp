@@ -1,0 +1,198 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/archive.h"
+#include "spikeloom/formats/events/aedat2.h"
+#include "spikeloom/formats/events/aedat3.h"
+#include "spikeloom/formats/events/aedat4.h"
+#include "spikeloom/formats/events/atis_bin.h"
+#include "spikeloom/formats/events/csv.h"
+#include "spikeloom/formats/events/dat.h"
+#include "spikeloom/formats/events/event_format.h"
+#include "spikeloom/formats/events/event_reader.h"
+#include "spikeloom/formats/events/evt2.h"
+#include "spikeloom/formats/events/evt3.h"
+#include "spikeloom/formats/events/hdf5_spikes.h"
+#include "spikeloom/formats/events/npy.h"
+
+namespace spikeloom::formats {
+namespace {
+
+constexpr std::size_t kReadEvents = std::size_t{1} << 14;
+
+/// A source whose first bytes were looked at and are read again.
+class PeekedSource : public ByteSource {
+ public:
+  explicit PeekedSource(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {
+    std::size_t wanted = kRecordingStartBytes;
+    const std::int64_t size = source_->size();
+    if (size >= 0 && size < static_cast<std::int64_t>(wanted)) wanted = static_cast<std::size_t>(size);
+    start_.resize(wanted);
+    start_.resize(source_->read(start_.data(), wanted));
+  }
+
+  RecordingStart start() const { return {Span<const std::uint8_t>(start_), source_->size()}; }
+
+  const std::string& name() const override { return source_->name(); }
+  std::int64_t position() const override {
+    return source_->position() - static_cast<std::int64_t>(start_.size() - given_);
+  }
+  std::int64_t size() const override { return source_->size(); }
+  std::unique_ptr<ByteSource> reopen() const override { return source_->reopen(); }
+
+  std::size_t read(void* destination, std::size_t size) override {
+    const std::size_t first = std::min(size, start_.size() - given_);
+    if (first > 0) std::memcpy(destination, start_.data() + given_, first);
+    given_ += first;
+    return first + (first < size ? source_->read(static_cast<char*>(destination) + first, size - first) : 0);
+  }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  std::vector<std::uint8_t> start_;
+  std::size_t given_ = 0;
+};
+
+std::string format_keys() {
+  std::string keys;
+  for (const EventFormat& format : event_formats())
+    keys += (keys.empty() ? "" : ", ") + std::string(format.key);
+  return keys;
+}
+
+/// The format asked for, or null for "auto".
+const EventFormat* asked_format(const EventReaderOptions& options) {
+  if (options.width < 0 || options.height < 0) {
+    throw ConfigError(
+        fmt::format("a sensor of {} x {} pixels: neither may be negative", options.width, options.height));
+  }
+  if (options.format == "auto") return nullptr;
+  const EventFormat* format = find_event_format(options.format);
+  if (format == nullptr) {
+    throw ConfigError(
+        fmt::format("event format '{}' is not known; there are auto, {}", options.format, format_keys()));
+  }
+  return format;
+}
+
+std::int64_t recording_number(const std::string& path, const std::string& text) {
+  constexpr std::size_t kMaxDigits = 9;
+  const bool digits = text.size() <= kMaxDigits && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits)
+    throw DataError(fmt::format("{}: recordings of an HDF5 file are numbered: FILE:0, FILE:1, ...", path));
+  return std::stoll(text);
+}
+
+/// The only member of an archive that holds one file.
+std::unique_ptr<ByteSource> open_only_member(const std::string& path) {
+  const std::vector<ArchiveMember> members = list_archive(path);
+  if (members.size() == 1) return open_archive_member(path, members[0].name);
+  if (members.empty()) throw FormatError("an archive without files", path);
+  throw FormatError(fmt::format("an archive of {} files: name one of them, such as '{}:{}'", members.size(),
+                                path, members[0].name),
+                    path);
+}
+
+/// Opens a source; `path` is the file it reads, or empty if it is not a file of its own.
+std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, const std::string& path,
+                                         const EventReaderOptions& options) {
+  const EventFormat* format = asked_format(options);
+  auto peeked = std::make_unique<PeekedSource>(std::move(source));
+  const RecordingStart start = peeked->start();
+  if (start.bytes.empty()) throw FormatError("the file is empty", peeked->name(), 0);
+  if (format == nullptr) format = recognize_event_format(start);
+  if (format == nullptr && !path.empty() && is_archive(start.bytes.data(), start.bytes.size())) {
+    return open_source(open_only_member(path), "", options);
+  }
+  if (format == nullptr) {
+    throw FormatError(
+        fmt::format("is of no event format known by its content; --format chooses one of: {}", format_keys()),
+        peeked->name());
+  }
+  if (format->open_file != nullptr) {
+    if (!path.empty()) return format->open_file(path, options);
+    throw FormatError(fmt::format("{} is read from a file of its own only: unpack it first", format->name),
+                      peeked->name());
+  }
+  return format->open(std::move(peeked), start, options);
+}
+
+}  // namespace
+
+const std::vector<EventFormat>& event_formats() {
+  static const std::vector<EventFormat> formats = {
+      evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(), aedat3_format(),
+      aedat4_format(), hdf5_spikes_format(), npy_format(), npz_format(),
+      // Without a signature, from the most to the least telling content.
+      csv_format(), atis_bin_format(),
+      // Only by name.
+      dat_v1_format(), dat_v2_format(), evt3_expelliarmus_format()};
+  return formats;
+}
+
+const EventFormat* find_event_format(const std::string& key_or_name) {
+  for (const EventFormat& format : event_formats()) {
+    if (key_or_name == format.key || key_or_name == format.name) return &format;
+  }
+  return nullptr;
+}
+
+const EventFormat* recognize_event_format(const RecordingStart& start) {
+  for (const EventFormat& format : event_formats()) {
+    if (format.recognizes(start)) return &format;
+  }
+  return nullptr;
+}
+
+bool never_recognized(const RecordingStart&) { return false; }
+
+std::vector<std::string> event_format_names() {
+  std::vector<std::string> names;
+  for (const EventFormat& format : event_formats()) names.emplace_back(format.key);
+  return names;
+}
+
+std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options) {
+  const auto parts = split_archive_path(path);
+  if (!parts) return open_source(open_file_source(path), path, options);
+  if (is_hdf5_file(parts->archive)) {
+    EventReaderOptions one = options;
+    one.recording = recording_number(path, parts->member);
+    return open_source(open_file_source(parts->archive), parts->archive, one);
+  }
+  return open_source(open_archive_member(parts->archive, parts->member), "", options);
+}
+
+std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
+                                         const EventReaderOptions& options) {
+  return open_source(std::move(source), "", options);
+}
+
+events::EventStream read_events(const std::string& path, const EventReaderOptions& options) {
+  const std::unique_ptr<EventReader> reader = open_events(path, options);
+  events::EventStream stream;
+  std::size_t count = 0;
+  do {
+    // Room grows with what the file has really given.
+    const std::size_t used = stream.events.size();
+    if (stream.events.capacity() < used + kReadEvents) stream.events.reserve(2 * used + kReadEvents);
+    stream.events.resize(used + kReadEvents);
+    count = reader->read(stream.events.data() + used, kReadEvents);
+    stream.events.resize(used + count);
+  } while (count > 0);
+  stream.width = reader->width();
+  stream.height = reader->height();
+  if (stream.width == 0 || stream.height == 0) {
+    for (const events::Event& event : stream.events) {
+      stream.width = std::max(stream.width, event.x + 1);
+      stream.height = std::max(stream.height, event.y + 1);
+    }
+  }
+  return stream;
+}
+
+}  // namespace spikeloom::formats

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "spikeloom/formats/byte_window.h"
+#include "spikeloom/formats/events/event_format.h"
+
+namespace spikeloom::formats {
+
+enum class PropheseeFormat { kNone, kDat, kEvt2, kEvt21, kEvt3 };
+enum class WordOrder { kUnsaid, kLittle, kLegacy, kBig };
+
+/// What the text header of a Prophesee file says: lines "% KEYWORD VALUE", up to "% end" or the first bytes
+/// that are no such line.
+struct PropheseeHeader {
+  PropheseeFormat format = PropheseeFormat::kNone;
+  bool has_lines = false;
+  int dat_version = -1;  ///< of "% Version N", -1 if there is none
+  int width = 0,
+      height = 0;  ///< of "geometry", "format", "Width" and "Height", or of the sensor that is named
+  WordOrder order = WordOrder::kUnsaid;  ///< of "endianness=" in "format"
+};
+
+/// Takes the header off the window. Where a raw file's header does not name the encoding (the oldest ones),
+/// it is told from the words: EVT 2.0 if all are of its types, else EVT 3.0. Throws as ByteWindow.
+PropheseeHeader read_prophesee_header(ByteWindow& window);
+
+/// The same for the first bytes of a file.
+PropheseeHeader peek_prophesee_header(const RecordingStart& start);
+
+}  // namespace spikeloom::formats

@@ -1,0 +1,87 @@
+// Encoders of what other programs load without a reader: npy and csv.
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <iterator>
+#include <string>
+
+#include "spikeloom/formats/events/encoders.h"
+
+namespace spikeloom::formats {
+namespace {
+
+/// A structured array of packed records: int64 t, uint16 x, uint16 y, uint8 p, little-endian.
+class NpyEncoder : public EventEncoder {
+ public:
+  NpyEncoder(int width, int height)
+      : limits_(coordinate_limits(width, height, {1 << 16, 1 << 16}, kFormat)) {}
+
+  std::vector<std::uint8_t> header(std::int64_t num_events) const override {
+    constexpr std::size_t kHeaderBytes = 192;  // a multiple of 64, with room for any number of events
+    constexpr std::size_t kPrefixBytes = 10;
+    std::string text = fmt::format(
+        "{{'descr': [('t', '<i8'), ('x', '<u2'), ('y', '<u2'), ('p', '|u1')], 'fortran_order': False, "
+        "'shape': "
+        "({},), }}",
+        num_events);
+    text.resize(kHeaderBytes - kPrefixBytes - 1, ' ');
+    text += '\n';
+    std::vector<std::uint8_t> bytes{0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
+    bytes.push_back(static_cast<std::uint8_t>(text.size() & 0xff));
+    bytes.push_back(static_cast<std::uint8_t>(text.size() >> 8));
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    return bytes;
+  }
+
+  void encode(const events::Event* events, std::size_t count, std::vector<std::uint8_t>& bytes) override {
+    check_encodable(events, count, limits_, kFormat);
+    for (std::size_t i = 0; i < count; ++i) {
+      put(static_cast<std::uint64_t>(events[i].t_us), 8, bytes);
+      put(events[i].x, 2, bytes);
+      put(events[i].y, 2, bytes);
+      bytes.push_back(events[i].polarity);
+    }
+  }
+
+ private:
+  static void put(std::uint64_t value, int size, std::vector<std::uint8_t>& bytes) {
+    for (int k = 0; k < size; ++k) bytes.push_back(static_cast<std::uint8_t>(value >> 8 * k));
+  }
+
+  static constexpr const char* kFormat = "npy";
+  CoordinateLimits limits_;
+};
+
+class CsvEncoder : public EventEncoder {
+ public:
+  CsvEncoder(int width, int height)
+      : limits_(coordinate_limits(width, height, {1 << 16, 1 << 16}, kFormat)) {}
+
+  std::vector<std::uint8_t> header(std::int64_t) const override {
+    const std::string text = "t,x,y,p\n";
+    return {text.begin(), text.end()};
+  }
+
+  void encode(const events::Event* events, std::size_t count, std::vector<std::uint8_t>& bytes) override {
+    check_encodable(events, count, limits_, kFormat);
+    for (std::size_t i = 0; i < count; ++i) {
+      fmt::format_to(std::back_inserter(bytes), "{},{},{},{}\n", events[i].t_us, events[i].x, events[i].y,
+                     static_cast<int>(events[i].polarity));
+    }
+  }
+
+ private:
+  static constexpr const char* kFormat = "csv";
+  CoordinateLimits limits_;
+};
+
+}  // namespace
+
+std::unique_ptr<EventEncoder> make_npy_encoder(int width, int height) {
+  return std::make_unique<NpyEncoder>(width, height);
+}
+std::unique_ptr<EventEncoder> make_csv_encoder(int width, int height) {
+  return std::make_unique<CsvEncoder>(width, height);
+}
+
+}  // namespace spikeloom::formats

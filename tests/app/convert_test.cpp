@@ -1,0 +1,99 @@
+// spikeloom convert, and info of the recordings it writes.
+#include "tests/app/program.h"
+
+namespace spikeloom::app::testing {
+namespace {
+
+class Convert : public ProgramTest {
+ protected:
+  /// A csv-free way to a recording: ATIS bin, 34 x 34, `count` events.
+  void write_atis(const std::string& name, int count) const {
+    std::string bytes;
+    for (int i = 0; i < count; ++i) {
+      const int t_us = 100 + 70 * i;
+      for (const int byte :
+           {i % 34, i % 29, (i % 3 == 0 ? 128 : 0) | t_us >> 16, t_us >> 8 & 255, t_us & 255}) {
+        bytes += static_cast<char>(byte);
+      }
+    }
+    write(name, bytes);
+  }
+  nlohmann::json info(const std::string& name, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments{"info", name, "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments).json();
+  }
+};
+
+TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
+  write_atis("a.bin", 1000);
+  const auto before = info("a.bin");
+  EXPECT_EQ(before.at("format"), "ATIS bin");
+  EXPECT_EQ(before.at("width"), 34);
+  for (const auto& [name, format] :
+       {std::pair{"b.raw", "EVT 3.0"}, {"b.dat", "DAT"}, {"b.aedat", "AEDAT 2.0"}, {"b.bin", "ATIS bin"}}) {
+    const Outcome outcome = run({"convert", "a.bin", name});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_TRUE(contains(outcome.out, "1,000 events of a.bin (ATIS bin)")) << outcome.out;
+    const auto after = info(name);
+    EXPECT_EQ(after.at("format"), format);
+    for (const char* key : {"events", "on", "off", "t_first_us", "t_last_us"}) {
+      EXPECT_EQ(after.at(key), before.at(key)) << name << " " << key;
+    }
+    EXPECT_EQ(run({"convert", name, std::string(name) + ".bin"}).exit_code, 0);
+    EXPECT_EQ(read(std::string(name) + ".bin"), read("a.bin")) << name << " and back";
+  }
+  const auto json = run({"convert", "a.bin", "text", "--to", "csv", "--json"}).json();
+  EXPECT_EQ(json.at("output_format"), "csv");
+  EXPECT_EQ(json.at("events"), 1000);
+  EXPECT_EQ(read("text").rfind("t,x,y,p\n100,0,0,1\n170,1,1,0\n", 0), 0u);
+}
+
+TEST_F(Convert, NothingIsOverwrittenWithoutForce) {
+  write_atis("a.bin", 100);
+  write("b.raw", "mine");
+  expect_error(run({"convert", "a.bin", "b.raw"}), 2, {"b.raw is there already", "--force"});
+  EXPECT_EQ(read("b.raw"), "mine");
+  EXPECT_EQ(run({"convert", "a.bin", "b.raw", "--force"}).exit_code, 0);
+  EXPECT_EQ(info("b.raw").at("events"), 100);
+  EXPECT_EQ(run({"convert", "a.bin", "a.bin", "--force", "--to", "evt3"}).exit_code, 0) << "onto itself";
+  EXPECT_EQ(info("a.bin").at("format"), "EVT 3.0");
+}
+
+TEST_F(Convert, BadDataLeavesNothingBehind) {
+  write_atis("a.bin", 100);
+  write("cut.bin", read("a.bin").substr(0, 498));
+  expect_error(run({"convert", "cut.bin", "b.raw", "--format", "atis-bin"}), 3, {"cut.bin: byte 495"});
+  EXPECT_FALSE(exists("b.raw"));
+  EXPECT_FALSE(exists("b.raw.part"));
+  write("noise", "no recording at all");
+  expect_error(run({"convert", "noise", "b.raw"}), 3, {"noise", "--format"});
+  expect_error(run({"convert", "absent", "b.raw"}), 3, {"absent"});
+  expect_error(run({"convert", "a.bin", "absent/b.raw"}), 3, {"absent/b.raw"});
+}
+
+TEST_F(Convert, OptionsThatMeanNothingAreUsageErrors) {
+  write_atis("a.bin", 100);
+  expect_error(run({"convert", "a.bin", "b.txt"}), 2, {"b.txt", "--to", "evt3"});
+  expect_error(run({"convert", "a.bin", "b", "--to", "evt4"}), 2, {"'evt4'"});
+  expect_error(run({"convert", "a.bin", "b.raw", "--format", "evt4"}), 2, {"'evt4'"});
+  for (const char* sensor : {"34", "34x", "x34", "0x34", "34x-1", "34x34x2", "99999x2"}) {
+    expect_error(run({"info", "a.bin", "--sensor", sensor}), 2, {"--sensor"});
+  }
+  expect_error(run({"convert", "a.bin"}), 2, {});
+}
+
+TEST_F(Convert, WhatTheFileDoesNotSayCanBeSaid) {
+  write("old", std::string("\x07\0\0\0\x01\x04\x02\0", 8));  // DAT without a header: x = 1, y = 2, on
+  expect_error(run({"info", "old"}), 3, {"old", "--format"});
+  const auto json = info("old", {"--format", "dat-v1", "--sensor", "304x240"});
+  EXPECT_EQ(json.at("format"), "DAT");
+  EXPECT_EQ(json.at("width"), 304);
+  EXPECT_EQ(json.at("height"), 240);
+  EXPECT_EQ(json.at("events"), 1);
+  EXPECT_EQ(json.at("on"), 1);
+  EXPECT_EQ(json.at("t_first_us"), 7);
+}
+
+}  // namespace
+}  // namespace spikeloom::app::testing

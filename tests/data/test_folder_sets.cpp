@@ -1,0 +1,203 @@
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "made_sets.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/data/describe.h"
+#include "spikeloom/data/registry.h"
+#include "spikeloom/data/verify.h"
+
+namespace spikeloom::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Recording i of class c has i + 1 on-events at (c, 5).
+void write_recording(const std::string& folder, int c, int i) {
+  const std::vector<MadeEvent> events(static_cast<std::size_t>(i + 1),
+                                      {100, static_cast<std::uint8_t>(c), 5, 1});
+  write_bytes(folder + "/" + std::string(1, static_cast<char>('a' + c)) + "/r" + std::to_string(i) + ".aedat",
+              aedat2_bytes(events));
+}
+
+void write_classes(const std::string& folder, int classes, int each) {
+  for (int c = 0; c < classes; ++c) {
+    for (int i = 0; i < each; ++i) write_recording(folder, c, i);
+  }
+}
+
+DataSettings settings_for(const std::string& folder) {
+  DataSettings settings;
+  settings.dataset = "folder";
+  settings.folder = folder;
+  return settings;
+}
+
+/// (class, number) of every recording of a part.
+std::set<std::pair<int, int>> members(const Dataset* part) {
+  std::set<std::pair<int, int>> found;
+  for (std::int64_t i = 0; part != nullptr && i < part->size(); ++i) {
+    const auto sample = read_sample(*part, i);
+    const int label = part->label(i);
+    found.emplace(label, static_cast<int>(sample[static_cast<std::size_t>((5 * 128 + label) * 2 + 1)]) - 1);
+  }
+  return found;
+}
+
+TEST(Folder, ClassesAreItsSubFolders) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 3, 20);
+  write_bytes(folder / "mine/.hidden/x", {1});
+  write_bytes(folder / "mine/a/.DS_Store", {1});
+  write_bytes(folder / "mine/readme.txt", {1});
+  for (const std::string& named : {folder / "mine", std::string("mine")}) {
+    DataSettings settings = settings_for(named);
+    settings.validation_samples = 6;
+    const DataSplits splits = open_dataset(settings, 1, folder.path().string());
+    EXPECT_EQ(splits.train->class_names(), (std::vector<std::string>{"a", "b", "c"}));
+    EXPECT_EQ(splits.train->shape().width, 128);
+    const auto train = members(splits.train.get()), validation = members(splits.validation.get()),
+               test = members(splits.require_test().get());
+    EXPECT_EQ(validation.size(), 6u);
+    EXPECT_EQ(train.size() + validation.size() + test.size(), 60u);
+    std::set<std::pair<int, int>> all = train;
+    all.insert(validation.begin(), validation.end());
+    all.insert(test.begin(), test.end());
+    EXPECT_EQ(all.size(), 60u) << "the parts are disjoint";
+    EXPECT_GT(test.size(), 4u);
+    EXPECT_LT(test.size(), 24u);
+  }
+}
+
+TEST(Folder, MoreRecordingsMoveNoOtherBetweenTheParts) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 2, 20);
+  const auto before = members(open_dataset(settings_for(folder / "mine"), 1, "").require_test().get());
+  write_classes(folder / "mine", 3, 30);
+  const auto after = members(open_dataset(settings_for(folder / "mine"), 1, "").require_test().get());
+  for (const auto& recording : before) EXPECT_EQ(after.count(recording), 1u);
+  for (const auto& recording : after) {
+    if (recording.first < 2 && recording.second < 20) {
+      EXPECT_EQ(before.count(recording), 1u);
+    }
+  }
+}
+
+TEST(Folder, TheNameDecidesByItsPublishedRule) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 2, 40);
+  const auto test = members(open_dataset(settings_for(folder / "mine"), 1, "").require_test().get());
+  // printf a/r0.aedat | md5sum, the first 8 digits as a number, divisible by 5: made with md5sum and awk.
+  const std::set<int> of_a = {3, 10, 12, 24, 32};
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(test.count({0, i}), of_a.count(i)) << i;
+}
+
+TEST(Folder, EachRecordingIsTestedInOneFold) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 3, 11);
+  DataSettings settings = settings_for(folder / "mine");
+  settings.split = "folds";
+  settings.folds = 4;
+  std::map<std::pair<int, int>, int> tested;
+  for (settings.fold = 0; settings.fold < 4; ++settings.fold) {
+    const DataSplits splits = open_dataset(settings, 1, "");
+    const auto test = members(splits.require_test().get()), train = members(splits.train.get());
+    EXPECT_EQ(test.size() + train.size(), 33u);
+    EXPECT_GE(test.size(), 8u);
+    EXPECT_LE(test.size(), 9u);
+    std::map<int, int> per_class;
+    for (const auto& recording : test) {
+      ++tested[recording];
+      ++per_class[recording.first];
+      EXPECT_EQ(train.count(recording), 0u);
+    }
+    for (const auto& [label, count] : per_class) EXPECT_TRUE(count == 2 || count == 3) << label;
+  }
+  EXPECT_EQ(tested.size(), 33u);
+  for (const auto& [recording, times] : tested) EXPECT_EQ(times, 1);
+  settings.fold = 1;
+  const auto one = members(open_dataset(settings, 1, "").test.get());
+  EXPECT_EQ(one, members(open_dataset(settings, 1, "").test.get()));
+  settings.split_seed = 2;
+  EXPECT_NE(one, members(open_dataset(settings, 1, "").test.get()));
+  settings.fold = 4;
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { open_dataset(settings, 1, ""); }), "data.fold"));
+}
+
+TEST(Folder, TrainAndTestFoldersAreTheParts) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine/train", 2, 6);
+  write_classes(folder / "mine/test", 2, 3);
+  const DataSplits splits = open_dataset(settings_for(folder / "mine"), 1, "");
+  EXPECT_EQ(splits.train->size(), 12);
+  EXPECT_EQ(splits.require_test()->size(), 6);
+  write_recording(folder / "mine/test", 2, 0);
+  EXPECT_TRUE(
+      contains(message_of<DataError>([&] { open_dataset(settings_for(folder / "mine"), 1, ""); }), "'c'"));
+}
+
+TEST(Folder, MistakesAreSaid) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 1, 3);
+  EXPECT_TRUE(
+      contains(message_of<ConfigError>([&] { open_dataset(settings_for(""), 1, ""); }), "data.folder"));
+  EXPECT_TRUE(contains(message_of<DataError>([&] { open_dataset(settings_for(folder / "mine"), 1, ""); }),
+                       "two classes"));
+  EXPECT_TRUE(contains(message_of<DataError>([&] { open_dataset(settings_for(folder / "absent"), 1, ""); }),
+                       folder / "absent"));
+  write_classes(folder / "mine", 2, 3);
+  DataSettings settings = settings_for(folder / "mine");
+  settings.split = "paper";
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { open_dataset(settings, 1, ""); }), "folds"));
+  settings.split = "default";
+  settings.sensor_width = settings.sensor_height = 4;
+  const DataSplits splits = open_dataset(settings, 1, "");
+  EXPECT_TRUE(contains(message_of<FormatError>([&] { read_sample(*splits.train, 0); }), ".aedat"));
+  write_bytes(folder / "mine/a/r0.aedat", {1, 2, 3});
+  EXPECT_ANY_THROW(open_dataset(settings_for(folder / "mine"), 1, ""))
+      << "the first says how large the sensor is";
+}
+
+TEST(Folder, IsDescribedByWhatIsInIt) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 3, 2);
+  DataSettings settings = settings_for(folder / "mine");
+  settings.downsample = 2;
+  EXPECT_EQ(nominal_num_classes(settings), 3);
+  const SampleShape shape = nominal_sample_shape(settings, 7);
+  EXPECT_EQ(shape.width, 64);
+  EXPECT_EQ(shape.num_steps, 7);
+  EXPECT_EQ(locate_dataset("folder", folder.path().string()), "") << "not found by chance";
+}
+
+TEST(NCaltech101, SplitsByNumber) {
+  const TemporaryFolder folder;
+  for (const char* name : {"accordion", "yin_yang"}) {
+    for (int n = 1; n <= 20; ++n) {
+      char file[32];
+      std::snprintf(file, sizeof(file), "/image_%04d.bin", n);
+      write_bytes(folder / ("n-caltech101/Caltech101/" + std::string(name) + file),
+                  atis_bytes({{500, static_cast<std::uint8_t>(n), 170, 1}}));
+    }
+  }
+  DataSettings settings;
+  settings.dataset = "n-caltech101";
+  const DataSplits splits = open_dataset(settings, 1, folder.path().string());
+  EXPECT_EQ(splits.train->size(), 32);
+  EXPECT_EQ(splits.require_test()->size(), 8);
+  EXPECT_EQ(splits.train->shape().width, 240);
+  EXPECT_EQ(splits.train->shape().height, 180);
+  EXPECT_EQ(splits.train->class_names().size(), 101u);
+  EXPECT_EQ(splits.test->label(0), 4);
+  EXPECT_EQ(splits.test->label(1), 100);
+  EXPECT_EQ(read_sample(*splits.test, 0)[static_cast<std::size_t>((170 * 240 + 5) * 2 + 1)], 1.0f);
+  EXPECT_TRUE(contains(splits.description, "40 of 8,709")) << splits.description;
+  const VerifyReport quick = verify_dataset("n-caltech101", folder.path().string(), VerifyDepth::kQuick);
+  EXPECT_EQ(quick.counts[0].found, 40);
+  EXPECT_FALSE(quick.complete);
+}
+
+}  // namespace
+}  // namespace spikeloom::data
