@@ -13,6 +13,7 @@
 #include "spikeloom/base/threads.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/registry.h"
+#include "spikeloom/formats/archive.h"
 #include "spikeloom/formats/detect.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/model_info.h"
@@ -165,6 +166,7 @@ int run_info(const InfoOptions& options) {
   if (what.empty()) return info_environment(options.json);
   std::error_code ignored;
   if (fs::is_directory(what, ignored)) return info_model(train::find_model(what), options.json);
+  if (formats::split_archive_path(what)) return info_data_file(what, options.recording, options.json);
   const bool is_file = fs::exists(what, ignored);
   if (is_file && fs::path(what).extension() != ".toml") {
     const bool model =

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/archive.h"
 #include "spikeloom/formats/cifar10.h"
 #include "spikeloom/formats/detect.h"
 #include "spikeloom/formats/events/event_reader.h"
@@ -47,6 +48,7 @@ void describe(formats::EventReader& reader, ordered_json& json) {
 ordered_json describe_recording(const std::string& path, const formats::EventReaderOptions& options) {
   const auto reader = formats::open_events(path, options);
   ordered_json json = {{"file", path}, {"format", reader->format()}};
+  if (reader->num_recordings() != 1) json["recordings"] = reader->num_recordings();
   describe(*reader, json);
   return json;
 }
@@ -68,10 +70,15 @@ void describe(const formats::SafetensorsFile& file, ordered_json& json) {
   }
 }
 
+bool is_archive(const std::string& path) {
+  std::uint8_t start[512];
+  return formats::is_archive(start, formats::open_file_source(path)->read(start, sizeof(start)));
+}
+
 }  // namespace
 
 ordered_json describe_data_file(const std::string& path, const formats::EventReaderOptions& options) {
-  if (options.format != "auto") return describe_recording(path, options);
+  if (options.format != "auto" || formats::split_archive_path(path)) return describe_recording(path, options);
   const formats::FileKind kind = formats::detect_file(path);
   ordered_json json = {{"file", path}, {"format", formats::file_kind_name(kind)}};
   switch (kind) {
@@ -87,6 +94,7 @@ ordered_json describe_data_file(const std::string& path, const formats::EventRea
       describe(formats::SafetensorsFile::open(path), json);
       break;
     case formats::FileKind::kUnknown:
+      if (is_archive(path)) return describe_recording(path, options);
       throw FormatError(
           "is of no format known here: an event recording, IDX (.gz), CIFAR-10 binary, safetensors, or a "
           "recipe "

@@ -64,6 +64,9 @@ TEST(Aedat3, DamageIsNamedAtItsByteAfterTheEventsBeforeIt) {
   EXPECT_EQ(refused(19, 0x80), 16);
   EXPECT_EQ(refused(20, 4), 20) << "more events than room for them";
   EXPECT_EQ(refused(24, 4), 24);
+  Bytes negative = aedat3_packet(kEvents);
+  negative[28 + 8 + 7] = 0x80;
+  EXPECT_EQ(decode(header + negative).error_offset, begin + 28 + 8 + 4) << "a timestamp below 0";
   Bytes outside = aedat3_packet(kEvents);
   outside[28 + 8 + 3] = 0xff;
   const Decoded decoded = decode(header + outside);

@@ -217,6 +217,14 @@ TEST_F(Hdf5, SizesThatAreNotStoredAndOtherFilesAreRefused) {
     H5Lcreate_external(target.c_str(), "/", file.id(), "events", H5P_DEFAULT, H5P_DEFAULT);
   }
   EXPECT_THROW(read_events(path_), FormatError) << "a link to another file";
+  make_columns("events/");
+  {
+    const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Lmove(file, "events", file, "moved", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/moved", file, "events", H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(file);
+  }
+  EXPECT_THROW(read_events(path_), FormatError) << "a link by name";
   folder_.write(testing::Bytes(24, 1), "raw");
   {
     Maker file(path_);
