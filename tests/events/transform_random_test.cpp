@@ -123,6 +123,19 @@ TEST(RandomTransforms, EveryEventIsAsLikelyToBeDropped) {
   for (const int count : kept) EXPECT_NEAR(count, 2800, 6 * std::sqrt(4000 * 0.7 * 0.3));
 }
 
+TEST(RandomTransforms, TheIntervalReachesEveryPlace) {
+  std::set<std::vector<Event>> left;
+  for (std::uint64_t round = 0; round < 100; ++round) {
+    EventStream stream{1, 1, {}};
+    for (int i = 0; i < 5; ++i) stream.events.push_back({100 + i, 0, 0, 0});
+    RandomStream random = stream_number(round);
+    drop_interval(stream, 0.5, random);  // 2 of 4 us, from 100, 101 or 102 on
+    ASSERT_EQ(stream.events.size(), 3u);
+    left.insert(stream.events);
+  }
+  EXPECT_EQ(left.size(), 3u);
+}
+
 TEST(RandomTransforms, TheBoxReachesEveryPlace) {
   std::set<std::pair<int, int>> corners;
   for (std::uint64_t round = 0; round < 400; ++round) {

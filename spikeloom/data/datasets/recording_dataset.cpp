@@ -59,9 +59,36 @@ events::Binning::Slicing to_binning(Slicing slicing) {
       return events::Binning::kEqualTime;
     case Slicing::kEqualCount:
       return events::Binning::kEqualCount;
+    case Slicing::kCount:
+      return events::Binning::kCount;
   }
   throw ConfigError(fmt::format("slicing {} does not exist", static_cast<int>(slicing)), "", 0,
                     "data.slicing");
+}
+
+/// The recording as it is to be binned.
+void transform(const events::TransformChain& transforms, const AugmentKey* augment, std::int64_t index,
+               const std::string& path, events::EventStream& stream) {
+  const events::TransformKey key{augment != nullptr ? augment->seed : 0, index,
+                                 augment != nullptr ? augment->epoch : 0};
+  try {
+    transforms.apply(stream, augment != nullptr ? &key : nullptr);
+  } catch (const DataError& error) {
+    throw DataError(path + ": " + error.what());  // a time that does not fit: the file is to be named
+  }
+}
+
+/// Reads the transforms and puts the size behind them in place of the sensor's.
+void set_transforms(const std::vector<std::string>& texts, RecordingFormat& format) {
+  try {
+    format.transforms = events::TransformChain(texts);
+    const events::SensorSize size =
+        format.transforms.output_size({format.sensor_width, format.sensor_height});
+    format.sensor_width = size.width;
+    format.sensor_height = size.height;
+  } catch (const Error& error) {
+    throw ConfigError(error.what(), "", 0, "data.transforms");
+  }
 }
 
 /// The number in a file name, or -1 if it is not the name of a recording.
@@ -109,6 +136,17 @@ int RecordingDataset::label(std::int64_t index) const {
   return recordings_[static_cast<std::size_t>(index)].label;
 }
 
+void RecordingDataset::bin(std::int64_t index, const AugmentKey* augment, std::uint8_t* counts) const {
+  const std::string& path = recordings_[static_cast<std::size_t>(index)].path;
+  try {
+    events::EventStream stream = format_.reader(path);
+    transform(format_.transforms, augment, index, path, stream);
+    events::bin_events(stream, format_.binning, counts);
+  } catch (const ShapeError& error) {
+    throw FormatError(error.what(), path);  // an event outside the sensor: the file is to be named
+  }
+}
+
 const std::uint8_t* RecordingDataset::frames(std::int64_t index, std::vector<std::uint8_t>& scratch) const {
   const auto slot = static_cast<std::size_t>(index);
   const auto bytes = static_cast<std::size_t>(shape_.sample_size());
@@ -116,12 +154,7 @@ const std::uint8_t* RecordingDataset::frames(std::int64_t index, std::vector<std
   if (cached != nullptr && cache_state_[slot].load(std::memory_order_acquire) == kFilled) return cached;
 
   scratch.resize(bytes);
-  const std::string& path = recordings_[slot].path;
-  try {
-    events::bin_events(format_.reader(path), format_.binning, scratch.data());
-  } catch (const ShapeError& error) {
-    throw FormatError(error.what(), path);  // an event outside the sensor: the file is to be named
-  }
+  bin(index, nullptr, scratch.data());
   std::uint8_t empty = kEmpty;
   if (cached != nullptr && cache_state_[slot].compare_exchange_strong(empty, kFilling)) {
     std::copy(scratch.begin(), scratch.end(), cached);
@@ -133,7 +166,14 @@ const std::uint8_t* RecordingDataset::frames(std::int64_t index, std::vector<std
 void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float* sample) const {
   check_index(index);
   thread_local std::vector<std::uint8_t> scratch;
-  const std::uint8_t* binned = frames(index, scratch);
+  const std::uint8_t* binned = nullptr;
+  if (augment != nullptr && format_.transforms.has_random()) {
+    scratch.resize(static_cast<std::size_t>(shape_.sample_size()));
+    bin(index, augment, scratch.data());
+    binned = scratch.data();
+  } else {
+    binned = frames(index, scratch);
+  }
   const Move move = augment != nullptr ? draw_move(format_, *augment, index) : Move{};
   if (move.is_none()) {
     std::copy(binned, binned + shape_.sample_size(), sample);
@@ -144,6 +184,11 @@ void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float
 
 RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& settings, int num_steps,
                                  RecordingReader reader, int sensor_width, int sensor_height) {
+  RecordingFormat format;
+  format.reader = reader;
+  format.sensor_width = sensor_width;
+  format.sensor_height = sensor_height;
+  set_transforms(settings.transforms, format);
   const auto refuse = [](const std::string& message, const char* key) {
     throw ConfigError(message, "", 0, key);
   };
@@ -152,11 +197,26 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
   if (settings.window_us < 1) {
     refuse(fmt::format("must be at least 1 microsecond, not {}", settings.window_us), "data.window_us");
   }
-  if (settings.downsample < 1 || settings.downsample > std::min(sensor_width, sensor_height)) {
-    refuse(
-        fmt::format("{} has {} x {} pixels: the factor must be between 1 and {}, not {}", info.name,
-                    sensor_width, sensor_height, std::min(sensor_width, sensor_height), settings.downsample),
-        "data.downsample");
+  const int sensor_side = std::min(format.sensor_width, format.sensor_height);
+  if (settings.downsample < 1 || settings.downsample > sensor_side) {
+    refuse(fmt::format("{} has {} x {} pixels{}: the factor must be between 1 and {}, not {}", info.name,
+                       format.sensor_width, format.sensor_height,
+                       format.transforms.empty() ? "" : " behind its transforms", sensor_side,
+                       settings.downsample),
+           "data.downsample");
+  }
+  if (settings.overlap_us < 0 || settings.overlap_us >= settings.window_us) {
+    refuse(fmt::format("must be at least 0 and below data.window_us = {}, not {}", settings.window_us,
+                       settings.overlap_us),
+           "data.overlap_us");
+  }
+  if (settings.events_per_step < 1) {
+    refuse(fmt::format("must be at least 1, not {}", settings.events_per_step), "data.events_per_step");
+  }
+  if (settings.overlap_events < 0 || settings.overlap_events >= settings.events_per_step) {
+    refuse(fmt::format("must be at least 0 and below data.events_per_step = {}, not {}",
+                       settings.events_per_step, settings.overlap_events),
+           "data.overlap_events");
   }
   if (settings.standardize) {
     refuse(fmt::format("{} holds recordings: event counts are not standardised; remove it", info.name),
@@ -166,19 +226,18 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
     refuse(fmt::format("{} holds recordings, which are not cropped; use max_shift", info.name),
            "data.crop_padding");
   }
-  RecordingFormat format;
-  format.reader = reader;
-  format.sensor_width = sensor_width;
-  format.sensor_height = sensor_height;
   format.binning.num_steps = num_steps;
   format.binning.slicing = to_binning(settings.slicing);
   format.binning.window_us = settings.window_us;
+  format.binning.overlap_us = settings.overlap_us;
+  format.binning.events_per_step = settings.events_per_step;
+  format.binning.overlap_events = settings.overlap_events;
   format.binning.binary = settings.binary_bins;
   format.binning.downsample = settings.downsample;
   format.binning.stride_downsampling = settings.downsampling == Downsampling::kStride;
   format.max_shift = settings.max_shift;
   format.horizontal_flip = settings.horizontal_flip;
-  const int smaller_side = events::binned_width(std::min(sensor_width, sensor_height), format.binning);
+  const int smaller_side = events::binned_width(sensor_side, format.binning);
   if (settings.max_shift >= smaller_side) {
     refuse(fmt::format("a shift of up to {} pixels empties frames of {} pixels", settings.max_shift,
                        smaller_side),

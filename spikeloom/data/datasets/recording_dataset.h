@@ -11,6 +11,7 @@
 #include "spikeloom/data/settings.h"
 #include "spikeloom/data/splits.h"
 #include "spikeloom/events/binning.h"
+#include "spikeloom/events/transforms/chain.h"
 
 namespace spikeloom::data {
 
@@ -26,7 +27,8 @@ using RecordingReader = events::EventStream (*)(const std::string& path);
 /// How recordings become samples.
 struct RecordingFormat {
   RecordingReader reader = nullptr;
-  int sensor_width = 0, sensor_height = 0;
+  int sensor_width = 0, sensor_height = 0;  ///< behind the transforms
+  events::TransformChain transforms;
   events::Binning binning;
   int max_shift = 0;
   bool horizontal_flip = false;
@@ -39,7 +41,8 @@ constexpr std::int64_t kFrameCacheBytes = std::int64_t{1} << 30;
 /// Recordings that are read and binned when they are asked for. A sample is [num_steps, height, width, 2]
 /// counts. Random numbers of a sample: shift right, then down (each below 2 * max_shift + 1, minus
 /// max_shift), then the mirror (uniform() < 1/2); those that are switched off are not drawn. The frames are
-/// shifted, then mirrored; what moves in from outside is zero.
+/// shifted, then mirrored; what moves in from outside is zero. Before all that the events are transformed;
+/// where the transforms have random ones, augmented samples are read from their files each time.
 class RecordingDataset : public Dataset {
  public:
   RecordingDataset(const DatasetInfo& info, std::vector<Recording> recordings, const RecordingFormat& format,
@@ -54,6 +57,8 @@ class RecordingDataset : public Dataset {
 
  private:
   void check_index(std::int64_t index) const;
+  /// Reads a recording, transforms it (augment null: without what is random) and bins it.
+  void bin(std::int64_t index, const AugmentKey* augment, std::uint8_t* counts) const;
   /// The binned frames: in the cache, or in `scratch`.
   const std::uint8_t* frames(std::int64_t index, std::vector<std::uint8_t>& scratch) const;
 
