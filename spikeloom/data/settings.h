@@ -2,6 +2,7 @@
 // The [data] table of a recipe as a struct: which set, which samples, how they are prepared.
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace spikeloom::data {
 
@@ -11,6 +12,7 @@ enum class Slicing {
             ///< paper)
   kEqualTime,   ///< num_steps slices of equal duration over the whole recording
   kEqualCount,  ///< num_steps slices of equal event count
+  kCount,       ///< events_per_step events each; what lies behind num_steps of them is not used
 };
 
 /// How a sensor is reduced by a whole factor.
@@ -20,8 +22,8 @@ enum class Downsampling {
 };
 
 /// A setting that does not apply to the set (crop_padding to recordings, max_shift to still images) is
-/// refused unless it has its default; window_us, slicing, binary_bins, downsample and downsampling are not
-/// looked at for still images.
+/// refused unless it has its default; window_us, overlap_us, slicing, events_per_step, overlap_events,
+/// binary_bins, downsample and downsampling are not looked at for still images.
 struct DataSettings {
   /// Registered name (registry.h): "mnist", "n-mnist", "folder", ...
   std::string dataset = "fashion-mnist";
@@ -55,10 +57,16 @@ struct DataSettings {
   /// Size of the sensor in pixels, for the set "folder"; 0: what its first recording says.
   int sensor_width = 0, sensor_height = 0;
   std::int64_t window_us = 5000;  ///< > 0, microseconds, for Slicing::kWindow
+  std::int64_t overlap_us = 0;    ///< 0 .. window_us - 1: how much of a window the next one has too
   Slicing slicing = Slicing::kWindow;
+  std::int64_t events_per_step = 1000;  ///< > 0, for Slicing::kCount
+  std::int64_t overlap_events = 0;      ///< 0 .. events_per_step - 1, for Slicing::kCount
   bool binary_bins = false;  ///< false: event counts (at most 255); true: 1 where there was any event
   int downsample = 1;        ///< whole factor, 3 makes 128x128 into 42x42
   Downsampling downsampling = Downsampling::kPool;
+  /// Transforms of the events, in this order, before they are binned: texts of events::parse_transform(). The
+  /// random ones act in training only.
+  std::vector<std::string> transforms;
   int max_shift = 0;  ///< random whole-recording shift by up to so many output pixels (training only)
 };
 

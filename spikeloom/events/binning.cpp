@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/events/sensor.h"
 
 namespace spikeloom::events {
 namespace {
@@ -20,30 +21,36 @@ void require_positive(const char* key, std::int64_t value) {
   if (value < 1) throw ConfigError(fmt::format("must be at least 1, is {}", value), "", 0, key);
 }
 
-/// Earliest and latest time of the recording; refuses events outside the sensor.
+/// Earliest and latest time of the recording.
 struct TimeRange {
   std::int64_t first_us = 0;
   std::int64_t last_us = 0;
 };
 
-[[noreturn]] void refuse_event(const EventStream& stream, std::size_t index) {
-  const Event& event = stream.events[index];
-  throw ShapeError(
-      fmt::format("event {} is at x = {}, y = {} with polarity {}, outside the sensor of {} x {} pixels and "
-                  "2 polarities; "
-                  "give the size of the sensor that recorded it",
-                  index, event.x, event.y, event.polarity, stream.width, stream.height));
-}
-
-TimeRange check_events(const EventStream& stream) {
+TimeRange time_range(const EventStream& stream) {
   TimeRange range{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()};
-  for (std::size_t i = 0; i < stream.events.size(); ++i) {
-    const Event& event = stream.events[i];
-    if (event.x >= stream.width || event.y >= stream.height || event.polarity > 1) refuse_event(stream, i);
+  for (const Event& event : stream.events) {
     range.first_us = std::min(range.first_us, event.t_us);
     range.last_us = std::max(range.last_us, event.t_us);
   }
   return range;
+}
+
+void check_slicing(const Binning& binning) {
+  require_positive("num_steps", binning.num_steps);
+  const auto check_overlap = [](const char* key, std::int64_t overlap, std::int64_t whole) {
+    if (overlap >= 0 && overlap < whole) return;
+    throw ConfigError(fmt::format("must be at least 0 and below the {} of a step, is {}", whole, overlap), "",
+                      0, key);
+  };
+  if (binning.slicing == Binning::kWindow) {
+    require_positive("window_us", binning.window_us);
+    check_overlap("overlap_us", binning.overlap_us, binning.window_us);
+  }
+  if (binning.slicing == Binning::kCount) {
+    require_positive("events_per_step", binning.events_per_step);
+    check_overlap("overlap_events", binning.overlap_events, binning.events_per_step);
+  }
 }
 
 /// offsets[i] = place of sensor column (or row) i in a frame, in bytes, or kDropped. One table lookup an
@@ -86,6 +93,23 @@ std::vector<std::uint64_t> step_bounds(const Binning& binning, const TimeRange& 
   for (std::uint64_t k = 0; k <= num_steps; ++k) bounds[k] = k * quotient + k * remainder / num_steps;
   return bounds;
 }
+
+/// Steps of equal length that overlap: step k holds the positions (times or numbers of events) from
+/// k * (length - overlap) on, below that plus length.
+struct OverlappingSteps {
+  std::uint64_t length = 0, stride = 0, count = 0;
+
+  OverlappingSteps(std::int64_t step_length, std::int64_t overlap, int num_steps)
+      : length(static_cast<std::uint64_t>(step_length)),
+        stride(static_cast<std::uint64_t>(step_length - overlap)),
+        count(static_cast<std::uint64_t>(num_steps)) {}
+
+  /// The steps [begin, end) that hold a position.
+  std::uint64_t begin(std::uint64_t position) const {
+    return position < length ? 0 : std::min((position - length) / stride + 1, count);
+  }
+  std::uint64_t end(std::uint64_t position) const { return std::min(position / stride, count - 1) + 1; }
+};
 
 /// Finds the step of a time; fast while times ascend.
 class StepFinder {
@@ -132,12 +156,11 @@ int binned_width(int width, const Binning& binning) {
 }
 
 void bin_events(const EventStream& stream, const Binning& binning, std::uint8_t* frames) {
-  require_positive("num_steps", binning.num_steps);
-  if (binning.slicing == Binning::kWindow) require_positive("window_us", binning.window_us);
+  check_slicing(binning);
   const auto num_steps = static_cast<std::size_t>(binning.num_steps);
   const std::size_t output_width = static_cast<std::size_t>(binned_width(stream.width, binning));
   const std::size_t output_height = static_cast<std::size_t>(binned_width(stream.height, binning));
-  const TimeRange range = check_events(stream);
+  check_inside(stream);
 
   FrameWriter writer;
   writer.frame_size = output_height * output_width * 2;
@@ -156,6 +179,19 @@ void bin_events(const EventStream& stream, const Binning& binning, std::uint8_t*
     for (std::size_t step = 0; step < num_steps; ++step) {
       const std::size_t end = count / num_steps * (step + 1) + count % num_steps * (step + 1) / num_steps;
       for (; begin < end; ++begin) writer.add(stream.events[begin], step);
+    }
+    return;
+  }
+  const TimeRange range = time_range(stream);
+  if (binning.slicing == Binning::kCount || (binning.slicing == Binning::kWindow && binning.overlap_us > 0)) {
+    const bool by_count = binning.slicing == Binning::kCount;
+    const OverlappingSteps steps(by_count ? binning.events_per_step : binning.window_us,
+                                 by_count ? binning.overlap_events : binning.overlap_us, binning.num_steps);
+    for (std::size_t i = 0; i < stream.events.size(); ++i) {
+      const std::uint64_t position = by_count ? i : elapsed(stream.events[i].t_us, range.first_us);
+      for (std::uint64_t step = steps.begin(position); step < steps.end(position); ++step) {
+        writer.add(stream.events[i], static_cast<std::size_t>(step));
+      }
     }
     return;
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "spikeloom/config/toml.h"
+#include "spikeloom/events/transforms/transform.h"
 #include "spikeloom/model/structure.h"
 
 namespace spikeloom::train {
@@ -33,6 +34,7 @@ class Reader {
 
   void section(const char* name) { table_ = root_.table(name); }
   void text(const char* key, std::string& value) { value = table_.get_string(key, value); }
+  void texts(const char* key, std::vector<std::string>& value) { value = table_.get_strings(key, value); }
   void flag(const char* key, bool& value) { value = table_.get_bool(key, value); }
   void number(const char* key, double& value, const Range& range) {
     value = table_.get_double(key, value, range);
@@ -59,6 +61,11 @@ class Writer {
     section_ = &std::get<config::Entries>(root_.back().node.value);
   }
   void text(const char* key, const std::string& value) { add(key, value); }
+  void texts(const char* key, const std::vector<std::string>& value) {
+    config::List list;
+    for (const std::string& text : value) list.push_back({text, {}});
+    add(key, std::move(list));
+  }
   void flag(const char* key, bool value) { add(key, value); }
   void number(const char* key, double value, const Range&) { add(key, value); }
   template <class Integer>
@@ -101,14 +108,19 @@ void visit_data(Visitor& visitor, data::DataSettings& data) {
   visitor.integer("crop_padding", data.crop_padding, 0, 4096);
   visitor.flag("horizontal_flip", data.horizontal_flip);
   visitor.integer("window_us", data.window_us, 1, kMaxInt64);
+  visitor.integer("overlap_us", data.overlap_us, 0, kMaxInt64);
   visitor.choice("slicing", data.slicing,
                  {{"window", data::Slicing::kWindow},
                   {"equal-time", data::Slicing::kEqualTime},
-                  {"equal-count", data::Slicing::kEqualCount}});
+                  {"equal-count", data::Slicing::kEqualCount},
+                  {"count", data::Slicing::kCount}});
+  visitor.integer("events_per_step", data.events_per_step, 1, kMaxInt64);
+  visitor.integer("overlap_events", data.overlap_events, 0, kMaxInt64);
   visitor.flag("binary_bins", data.binary_bins);
   visitor.integer("downsample", data.downsample, 1, 4096);
   visitor.choice("downsampling", data.downsampling,
                  {{"pool", data::Downsampling::kPool}, {"stride", data::Downsampling::kStride}});
+  visitor.texts("transforms", data.transforms);
   visitor.integer("max_shift", data.max_shift, 0, 4096);
 }
 
@@ -272,6 +284,24 @@ void check_structure(const config::Table& network, const std::string& structure)
   }
 }
 
+void check_data(const config::Table& table, const data::DataSettings& data) {
+  if (data.dataset.empty()) throw table.error("dataset", "is empty; name a data set");
+  if (data.overlap_us >= data.window_us) {
+    throw table.error("overlap_us", "must be below window_us = " + std::to_string(data.window_us));
+  }
+  if (data.overlap_events >= data.events_per_step) {
+    throw table.error("overlap_events",
+                      "must be below events_per_step = " + std::to_string(data.events_per_step));
+  }
+  for (const std::string& text : data.transforms) {
+    try {
+      events::parse_transform(text);
+    } catch (const ConfigError& error) {
+      throw table.error("transforms", error.what());
+    }
+  }
+}
+
 void check_together(config::Table& root, const Recipe& recipe) {
   const model::NetworkSettings& network = recipe.network;
   if (network.kind == model::NetworkKind::kAnn) {
@@ -286,7 +316,7 @@ void check_together(config::Table& root, const Recipe& recipe) {
       }
     }
   }
-  if (recipe.data.dataset.empty()) throw root.table("data").error("dataset", "is empty; name a data set");
+  check_data(root.table("data"), recipe.data);
   if (recipe.schedule.warmup_epochs > recipe.training.epochs) {
     throw root.table("schedule")
         .error("warmup_epochs", "exceeds training.epochs = " + std::to_string(recipe.training.epochs));

@@ -122,6 +122,12 @@ DataSplits open_images(const Source& source, const DataSettings& settings, Image
         fmt::format("{} holds still images, which are not shifted; use crop_padding", info.name), "", 0,
         "data.max_shift");
   }
+  if (!settings.transforms.empty()) {
+    throw ConfigError(
+        fmt::format("{} holds still images: transforms are for the events of recordings; remove them",
+                    info.name),
+        "", 0, "data.transforms");
+  }
   if (settings.crop_padding > training.height || settings.crop_padding > training.width) {
     throw ConfigError(fmt::format("a padding of {} pixels exceeds the {} x {} image", settings.crop_padding,
                                   training.height, training.width),

@@ -75,9 +75,36 @@ events::Binning::Slicing to_binning(Slicing slicing) {
       return events::Binning::kEqualTime;
     case Slicing::kEqualCount:
       return events::Binning::kEqualCount;
+    case Slicing::kCount:
+      return events::Binning::kCount;
   }
   throw ConfigError(fmt::format("slicing {} does not exist", static_cast<int>(slicing)), "", 0,
                     "data.slicing");
+}
+
+/// The recording as it is to be binned.
+void transform(const events::TransformChain& transforms, const AugmentKey* augment, std::int64_t index,
+               const std::string& path, events::EventStream& stream) {
+  const events::TransformKey key{augment != nullptr ? augment->seed : 0, index,
+                                 augment != nullptr ? augment->epoch : 0};
+  try {
+    transforms.apply(stream, augment != nullptr ? &key : nullptr);
+  } catch (const DataError& error) {
+    throw DataError(path + ": " + error.what());  // a time that does not fit: the file is to be named
+  }
+}
+
+/// Reads the transforms and puts the size behind them in place of the sensor's.
+void set_transforms(const std::vector<std::string>& texts, RecordingFormat& format) {
+  try {
+    format.transforms = events::TransformChain(texts);
+    const events::SensorSize size =
+        format.transforms.output_size({format.sensor_width, format.sensor_height});
+    format.sensor_width = size.width;
+    format.sensor_height = size.height;
+  } catch (const Error& error) {
+    throw ConfigError(error.what(), "", 0, "data.transforms");
+  }
 }
 
 /// The number in a file name, or -1 if it is not the name of a recording.
@@ -129,10 +156,11 @@ int RecordingDataset::label(std::int64_t index) const {
   return recordings_[static_cast<std::size_t>(index)].label;
 }
 
-void RecordingDataset::bin(std::size_t index, std::uint8_t* counts) const {
+void RecordingDataset::bin(std::size_t index, const AugmentKey* augment, std::uint8_t* counts) const {
   const Recording& recording = recordings_[index];
   try {
-    const events::EventStream stream = format_.reader(recording);
+    events::EventStream stream = format_.reader(recording);
+    transform(format_.transforms, augment, static_cast<std::int64_t>(index), recording.path, stream);
     if (format_.channels == kPolarities) {
       events::bin_events(stream, format_.binning, counts);
       return;
@@ -152,7 +180,7 @@ void RecordingDataset::frames(std::size_t index, std::uint8_t* counts) const {
     unpack_counts(packed->counts.data(), size, packed->bits, counts);
     return;
   }
-  bin(index, counts);
+  bin(index, nullptr, counts);
   const int bits = bits_needed(counts, size);
   const auto bytes = static_cast<std::int64_t>(packed_size(size, bits) + sizeof(Packed));
   if (memory_used_.fetch_add(bytes) + bytes > memory_bytes_) {
@@ -175,7 +203,11 @@ void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float
   check_index(index);
   thread_local std::vector<std::uint8_t> counts;
   counts.resize(static_cast<std::size_t>(shape_.sample_size()));
-  frames(static_cast<std::size_t>(index), counts.data());
+  if (augment != nullptr && format_.transforms.has_random()) {
+    bin(static_cast<std::size_t>(index), augment, counts.data());
+  } else {
+    frames(static_cast<std::size_t>(index), counts.data());
+  }
   const Move move = augment != nullptr ? draw_move(format_, *augment, index) : Move{};
   if (move.is_none()) {
     std::copy(counts.begin(), counts.end(), sample);
@@ -188,17 +220,20 @@ void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float
 std::string RecordingDataset::cache_settings() const {
   const events::Binning& binning = format_.binning;
   const bool windows = binning.slicing == events::Binning::kWindow;
+  const bool counted = binning.slicing == events::Binning::kCount;
   return fmt::format(
-      "version {}, set {} {}, sensor {} x {}, channels {}, steps {}, slicing {}, window {}, "
-      "binary {}, downsample {}, stride {}",
+      "version {}, set {} {}, sensor {} x {}, channels {}, steps {}, slicing {}, window {} {}, events {} {}, "
+      "binary {}, downsample {}, stride {}, transforms {}",
       kBinningVersion, name_, format_.cache_scope, format_.sensor_width, format_.sensor_height,
       format_.channels, binning.num_steps, static_cast<int>(binning.slicing), windows ? binning.window_us : 0,
-      binning.binary, binning.downsample, binning.stride_downsampling && binning.downsample > 1);
+      windows ? binning.overlap_us : 0, counted ? binning.events_per_step : 0,
+      counted ? binning.overlap_events : 0, binning.binary, binning.downsample,
+      binning.stride_downsampling && binning.downsample > 1, format_.transforms.fixed_text());
 }
 
 bool RecordingDataset::prepare(const PrepareProgress& progress) const {
   const std::string folder = frame_cache_folder();
-  if (folder.empty() || prepared_ || recordings_.empty()) return true;
+  if (folder.empty() || prepared_ || recordings_.empty() || format_.transforms.has_random()) return true;
   prepared_ = true;
   try {
     cache_ = std::make_unique<FrameCache>(folder, name_, cache_settings(),
@@ -207,7 +242,7 @@ bool RecordingDataset::prepare(const PrepareProgress& progress) const {
     items.reserve(recordings_.size());
     for (const Recording& recording : recordings_) items.push_back({recording.path, recording.piece});
     prepared_ = cache_->fill(
-        items, [this](std::size_t index, std::uint8_t* counts) { bin(index, counts); }, num_threads(),
+        items, [this](std::size_t index, std::uint8_t* counts) { bin(index, nullptr, counts); }, num_threads(),
         progress);
     return prepared_;
   } catch (const DataError& error) {
@@ -222,6 +257,11 @@ bool RecordingDataset::prepare(const PrepareProgress& progress) const {
 
 RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& settings, int num_steps,
                                  const RecordingReader& reader, int sensor_width, int sensor_height) {
+  RecordingFormat format;
+  format.reader = reader;
+  format.sensor_width = sensor_width;
+  format.sensor_height = sensor_height;
+  set_transforms(settings.transforms, format);
   const auto refuse = [](const std::string& message, const char* key) {
     throw ConfigError(message, "", 0, key);
   };
@@ -230,11 +270,26 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
   if (settings.window_us < 1) {
     refuse(fmt::format("must be at least 1 microsecond, not {}", settings.window_us), "data.window_us");
   }
-  if (settings.downsample < 1 || settings.downsample > std::min(sensor_width, sensor_height)) {
-    refuse(
-        fmt::format("{} has {} x {} pixels: the factor must be between 1 and {}, not {}", info.name,
-                    sensor_width, sensor_height, std::min(sensor_width, sensor_height), settings.downsample),
-        "data.downsample");
+  const int sensor_side = std::min(format.sensor_width, format.sensor_height);
+  if (settings.downsample < 1 || settings.downsample > sensor_side) {
+    refuse(fmt::format("{} has {} x {} pixels{}: the factor must be between 1 and {}, not {}", info.name,
+                       format.sensor_width, format.sensor_height,
+                       format.transforms.empty() ? "" : " behind its transforms", sensor_side,
+                       settings.downsample),
+           "data.downsample");
+  }
+  if (settings.overlap_us < 0 || settings.overlap_us >= settings.window_us) {
+    refuse(fmt::format("must be at least 0 and below data.window_us = {}, not {}", settings.window_us,
+                       settings.overlap_us),
+           "data.overlap_us");
+  }
+  if (settings.events_per_step < 1) {
+    refuse(fmt::format("must be at least 1, not {}", settings.events_per_step), "data.events_per_step");
+  }
+  if (settings.overlap_events < 0 || settings.overlap_events >= settings.events_per_step) {
+    refuse(fmt::format("must be at least 0 and below data.events_per_step = {}, not {}",
+                       settings.events_per_step, settings.overlap_events),
+           "data.overlap_events");
   }
   if (settings.standardize) {
     refuse(fmt::format("{} holds recordings: event counts are not standardised; remove it", info.name),
@@ -244,19 +299,18 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
     refuse(fmt::format("{} holds recordings, which are not cropped; use max_shift", info.name),
            "data.crop_padding");
   }
-  RecordingFormat format;
-  format.reader = reader;
-  format.sensor_width = sensor_width;
-  format.sensor_height = sensor_height;
   format.binning.num_steps = num_steps;
   format.binning.slicing = to_binning(settings.slicing);
   format.binning.window_us = settings.window_us;
+  format.binning.overlap_us = settings.overlap_us;
+  format.binning.events_per_step = settings.events_per_step;
+  format.binning.overlap_events = settings.overlap_events;
   format.binning.binary = settings.binary_bins;
   format.binning.downsample = settings.downsample;
   format.binning.stride_downsampling = settings.downsampling == Downsampling::kStride;
   format.max_shift = settings.max_shift;
   format.horizontal_flip = settings.horizontal_flip;
-  const int smaller_side = events::binned_width(std::min(sensor_width, sensor_height), format.binning);
+  const int smaller_side = events::binned_width(sensor_side, format.binning);
   if (settings.max_shift >= smaller_side) {
     refuse(fmt::format("a shift of up to {} pixels empties frames of {} pixels", settings.max_shift,
                        smaller_side),

@@ -13,6 +13,7 @@
 #include "spikeloom/data/settings.h"
 #include "spikeloom/data/splits.h"
 #include "spikeloom/events/binning.h"
+#include "spikeloom/events/transforms/chain.h"
 
 namespace spikeloom::data {
 
@@ -29,9 +30,10 @@ using RecordingReader = std::function<events::EventStream(const Recording&)>;
 /// How recordings become samples.
 struct RecordingFormat {
   RecordingReader reader;
-  int sensor_width = 0, sensor_height = 0;
+  int sensor_width = 0, sensor_height = 0;  ///< behind the transforms
   /// 2: a channel a polarity; 1: both polarities in one.
   int channels = 2;
+  events::TransformChain transforms;
   events::Binning binning;
   int max_shift = 0;
   bool horizontal_flip = false;
@@ -46,7 +48,8 @@ constexpr std::int64_t kFrameMemoryBytes = std::int64_t{1} << 30;
 /// asked for, and stay in memory. A sample is [num_steps, height, width, channels] counts. Random numbers of
 /// a sample: shift right, then down (each below 2 * max_shift + 1, minus max_shift), then the mirror
 /// (uniform() < 1/2); those that are switched off are not drawn. The frames are shifted, then mirrored; what
-/// moves in from outside is zero.
+/// moves in from outside is zero. Before all that the events are transformed; where the transforms have random ones,
+/// there is no cache file, and augmented samples are read from their files each time.
 class RecordingDataset : public Dataset {
  public:
   RecordingDataset(std::string name, std::vector<std::string> class_names, std::vector<Recording> recordings,
@@ -69,8 +72,10 @@ class RecordingDataset : public Dataset {
     std::vector<std::uint8_t> counts;
   };
   void check_index(std::int64_t index) const;
-  /// Reads the file and bins it: counts, [num_steps, height, width, channels].
-  void bin(std::size_t index, std::uint8_t* counts) const;
+  /// Reads a recording, transforms it (augment null: without what is random) and bins it: counts,
+  /// [num_steps, height, width, channels].
+  void bin(std::size_t index, const AugmentKey* augment, std::uint8_t* counts) const;
+  /// The binned frames without what is random: from the cache, from memory or from the file.
   void frames(std::size_t index, std::uint8_t* counts) const;
   std::string cache_settings() const;
 
