@@ -124,16 +124,17 @@ SimulatorSettings n_mnist_simulation() {
   settings.duration_us = 308000;
   settings.pixel.threshold_on = 0.30;
   settings.pixel.threshold_off = 0.30;
-  settings.pixel.threshold_noise = 0.03;
-  settings.pixel.refractory_us = 1200;
-  settings.pixel.refractory_spread = 0.3;
-  settings.pixel.response_us = 500;
-  settings.pixel.noise_on_hz = 0.35;
-  settings.pixel.noise_off_hz = 0.03;
-  settings.threshold_mismatch = 0.1;
+  settings.pixel.threshold_noise = 0.103;
+  settings.pixel.refractory_us = 685;
+  settings.pixel.refractory_spread = 0.42;
+  settings.pixel.response_us = 577;
+  settings.pixel.noise_on_hz = 0.436;
+  settings.pixel.noise_off_hz = 0.019;
+  settings.threshold_mismatch = 0.022;
   settings.scene.scale = 1.015;
-  settings.scene.blur = 0.7;
-  settings.scene.black = 0.1;
+  settings.scene.blur = 0.554;
+  settings.scene.black = 0.07;
+  settings.scene.gamma = 1.5;
   settings.scene.negative = true;
   return settings;
 }
