@@ -28,17 +28,17 @@ struct Motion {
 /// Throws ConfigError unless the times of the knots ascend and every position is finite.
 void check_motion(const Motion& motion);
 
-/// The three saccades of N-MNIST, 305 ms: down 5.5 pixels and 1.3 to the right (0 to 80 ms, drifting on to
-/// 120 ms), up 5 and 2.7 to the right (to 180 ms, drifting on to 215 ms), back to the left by 4.8.
+/// The three saccades of N-MNIST, 300 ms: down 5.1 pixels and 1.3 to the right (0 to 90 ms, drifting on to
+/// 120 ms), up 5 and 2.8 to the right (to 180 ms, drifting on to 220 ms), back to the left by 5.
 /// That is how the image moves on the sensor; the camera moves the other way. Source: the isosceles triangle
 /// and the three saccades of about 100 ms are those of Orchard et al. 2015; the knots were measured on
-/// recordings 00001 to 00800 (docs/simulator.md has the method and the command).
+/// recordings 00001 to 00800 (docs/simulator.md says how).
 Motion three_saccades();
 
-/// Repeated closed-loop smooth movement: `loops` times around a square standing on its corner, starting and
-/// ending at the centre's corner {0, 0}: `radius` pixels along each diagonal, right-down, left-down, left-up,
-/// right-up, `loop_us` a loop, `radius` > 0. Source: Li et al. 2017 (the movement in a closed loop of four
-/// straight paths, repeated). Throws ConfigError unless all are positive and loop_us >= 4.
+/// Repeated closed-loop smooth movement: `loops` times around a square standing on its corner {0, 0}, where
+/// it starts and ends; each side goes `radius` pixels along x and y: right-down, left-down, left-up,
+/// right-up; a loop takes `loop_us`. Source: Li et al. 2017 (the movement in a closed loop of four straight
+/// paths, repeated). Throws ConfigError unless all are positive and loop_us >= 4.
 Motion closed_loop(int loops, double radius, std::int64_t loop_us);
 
 }  // namespace spikeloom::events
