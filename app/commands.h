@@ -23,5 +23,6 @@ void add_info(CLI::App& program, Command& chosen);
 void add_data(CLI::App& program, Command& chosen);
 void add_convert(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, Command& chosen);
+void add_simulate(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
   add_data(program, chosen);
   add_convert(program, chosen);
   add_bench(program, chosen);
+  add_simulate(program, chosen);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -17,7 +17,9 @@ enum class RandomPurpose : std::uint32_t {
   kDropout = 4,
   kVoting = 5,
   kSplit = 6,
-  kBench = 7
+  kBench = 7,
+  kSensor = 8,     ///< what differs between the pixels of a simulated sensor
+  kSimulation = 9  ///< noise of a simulated recording
 };
 
 /// Philox4x32-10: four 32-bit numbers from a 128-bit counter and a 64-bit key.

@@ -1,0 +1,172 @@
+#include "spikeloom/data/simulate.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
+#include "spikeloom/base/version.h"
+#include "spikeloom/data/registry.h"
+#include "spikeloom/events/saccade_simulator.h"
+#include "spikeloom/formats/events/write_events.h"
+
+namespace spikeloom::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kNote = "SIMULATED.txt";
+constexpr std::int64_t kMaxDigits = 99999;  // five digits in N-MNIST's file names
+
+/// One kind of event set: how its recordings are made, named and stored.
+struct Target {
+  bool as_n_mnist = false;
+  std::string format;
+  events::SimulatorSettings simulator;
+};
+
+Target target_of(const SimulateSettings& settings) {
+  Target target;
+  if (settings.dataset == "mnist" || settings.dataset == "fashion-mnist") {
+    target.as_n_mnist = true;
+    target.format = "atis-bin";
+    target.simulator = events::n_mnist_simulation();
+  } else if (settings.dataset == "cifar10") {
+    target.format = "aedat2";
+    target.simulator = events::dvs_cifar10_simulation();
+  } else {
+    throw ConfigError(
+        fmt::format("recordings are simulated from mnist, fashion-mnist or cifar10, not from '{}'",
+                    settings.dataset),
+        "", 0, "dataset");
+  }
+  target.simulator.sensor_per_recording = settings.sensor_per_recording;
+  return target;
+}
+
+/// Light of a sample's pixels: grey as it is, colours by their luma (ITU-R BT.601).
+events::GreyImage grey_image(const Dataset& images, std::int64_t index) {
+  const SampleShape shape = images.shape();
+  std::vector<float> sample(static_cast<std::size_t>(shape.sample_size()));
+  images.read(index, nullptr, sample.data());
+  events::GreyImage grey;
+  grey.width = static_cast<int>(shape.width);
+  grey.height = static_cast<int>(shape.height);
+  grey.pixels.reserve(static_cast<std::size_t>(shape.width * shape.height));
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  for (std::size_t i = 0; i < sample.size(); i += channels) {
+    const float value =
+        channels == 3 ? 0.299F * sample[i] + 0.587F * sample[i + 1] + 0.114F * sample[i + 2] : sample[i];
+    grey.pixels.push_back(static_cast<std::uint8_t>(std::lround(255.0F * value)));
+  }
+  return grey;
+}
+
+std::string note_text(const SimulateSettings& settings, std::int64_t first, std::int64_t last) {
+  return fmt::format(
+      "The recordings in this folder are SIMULATED: no event camera made them. Say so wherever results from "
+      "them are shown.\n"
+      "made by        spikeloom {} simulate --dataset {}{} --first {} --count {} --seed {}{}\n"
+      "images         {}, {} part, {} to {} (number k shows image k - 1)\n"
+      "like           {}\n",
+      kVersion, settings.dataset, settings.test_part ? " --test" : "", first, last - first + 1, settings.seed,
+      settings.sensor_per_recording ? " --sensor-per-recording" : "", settings.dataset,
+      settings.test_part ? "test" : "training", first, last,
+      settings.dataset == "cifar10" ? "DVS-CIFAR10 (not fitted to real recordings)"
+                                    : "N-MNIST (fitted to real recordings 00001 to 00800)");
+}
+
+/// Makes the folder, or checks that what is in it may be added to.
+void prepare_folder(const fs::path& folder) {
+  std::error_code error;
+  const bool noted = fs::exists(folder / kNote, error);
+  if (!noted && fs::exists(folder, error) && !fs::is_empty(folder, error)) {
+    throw DataError(
+        fmt::format("{} is not empty and has no {}: simulated recordings are not written among "
+                    "other files; name a new folder",
+                    folder.string(), kNote));
+  }
+  fs::create_directories(folder, error);
+  if (error) throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
+}
+
+}  // namespace
+
+SimulateResult simulate_dataset(const SimulateSettings& settings, const std::string& folder,
+                                const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  const Target target = target_of(settings);
+  DataSettings data;
+  data.dataset = settings.dataset;
+  const DataSplits splits = open_dataset(data, 1, settings.data_dir);
+  const Dataset& images = settings.test_part ? *splits.require_test() : *splits.train;
+  const std::int64_t available = images.size();
+  if (settings.first < 1 || settings.first > available) {
+    throw ConfigError(fmt::format("must be in [1, {}], is {}", available, settings.first), "", 0, "first");
+  }
+  const std::int64_t left = available - settings.first + 1;
+  if (settings.count < 0 || settings.count > left) {
+    throw ConfigError(fmt::format("must be in [0, {}] for recordings from {} on, is {}", left, settings.first,
+                                  settings.count),
+                      "", 0, "count");
+  }
+  const std::int64_t count = settings.count == 0 ? left : settings.count;
+  const std::int64_t last = settings.first + count - 1;
+  if (target.as_n_mnist && last > kMaxDigits) {
+    throw ConfigError(fmt::format("numbers end at {}, the last would be {}", kMaxDigits, last), "", 0,
+                      "count");
+  }
+
+  const fs::path root(folder);
+  prepare_folder(root);
+  write_text_file((root / kNote).string(), note_text(settings, settings.first, last));
+  std::vector<std::string> paths(static_cast<std::size_t>(count));
+  const std::vector<std::string>& names = images.class_names();
+  std::vector<std::int64_t> ranks(names.size(), 0);
+  for (std::size_t label = 0; label < names.size(); ++label) {
+    make_folder(target.as_n_mnist ? root / (settings.test_part ? "Test" : "Train") / std::to_string(label)
+                                  : root / names[label]);
+  }
+  for (std::int64_t number = 1; number <= last; ++number) {
+    const auto label = static_cast<std::size_t>(images.label(number - 1));
+    const std::int64_t rank = ranks[label]++;
+    if (number < settings.first) continue;
+    paths[static_cast<std::size_t>(number - settings.first)] =
+        (target.as_n_mnist ? root / (settings.test_part ? "Test" : "Train") / std::to_string(label) /
+                                 fmt::format("{:05}.bin", number)
+                           : root / names[label] / fmt::format("cifar10_{}_{}.aedat", names[label], rank))
+            .string();
+  }
+
+  SimulateResult result;
+  result.format = target.format;
+  std::mutex mutex;
+  const auto image = [&](std::int64_t number) { return grey_image(images, number - 1); };
+  const auto done = [&](std::int64_t number, const events::EventStream& stream) {
+    formats::write_events(paths[static_cast<std::size_t>(number - settings.first)], target.format, stream);
+    std::int64_t on = 0;
+    for (const events::Event& event : stream.events) on += event.polarity;
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++result.recordings;
+    result.events += static_cast<std::int64_t>(stream.events.size());
+    result.on += on;
+    if (progress) progress(result.recordings, count);
+  };
+  // Training and test images with the same number have streams of their own.
+  const std::uint64_t seed = settings.test_part ? settings.seed ^ 0x7465737400000000u : settings.seed;
+  events::simulate_recordings(target.simulator, seed, settings.first, count, image, done);
+  return result;
+}
+
+}  // namespace spikeloom::data
