@@ -32,7 +32,8 @@ model::Shape input_of(const data::DataSettings& settings) {
                                                       {"fashion-mnist", {1, 28, 28}},
                                                       {"cifar10", {3, 32, 32}},
                                                       {"n-mnist", {2, 34, 34}},
-                                                      {"dvs-cifar10", {2, 128, 128}}};
+                                                      {"dvs-cifar10", {2, 128, 128}},
+                                                      {"folder", {2, 128, 128}}};  // its recordings' sensor
   model::Shape shape = shapes.at(settings.dataset);
   shape.height /= settings.downsample;
   shape.width /= settings.downsample;
