@@ -152,6 +152,7 @@ bool TrainingSession::train_epoch() {
     const auto start = Clock::now();
     const data::Batch* batch = loader.next();
     if (batch == nullptr) return true;
+    loader_wait_seconds_ += seconds_since(start);
     const double loss = train_batch(*batch);
     const double seconds = seconds_since(start);
     state_.train_seconds += seconds;
@@ -266,6 +267,7 @@ void TrainingSession::log_iteration(double learning_rate) {
                                  {"learning_rate", learning_rate},
                                  {"samples_per_s", static_cast<double>(session_samples_) / session_seconds_},
                                  {"train_seconds", state_.train_seconds},
+                                 {"loader_wait_share", loader_wait_share()},
                                  {"firing_rates", rates_object(rates)}};
   folder_->append_metrics(line.dump());
   state_.log_metrics = RunningMetrics();
@@ -292,6 +294,10 @@ EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dat
     observer_.evaluating(split, done, total);
   };
   return evaluate_network(*network_, dataset, settings);
+}
+
+double TrainingSession::loader_wait_share() const {
+  return session_seconds_ > 0.0 ? loader_wait_seconds_ / session_seconds_ : 0.0;
 }
 
 bool TrainingSession::finish_epoch() {
@@ -334,6 +340,7 @@ bool TrainingSession::finish_epoch() {
   line["learning_rate"] = report.learning_rate;
   line["samples_per_s"] = report.samples_per_s;
   line["train_seconds"] = state_.train_seconds;
+  line["loader_wait_share"] = loader_wait_share();
   line["firing_rates"] = rates_object(report.firing_rates);
   folder_->append_metrics(line.dump());
   last_rates_ = report.firing_rates;

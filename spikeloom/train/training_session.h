@@ -66,6 +66,7 @@ class TrainingSession {
   /// Returns the batch's loss.
   double train_batch(const data::Batch& batch);
   bool finish_epoch();
+  double loader_wait_share() const;
   void check_finite(double loss);
   void report_layers(const LayerRates& rates);
   void log_iteration(double learning_rate);
@@ -91,6 +92,7 @@ class TrainingSession {
   std::set<std::string> reported_;  ///< layers whose silence or saturation was said already
   std::int64_t session_samples_ = 0;
   double session_seconds_ = 0.0;
+  double loader_wait_seconds_ = 0.0;  ///< part of session_seconds_ in which no batch was ready
   std::chrono::steady_clock::time_point last_checkpoint_;
 };
 

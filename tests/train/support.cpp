@@ -81,6 +81,7 @@ std::vector<std::string> timeless_metrics(const std::string& run_path) {
   for (auto& line : read_metrics(run_path)) {
     line.erase("samples_per_s");
     line.erase("train_seconds");
+    line.erase("loader_wait_share");
     lines.push_back(line.dump());
   }
   return lines;
