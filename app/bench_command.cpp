@@ -14,7 +14,7 @@ namespace spikeloom::app {
 namespace {
 
 struct BenchOptions {
-  std::string net, input, kind = "auto", precision = "fp32", state = "compact";
+  std::string net, input, kind = "auto", precision = "fp32", state = "compact", path = "auto";
   train::BenchmarkRequest request;
   int threads = 0;
   bool json = false;
@@ -38,6 +38,12 @@ void fill_request(BenchOptions& options) {
       options.precision == "bf16" ? model::Precision::kBf16 : model::Precision::kFp32;
   request.network.compute.state =
       options.state == "exact" ? model::StateMode::kExact : model::StateMode::kCompact;
+  if (options.path != "auto" && options.path != "dense" && options.path != "event") {
+    throw ConfigError("--path must be auto, dense or event, not '" + options.path + "'");
+  }
+  request.network.compute.path = options.path == "auto"    ? model::Path::kAuto
+                                 : options.path == "dense" ? model::Path::kDense
+                                                           : model::Path::kEvent;
   // Two channels are the polarities of an event camera.
   request.still_image = options.kind == "auto" ? request.input.channels != 2 : options.kind == "still";
 }
@@ -63,6 +69,7 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
           {"mode", options.request.inference ? "inference" : "training"},
           {"precision", options.precision},
           {"state", options.state},
+          {"path", options.path},
           {"threads", num_threads()},
           {"iterations", options.request.iterations},
           {"samples_per_s", result.samples_per_s},
@@ -137,6 +144,10 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
       ->capture_default_str();
   command
       .add_option("--state", options->state, "What is kept for backward: compact (bits and codes) or exact")
+      ->capture_default_str();
+  command
+      .add_option("--path", options->path,
+                  "How spikes meet weights: dense, event (a row of weights for each spike) or auto (by density)")
       ->capture_default_str();
   command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
       ->capture_default_str()

@@ -50,9 +50,20 @@ enum class Precision {
   kFp32,
   kBf16,  ///< convolutions and matrix products of bfloat16; weights, optimiser and membrane stay float
 };
+/// How the products of spikes and weights, and the weights' gradient, are computed (state kCompact only).
+enum class Path {
+  kAuto,   ///< event-driven where few spikes come in, else dense
+  kDense,  ///< as if every input were a number: convolutions and matrix products of oneDNN and BLAS
+  kEvent,  ///< event-driven wherever that is possible
+};
 struct ComputeSettings {
   StateMode state = StateMode::kCompact;
   Precision precision = Precision::kFp32;
+  Path path = Path::kAuto;
+  /// Path::kAuto: spikes for each input of the weights below which the current (only with Precision::kBf16:
+  /// weights are rounded to 16 bits) and the weights' gradient are event-driven. docs/performance.md.
+  double event_forward_below = 0.28;
+  double event_gradient_below = 0.18;
 };
 
 struct NetworkSettings {

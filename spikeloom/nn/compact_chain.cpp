@@ -8,10 +8,12 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <tuple>
 
@@ -89,7 +91,8 @@ CompactChain::CompactChain(const std::vector<std::unique_ptr<Block>>& blocks,
                            const model::NetworkSettings& settings)
     : dtype_(settings.compute.precision == model::Precision::kBf16 && kernels::cpu::has_fast_bfloat16()
                  ? at::kBFloat16
-                 : at::kFloat) {
+                 : at::kFloat),
+      compute_(settings.compute) {
   for (const auto& block : blocks) {
     if (auto* weights = dynamic_cast<WeightBlock*>(block.get())) {
       layers_.push_back({weights, {}, !weights->neunorm_u().defined()});
@@ -130,6 +133,23 @@ at::Tensor CompactChain::drop(std::size_t layer, const CompactState& state, cons
   return ops::dropout(split.to(at::kFloat), draw).to(x.scalar_type()).flatten(0, 1);
 }
 
+EventChoice CompactChain::choose(std::size_t layer, const CompactState& state) const {
+  if (layer == 0) return {};
+  const CompactLayerState& before = state.layers[layer - 1];
+  // NeuNorm, several poolings and dropout make other values of the spikes.
+  if (!layers_[layer - 1].fused || layers_[layer].block->dropout(state.options).rate > 0.0) return {};
+  const auto events = event_layer(before.images, layers_[layer].block->plan());
+  if (!events) return {};
+  const auto values = static_cast<double>(before.images.num_steps * before.images.pooled_neurons());
+  return choose_event(compute_, *events, static_cast<double>(before.spike_count) / std::max(values, 1.0));
+}
+
+std::string CompactChain::path_of(std::size_t layer, EventChoice event) const {
+  const std::string dense = dtype_of(layer) == at::kBFloat16 ? "dense bf16" : "dense fp32";
+  if (event.forward == event.weight_gradient) return event.forward ? "event" : dense;
+  return event.forward ? "event, gradient " + dense : dense + ", gradient event";
+}
+
 // What layer > 0 multiplies its weights with: [T * N, C, H, W], or [T * N, values] for a fully connected one.
 at::Tensor CompactChain::layer_input(std::size_t layer, const CompactState& state) const {
   const CompactLayerState& before = state.layers[layer - 1];
@@ -168,15 +188,21 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
     kept.weight = block.weight().to(dtype_of(l));
     const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_of(l)) : at::Tensor();
 
-    at::Tensor x;
-    if (l > 0) {
+    kept.event = choose(l, state);
+    at::Tensor x, current;
+    if (kept.event.forward) {
+      const CompactLayerState& before = state.layers[l - 1];
+      current = event_current(*event_layer(before.images, plan), before.spikes, block.weight(), block.bias(),
+                              dtype_of(l));
+    } else if (l > 0) {
       x = layer_input(l, state);
     } else {
       x = drop(0, state, ops::channels_last(input).flatten(0, 1));
       if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
     }
-    at::Tensor current;
-    if (is_convolution(layer)) {
+    if (kept.event.forward) {
+      // done
+    } else if (is_convolution(layer)) {
       current = ops::channels_last(at::conv2d(x, kept.weight, bias, plan.spec.stride, plan.spec.padding));
     } else {
       current = at::linear(x, kept.weight, bias).contiguous();
@@ -200,8 +226,9 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
     if (options.costs != nullptr) {
       LayerCost cost;
       cost.name = block.name();
-      cost.path = dtype_of(l) == at::kBFloat16 ? "dense bf16" : "dense fp32";
+      cost.path = path_of(l, kept.event);
       cost.forward_ms = milliseconds_since(start);
+      if (!x.defined()) x = layer_input(l, state);
       cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
       if (keep) cost.saved_bytes = kept.spikes.numel() + kept.state.numel();
       options.costs->push_back(cost);
@@ -222,6 +249,7 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     const CompactLayer& layer = layers_[l];
     const WeightBlock& block = *layer.block;
     CompactLayerState& kept = state.layers[l];
+    const auto& plan_input = block.plan().input;
     const LayerTimer timer(state.options.costs, l, start);
     const auto& images = kept.images;
     const kernels::LifSize size{images.num_steps, images.neurons(), kept.static_input};
@@ -240,25 +268,35 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     }
     gradient.reset();
 
+    const bool by_events = kept.event.weight_gradient;
     at::Tensor x;
-    if (l > 0) {
-      x = layer_input(l, state);
-    } else {
+    if (l == 0) {
       x = drop(0, state, ops::channels_last(state.input).flatten(0, 1));
       if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
+    } else if (!by_events) {
+      x = layer_input(l, state);
     }
     at::Tensor grad_x, grad_weight, grad_bias;
+    const bool has_bias = block.bias().defined();
     if (is_convolution(layer)) {
       const auto& spec = block.plan().spec;
       const auto both = [](std::int64_t value) { return std::vector<std::int64_t>{value, value}; };
+      // Only the sizes of the input matter where the weights' gradient is not asked for.
+      if (by_events) x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
       std::tie(grad_x, grad_weight, grad_bias) = at::convolution_backward(
           grad_current, x, kept.weight, at::IntArrayRef({images.channels}), both(spec.stride),
-          both(spec.padding), both(1), false, both(0), 1, {l > 0, true, block.bias().defined()});
+          both(spec.padding), both(1), false, both(0), 1, {l > 0, !by_events, has_bias && !by_events});
+      if (by_events && has_bias) grad_bias = grad_current.sum(at::IntArrayRef({0, 2, 3}), false, at::kFloat);
     } else {
       grad_current = grad_current.view({rows, images.channels});
-      grad_weight = at::mm(grad_current.t(), x);
-      if (block.bias().defined()) grad_bias = grad_current.sum(0, false, at::kFloat);
+      if (!by_events) grad_weight = at::mm(grad_current.t(), x);
+      if (has_bias) grad_bias = grad_current.sum(0, false, at::kFloat);
       if (l > 0) grad_x = at::mm(grad_current, kept.weight);
+    }
+    if (by_events) {
+      const CompactLayerState& before = state.layers[l - 1];
+      grad_weight = event_weight_gradient(*event_layer(before.images, block.plan()), before.spikes,
+                                          grad_current, block.weight());
     }
     gradients[parameter_index(block.weight())] = grad_weight.to(at::kFloat);
     if (grad_bias.defined()) gradients[parameter_index(block.bias())] = grad_bias.to(at::kFloat);
@@ -266,9 +304,8 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     if (l == 0) break;
 
     const CompactLayer& before = layers_[l - 1];
-    const auto& shape = block.plan().input;
     if (!is_convolution(layer)) {
-      grad_x = grad_x.view({rows, shape.height, shape.width, shape.channels}).movedim(-1, 1);
+      grad_x = grad_x.view({rows, plan_input.height, plan_input.width, plan_input.channels}).movedim(-1, 1);
     }
     grad_x = drop(l, state, ops::channels_last(grad_x));
     if (before.fused) {

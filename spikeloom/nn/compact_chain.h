@@ -4,11 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/nn/block.h"
+#include "spikeloom/nn/event_product.h"
 
 namespace spikeloom::nn {
 
@@ -29,6 +31,7 @@ struct CompactLayerState {
   at::Tensor state;   ///< uint8 [T, packed_bytes] or [T, neurons]; undefined in inference
   at::Tensor weight;  ///< in the precision of the products
   std::int64_t spike_count = 0;
+  EventChoice event;  ///< of its products with the spikes of the layer before
 };
 
 struct CompactState {
@@ -59,6 +62,8 @@ class CompactChain {
 
  private:
   at::Tensor between(const CompactLayer& layer, const at::Tensor& spikes) const;
+  EventChoice choose(std::size_t layer, const CompactState& state) const;
+  std::string path_of(std::size_t layer, EventChoice event) const;
   at::Tensor layer_input(std::size_t layer, const CompactState& state) const;
   at::Tensor drop(std::size_t layer, const CompactState& state, const at::Tensor& x) const;
   std::size_t parameter_index(const at::Tensor& parameter) const;
@@ -69,6 +74,7 @@ class CompactChain {
   /// bfloat16).
   at::ScalarType dtype_of(std::size_t layer) const { return layer == 0 ? at::kFloat : dtype_; }
   at::ScalarType dtype_;
+  model::ComputeSettings compute_;
 };
 
 }  // namespace spikeloom::nn

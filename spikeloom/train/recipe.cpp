@@ -179,6 +179,10 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
                  {{"compact", model::StateMode::kCompact}, {"exact", model::StateMode::kExact}});
   visitor.choice("precision", network.compute.precision,
                  {{"fp32", model::Precision::kFp32}, {"bf16", model::Precision::kBf16}});
+  visitor.choice("path", network.compute.path,
+                 {{"auto", model::Path::kAuto}, {"dense", model::Path::kDense}, {"event", model::Path::kEvent}});
+  visitor.number("event_forward_below", network.compute.event_forward_below, kNotNegative);
+  visitor.number("event_gradient_below", network.compute.event_gradient_below, kNotNegative);
 }
 
 template <class Visitor>

@@ -93,6 +93,16 @@ TEST_F(Bench, StateAndPrecisionAreChosen) {
   EXPECT_EQ(bf16.json().at("layers").at(0).at("path"), "dense fp32");
 }
 
+TEST_F(Bench, PathIsChosen) {
+  for (const std::string path : {"dense", "event"}) {
+    const auto outcome = run({"bench", "step", "--net", "4C3-8C3-Voting", "--input", "1x8x8", "--iterations", "1",
+                              "--path", path, "--json"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.json().at("path"), path);
+    EXPECT_EQ(outcome.json().at("layers").at(1).at("path"), path == "event" ? "event" : "dense fp32");
+  }
+}
+
 TEST_F(Bench, MistakesAreNamed) {
   expect_error(run({"bench", "step", "--net", "4C3-Votin", "--input", "1x8x8"}), 2, {"--net: column 5"});
   expect_error(run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--data", "video"}), 2,
@@ -101,6 +111,8 @@ TEST_F(Bench, MistakesAreNamed) {
                {"fp8"});
   expect_error(run({"bench", "infer", "--net", "4C3-Voting", "--input", "1x8x8", "--state", "some"}), 2,
                {"some"});
+  expect_error(run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--path", "short"}), 2,
+               {"--path", "short"});
 }
 
 }  // namespace

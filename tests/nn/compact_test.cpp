@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
+#include <tuple>
 
 #include "spikeloom/nn/loss.h"
 #include "tests/nn/networks.h"
@@ -160,6 +162,76 @@ TEST(CompactNetwork, NoticesWeightsThatChangedBeforeBackward) {
   const at::Tensor votes = network.forward(random_normal({1, 2, 1, 6, 6}, at::kFloat, 5).to(at::kFloat));
   assign(network, "conv1.weight", at::zeros({8, 1, 3, 3}));
   EXPECT_THROW(votes.sum().backward(), c10::Error);
+}
+
+// Weights that are multiples of 1 / 1024, the largest of each filter 1023 of them, are exact in the 16 bits of the
+// event-driven path, and every current is exact in float.
+at::Tensor on_the_grid(const at::Tensor& value) {
+  const at::Tensor grid = (value * 1024).round().clamp(-1023, 1023) / 1024;
+  if (grid.dim() == 1) return grid;
+  at::Tensor first = grid;  // of each filter
+  while (first.dim() > 1) first = first.select(1, 0);
+  first.fill_(1023.0 / 1024.0);
+  return grid;
+}
+
+TEST(CompactNetwork, EventDrivenEqualsDenseWhereTheWeightsAreExact) {
+  for (const auto& [name, settings, tolerance] : networks()) {
+    static_cast<void>(tolerance);
+    SCOPED_TRACE(name);
+    std::vector<at::Tensor> votes;
+    std::vector<std::vector<at::Tensor>> gradients;
+    std::vector<std::vector<LayerCost>> costs(2);
+    for (const auto path : {model::Path::kDense, model::Path::kEvent}) {
+      auto chosen = settings;
+      chosen.compute.path = path;
+      Network network = make_network(chosen, {2, 13, 12}, 3, 1, at::kFloat);
+      for (const auto& parameter : network.parameters()) {
+        assign(network, parameter.name, on_the_grid(parameter.value));
+      }
+      ForwardOptions options;
+      options.training = true;
+      options.costs = &costs[votes.size()];
+      const at::Tensor x = random_normal({settings.num_steps, 4, 2, 13, 12}, at::kFloat, 5).gt(0.8).to(at::kFloat);
+      votes.push_back(network.forward(x, options));
+      mse_loss(votes.back(), at::tensor({0, 1, 2, 1}, at::kLong), Reduction::kSum).backward();
+      gradients.push_back(gradients_of(network));
+    }
+    EXPECT_TRUE(at::equal(votes[0], votes[1]));
+    EXPECT_GT(votes[0].max().item().toDouble(), 0.0);
+    EXPECT_LT(relative_error(gradients[1], gradients[0]), 1e-5);
+    for (const LayerCost& cost : costs[0]) EXPECT_EQ(cost.path, "dense fp32");
+    // Not the first layer, whose input is not packed, nor what comes behind dropout, NeuNorm or
+    // two poolings.
+    const bool changed = settings.dropout.rate > 0.0 || settings.neunorm.enabled ||
+                         settings.structure.find("AP2-AP2") != std::string::npos;
+    EXPECT_EQ(costs[1][1].path, changed ? "dense fp32" : "event");
+    EXPECT_EQ(costs[1].back().path, "event");
+    EXPECT_EQ(costs[1].front().path, "dense fp32");
+  }
+}
+
+TEST(CompactNetwork, AutoTakesThePathOfTheDensity) {
+  auto settings = settings_of("16C3(Encoding)-24C3-20FC-Voting", 8);
+  settings.compute.precision = model::Precision::kBf16;
+  struct Limits {
+    double forward, gradient;
+  };
+  for (const auto& [limits, events, part] :
+       {std::tuple<Limits, bool, const char*>{{9.0, 9.0}, true, ""}, {{0.0, 0.0}, false, ""},
+        {{9.0, 0.0}, true, ", gradient dense"}, {{0.0, 9.0}, false, ", gradient event"}}) {
+    settings.compute.event_forward_below = limits.forward;
+    settings.compute.event_gradient_below = limits.gradient;
+    Network network = make_network(settings, {1, 13, 12}, 3, 1, at::kFloat);
+    std::vector<LayerCost> costs;
+    ForwardOptions options;
+    options.costs = &costs;
+    network.forward(random_normal({1, 4, 1, 13, 12}, at::kFloat, 5).abs(), options);
+    const std::string path = costs.at(1).path;
+    EXPECT_EQ(path.rfind("event", 0) == 0, events) << path;
+    EXPECT_NE(path.find(part), std::string::npos) << path;
+    EXPECT_EQ(costs.at(2).path.rfind("dense", 0), 0u) << costs.at(2).path;  // too few rows to be worth it
+  }
 }
 
 }  // namespace
