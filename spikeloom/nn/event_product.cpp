@@ -13,6 +13,7 @@ using kernels::BFloat16;
 
 /// Of the output over steps and samples, for Path::kAuto.
 constexpr std::int64_t kMinPixels = 1024;
+constexpr std::int64_t kMinFilters = 128;
 
 bool is_convolution(const at::Tensor& weight) { return weight.dim() == 4; }
 
@@ -53,7 +54,8 @@ EventChoice choose_event(const model::ComputeSettings& compute, const kernels::E
       break;
   }
   // The weights are put into another order each time: that has to be spread over enough pixels.
-  if (layer.output_pixels() < kMinPixels) return {false, false};
+  // And a spike has to add a row that is long enough for the time it takes to find it.
+  if (layer.output_pixels() < kMinPixels || layer.filters < kMinFilters) return {false, false};
   // Rounding the weights to 16 bits is no loss beside bfloat16, but one beside float.
   const bool may_round = compute.precision == model::Precision::kBf16;
   return {may_round && spikes_per_input < compute.event_forward_below,

@@ -212,7 +212,7 @@ TEST(CompactNetwork, EventDrivenEqualsDenseWhereTheWeightsAreExact) {
 }
 
 TEST(CompactNetwork, AutoTakesThePathOfTheDensity) {
-  auto settings = settings_of("16C3(Encoding)-24C3-20FC-Voting", 8);
+  auto settings = settings_of("16C3(Encoding)-128C3-20FC-Voting", 8);
   settings.compute.precision = model::Precision::kBf16;
   struct Limits {
     double forward, gradient;
