@@ -30,7 +30,7 @@ constexpr Shape kShapes[] = {
 struct Problem {
   EventLayer layer;
   std::vector<std::uint8_t> spikes;
-  std::vector<float> weights;
+  kernels::AlignedVector<float> weights;
 
   Problem(const Shape& shape, double rate) {
     layer.images = {8, 8, shape.side, shape.side, shape.channels, shape.pool};
@@ -62,8 +62,9 @@ struct Problem {
 void forward(benchmark::State& state) {
   const Shape& shape = kShapes[state.range(0)];
   const Problem problem(shape, 0.01 * static_cast<double>(state.range(1)));
-  const auto fixed = kernels::cpu::fixed_point_weights(problem.layer, problem.weights.data());
-  std::vector<BFloat16> output(problem.outputs());
+  const auto fixed = kernels::cpu::fixed_point_weights(problem.layer, problem.weights.data(),
+                                                         kernels::row_strides(problem.layer));
+  kernels::AlignedVector<BFloat16> output(problem.outputs());
   for (auto _ : state) {
     kernels::cpu::event_forward(problem.layer, problem.spikes.data(), fixed, nullptr, output.data());
     benchmark::ClobberMemory();
@@ -75,13 +76,14 @@ template <class G>
 void weight_gradient(benchmark::State& state) {
   const Shape& shape = kShapes[state.range(0)];
   const Problem problem(shape, 0.01 * static_cast<double>(state.range(1)));
-  std::vector<G> gradient(problem.outputs());
+  kernels::AlignedVector<G> gradient(problem.outputs());
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     gradient[i] = kernels::from_float<G>(static_cast<float>((i * 2654435761u) % 1000u) * 2e-3f - 1.0f);
   }
-  std::vector<float> weights(problem.weights.size());
+  kernels::AlignedVector<float> weights(problem.weights.size());
   for (auto _ : state) {
-    kernels::cpu::event_weight_gradient(problem.layer, problem.spikes.data(), gradient.data(), weights.data());
+    kernels::cpu::event_weight_gradient(problem.layer, problem.spikes.data(), gradient.data(), weights.data(),
+                                        kernels::row_strides(problem.layer));
     benchmark::ClobberMemory();
   }
   problem.report(state, shape);

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "spikeloom/base/threads.h"
+#include "spikeloom/kernels/aligned_vector.h"
 #include "spikeloom/kernels/cpu/avg_pool.h"
 #include "spikeloom/kernels/cpu/dropout.h"
 #include "spikeloom/kernels/cpu/lif.h"
@@ -28,20 +28,7 @@ constexpr std::int64_t kChannels = 128;
 constexpr std::int64_t kNeurons = kBatch * kSide * kSide * kChannels;
 
 // Aligned as LibTorch aligns its tensors.
-template <class T>
-struct Aligned {
-  using value_type = T;
-  Aligned() = default;
-  template <class U>
-  Aligned(const Aligned<U>&) {}
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64}));
-  }
-  void deallocate(T* pointer, std::size_t) { ::operator delete (pointer, std::align_val_t{64}); }
-  friend bool operator==(const Aligned&, const Aligned&) { return true; }
-  friend bool operator!=(const Aligned&, const Aligned&) { return false; }
-};
-using Array = std::vector<float, Aligned<float>>;
+using Array = kernels::AlignedVector<float>;
 
 Array array(std::int64_t size) {
   Array values(static_cast<std::size_t>(size));

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "spikeloom/kernels/aligned_vector.h"
 #include "spikeloom/kernels/packed_spikes.h"
 
 namespace spikeloom::kernels {
@@ -23,6 +24,16 @@ struct EventLayer {
   std::int64_t weight_rows() const { return kernel * kernel * images.channels; }
 };
 
+/// Where weight (filter, tap, channel) lies in memory: values from one filter, tap, channel to the next.
+struct WeightStrides {
+  std::int64_t filter, tap, channel;
+};
+
+/// Of weights [weight_rows, filters].
+inline WeightStrides row_strides(const EventLayer& layer) {
+  return {1, layer.images.channels * layer.filters, layer.filters};
+}
+
 /// So many weights of kLargestWeight fit into a sum of 16 bits.
 constexpr int kSumLength = 32;
 constexpr int kLargestWeight = 32767 / kSumLength;
@@ -31,9 +42,21 @@ constexpr int kLargestWeight = 32767 / kSumLength;
 /// kSumLength of them cannot overflow 16 bits, so that no sum is ever saturated. The error of a weight is at
 /// most half a scale, largest |weight| of the filter / 2046.
 struct FixedPointWeights {
-  std::int64_t stride = 0;           ///< values from row to row: filters, rounded up to 32
-  std::vector<std::int16_t> values;  ///< [weight_rows, stride], 0 behind the filters
+  /// Filters that lie together: a block of them for some hundred rows fits into the first-level cache.
+  static constexpr std::int64_t kBlock = 64;
+
+  std::int64_t rows = 0;             ///< weight_rows
+  std::int64_t stride = 0;           ///< filters, rounded up to 32
+  AlignedVector<std::int16_t> values;  ///< [block of filters][row][filter of the block], 0 behind the filters
   std::vector<float> scale;          ///< [stride], 0 behind the filters
+
+  /// Filters of the block that begins with this one.
+  std::int64_t width(std::int64_t first) const { return stride - first < kBlock ? stride - first : kBlock; }
+  /// Place of a weight in `values`.
+  std::int64_t at(std::int64_t row, std::int64_t filter) const {
+    const std::int64_t first = filter / kBlock * kBlock;
+    return first * rows + row * width(first) + filter - first;
+  }
 };
 
 }  // namespace spikeloom::kernels

@@ -62,8 +62,8 @@ struct ComputeSettings {
   Path path = Path::kAuto;
   /// Path::kAuto: spikes for each input of the weights below which the current (only with Precision::kBf16:
   /// weights are rounded to 16 bits) and the weights' gradient are event-driven. docs/performance.md.
-  double event_forward_below = 0.28;
-  double event_gradient_below = 0.18;
+  double event_forward_below = 0.45;
+  double event_gradient_below = 0.45;
 };
 
 struct NetworkSettings {

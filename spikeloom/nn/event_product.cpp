@@ -17,10 +17,16 @@ constexpr std::int64_t kMinFilters = 128;
 
 bool is_convolution(const at::Tensor& weight) { return weight.dim() == 4; }
 
-// [F, C, k, k] or [F, C] -> [k * k * C, F].
-at::Tensor weight_rows(const at::Tensor& weight) {
-  const at::Tensor rows = is_convolution(weight) ? weight.permute({2, 3, 1, 0}) : weight.t();
-  return rows.to(at::kFloat).contiguous();
+// Of weights [F, C, k, k] or [F, C].
+kernels::WeightStrides strides_of(const at::Tensor& weight, const kernels::EventLayer& layer) {
+  if (!is_convolution(weight)) return {weight.stride(0), layer.images.channels, weight.stride(1)};
+  // Taps are counted along rows of the kernel: one stride for all where the rows follow each other.
+  return {weight.stride(0), weight.stride(3), weight.stride(1)};
+}
+
+// Weights whose taps lie at equal distances, as contiguous and channels-last ones do.
+bool has_even_taps(const at::Tensor& weight) {
+  return !is_convolution(weight) || weight.stride(2) == weight.size(3) * weight.stride(3);
 }
 
 }  // namespace
@@ -64,9 +70,9 @@ EventChoice choose_event(const model::ComputeSettings& compute, const kernels::E
 
 at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spikes, const at::Tensor& weight,
                          const at::Tensor& bias, at::ScalarType dtype) {
-  const at::Tensor rows = weight_rows(weight);
+  const at::Tensor values = has_even_taps(weight) ? weight.detach() : weight.detach().contiguous();
   const kernels::FixedPointWeights fixed =
-      kernels::cpu::fixed_point_weights(layer, rows.data_ptr<float>());
+      kernels::cpu::fixed_point_weights(layer, values.data_ptr<float>(), strides_of(values, layer));
   const std::int64_t images = layer.images.num_steps * layer.images.batch;
   const at::Tensor current =
       is_convolution(weight) ? ops::empty_channels_last({images}, layer.filters, layer.output_height(),
@@ -85,19 +91,18 @@ at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spi
 
 at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Tensor& spikes,
                                  const at::Tensor& grad_current, const at::Tensor& weight) {
-  const at::Tensor rows = at::empty({layer.weight_rows(), layer.filters}, at::kFloat);
+  const at::Tensor gradient = has_even_taps(weight) ? at::empty_like(weight, at::kFloat)
+                                                    : at::empty(weight.sizes(), at::TensorOptions(at::kFloat));
+  const kernels::WeightStrides strides = strides_of(gradient, layer);
   const auto* const bits = spikes.data_ptr<std::uint8_t>();
+  auto* const to = gradient.data_ptr<float>();
   if (grad_current.scalar_type() == at::kBFloat16) {
-    kernels::cpu::event_weight_gradient(layer, bits, static_cast<const BFloat16*>(grad_current.data_ptr()),
-                                        rows.data_ptr<float>());
+    const auto* const from = static_cast<const BFloat16*>(grad_current.data_ptr());
+    kernels::cpu::event_weight_gradient(layer, bits, from, to, strides);
   } else {
-    kernels::cpu::event_weight_gradient(layer, bits, grad_current.data_ptr<float>(), rows.data_ptr<float>());
+    kernels::cpu::event_weight_gradient(layer, bits, grad_current.data_ptr<float>(), to, strides);
   }
-  const at::Tensor gradient =
-      is_convolution(weight)
-          ? rows.view({layer.kernel, layer.kernel, layer.images.channels, layer.filters}).permute({3, 2, 0, 1})
-          : rows.t();
-  return at::empty_like(weight, at::kFloat).copy_(gradient);  // in the weights' memory order
+  return gradient;
 }
 
 }  // namespace spikeloom::nn

@@ -22,6 +22,9 @@ const std::vector<EventLayer>& layers() {
       {{2, 1, 6, 6, 8, 1}, 5, 0, 3},      // no padding
       {{4, 9, 1, 1, 300, 1}, 1, 0, 65},   // fully connected
       {{1, 2, 3, 3, 1200, 1}, 3, 1, 33},  // lists in several parts, sums longer than 16 bits hold
+      {{1, 2, 37, 29, 40, 1}, 3, 1, 70},  // images in several pieces
+      {{3, 3, 6, 5, 9, 1}, 5, 2, 65},     // several images a piece, a kernel of five
+      {{1, 1, 8, 8, 530, 4}, 2, 1, 32},   // pooling by four, an even kernel, channels in parts
   };
   return all;
 }
@@ -96,7 +99,7 @@ void compare(const EventLayer& layer, float rate) {
   const bool exact = pool == 1 || (pool == 2 && sizeof(T) == 2);
   everywhere([&] {
     std::vector<float> got(weights.size(), -12345.0f);
-    cpu::event_weight_gradient(layer, spikes.data(), gradient.data(), got.data());
+    cpu::event_weight_gradient(layer, spikes.data(), gradient.data(), got.data(), row_strides(layer));
     EXPECT_EQ(test::mismatches(got, want, exact ? 0.0 : 1e-5 * test::largest(want)), 0);
   });
 }
@@ -116,14 +119,14 @@ TEST(EventLayer, FixedPointWeightsEqualTheirReferenceAndRoundByHalfAScale) {
     auto weights = test::random_values<float>(layer.weight_rows() * layer.filters, 9);
     for (std::int64_t row = 0; row < layer.weight_rows(); ++row) weights[static_cast<std::size_t>(row * layer.filters)] = 0.0f;
     const auto want = reference::fixed_point_weights(layer, weights.data());
-    const auto got = cpu::fixed_point_weights(layer, weights.data());
+    const auto got = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
     ASSERT_EQ(got.stride, want.stride);
     EXPECT_EQ(got.values, want.values);
     EXPECT_EQ(got.scale, want.scale);
     for (std::int64_t i = 0; i < layer.weight_rows() * layer.filters; ++i) {
       const std::int64_t row = i / layer.filters, f = i % layer.filters;
       const float scale = got.scale[static_cast<std::size_t>(f)];
-      EXPECT_NEAR(got.values[static_cast<std::size_t>(row * got.stride + f)] * scale,
+      EXPECT_NEAR(got.values[static_cast<std::size_t>(got.at(row, f))] * scale,
                   weights[static_cast<std::size_t>(i)], 0.501f * scale);
     }
   }
@@ -135,7 +138,7 @@ TEST(EventLayer, SumsOfTheLargestWeightsDoNotOverflow) {
   for (const float weight : {1.0f, -1.0f}) {
     const std::vector<float> weights(static_cast<std::size_t>(layer.weight_rows() * layer.filters), weight);
     std::vector<float> output(static_cast<std::size_t>(layer.output_pixels() * layer.filters));
-    const auto fixed = cpu::fixed_point_weights(layer, weights.data());
+    const auto fixed = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
     cpu::event_forward(layer, spikes.data(), fixed, nullptr, output.data());
     EXPECT_NEAR(output[static_cast<std::size_t>(12 * 70 + 69)], weight * 9 * 512, 0.01);  // the middle: all taps
     EXPECT_NEAR(output[0], weight * 4 * 512, 0.01);                                        // a corner: four

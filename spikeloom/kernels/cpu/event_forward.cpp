@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "spikeloom/kernels/cpu/event_layer.h"
@@ -76,48 +78,76 @@ HWY_ATTR HWY_INLINE void finish(const std::int32_t* sums, const float* scale, co
   }
 }
 
-// Pixels [begin, end). A block of the weights (some taps, some filters) is small enough for the second-level
-// cache and is used for all pixels before the next one.
+// Pixels [begin, end). A part of the weights (some hundred rows of a block of filters) is small enough for the
+// first-level cache and is used for all pixels before the next one.
 template <class T>
 HWY_ATTR void forward_pixels(const EventLayer& layer, const std::uint8_t* spikes,
                              const FixedPointWeights& weights, const float* scale, const float* bias,
                              T* output, std::int64_t begin, std::int64_t end) {
   const hn::ScalableTag<std::int16_t> d16;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d16));
-  // 8 accumulators of 16 bits leave room for what widens them; with 16 registers 4 do.
-  constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
-  const std::int64_t most = kVectors * lanes;
+  constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 2 : 4;  // of a whole block, where it has so few
   thread_local SpikeLists lists;
-  thread_local std::vector<std::int32_t> sums;
+  thread_local AlignedVector<std::int32_t> sums;
   lists.build(layer, spikes, begin, end);
-  sums.resize(static_cast<std::size_t>((end - begin) * most));
-  for (std::int64_t f = 0; f < weights.stride; f += most) {
-    const std::int64_t block = std::min(most, weights.stride - f);
-    std::fill(sums.begin(), sums.begin() + (end - begin) * block, 0);
+  for (std::int64_t f = 0; f < weights.stride; f += FixedPointWeights::kBlock) {
+    const std::int64_t width = weights.width(f);
+    const std::int16_t* const from = weights.values.data() + f * weights.rows;
+    sums.assign(static_cast<std::size_t>((end - begin) * width), 0);
     for (std::int64_t part = 0; part < lists.parts(); ++part) {
       for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
         const auto list = lists.of(pixel, part);
-        std::int32_t* const to = sums.data() + pixel * block;
-        const std::int16_t* const from = weights.values.data() + f;
+        if (list.length == 0) continue;
+        std::int32_t* const to = sums.data() + pixel * width;
         std::int64_t v = 0;
-        if (block == most) {
-          add_rows<kVectors>(from, weights.stride, list.first, list.length, to);
-          v = block;
+        for (; v + kVectors * lanes <= width; v += kVectors * lanes) {
+          add_rows<kVectors>(from + v, width, list.first, list.length, to + v);
         }
-        for (; v + kVectors / 2 * lanes <= block; v += kVectors / 2 * lanes) {
-          add_rows<kVectors / 2>(from + v, weights.stride, list.first, list.length, to + v);
-        }
-        for (; v < block; v += lanes) {
-          add_rows<1>(from + v, weights.stride, list.first, list.length, to + v);
-        }
+        for (; v < width; v += lanes) add_rows<1>(from + v, width, list.first, list.length, to + v);
       }
     }
-    const std::int64_t count = std::min(block, layer.filters - f);
+    const std::int64_t count = std::min(width, layer.filters - f);
     for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
-      finish(sums.data() + pixel * block, scale + f, bias != nullptr ? bias + f : nullptr, count,
+      finish(sums.data() + pixel * width, scale + f, bias != nullptr ? bias + f : nullptr, count,
              output + (begin + pixel) * layer.filters + f);
     }
   }
+}
+
+// A row of weights to integers of 16 bits: rounded to the nearest, ties to even.
+HWY_ATTR void to_fixed_point(const float* weights, std::int64_t stride, float inverse, std::int64_t count,
+                             std::int16_t* to) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> d32;
+  const hn::Rebind<std::int16_t, decltype(d)> d16;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  constexpr auto kLimit = static_cast<std::int32_t>(kLargestWeight);
+  std::int64_t i = 0;
+  if (stride == 1) {
+    for (; i + lanes <= count; i += lanes) {
+      const auto value = hn::NearestInt(hn::Mul(hn::LoadU(d, weights + i), hn::Set(d, inverse)));
+      const auto clamped = hn::Min(hn::Max(value, hn::Set(d32, -kLimit)), hn::Set(d32, kLimit));
+      hn::StoreU(hn::DemoteTo(d16, clamped), d16, to + i);
+    }
+  }
+  for (; i < count; ++i) {
+    const float value = std::nearbyint(weights[i * stride] * inverse);
+    to[i] = static_cast<std::int16_t>(std::clamp<float>(value, -kLimit, kLimit));
+  }
+}
+
+// The largest |weight| of a row.
+HWY_ATTR float largest_weight(const float* weights, std::int64_t stride, std::int64_t count, float most) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  if (stride == 1) {
+    auto largest = hn::Set(d, most);
+    for (; i + lanes <= count; i += lanes) largest = hn::Max(largest, hn::Abs(hn::LoadU(d, weights + i)));
+    most = hn::GetLane(hn::MaxOfLanes(d, largest));
+  }
+  for (; i < count; ++i) most = std::max(most, std::fabs(weights[i * stride]));
+  return most;
 }
 
 void forward_float(const EventLayer& layer, const std::uint8_t* spikes, const FixedPointWeights& weights,
@@ -144,47 +174,55 @@ namespace {
 
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_bfloat16);
+HWY_EXPORT(to_fixed_point);
+HWY_EXPORT(largest_weight);
 
-/// Pixels that a block of the weights is used for.
+/// Pixels that a part of the weights is used for.
 constexpr std::int64_t kPixels = 128;
 
 }  // namespace
 
-FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weights) {
+FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weights,
+                                      const WeightStrides& strides) {
+  simd_level();
   FixedPointWeights fixed;
-  const std::int64_t filters = layer.filters, rows = layer.weight_rows();
+  const std::int64_t filters = layer.filters, channels = layer.images.channels;
+  const std::int64_t taps = layer.kernel * layer.kernel;
+  fixed.rows = layer.weight_rows();
   fixed.stride = (filters + 31) / 32 * 32;
-  fixed.values.resize(static_cast<std::size_t>(rows * fixed.stride));
+  fixed.values.resize(static_cast<std::size_t>(fixed.rows * fixed.stride));
   fixed.scale.assign(static_cast<std::size_t>(fixed.stride), 0.0f);
-  const Blocks blocks = make_blocks(rows, 64);
-  std::vector<float> largest(static_cast<std::size_t>(blocks.count * filters), 0.0f);
-  for_each_block(blocks, rows * filters, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
-    float* const most = largest.data() + block * filters;
-    for (std::int64_t row = begin; row < end; ++row) {
-      for (std::int64_t f = 0; f < filters; ++f) {
-        most[f] = std::max(most[f], std::fabs(weights[row * filters + f]));
+  constexpr std::int64_t kTogether = 32;  // filters
+  const Blocks blocks = make_blocks(fixed.stride, kTogether);
+  for_each_block(blocks, fixed.rows * filters, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    thread_local std::vector<std::int16_t> rounded;
+    rounded.resize(static_cast<std::size_t>(kTogether * channels));
+    for (std::int64_t first = begin; first < end; first += kTogether) {
+      const std::int64_t count = std::min(kTogether, filters - first);
+      float inverse[kTogether] = {};
+      for (std::int64_t f = 0; f < count; ++f) {
+        const float* const from = weights + (first + f) * strides.filter;
+        float most = 0.0f;
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          most = HWY_DYNAMIC_DISPATCH(largest_weight)(from + tap * strides.tap, strides.channel, channels, most);
+        }
+        const float scale = most / static_cast<float>(kLargestWeight);
+        fixed.scale[static_cast<std::size_t>(first + f)] = scale;
+        inverse[f] = scale > 0.0f ? 1.0f / scale : 0.0f;
       }
-    }
-  });
-  std::vector<float> inverse(static_cast<std::size_t>(filters), 0.0f);
-  for (std::int64_t f = 0; f < filters; ++f) {
-    float most = 0.0f;
-    for (std::int64_t block = 0; block < blocks.count; ++block) {
-      most = std::max(most, largest[static_cast<std::size_t>(block * filters + f)]);
-    }
-    const float scale = most / static_cast<float>(kLargestWeight);
-    fixed.scale[static_cast<std::size_t>(f)] = scale;
-    inverse[static_cast<std::size_t>(f)] = scale > 0.0f ? 1.0f / scale : 0.0f;
-  }
-  for_each_block(blocks, rows * filters, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      std::int16_t* const to = fixed.values.data() + row * fixed.stride;
-      for (std::int64_t f = 0; f < filters; ++f) {
-        const float value = std::nearbyint(weights[row * filters + f] * inverse[static_cast<std::size_t>(f)]);
-        const float limit = kLargestWeight;
-        to[f] = static_cast<std::int16_t>(std::clamp(value, -limit, limit));
+      std::fill(rounded.begin(), rounded.end(), static_cast<std::int16_t>(0));
+      const std::int64_t width = fixed.width(first / FixedPointWeights::kBlock * FixedPointWeights::kBlock);
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        for (std::int64_t f = 0; f < count; ++f) {
+          HWY_DYNAMIC_DISPATCH(to_fixed_point)
+          (weights + (first + f) * strides.filter + tap * strides.tap, strides.channel, inverse[f], channels,
+           rounded.data() + f * channels);
+        }
+        std::int16_t* to = fixed.values.data() + fixed.at(tap * channels, first);
+        for (std::int64_t c = 0; c < channels; ++c, to += width) {
+          for (std::int64_t f = 0; f < kTogether; ++f) to[f] = rounded[static_cast<std::size_t>(f * channels + c)];
+        }
       }
-      std::fill(to + filters, to + fixed.stride, static_cast<std::int16_t>(0));
     }
   });
   return fixed;

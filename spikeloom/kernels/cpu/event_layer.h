@@ -9,8 +9,9 @@ namespace spikeloom::kernels::cpu {
 // Work of these kernels is proportional to the number of spikes: for every spike, one row of the weights is
 // added up, or one row of the gradient. Same for any number of threads.
 
-/// weights [weight_rows, filters] in 16 bits. Equal to the reference.
-FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weights);
+/// The weights, wherever they lie, in 16 bits. Equal to the reference.
+FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weights,
+                                      const WeightStrides& strides);
 
 /// Convolution of the spikes: output [output_pixels, filters] (pixels over steps, samples, height, width),
 /// T = float or BFloat16; bias [filters] or nullptr. The sums are exact in integers; equal to
@@ -19,11 +20,12 @@ template <class T>
 void event_forward(const EventLayer& layer, const std::uint8_t* spikes, const FixedPointWeights& weights,
                    const float* bias, T* output);
 
-/// Gradient of the weights: gradient [output_pixels, filters], G = float or BFloat16 -> grad_weights
-/// [weight_rows, filters], summed in float in the order of the pixels. Equal to the reference to the last
-/// bit where a product of an average and a gradient is exact (no pooling, or BFloat16 with pooling by 2).
+/// Gradient of the weights: gradient [output_pixels, filters], G = float or BFloat16 -> grad_weights in the
+/// memory order of `strides`, summed in float in the order of the pixels. Equal to the reference to the last
+/// bit where a product of an average and a gradient is exact (no pooling, or BFloat16 with pooling by 2). BFloat16
+/// values below the normal ones may count as 0.
 template <class G>
 void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, const G* gradient,
-                           float* grad_weights);
+                           float* grad_weights, const WeightStrides& strides);
 
 }  // namespace spikeloom::kernels::cpu

@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/event_weight_gradient_pairs.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/cpu/spike_lists.h"
@@ -138,7 +139,7 @@ Frame frame_of(const EventLayer& layer) {
 // Images [first, first + count) of the gradient with zeros around each.
 template <class G>
 void frame_gradient(const EventLayer& layer, const G* gradient, std::int64_t first, std::int64_t count,
-                    std::vector<G>& framed) {
+                    AlignedVector<G>& framed) {
   const Frame frame = frame_of(layer);
   const std::int64_t height = layer.output_height(), row_values = layer.output_width() * layer.filters;
   const std::int64_t rows = count * frame.height;
@@ -195,12 +196,30 @@ void list_channels(const EventLayer& layer, const std::uint8_t* spikes, std::int
   }
 }
 
+// Rows [weight_rows, filters] -> where the weights lie.
+void place(const EventLayer& layer, const float* rows, float* to, const WeightStrides& strides) {
+  const std::int64_t channels = layer.images.channels, filters = layer.filters;
+  for_each_block(make_blocks(filters, 16), layer.weight_rows() * filters,
+                 [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t row = 0; row < layer.weight_rows(); ++row) {
+                     float* const at = to + row / channels * strides.tap + row % channels * strides.channel;
+                     for (std::int64_t f = begin; f < end; ++f) at[f * strides.filter] = rows[row * filters + f];
+                   }
+                 });
+}
+
 }  // namespace
 
 template <class G>
 void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, const G* gradient,
-                           float* grad_weights) {
+                           float* to, const WeightStrides& strides) {
+  if constexpr (std::is_same_v<G, BFloat16>) {
+    if (can_pair_spikes(layer)) return paired_weight_gradient(layer, spikes, gradient, to, strides);
+  }
   simd_level();
+  thread_local AlignedVector<float> all_rows;
+  all_rows.resize(static_cast<std::size_t>(layer.weight_rows() * layer.filters));
+  float* const grad_weights = all_rows.data();  // the workers must not look for it in their own
   const Frame frame = frame_of(layer);
   const std::int64_t channels = layer.images.channels;
   const std::int64_t image_count = layer.images.num_steps * layer.images.batch;
@@ -217,7 +236,7 @@ void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, 
                      std::fill(rows + begin * layer.filters, rows + end * layer.filters, 0.0f);
                    }
                  });
-  std::vector<G> framed;
+  AlignedVector<G> framed;
   for (std::int64_t first = 0; first < image_count; first += chunk) {
     const std::int64_t count = std::min(chunk, image_count - first);
     const G* from = gradient + first * layer.output_height() * layer.output_width() * layer.filters;
@@ -245,10 +264,13 @@ void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, 
       }
     });
   }
+  place(layer, grad_weights, to, strides);
 }
 
-template void event_weight_gradient(const EventLayer&, const std::uint8_t*, const float*, float*);
-template void event_weight_gradient(const EventLayer&, const std::uint8_t*, const BFloat16*, float*);
+template void event_weight_gradient(const EventLayer&, const std::uint8_t*, const float*, float*,
+                                    const WeightStrides&);
+template void event_weight_gradient(const EventLayer&, const std::uint8_t*, const BFloat16*, float*,
+                                    const WeightStrides&);
 
 }  // namespace spikeloom::kernels::cpu
 #endif

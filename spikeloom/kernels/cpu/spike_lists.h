@@ -30,8 +30,8 @@ void for_each_bit(const std::uint8_t* bits, std::int64_t begin, std::int64_t cou
   }
 }
 
-/// For output pixels [begin, end): the weight rows of the spikes that they see, in parts of whole taps whose
-/// weights fit into the second-level cache for some hundred filters.
+/// For output pixels [begin, end): the weight rows of the spikes that they see, in parts (some taps, or some
+/// channels of a tap) whose weights, for a block of filters, fit into the first-level cache.
 class SpikeLists {
  public:
   struct List {
@@ -42,35 +42,42 @@ class SpikeLists {
   void build(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t begin, std::int64_t end) {
     const PackedImages& images = layer.images;
     const std::int64_t taps = layer.kernel * layer.kernel;
-    const std::int64_t taps_per_part = std::clamp<std::int64_t>(kRowsPerPart / images.channels, 1, taps);
     const std::int64_t height = layer.output_height(), width = layer.output_width();
-    parts_ = (taps + taps_per_part - 1) / taps_per_part;
+    const std::int64_t taps_per_part = std::clamp<std::int64_t>(kRowsPerPart / images.channels, 1, taps);
+    // Of channels: whole words of bits where they are many.
+    split_ = (images.channels + kRowsPerPart - 1) / kRowsPerPart;
+    split_length_ = split_ == 1 ? images.channels : ((images.channels + split_ - 1) / split_ + 63) / 64 * 64;
+    split_ = (images.channels + split_length_ - 1) / split_length_;
+    parts_ = (taps + taps_per_part - 1) / taps_per_part * split_;
     list_inputs(layer, spikes, begin / width, (end - 1) / width);
     starts_.clear();
-    rows_.clear();
+    rows_.resize(static_cast<std::size_t>(end - begin) * static_cast<std::size_t>(taps) * most_);
+    std::uint32_t* to = rows_.data();
     for (std::int64_t pixel = begin; pixel < end; ++pixel) {
       const std::int64_t image = pixel / (height * width);
       for (std::int64_t tap = 0; tap < taps; ++tap) {
-        if (tap % taps_per_part == 0) starts_.push_back(static_cast<std::int64_t>(rows_.size()));
         const std::int64_t y = pixel / width % height - layer.padding + tap / layer.kernel;
         const std::int64_t x = pixel % width - layer.padding + tap % layer.kernel;
-        if (y < 0 || y >= images.pooled_height() || x < 0 || x >= images.pooled_width()) continue;
+        const bool inside = y >= 0 && y < images.pooled_height() && x >= 0 && x < images.pooled_width();
         const std::int64_t row = image * images.pooled_height() + y - first_row_;
-        append(static_cast<std::size_t>(row * images.pooled_width() + x),
-               static_cast<std::uint32_t>(tap * images.channels));
+        const auto base = static_cast<std::uint32_t>(tap * images.channels);
+        for (std::int64_t i = 0; i < split_; ++i) {
+          if (tap % taps_per_part == 0) starts_.push_back(static_cast<std::uint32_t>(to - rows_.data()));
+          if (inside) to = append(static_cast<std::size_t>((row * images.pooled_width() + x) * split_ + i), base, to);
+        }
       }
     }
-    starts_.push_back(static_cast<std::int64_t>(rows_.size()));
+    starts_.push_back(static_cast<std::uint32_t>(to - rows_.data()));
   }
 
   std::int64_t parts() const { return parts_; }
   List of(std::int64_t pixel, std::int64_t part) const {
     const auto i = static_cast<std::size_t>(pixel * parts_ + part);
-    return {rows_.data() + starts_[i], starts_[i + 1] - starts_[i]};
+    return {rows_.data() + starts_[i], static_cast<std::int64_t>(starts_[i + 1]) - starts_[i]};
   }
 
  private:
-  static constexpr std::int64_t kRowsPerPart = 1152;
+  static constexpr std::int64_t kRowsPerPart = 384;
 
   // The channels that fire at each input pixel that output rows [first, last] (over all images) see: a pixel
   // is seen by kernel * kernel others, and finding bits is slower than copying.
@@ -83,36 +90,40 @@ class SpikeLists {
         std::min(all, last / height * rows + last % height - layer.padding + layer.kernel);
     channels_.clear();
     channel_starts_.clear();
+    most_ = 0;
     for (std::int64_t row = first_row_; row < end_row; ++row) {
       const std::int64_t image = row / rows, y = row % rows;
       const std::uint8_t* step = spikes + image / images.batch * packed_bytes(images.neurons());
       for (std::int64_t x = 0; x < images.pooled_width(); ++x) {
-        channel_starts_.push_back(channels_.size());
-        for (std::int64_t dy = 0; dy < images.pool; ++dy) {
-          for (std::int64_t dx = 0; dx < images.pool; ++dx) {
-            const std::int64_t line = image % images.batch * images.height + y * images.pool + dy;
-            const std::int64_t at = (line * images.width + x * images.pool + dx) * images.channels;
-            for_each_bit(step, at, images.channels,
-                         [&](std::int64_t c) { channels_.push_back(static_cast<std::uint32_t>(c)); });
+        const std::size_t before = channels_.size();
+        for (std::int64_t channel = 0; channel < images.channels; channel += split_length_) {
+          const std::int64_t count = std::min(split_length_, images.channels - channel);
+          channel_starts_.push_back(static_cast<std::uint32_t>(channels_.size()));
+          for (std::int64_t dy = 0; dy < images.pool; ++dy) {
+            for (std::int64_t dx = 0; dx < images.pool; ++dx) {
+              const std::int64_t line = image % images.batch * images.height + y * images.pool + dy;
+              const std::int64_t at = (line * images.width + x * images.pool + dx) * images.channels;
+              for_each_bit(step, at + channel, count,
+                           [&](std::int64_t c) { channels_.push_back(static_cast<std::uint32_t>(channel + c)); });
+            }
           }
         }
+        most_ = std::max(most_, channels_.size() - before);
       }
     }
-    channel_starts_.push_back(channels_.size());
+    channel_starts_.push_back(static_cast<std::uint32_t>(channels_.size()));
   }
 
-  void append(std::size_t input, std::uint32_t base) {
-    const std::size_t length = channel_starts_[input + 1] - channel_starts_[input], at = rows_.size();
-    rows_.resize(at + length);
-    const std::uint32_t* const from = channels_.data() + channel_starts_[input];
-    std::uint32_t* const to = rows_.data() + at;
-    for (std::size_t i = 0; i < length; ++i) to[i] = base + from[i];
+  std::uint32_t* append(std::size_t input, std::uint32_t base, std::uint32_t* to) const {
+    const std::uint32_t* from = channels_.data() + channel_starts_[input];
+    const std::uint32_t* const end = channels_.data() + channel_starts_[input + 1];
+    for (; from < end; ++from) *to++ = base + *from;
+    return to;
   }
 
-  std::int64_t parts_ = 0, first_row_ = 0;
-  std::vector<std::uint32_t> rows_, channels_;
-  std::vector<std::int64_t> starts_;
-  std::vector<std::size_t> channel_starts_;
+  std::int64_t parts_ = 0, first_row_ = 0, split_ = 1, split_length_ = 1;
+  std::size_t most_ = 0;  ///< spikes at one input pixel
+  std::vector<std::uint32_t> rows_, channels_, starts_, channel_starts_;
 };
 
 }  // namespace spikeloom::kernels::cpu

@@ -13,6 +13,7 @@ namespace spikeloom::kernels::reference {
 /// weights: [weight_rows, filters].
 inline FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weights) {
   FixedPointWeights fixed;
+  fixed.rows = layer.weight_rows();
   fixed.stride = (layer.filters + 31) / 32 * 32;
   fixed.values.assign(static_cast<std::size_t>(layer.weight_rows() * fixed.stride), 0);
   fixed.scale.assign(static_cast<std::size_t>(fixed.stride), 0.0f);
@@ -27,7 +28,7 @@ inline FixedPointWeights fixed_point_weights(const EventLayer& layer, const floa
     for (std::int64_t row = 0; row < layer.weight_rows(); ++row) {
       const float value = std::nearbyint(weights[row * layer.filters + f] * inverse);
       const float limit = kLargestWeight;
-      fixed.values[static_cast<std::size_t>(row * fixed.stride + f)] =
+      fixed.values[static_cast<std::size_t>(fixed.at(row, f))] =
           static_cast<std::int16_t>(std::clamp(value, -limit, limit));
     }
   }
@@ -64,7 +65,7 @@ void event_forward(const EventLayer& layer, const std::uint8_t* spikes, const Fi
         const std::int64_t tap = row / layer.images.channels, c = row % layer.images.channels;
         const int count = spike_count(layer.images, spikes, image, y - layer.padding + tap / layer.kernel,
                                       x - layer.padding + tap % layer.kernel, c);
-        sum += count * weights.values[static_cast<std::size_t>(row * weights.stride + f)];
+        sum += count * weights.values[static_cast<std::size_t>(weights.at(row, f))];
       }
       const float scaled =
           static_cast<float>(sum) * (weights.scale[static_cast<std::size_t>(f)] * average);
