@@ -9,15 +9,16 @@
 #include "spikeloom/base/threads.h"
 #include "spikeloom/train/benchmark.h"
 #include "spikeloom/train/environment.h"
+#include "spikeloom/train/signature.h"
 
 namespace spikeloom::app {
 namespace {
 
 struct BenchOptions {
-  std::string net, input, kind = "auto", precision = "fp32", state = "compact", path = "auto";
+  std::string net, input, kind = "auto", precision = "fp32", state = "compact", path = "auto", crossover = "measured";
   train::BenchmarkRequest request;
   int threads = 0;
-  bool json = false;
+  bool json = false, signature = false;
 };
 
 void fill_request(BenchOptions& options) {
@@ -44,6 +45,11 @@ void fill_request(BenchOptions& options) {
   request.network.compute.path = options.path == "auto"    ? model::Path::kAuto
                                  : options.path == "dense" ? model::Path::kDense
                                                            : model::Path::kEvent;
+  if (options.crossover != "measured" && options.crossover != "fixed") {
+    throw ConfigError("--crossover must be measured or fixed, not '" + options.crossover + "'");
+  }
+  request.network.compute.crossover =
+      options.crossover == "fixed" ? model::Crossover::kFixed : model::Crossover::kMeasured;
   // Two channels are the polarities of an event camera.
   request.still_image = options.kind == "auto" ? request.input.channels != 2 : options.kind == "still";
 }
@@ -55,7 +61,9 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
                       {"path", layer.path},
                       {"density", layer.density},
                       {"forward_ms", layer.forward_ms},
-                      {"backward_ms", layer.backward_ms}});
+                      {"backward_ms", layer.backward_ms},
+                      {"event_forward_below", layer.event_forward_below},
+                      {"event_gradient_below", layer.event_gradient_below}});
   }
   nlohmann::ordered_json saved;  // null: not known
   if (result.saved_bytes_per_sample >= 0) saved = result.saved_bytes_per_sample;
@@ -70,6 +78,7 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
           {"precision", options.precision},
           {"state", options.state},
           {"path", options.path},
+          {"crossover", options.crossover},
           {"threads", num_threads()},
           {"iterations", options.request.iterations},
           {"samples_per_s", result.samples_per_s},
@@ -86,6 +95,15 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
 int run_bench(BenchOptions& options) {
   train::configure_threads(options.threads > 0 ? options.threads : num_threads());
   fill_request(options);
+  if (options.signature) {
+    const std::string signature = train::training_signature(options.request);
+    if (options.json) {
+      print_json({{"network", options.net}, {"iterations", options.request.iterations}, {"signature", signature}});
+    } else {
+      print_line(stdout, signature);
+    }
+    return kOk;
+  }
   const auto result = train::benchmark_step(options.request);
   if (options.json) {
     print_json(to_json(options, result));
@@ -101,12 +119,13 @@ int run_bench(BenchOptions& options) {
                  options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
                  result.peak_rss_mb));
   if (!result.layers.empty()) {
-    print_line(stdout, fmt::format("  {:10} {:11} {:>8} {:>11} {:>12}", "layer", "path", "density",
-                                   "forward ms", "backward ms"));
+    print_line(stdout, fmt::format("  {:10} {:26} {:>8} {:>11} {:>12}  {}", "layer", "path", "density",
+                                   "forward ms", "backward ms", "event below (forward, gradient)"));
   }
   for (const auto& layer : result.layers) {
-    print_line(stdout, fmt::format("  {:10} {:11} {:8.3f} {:11.2f} {:12.2f}", layer.name, layer.path,
-                                   layer.density, layer.forward_ms, layer.backward_ms));
+    print_line(stdout, fmt::format("  {:10} {:26} {:8.3f} {:11.2f} {:12.2f}  {:.2f}, {:.2f}", layer.name, layer.path,
+                                   layer.density, layer.forward_ms, layer.backward_ms, layer.event_forward_below,
+                                   layer.event_gradient_below));
   }
   if (result.saved_bytes_per_sample > 0) {
     print_line(stdout,
@@ -149,6 +168,11 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
       .add_option("--path", options->path,
                   "How spikes meet weights: dense, event (a row of weights for each spike) or auto (by density)")
       ->capture_default_str();
+  command
+      .add_option("--crossover", options->crossover,
+                  "Densities below which auto is event-driven: measured here, layer by layer, or fixed (as in a "
+                  "recipe with compute.crossover = \"fixed\")")
+      ->capture_default_str();
   command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
@@ -169,6 +193,11 @@ void add_bench(CLI::App& program, Command& chosen) {
         inference ? "infer" : "step",
         inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
     add_options(*mode, options);
+    if (!inference) {
+      mode->add_flag("--signature", options->signature,
+                     "Print a hash of the losses, spikes and weights of these iterations of training instead of a time: "
+                     "the same whenever arithmetic, machine and threads are");
+    }
     mode->callback([options, &chosen] { chosen = [options] { return run_bench(*options); }; });
   }
 }

@@ -56,11 +56,16 @@ enum class Path {
   kDense,  ///< as if every input were a number: convolutions and matrix products of oneDNN and BLAS
   kEvent,  ///< event-driven wherever that is possible
 };
+enum class Crossover {
+  kMeasured,  ///< at the start of a training, on the machine
+  kFixed,     ///< ComputeSettings::event_*_below: the same path on every machine
+};
 struct ComputeSettings {
   StateMode state = StateMode::kCompact;
   Precision precision = Precision::kFp32;
   Path path = Path::kAuto;
-  /// Path::kAuto: spikes for each input of the weights below which the current (only with Precision::kBf16:
+  Crossover crossover = Crossover::kMeasured;
+  /// Path::kAuto with Crossover::kFixed: spikes for each input of the weights below which the current (only with Precision::kBf16:
   /// weights are rounded to 16 bits) and the weights' gradient are event-driven. docs/performance.md.
   double event_forward_below = 0.45;
   double event_gradient_below = 0.45;

@@ -1,12 +1,8 @@
 #include "spikeloom/nn/compact_chain.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros_like.h>
@@ -19,6 +15,8 @@
 
 #include "spikeloom/kernels/cpu/compact_lif.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/nn/crossover.h"
+#include "spikeloom/nn/dense_product.h"
 #include "spikeloom/ops/avg_pool.h"
 #include "spikeloom/ops/layout.h"
 
@@ -27,22 +25,6 @@ namespace {
 
 using kernels::BFloat16;
 using model::LayerKind;
-
-// Calls function(pointer of the element type): float or BFloat16.
-template <class Function>
-void with_pointer(const at::Tensor& tensor, const Function& function) {
-  if (tensor.scalar_type() == at::kBFloat16) {
-    function(static_cast<BFloat16*>(tensor.data_ptr()));
-  } else {
-    function(tensor.data_ptr<float>());
-  }
-}
-
-// [images, C, H, W] in channels-last memory.
-at::Tensor empty_images(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
-                        at::ScalarType dtype) {
-  return ops::empty_channels_last({images}, channels, height, width, at::TensorOptions(dtype));
-}
 
 using Clock = std::chrono::steady_clock;
 
@@ -70,15 +52,6 @@ bool is_convolution(const CompactLayer& layer) {
   return layer.block->plan().spec.kind == LayerKind::kConvolution;
 }
 
-// Packed spikes as float or bfloat16 [T * N, C, H, W], pooled as `images` says.
-at::Tensor unpack(const kernels::PackedImages& images, const at::Tensor& spikes, at::ScalarType dtype) {
-  const at::Tensor values = empty_images(images.num_steps * images.batch, images.channels,
-                                         images.pooled_height(), images.pooled_width(), dtype);
-  with_pointer(values,
-               [&](auto* to) { kernels::cpu::unpack_spikes(images, spikes.data_ptr<std::uint8_t>(), to); });
-  return values;
-}
-
 }  // namespace
 
 bool CompactChain::supports(const model::NetworkSettings& settings, at::ScalarType dtype) {
@@ -95,7 +68,7 @@ CompactChain::CompactChain(const std::vector<std::unique_ptr<Block>>& blocks,
       compute_(settings.compute) {
   for (const auto& block : blocks) {
     if (auto* weights = dynamic_cast<WeightBlock*>(block.get())) {
-      layers_.push_back({weights, {}, !weights->neunorm_u().defined()});
+      layers_.push_back({weights, {}, !weights->neunorm_u().defined(), fixed_limits(settings.compute), {}});
       for (const at::Tensor& parameter : {weights->weight(), weights->bias(), weights->neunorm_u()}) {
         if (parameter.defined()) parameters_.push_back(parameter);
       }
@@ -141,7 +114,35 @@ EventChoice CompactChain::choose(std::size_t layer, const CompactState& state) c
   const auto events = event_layer(before.images, layers_[layer].block->plan());
   if (!events) return {};
   const auto values = static_cast<double>(before.images.num_steps * before.images.pooled_neurons());
-  return choose_event(compute_, *events, static_cast<double>(before.spike_count) / std::max(values, 1.0));
+  return choose_event(compute_, layers_[layer].limits, *events, static_cast<double>(before.spike_count) / std::max(values, 1.0));
+}
+
+std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch) {
+  const at::NoGradGuard no_grad;
+  std::vector<LayerCrossover> measured;
+  if (compute_.path != model::Path::kAuto) return measured;
+  for (std::size_t l = 1; l < layers_.size(); ++l) {
+    const CompactLayer& before = layers_[l - 1];
+    if (!before.fused) continue;
+    const auto& shape = before.block->plan().output;
+    kernels::PackedImages images{before.block->num_steps(), batch, shape.height, shape.width, shape.channels, 1};
+    if (!before.pools.empty()) images.pool = before.pools.front()->plan().spec.kernel;
+    const WeightBlock& block = *layers_[l].block;
+    const auto events = event_layer(images, block.plan());
+    if (!events || !may_be_event(*events)) continue;
+    layers_[l].limits = measure_event_limits(compute_, images, block.plan(), block.weight(), dtype_of(l));
+    measured.push_back({block.name(), layers_[l].limits.forward_below, layers_[l].limits.gradient_below});
+  }
+  return measured;
+}
+
+bool CompactChain::set_crossover(const LayerCrossover& crossover) {
+  for (CompactLayer& layer : layers_) {
+    if (layer.block->name() != crossover.layer) continue;
+    layer.limits = {crossover.forward_below, crossover.gradient_below};
+    return true;
+  }
+  return false;
 }
 
 std::string CompactChain::path_of(std::size_t layer, EventChoice event) const {
@@ -167,6 +168,35 @@ at::Tensor CompactChain::layer_input(std::size_t layer, const CompactState& stat
   return is_convolution(layers_[layer]) ? x : x.movedim(1, -1).reshape({x.size(0), -1});
 }
 
+// A training changes its weights at every step: nothing of them is kept then.
+at::Tensor CompactChain::dense_weight(std::size_t layer, bool keep) const {
+  const at::Tensor& weight = layers_[layer].block->weight();
+  if (keep || dtype_of(layer) == at::kFloat) return weight.to(dtype_of(layer));
+  ConvertedWeights& converted = layers_[layer].converted;
+  if (!converted.dense.defined() || converted.dense_version != weight._version()) {
+    converted.dense = weight.to(dtype_of(layer));
+    converted.dense_version = static_cast<std::uint32_t>(weight._version());
+  }
+  return converted.dense;
+}
+
+at::Tensor CompactChain::event_driven_current(std::size_t layer, const CompactState& state, bool keep) const {
+  const WeightBlock& block = *layers_[layer].block;
+  const CompactLayerState& before = state.layers[layer - 1];
+  const auto events = *event_layer(before.images, block.plan());
+  const bool convolution = is_convolution(layers_[layer]);
+  if (keep) {
+    return event_current(events, before.spikes, fixed_weights(events, block.weight()), block.bias(), convolution,
+                         dtype_of(layer));
+  }
+  ConvertedWeights& converted = layers_[layer].converted;
+  if (!converted.event || converted.event_version != block.weight()._version()) {
+    converted.event = fixed_weights(events, block.weight());
+    converted.event_version = static_cast<std::uint32_t>(block.weight()._version());
+  }
+  return event_current(events, before.spikes, *converted.event, block.bias(), convolution, dtype_of(layer));
+}
+
 at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& options, bool keep,
                                  CompactState& state) const {
   const at::NoGradGuard no_grad;
@@ -185,28 +215,20 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
     kept.static_input = l == 0 && input.size(0) == 1 && block.num_steps() > 1;
     kept.images = {block.num_steps(), batch, plan.output.height, plan.output.width, plan.output.channels, 1};
     if (layer.fused && !layer.pools.empty()) kept.images.pool = layer.pools.front()->plan().spec.kernel;
-    kept.weight = block.weight().to(dtype_of(l));
     const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_of(l)) : at::Tensor();
 
     kept.event = choose(l, state);
+    if (keep || !kept.event.forward) kept.weight = dense_weight(l, keep);
     at::Tensor x, current;
     if (kept.event.forward) {
-      const CompactLayerState& before = state.layers[l - 1];
-      current = event_current(*event_layer(before.images, plan), before.spikes, block.weight(), block.bias(),
-                              dtype_of(l));
+      current = event_driven_current(l, state, keep);
     } else if (l > 0) {
       x = layer_input(l, state);
     } else {
       x = drop(0, state, ops::channels_last(input).flatten(0, 1));
       if (!is_convolution(layer)) x = x.movedim(1, -1).reshape({x.size(0), -1});
     }
-    if (kept.event.forward) {
-      // done
-    } else if (is_convolution(layer)) {
-      current = ops::channels_last(at::conv2d(x, kept.weight, bias, plan.spec.stride, plan.spec.padding));
-    } else {
-      current = at::linear(x, kept.weight, bias).contiguous();
-    }
+    if (!kept.event.forward) current = dense_current(plan, x, kept.weight, bias);
     const kernels::LifSize size{block.num_steps(), kept.images.neurons(), kept.static_input};
     const std::int64_t packed = kernels::packed_bytes(size.neurons);
     kept.spikes = at::empty({size.num_steps, packed}, at::kByte);
@@ -227,6 +249,7 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
       LayerCost cost;
       cost.name = block.name();
       cost.path = path_of(l, kept.event);
+      cost.crossover = {block.name(), layer.limits.forward_below, layer.limits.gradient_below};
       cost.forward_ms = milliseconds_since(start);
       if (!x.defined()) x = layer_input(l, state);
       cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
@@ -278,21 +301,12 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     }
     at::Tensor grad_x, grad_weight, grad_bias;
     const bool has_bias = block.bias().defined();
-    if (is_convolution(layer)) {
-      const auto& spec = block.plan().spec;
-      const auto both = [](std::int64_t value) { return std::vector<std::int64_t>{value, value}; };
-      // Only the sizes of the input matter where the weights' gradient is not asked for.
-      if (by_events) x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
-      std::tie(grad_x, grad_weight, grad_bias) = at::convolution_backward(
-          grad_current, x, kept.weight, at::IntArrayRef({images.channels}), both(spec.stride),
-          both(spec.padding), both(1), false, both(0), 1, {l > 0, !by_events, has_bias && !by_events});
-      if (by_events && has_bias) grad_bias = grad_current.sum(at::IntArrayRef({0, 2, 3}), false, at::kFloat);
-    } else {
-      grad_current = grad_current.view({rows, images.channels});
-      if (!by_events) grad_weight = at::mm(grad_current.t(), x);
-      if (has_bias) grad_bias = grad_current.sum(0, false, at::kFloat);
-      if (l > 0) grad_x = at::mm(grad_current, kept.weight);
+    if (by_events && is_convolution(layer)) {
+      x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
     }
+    std::tie(grad_x, grad_weight, grad_bias) = dense_backward(block.plan(), grad_current, x, kept.weight,
+                                                              {l > 0, !by_events, has_bias && !by_events});
+    if (by_events && has_bias) grad_bias = grad_current.sum(at::IntArrayRef({0, 2, 3}), false, at::kFloat);
     if (by_events) {
       const CompactLayerState& before = state.layers[l - 1];
       grad_weight = event_weight_gradient(*event_layer(before.images, block.plan()), before.spikes,

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,21 @@
 
 namespace spikeloom::nn {
 
+/// A layer's weights as its products want them, kept as long as they do not change: for inference.
+struct ConvertedWeights {
+  std::uint32_t dense_version = 0, event_version = 0;
+  at::Tensor dense;                                 ///< in the precision of the products
+  std::optional<kernels::FixedPointWeights> event;  ///< rounded to 16 bits
+};
+
 /// A layer with weights, and what lies between its neurons and the next weights.
 struct CompactLayer {
   WeightBlock* block = nullptr;
   std::vector<PoolBlock*> pools;
   /// At most one pooling and no NeuNorm follow: pooling is then part of the packed kernels.
   bool fused = true;
+  EventLimits limits;
+  mutable ConvertedWeights converted;
 };
 
 /// What one layer keeps from forward to backward.
@@ -29,7 +39,7 @@ struct CompactLayerState {
   bool static_input = false;
   at::Tensor spikes;  ///< uint8 [T, packed_bytes]
   at::Tensor state;   ///< uint8 [T, packed_bytes] or [T, neurons]; undefined in inference
-  at::Tensor weight;  ///< in the precision of the products
+  at::Tensor weight;  ///< in the precision of the products; undefined where inference does not need it
   std::int64_t spike_count = 0;
   EventChoice event;  ///< of its products with the spikes of the layer before
 };
@@ -57,6 +67,11 @@ class CompactChain {
   /// Gradient of the last layer's spikes, float [T, N, neurons] -> gradients of parameters(), in order.
   std::vector<at::Tensor> backward(const at::Tensor& grad_spikes, CompactState& state) const;
 
+  /// Network::measure_crossovers.
+  std::vector<LayerCrossover> measure_crossovers(std::int64_t batch);
+  /// False if there is no such layer.
+  bool set_crossover(const LayerCrossover& crossover);
+
   /// Weight, bias where there is one, and U of each layer in turn.
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
 
@@ -66,6 +81,8 @@ class CompactChain {
   std::string path_of(std::size_t layer, EventChoice event) const;
   at::Tensor layer_input(std::size_t layer, const CompactState& state) const;
   at::Tensor drop(std::size_t layer, const CompactState& state, const at::Tensor& x) const;
+  at::Tensor dense_weight(std::size_t layer, bool keep) const;
+  at::Tensor event_driven_current(std::size_t layer, const CompactState& state, bool keep) const;
   std::size_t parameter_index(const at::Tensor& parameter) const;
 
   std::vector<CompactLayer> layers_;

@@ -49,8 +49,18 @@ std::optional<kernels::EventLayer> event_layer(const kernels::PackedImages& imag
   return layer;
 }
 
-EventChoice choose_event(const model::ComputeSettings& compute, const kernels::EventLayer& layer,
-                         double spikes_per_input) {
+EventLimits fixed_limits(const model::ComputeSettings& compute) {
+  return {compute.event_forward_below, compute.event_gradient_below};
+}
+
+bool may_be_event(const kernels::EventLayer& layer) {
+  // The weights are put into another order each time: that has to be spread over enough pixels.
+  // And a spike has to add a row that is long enough for the time it takes to find it.
+  return layer.output_pixels() >= kMinPixels && layer.filters >= kMinFilters;
+}
+
+EventChoice choose_event(const model::ComputeSettings& compute, const EventLimits& limits,
+                         const kernels::EventLayer& layer, double spikes_per_input) {
   switch (compute.path) {
     case model::Path::kDense:
       return {false, false};
@@ -59,25 +69,25 @@ EventChoice choose_event(const model::ComputeSettings& compute, const kernels::E
     case model::Path::kAuto:
       break;
   }
-  // The weights are put into another order each time: that has to be spread over enough pixels.
-  // And a spike has to add a row that is long enough for the time it takes to find it.
-  if (layer.output_pixels() < kMinPixels || layer.filters < kMinFilters) return {false, false};
+  if (!may_be_event(layer)) return {false, false};
   // Rounding the weights to 16 bits is no loss beside bfloat16, but one beside float.
   const bool may_round = compute.precision == model::Precision::kBf16;
-  return {may_round && spikes_per_input < compute.event_forward_below,
-          spikes_per_input < compute.event_gradient_below};
+  return {may_round && spikes_per_input < limits.forward_below, spikes_per_input < limits.gradient_below};
 }
 
-at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spikes, const at::Tensor& weight,
-                         const at::Tensor& bias, at::ScalarType dtype) {
+kernels::FixedPointWeights fixed_weights(const kernels::EventLayer& layer, const at::Tensor& weight) {
   const at::Tensor values = has_even_taps(weight) ? weight.detach() : weight.detach().contiguous();
-  const kernels::FixedPointWeights fixed =
-      kernels::cpu::fixed_point_weights(layer, values.data_ptr<float>(), strides_of(values, layer));
+  return kernels::cpu::fixed_point_weights(layer, values.data_ptr<float>(), strides_of(values, layer));
+}
+
+at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spikes,
+                         const kernels::FixedPointWeights& fixed, const at::Tensor& bias, bool convolution,
+                         at::ScalarType dtype) {
   const std::int64_t images = layer.images.num_steps * layer.images.batch;
   const at::Tensor current =
-      is_convolution(weight) ? ops::empty_channels_last({images}, layer.filters, layer.output_height(),
+      convolution ? ops::empty_channels_last({images}, layer.filters, layer.output_height(),
                                                         layer.output_width(), at::TensorOptions(dtype))
-                             : at::empty({images, layer.filters}, dtype);
+                  : at::empty({images, layer.filters}, dtype);
   const at::Tensor offsets = bias.defined() ? bias.to(at::kFloat).contiguous() : at::Tensor();
   const float* const bias_values = bias.defined() ? offsets.data_ptr<float>() : nullptr;
   const auto* const bits = spikes.data_ptr<std::uint8_t>();

@@ -23,16 +23,31 @@ struct EventChoice {
   bool weight_gradient = false;
 };
 
-/// `spikes_per_input`: spikes that come in, as a fraction of the values that the weights are multiplied with
-/// (with pooling by k up to k * k). Depends on nothing that is measured in time, so that the same run takes the
-/// same path.
-EventChoice choose_event(const model::ComputeSettings& compute, const kernels::EventLayer& layer,
-                         double spikes_per_input);
+/// Spikes that come in, as a fraction of the values that the weights are multiplied with (with pooling by k up to
+/// k * k), below which the products of a layer are event-driven.
+struct EventLimits {
+  double forward_below = 0.0;
+  double gradient_below = 0.0;
+};
 
-/// Currents [T * N, F, H, W] in channels-last memory, or [T * N, F], from packed spikes; weight and bias (or
-/// undefined) float, result of type `dtype`. Weights are rounded to 16 bits, kernels/event_layer.h.
-at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spikes, const at::Tensor& weight,
-                         const at::Tensor& bias, at::ScalarType dtype);
+/// Those that the settings fix for every layer.
+EventLimits fixed_limits(const model::ComputeSettings& compute);
+
+/// Whether Path::kAuto considers the layer at all: it has filters and output pixels enough.
+bool may_be_event(const kernels::EventLayer& layer);
+
+/// The paths of a layer at a density of spikes. Depends on nothing that is measured in time but the limits.
+EventChoice choose_event(const model::ComputeSettings& compute, const EventLimits& limits,
+                         const kernels::EventLayer& layer, double spikes_per_input);
+
+/// Weights [F, C, k, k] or [F, C], float, rounded to 16 bits (kernels/event_layer.h).
+kernels::FixedPointWeights fixed_weights(const kernels::EventLayer& layer, const at::Tensor& weight);
+
+/// Currents [T * N, F, H, W] in channels-last memory of a convolution, or [T * N, F], from packed spikes; bias (or
+/// undefined) float, result of type `dtype`.
+at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spikes,
+                         const kernels::FixedPointWeights& weights, const at::Tensor& bias, bool convolution,
+                         at::ScalarType dtype);
 
 /// Gradient of the weights, float, in the shape of `weight`, from packed spikes and that of the currents
 /// (contiguous as event_current gives them).

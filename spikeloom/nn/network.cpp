@@ -92,6 +92,19 @@ void Network::clamp_neuron_parameters() {
   for (WeightBlock* block : weight_blocks_) block->clamp_neuron();
 }
 
+std::vector<LayerCrossover> Network::measure_crossovers(std::int64_t batch) {
+  return chain_ != nullptr ? chain_->measure_crossovers(batch) : std::vector<LayerCrossover>();
+}
+
+void Network::set_crossovers(const std::vector<LayerCrossover>& crossovers) {
+  if (chain_ == nullptr) return;
+  for (const auto& crossover : crossovers) {
+    if (!chain_->set_crossover(crossover)) {
+      throw ConfigError("the network has no layer '" + crossover.layer + "' to choose a path for");
+    }
+  }
+}
+
 std::vector<double> Network::calibrate(const at::Tensor& input, double firing_rate,
                                        CalibrationTarget target) {
   if (settings_.kind == model::NetworkKind::kAnn) {

@@ -23,6 +23,14 @@ struct LayerActivity {
   std::int64_t neuron_steps = 0;  ///< neurons x samples x steps
 };
 
+/// Below how many spikes a value that comes in (behind pooling by k up to k * k) a layer's currents and the gradient of its
+/// weights are event-driven, with model::Path::kAuto.
+struct LayerCrossover {
+  std::string layer;
+  double forward_below = 0.0;
+  double gradient_below = 0.0;
+};
+
 /// What one layer with weights cost in one pass.
 struct LayerCost {
   std::string name;
@@ -32,6 +40,7 @@ struct LayerCost {
   double backward_ms =
       0.0;  ///< from the gradient of its spikes to that of the spikes before it; 0 in inference
   std::int64_t saved_bytes = 0;  ///< kept for backward, weights not counted
+  LayerCrossover crossover;      ///< in force
 };
 
 struct ForwardOptions {
@@ -76,6 +85,13 @@ class Network {
   /// `firing_rate` on `input`, found by bisection. Returns the rate that each layer reached. Throws
   /// ConfigError for an ANN or a rate outside (0, 1).
   std::vector<double> calibrate(const at::Tensor& input, double firing_rate, CalibrationTarget target);
+
+  /// Times the event-driven and the dense arithmetic of each layer that has both, at a batch size, and takes what it
+  /// finds from then on; before that the densities of settings.compute hold for every layer. Some seconds for a
+  /// large network. Empty where nothing is to be chosen (another path than auto, exact state, few filters).
+  std::vector<LayerCrossover> measure_crossovers(std::int64_t batch);
+  /// Takes measured ones. Throws ConfigError for a layer that the network does not have.
+  void set_crossovers(const std::vector<LayerCrossover>& crossovers);
 
  private:
   at::Tensor prepare_input(const at::Tensor& input) const;

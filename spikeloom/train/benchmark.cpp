@@ -1,42 +1,19 @@
 #include "spikeloom/train/benchmark.h"
 
-#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 
-#include "spikeloom/base/random.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/nn/network.h"
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/optimizer.h"
+#include "spikeloom/train/random_batch.h"
 
 namespace spikeloom::train {
 namespace {
-
-at::Tensor random_input(const BenchmarkRequest& request) {
-  const std::int64_t steps = request.still_image ? 1 : request.network.num_steps;
-  at::Tensor x = at::empty(
-      {steps, request.batch_size, request.input.height, request.input.width, request.input.channels});
-  RandomStream stream(request.seed, RandomPurpose::kBench);
-  float* values = x.data_ptr<float>();
-  for (std::int64_t i = 0; i < x.numel(); ++i) {
-    const float u = stream.uniform();
-    values[i] = request.still_image ? u : (u < static_cast<float>(request.input_density) ? 1.0f : 0.0f);
-  }
-  return x.movedim(-1, -3);
-}
-
-at::Tensor random_labels(const BenchmarkRequest& request) {
-  at::Tensor labels = at::empty({request.batch_size}, at::kLong);
-  RandomStream stream(request.seed, RandomPurpose::kBench, 1);
-  for (std::int64_t n = 0; n < request.batch_size; ++n) {
-    labels.data_ptr<std::int64_t>()[n] = stream.below(static_cast<std::uint32_t>(request.num_classes));
-  }
-  return labels;
-}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -58,7 +35,8 @@ void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs, const at:
     }
     saved += static_cast<double>(first[layer].saved_bytes);
     result.layers.push_back({first[layer].name, first[layer].path, first[layer].input_density,
-                             median(forward), median(backward)});
+                             median(forward), median(backward),
+                             first[layer].crossover.forward_below, first[layer].crossover.gradient_below});
   }
   if (!request.inference) result.saved_bytes_per_sample = saved / static_cast<double>(request.batch_size);
 }
@@ -77,6 +55,9 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   const at::Tensor labels = random_labels(request);
   if (request.firing_rate > 0.0) {
     network.calibrate(input, request.firing_rate, nn::Network::CalibrationTarget::kThresholds);
+  }
+  if (request.network.compute.crossover == model::Crossover::kMeasured) {
+    network.measure_crossovers(request.batch_size);
   }
   BenchmarkResult result;
   std::vector<double> times;

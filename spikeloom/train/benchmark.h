@@ -26,6 +26,8 @@ struct BenchmarkLayer {
   std::string name, path;
   double density = 0.0;  ///< fraction of its inputs that are not 0
   double forward_ms = 0.0, backward_ms = 0.0;
+  /// Spikes a value that comes in below which the layer is event-driven (path "auto").
+  double event_forward_below = 0.0, event_gradient_below = 0.0;
 };
 
 struct BenchmarkResult {

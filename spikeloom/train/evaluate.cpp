@@ -4,11 +4,13 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <chrono>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/train/checkpoint.h"
+#include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/evaluate_network.h"
 
 namespace spikeloom::train {
@@ -101,6 +103,10 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   evaluation.model = find_model(request.model);
   ModelInfo info;
   const auto network = load_network(evaluation.model, &info);
+  if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {
+    // Of the training, if there are any: the same paths as its own evaluation.
+    read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(), *network);
+  }
   const auto splits = data::open_dataset(info.recipe.data, info.recipe.network.num_steps, request.data_dir);
   std::shared_ptr<const data::Dataset> dataset;
   if (request.split == "test") {

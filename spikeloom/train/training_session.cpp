@@ -12,6 +12,7 @@
 #include "spikeloom/base/files.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/train/checkpoint.h"
+#include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/schedule.h"
 
@@ -57,6 +58,13 @@ TrainingResult TrainingSession::run() {
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
   write_text_file(folder_->file("environment.json"), environment_json());
+  if (recipe_.network.compute.crossover == model::Crossover::kMeasured) {
+    const std::string file = folder_->file(kCrossoverFile);
+    // Kept when the run goes on: the same path as before, to the last bit.
+    if (!request_.resume || !read_crossovers(file, *network_)) {
+      measure_crossovers(file, *network_, recipe_.training.batch_size);
+    }
+  }
 
   TrainingStart start;
   start.run_path = folder_->path();

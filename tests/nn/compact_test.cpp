@@ -5,6 +5,7 @@
 #include <string>
 #include <tuple>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/nn/loss.h"
 #include "tests/nn/networks.h"
 
@@ -232,6 +233,40 @@ TEST(CompactNetwork, AutoTakesThePathOfTheDensity) {
     EXPECT_NE(path.find(part), std::string::npos) << path;
     EXPECT_EQ(costs.at(2).path.rfind("dense", 0), 0u) << costs.at(2).path;  // too few rows to be worth it
   }
+}
+
+TEST(CompactNetwork, MeasuresWhereEventDrivenLayersPay) {
+  auto settings = settings_of("16C3(Encoding)-128C3-AP2-128C3-20FC-Voting", 8);
+  settings.compute.precision = model::Precision::kBf16;
+  Network network = make_network(settings, {1, 26, 24}, 3, 1, at::kFloat);
+  const auto measured = network.measure_crossovers(4);
+  ASSERT_EQ(measured.size(), 2u);  // not the first layer, nor those of few filters
+  EXPECT_EQ(measured[0].layer, "conv2");
+  EXPECT_EQ(measured[1].layer, "conv3");
+  for (const auto& crossover : measured) {
+    const double most = crossover.layer == "conv3" ? 4.0 : 1.0;  // behind pooling by two
+    for (const double below : {crossover.forward_below, crossover.gradient_below}) {
+      EXPECT_GE(below, 0.0);
+      EXPECT_LE(below, most);
+    }
+  }
+  settings.compute.path = model::Path::kDense;
+  EXPECT_TRUE(make_network(settings, {1, 26, 24}, 3, 1, at::kFloat).measure_crossovers(4).empty());
+}
+
+TEST(CompactNetwork, TakesTheCrossoversThatItIsGiven) {
+  auto settings = settings_of("16C3(Encoding)-128C3-128C3-20FC-Voting", 8);
+  settings.compute.precision = model::Precision::kBf16;
+  Network network = make_network(settings, {1, 13, 12}, 3, 1, at::kFloat);
+  network.set_crossovers({{"conv2", 9.0, 0.0}, {"conv3", 0.0, 9.0}});
+  std::vector<LayerCost> costs;
+  ForwardOptions options;
+  options.costs = &costs;
+  network.forward(random_normal({1, 4, 1, 13, 12}, at::kFloat, 5).abs(), options);
+  EXPECT_EQ(costs.at(1).path.rfind("event, gradient dense", 0), 0u) << costs.at(1).path;
+  EXPECT_NE(costs.at(2).path.find(", gradient event"), std::string::npos) << costs.at(2).path;
+  EXPECT_EQ(costs.at(1).crossover.forward_below, 9.0);
+  EXPECT_THROW(network.set_crossovers({{"conv7", 1.0, 1.0}}), ConfigError);
 }
 
 }  // namespace

@@ -173,6 +173,63 @@ TEST_P(Resume, OfAFinishedTrainingTestsAgainAndChangesNothing) {
 INSTANTIATE_TEST_SUITE_P(Variants, Resume, ::testing::ValuesIn(kVariants),
                          [](const auto& variant) { return variant.param.name; });
 
+// A network of which a layer may be event-driven.
+Recipe measured_recipe() {
+  return small_recipe({"network.structure=4C3(Encoding)-128C3-16FC-Voting", "compute.precision=bf16"});
+}
+
+TEST(Crossovers, AreMeasuredOnceAndKeptInTheRunFolder) {
+  const testing::TemporaryFolder folder;
+  const std::string data = folder / "data";
+  testing::write_pattern_set(data, 60, 20);
+  const std::string run = folder / "run", file = run + "/crossovers.json";
+  Recorder recorder;
+  recorder.stop_at_iteration = 3;
+  run_training(measured_recipe(), run, data, recorder);
+  const auto json = nlohmann::json::parse(read_text_file(file));
+  ASSERT_EQ(json.at("layers").size(), 1u);
+  EXPECT_EQ(json.at("layers")[0].at("layer"), "conv2");
+  EXPECT_GE(json.at("layers")[0].at("event_forward_below").get<double>(), 0.0);
+  EXPECT_EQ(json.at("batch_size"), 16);
+
+  auto changed = json;
+  changed["layers"][0]["event_gradient_below"] = 0.125;
+  write_text_file(file, changed.dump());
+  Recorder second;
+  second.stop_at_iteration = 5;
+  resume_training(run, data, second);
+  EXPECT_EQ(read_text_file(file), changed.dump());  // taken as it is, not measured again
+
+  changed["machine"]["threads"] = "77";
+  write_text_file(file, changed.dump());
+  Recorder third;
+  third.stop_at_iteration = 6;
+  resume_training(run, data, third);
+  EXPECT_NE(read_text_file(file), changed.dump());  // of another machine
+
+  changed["machine"] = json.at("machine");
+  changed["layers"][0]["layer"] = "conv9";
+  for (const std::string& damaged : {std::string("{\"layers\": 3}"), std::string("never"), changed.dump()}) {
+    write_text_file(file, damaged);
+    Recorder last;
+    EXPECT_TRUE(contains(message_of<DataError>([&] { resume_training(run, data, last); }), "crossovers.json"));
+  }
+}
+
+TEST(Crossovers, AreNotMeasuredWhereTheyAreFixedOrNothingIsToBeChosen) {
+  const testing::TemporaryFolder folder;
+  const std::string data = folder / "data";
+  testing::write_pattern_set(data, 60, 20);
+  Recorder recorder, second;
+  auto recipe = measured_recipe();
+  recipe.network.compute.crossover = model::Crossover::kFixed;
+  run_training(recipe, folder / "fixed", data, recorder);
+  EXPECT_FALSE(fs::exists(folder / "fixed/crossovers.json"));
+  run_training(small_recipe(), folder / "small", data, second);
+  EXPECT_FALSE(fs::exists(folder / "small/crossovers.json"));
+}
+
+
 class ResumeRefused : public ::testing::Test {
  protected:
   void SetUp() override {
