@@ -15,7 +15,8 @@ namespace spikeloom::app {
 namespace {
 
 struct BenchOptions {
-  std::string net, input, kind = "auto", precision = "fp32", state = "compact", path = "auto", crossover = "measured";
+  std::string net, input, kind = "auto", precision = "fp32", state = "compact", path = "auto",
+                          crossover = "measured";
   train::BenchmarkRequest request;
   int threads = 0;
   bool json = false, signature = false;
@@ -63,7 +64,8 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
                       {"forward_ms", layer.forward_ms},
                       {"backward_ms", layer.backward_ms},
                       {"event_forward_below", layer.event_forward_below},
-                      {"event_gradient_below", layer.event_gradient_below}});
+                      {"event_gradient_below", layer.event_gradient_below},
+                      {"open_windows_below", layer.open_windows_below}});
   }
   nlohmann::ordered_json saved;  // null: not known
   if (result.saved_bytes_per_sample >= 0) saved = result.saved_bytes_per_sample;
@@ -98,7 +100,8 @@ int run_bench(BenchOptions& options) {
   if (options.signature) {
     const std::string signature = train::training_signature(options.request);
     if (options.json) {
-      print_json({{"network", options.net}, {"iterations", options.request.iterations}, {"signature", signature}});
+      print_json(
+          {{"network", options.net}, {"iterations", options.request.iterations}, {"signature", signature}});
     } else {
       print_line(stdout, signature);
     }
@@ -119,13 +122,14 @@ int run_bench(BenchOptions& options) {
                  options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
                  result.peak_rss_mb));
   if (!result.layers.empty()) {
-    print_line(stdout, fmt::format("  {:10} {:26} {:>8} {:>11} {:>12}  {}", "layer", "path", "density",
-                                   "forward ms", "backward ms", "event below (forward, gradient)"));
+    print_line(stdout, fmt::format("  {:10} {:36} {:>8} {:>11} {:>12}  {}", "layer", "path", "density",
+                                   "forward ms", "backward ms", "event below (forward, weights, input)"));
   }
   for (const auto& layer : result.layers) {
-    print_line(stdout, fmt::format("  {:10} {:26} {:8.3f} {:11.2f} {:12.2f}  {:.2f}, {:.2f}", layer.name, layer.path,
-                                   layer.density, layer.forward_ms, layer.backward_ms, layer.event_forward_below,
-                                   layer.event_gradient_below));
+    print_line(stdout,
+               fmt::format("  {:10} {:36} {:8.3f} {:11.2f} {:12.2f}  {:.2f}, {:.2f}, {:.2f}", layer.name,
+                           layer.path, layer.density, layer.forward_ms, layer.backward_ms,
+                           layer.event_forward_below, layer.event_gradient_below, layer.open_windows_below));
   }
   if (result.saved_bytes_per_sample > 0) {
     print_line(stdout,
@@ -165,13 +169,15 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
       .add_option("--state", options->state, "What is kept for backward: compact (bits and codes) or exact")
       ->capture_default_str();
   command
-      .add_option("--path", options->path,
-                  "How spikes meet weights: dense, event (a row of weights for each spike) or auto (by density)")
+      .add_option(
+          "--path", options->path,
+          "How spikes meet weights: dense, event (a row of weights for each spike) or auto (by density)")
       ->capture_default_str();
   command
-      .add_option("--crossover", options->crossover,
-                  "Densities below which auto is event-driven: measured here, layer by layer, or fixed (as in a "
-                  "recipe with compute.crossover = \"fixed\")")
+      .add_option(
+          "--crossover", options->crossover,
+          "Densities below which auto is event-driven: measured here, layer by layer, or fixed (as in a "
+          "recipe with compute.crossover = \"fixed\")")
       ->capture_default_str();
   command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
       ->capture_default_str()
@@ -194,9 +200,10 @@ void add_bench(CLI::App& program, Command& chosen) {
         inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
     add_options(*mode, options);
     if (!inference) {
-      mode->add_flag("--signature", options->signature,
-                     "Print a hash of the losses, spikes and weights of these iterations of training instead of a time: "
-                     "the same whenever arithmetic, machine and threads are");
+      mode->add_flag(
+          "--signature", options->signature,
+          "Print a hash of the losses, spikes and weights of these iterations of training instead of a time: "
+          "the same whenever arithmetic, machine and threads are");
     }
     mode->callback([options, &chosen] { chosen = [options] { return run_bench(*options); }; });
   }

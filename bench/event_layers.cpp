@@ -1,5 +1,5 @@
-// The event-driven layer at sizes of the paper's networks, by firing rate in percent. `dense_flops` is what a dense
-// convolution of the same result would do a second: to be compared with its rate on the same machine.
+// The event-driven layer at sizes of the paper's networks, by firing rate in percent. `dense_flops` is what a
+// dense convolution of the same result would do a second: to be compared with its rate on the same machine.
 #include <benchmark/benchmark.h>
 
 #include <vector>
@@ -7,6 +7,7 @@
 #include "spikeloom/base/random.h"
 #include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/window_gradient.h"
 
 namespace {
 
@@ -52,9 +53,10 @@ struct Problem {
   std::size_t outputs() const { return static_cast<std::size_t>(layer.output_pixels() * layer.filters); }
 
   void report(benchmark::State& state, const Shape& shape) const {
-    const auto operations = 2.0 * static_cast<double>(layer.output_pixels() * layer.weight_rows() * layer.filters);
-    state.counters["dense_flops"] =
-        benchmark::Counter(operations, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
+    const auto operations =
+        2.0 * static_cast<double>(layer.output_pixels() * layer.weight_rows() * layer.filters);
+    state.counters["dense_flops"] = benchmark::Counter(
+        operations, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
     state.SetLabel(shape.name);
   }
 };
@@ -63,7 +65,7 @@ void forward(benchmark::State& state) {
   const Shape& shape = kShapes[state.range(0)];
   const Problem problem(shape, 0.01 * static_cast<double>(state.range(1)));
   const auto fixed = kernels::cpu::fixed_point_weights(problem.layer, problem.weights.data(),
-                                                         kernels::row_strides(problem.layer));
+                                                       kernels::row_strides(problem.layer));
   kernels::AlignedVector<BFloat16> output(problem.outputs());
   for (auto _ : state) {
     kernels::cpu::event_forward(problem.layer, problem.spikes.data(), fixed, nullptr, output.data());
@@ -89,6 +91,29 @@ void weight_gradient(benchmark::State& state) {
   problem.report(state, shape);
 }
 
+// The rate is that of open windows.
+void window_gradient(benchmark::State& state) {
+  const Shape& shape = kShapes[state.range(0)];
+  const Problem problem(shape, 0.01 * static_cast<double>(state.range(1)));
+  if (!kernels::cpu::can_skip_closed_windows(problem.layer))
+    return state.SkipWithError("not for this layer or processor");
+  kernels::AlignedVector<BFloat16> gradient(problem.outputs()), weights;
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    gradient[i] = kernels::from_float<BFloat16>(static_cast<float>((i * 2654435761u) % 1000u) * 2e-3f - 1.0f);
+  }
+  for (const float weight : problem.weights) weights.push_back(kernels::from_float<BFloat16>(weight));
+  kernels::AlignedVector<BFloat16> result(
+      static_cast<std::size_t>(problem.layer.images.num_steps * problem.layer.images.neurons()));
+  // As a convolution's weights lie in channels-last memory.
+  const kernels::WeightStrides strides{problem.layer.weight_rows(), shape.channels, 1};
+  for (auto _ : state) {
+    kernels::cpu::window_gradient(problem.layer, problem.spikes.data(), gradient.data(), weights.data(),
+                                  strides, result.data());
+    benchmark::ClobberMemory();
+  }
+  problem.report(state, shape);
+}
+
 void sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgsProduct({{0, 1, 2, 3, 4}, {5, 10, 20, 30}})
       ->ArgNames({"layer", "rate"})
@@ -99,5 +124,6 @@ void sizes(benchmark::internal::Benchmark* benchmark) {
 BENCHMARK(forward)->Apply(sizes);
 BENCHMARK(weight_gradient<BFloat16>)->Apply(sizes);
 BENCHMARK(weight_gradient<float>)->Apply(sizes);
+BENCHMARK(window_gradient)->Apply(sizes);
 
 }  // namespace

@@ -45,10 +45,10 @@ struct FixedPointWeights {
   /// Filters that lie together: a block of them for some hundred rows fits into the first-level cache.
   static constexpr std::int64_t kBlock = 64;
 
-  std::int64_t rows = 0;             ///< weight_rows
-  std::int64_t stride = 0;           ///< filters, rounded up to 32
+  std::int64_t rows = 0;               ///< weight_rows
+  std::int64_t stride = 0;             ///< filters, rounded up to 32
   AlignedVector<std::int16_t> values;  ///< [block of filters][row][filter of the block], 0 behind the filters
-  std::vector<float> scale;          ///< [stride], 0 behind the filters
+  std::vector<float> scale;            ///< [stride], 0 behind the filters
 
   /// Filters of the block that begins with this one.
   std::int64_t width(std::int64_t first) const { return stride - first < kBlock ? stride - first : kBlock; }

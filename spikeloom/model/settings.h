@@ -65,10 +65,14 @@ struct ComputeSettings {
   Precision precision = Precision::kFp32;
   Path path = Path::kAuto;
   Crossover crossover = Crossover::kMeasured;
-  /// Path::kAuto with Crossover::kFixed: spikes for each input of the weights below which the current (only with Precision::kBf16:
-  /// weights are rounded to 16 bits) and the weights' gradient are event-driven. docs/performance.md.
+  /// Path::kAuto with Crossover::kFixed: spikes for each input of the weights below which the current (only
+  /// with Precision::kBf16: weights are rounded to 16 bits) and the weights' gradient are event-driven.
+  /// docs/performance.md.
   double event_forward_below = 0.45;
   double event_gradient_below = 0.45;
+  /// Share of open surrogate windows below which the gradient of a convolution's input (with
+  /// Precision::kBf16, where no pooling lies between) is computed for their neurons only.
+  double open_windows_below = 0.5;
 };
 
 struct NetworkSettings {

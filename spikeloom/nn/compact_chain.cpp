@@ -10,6 +10,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <tuple>
 
@@ -103,7 +104,7 @@ at::Tensor CompactChain::drop(std::size_t layer, const CompactState& state, cons
   // The mask follows memory order, which is the same for [T * N, ...] and [T, N, ...].
   const std::int64_t steps = state.layers.front().images.num_steps;
   const at::Tensor split = x.unflatten(0, {steps, x.size(0) / steps});
-  return ops::dropout(split.to(at::kFloat), draw).to(x.scalar_type()).flatten(0, 1);
+  return ops::dropout(split, draw).flatten(0, 1);
 }
 
 EventChoice CompactChain::choose(std::size_t layer, const CompactState& state) const {
@@ -114,7 +115,28 @@ EventChoice CompactChain::choose(std::size_t layer, const CompactState& state) c
   const auto events = event_layer(before.images, layers_[layer].block->plan());
   if (!events) return {};
   const auto values = static_cast<double>(before.images.num_steps * before.images.pooled_neurons());
-  return choose_event(compute_, layers_[layer].limits, *events, static_cast<double>(before.spike_count) / std::max(values, 1.0));
+  return choose_event(compute_, layers_[layer].limits, *events,
+                      static_cast<double>(before.spike_count) / std::max(values, 1.0));
+}
+
+LayerCrossover CompactChain::crossover_of(std::size_t layer) const {
+  const EventLimits& limits = layers_[layer].limits;
+  return {layers_[layer].block->name(), limits.forward_below, limits.gradient_below,
+          limits.input_gradient_below};
+}
+
+std::optional<OpenWindows> CompactChain::skip_windows(std::size_t layer, const CompactState& state) const {
+  if (layer == 0 || compute_.path == model::Path::kDense || !layers_[layer - 1].fused ||
+      !is_convolution(layers_[layer])) {
+    return std::nullopt;
+  }
+  const CompactLayerState& before = state.layers[layer - 1];
+  const auto events = event_layer(before.images, layers_[layer].block->plan());
+  const bool always = compute_.path == model::Path::kEvent;
+  if (!events || !(always || may_be_event(*events))) return std::nullopt;
+  auto open = open_windows(*events, before.neuron, before.state, dtype_of(layer));
+  if (open && !always && !(open->share < layers_[layer].limits.input_gradient_below)) open.reset();
+  return open;
 }
 
 std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch) {
@@ -125,13 +147,15 @@ std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch)
     const CompactLayer& before = layers_[l - 1];
     if (!before.fused) continue;
     const auto& shape = before.block->plan().output;
-    kernels::PackedImages images{before.block->num_steps(), batch, shape.height, shape.width, shape.channels, 1};
+    kernels::PackedImages images{
+        before.block->num_steps(), batch, shape.height, shape.width, shape.channels, 1};
     if (!before.pools.empty()) images.pool = before.pools.front()->plan().spec.kernel;
     const WeightBlock& block = *layers_[l].block;
     const auto events = event_layer(images, block.plan());
     if (!events || !may_be_event(*events)) continue;
-    layers_[l].limits = measure_event_limits(compute_, images, block.plan(), block.weight(), dtype_of(l));
-    measured.push_back({block.name(), layers_[l].limits.forward_below, layers_[l].limits.gradient_below});
+    layers_[l].limits = measure_event_limits(compute_, images, block.plan(), block.weight(), dtype_of(l),
+                                             before.block->neuron());
+    measured.push_back(crossover_of(l));
   }
   return measured;
 }
@@ -139,7 +163,7 @@ std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch)
 bool CompactChain::set_crossover(const LayerCrossover& crossover) {
   for (CompactLayer& layer : layers_) {
     if (layer.block->name() != crossover.layer) continue;
-    layer.limits = {crossover.forward_below, crossover.gradient_below};
+    layer.limits = {crossover.forward_below, crossover.gradient_below, crossover.input_gradient_below};
     return true;
   }
   return false;
@@ -186,8 +210,8 @@ at::Tensor CompactChain::event_driven_current(std::size_t layer, const CompactSt
   const auto events = *event_layer(before.images, block.plan());
   const bool convolution = is_convolution(layers_[layer]);
   if (keep) {
-    return event_current(events, before.spikes, fixed_weights(events, block.weight()), block.bias(), convolution,
-                         dtype_of(layer));
+    return event_current(events, before.spikes, fixed_weights(events, block.weight()), block.bias(),
+                         convolution, dtype_of(layer));
   }
   ConvertedWeights& converted = layers_[layer].converted;
   if (!converted.event || converted.event_version != block.weight()._version()) {
@@ -249,7 +273,7 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
       LayerCost cost;
       cost.name = block.name();
       cost.path = path_of(l, kept.event);
-      cost.crossover = {block.name(), layer.limits.forward_below, layer.limits.gradient_below};
+      cost.crossover = crossover_of(l);
       cost.forward_ms = milliseconds_since(start);
       if (!x.defined()) x = layer_input(l, state);
       cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
@@ -304,8 +328,17 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     if (by_events && is_convolution(layer)) {
       x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
     }
-    std::tie(grad_x, grad_weight, grad_bias) = dense_backward(block.plan(), grad_current, x, kept.weight,
-                                                              {l > 0, !by_events, has_bias && !by_events});
+    const auto windows = skip_windows(l, state);
+    const std::array<bool, 3> dense = {l > 0 && !windows, !by_events, has_bias && !by_events};
+    if (dense[0] || dense[1]) {
+      std::tie(grad_x, grad_weight, grad_bias) =
+          dense_backward(block.plan(), grad_current, x, kept.weight, dense);
+    }
+    if (windows) {
+      grad_x = window_gradient(*event_layer(state.layers[l - 1].images, block.plan()), windows->bits,
+                               grad_current, kept.weight);
+      if (state.options.costs != nullptr) (*state.options.costs)[l].path += ", open windows";
+    }
     if (by_events && has_bias) grad_bias = grad_current.sum(at::IntArrayRef({0, 2, 3}), false, at::kFloat);
     if (by_events) {
       const CompactLayerState& before = state.layers[l - 1];

@@ -9,10 +9,11 @@
 
 namespace spikeloom::nn {
 
-/// Times both arithmetics of a layer on random spikes of two densities, the event-driven one taken as linear in
-/// their number, for as many samples of the batch as some 10 billion multiplications need. `images`: what comes in;
-/// `dtype`: of the dense products. The layer must be one that event_layer knows.
+/// Times both arithmetics of a layer on random spikes of two densities, the event-driven one taken as linear
+/// in their number, for as many samples of the batch as some 10 billion multiplications need. `images`: what
+/// comes in; `dtype`: of the dense products. The layer must be one that event_layer knows.
 EventLimits measure_event_limits(const model::ComputeSettings& compute, const kernels::PackedImages& images,
-                                 const model::LayerPlan& plan, const at::Tensor& weight, at::ScalarType dtype);
+                                 const model::LayerPlan& plan, const at::Tensor& weight, at::ScalarType dtype,
+                                 const kernels::NeuronParams& neurons_before);
 
 }  // namespace spikeloom::nn

@@ -39,14 +39,14 @@ at::Tensor dense_current(const model::LayerPlan& plan, const at::Tensor& x, cons
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> dense_backward(const model::LayerPlan& plan,
-                                                              const at::Tensor& grad_current, const at::Tensor& x,
-                                                              const at::Tensor& weight,
+                                                              const at::Tensor& grad_current,
+                                                              const at::Tensor& x, const at::Tensor& weight,
                                                               std::array<bool, 3> wanted) {
   if (is_convolution(plan)) {
     const auto both = [](std::int64_t value) { return std::vector<std::int64_t>{value, value}; };
     return at::convolution_backward(grad_current, x, weight, at::IntArrayRef({plan.output.channels}),
-                                    both(plan.spec.stride), both(plan.spec.padding), both(1), false, both(0), 1,
-                                    wanted);
+                                    both(plan.spec.stride), both(plan.spec.padding), both(1), false, both(0),
+                                    1, wanted);
   }
   const at::Tensor rows = grad_current.view({grad_current.size(0), plan.output.channels});
   return {wanted[0] ? at::mm(rows, weight) : at::Tensor(), wanted[1] ? at::mm(rows.t(), x) : at::Tensor(),

@@ -1,6 +1,6 @@
 #pragma once
-// The dense arithmetic of a layer with weights: spikes as numbers, convolutions and matrix products of LibTorch.
-// Internal to nn.
+// The dense arithmetic of a layer with weights: spikes as numbers, convolutions and matrix products of
+// LibTorch. Internal to nn.
 #include <ATen/core/Tensor.h>
 
 #include <array>
@@ -29,16 +29,16 @@ at::Tensor empty_images(std::int64_t images, std::int64_t channels, std::int64_t
 /// Packed spikes as float or bfloat16 [T * N, C, H, W], pooled as `images` says.
 at::Tensor unpack(const kernels::PackedImages& images, const at::Tensor& spikes, at::ScalarType dtype);
 
-/// x [T * N, C, H, W] for a convolution, [T * N, values] for a fully connected layer -> currents: channels last, or
-/// [T * N, F]. weight and bias (or undefined) of x's type.
+/// x [T * N, C, H, W] for a convolution, [T * N, values] for a fully connected layer -> currents: channels
+/// last, or [T * N, F]. weight and bias (or undefined) of x's type.
 at::Tensor dense_current(const model::LayerPlan& plan, const at::Tensor& x, const at::Tensor& weight,
                          const at::Tensor& bias);
 
-/// Gradients of x, weight and bias, those of them that `wanted` asks for, from that of the currents [T * N, F, H, W].
-/// Where the weights' gradient is not asked for only the sizes of x matter.
+/// Gradients of x, weight and bias, those of them that `wanted` asks for, from that of the currents [T * N,
+/// F, H, W]. Where the weights' gradient is not asked for only the sizes of x matter.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> dense_backward(const model::LayerPlan& plan,
-                                                              const at::Tensor& grad_current, const at::Tensor& x,
-                                                              const at::Tensor& weight,
+                                                              const at::Tensor& grad_current,
+                                                              const at::Tensor& x, const at::Tensor& weight,
                                                               std::array<bool, 3> wanted);
 
 }  // namespace spikeloom::nn

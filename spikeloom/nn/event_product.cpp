@@ -4,6 +4,7 @@
 #include <ATen/ops/empty_like.h>
 
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/window_gradient.h"
 #include "spikeloom/ops/layout.h"
 
 namespace spikeloom::nn {
@@ -50,7 +51,7 @@ std::optional<kernels::EventLayer> event_layer(const kernels::PackedImages& imag
 }
 
 EventLimits fixed_limits(const model::ComputeSettings& compute) {
-  return {compute.event_forward_below, compute.event_gradient_below};
+  return {compute.event_forward_below, compute.event_gradient_below, compute.open_windows_below};
 }
 
 bool may_be_event(const kernels::EventLayer& layer) {
@@ -84,10 +85,10 @@ at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spi
                          const kernels::FixedPointWeights& fixed, const at::Tensor& bias, bool convolution,
                          at::ScalarType dtype) {
   const std::int64_t images = layer.images.num_steps * layer.images.batch;
-  const at::Tensor current =
-      convolution ? ops::empty_channels_last({images}, layer.filters, layer.output_height(),
-                                                        layer.output_width(), at::TensorOptions(dtype))
-                  : at::empty({images, layer.filters}, dtype);
+  const at::Tensor current = convolution
+                                 ? ops::empty_channels_last({images}, layer.filters, layer.output_height(),
+                                                            layer.output_width(), at::TensorOptions(dtype))
+                                 : at::empty({images, layer.filters}, dtype);
   const at::Tensor offsets = bias.defined() ? bias.to(at::kFloat).contiguous() : at::Tensor();
   const float* const bias_values = bias.defined() ? offsets.data_ptr<float>() : nullptr;
   const auto* const bits = spikes.data_ptr<std::uint8_t>();
@@ -101,8 +102,9 @@ at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spi
 
 at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Tensor& spikes,
                                  const at::Tensor& grad_current, const at::Tensor& weight) {
-  const at::Tensor gradient = has_even_taps(weight) ? at::empty_like(weight, at::kFloat)
-                                                    : at::empty(weight.sizes(), at::TensorOptions(at::kFloat));
+  const at::Tensor gradient = has_even_taps(weight)
+                                  ? at::empty_like(weight, at::kFloat)
+                                  : at::empty(weight.sizes(), at::TensorOptions(at::kFloat));
   const kernels::WeightStrides strides = strides_of(gradient, layer);
   const auto* const bits = spikes.data_ptr<std::uint8_t>();
   auto* const to = gradient.data_ptr<float>();
@@ -112,6 +114,34 @@ at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Ten
   } else {
     kernels::cpu::event_weight_gradient(layer, bits, grad_current.data_ptr<float>(), to, strides);
   }
+  return gradient;
+}
+
+std::optional<OpenWindows> open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
+                                        const at::Tensor& state, at::ScalarType dtype) {
+  const bool closes = neuron.surrogate == kernels::Surrogate::kRectangular ||
+                      neuron.surrogate == kernels::Surrogate::kTriangular;
+  if (!closes || dtype != at::kBFloat16 || !kernels::cpu::can_skip_closed_windows(layer)) return std::nullopt;
+  const kernels::PackedImages& images = layer.images;
+  OpenWindows open;
+  open.bits = at::empty({images.num_steps, kernels::packed_bytes(images.neurons())}, at::kByte);
+  const std::int64_t count = kernels::cpu::open_windows(images, neuron, state.data_ptr<std::uint8_t>(),
+                                                        open.bits.data_ptr<std::uint8_t>());
+  open.share = static_cast<double>(count) / static_cast<double>(images.num_steps * images.neurons());
+  return open;
+}
+
+at::Tensor window_gradient(const kernels::EventLayer& layer, const at::Tensor& open,
+                           const at::Tensor& grad_current, const at::Tensor& weight) {
+  const kernels::PackedImages& images = layer.images;
+  const at::Tensor values = has_even_taps(weight) ? weight : weight.contiguous();
+  const at::Tensor gradient =
+      ops::empty_channels_last({images.num_steps * images.batch}, images.channels, images.height,
+                               images.width, at::TensorOptions(at::kBFloat16));
+  kernels::cpu::window_gradient(layer, open.data_ptr<std::uint8_t>(),
+                                static_cast<const BFloat16*>(grad_current.data_ptr()),
+                                static_cast<const BFloat16*>(values.data_ptr()), strides_of(values, layer),
+                                static_cast<BFloat16*>(gradient.data_ptr()));
   return gradient;
 }
 

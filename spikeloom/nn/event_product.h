@@ -6,28 +6,31 @@
 #include <optional>
 
 #include "spikeloom/kernels/event_layer.h"
+#include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/model/plan.h"
 #include "spikeloom/model/settings.h"
 
 namespace spikeloom::nn {
 
-/// The layer as the event-driven kernels see it, or nothing if they cannot: a convolution of stride 1 that pads
-/// less than its kernel, or a fully connected layer on spikes that are not pooled.
+/// The layer as the event-driven kernels see it, or nothing if they cannot: a convolution of stride 1 that
+/// pads less than its kernel, or a fully connected layer on spikes that are not pooled.
 std::optional<kernels::EventLayer> event_layer(const kernels::PackedImages& images,
                                                const model::LayerPlan& plan);
 
-/// Which of a layer's products are event-driven. The gradient of its input never is: it has to be known at
-/// every neuron whose surrogate is not zero, and those are too many.
+/// Which of a layer's products are event-driven.
 struct EventChoice {
   bool forward = false;
   bool weight_gradient = false;
 };
 
-/// Spikes that come in, as a fraction of the values that the weights are multiplied with (with pooling by k up to
-/// k * k), below which the products of a layer are event-driven.
+/// Spikes that come in, as a fraction of the values that the weights are multiplied with (with pooling by k
+/// up to k * k), below which the products of a layer are event-driven.
 struct EventLimits {
   double forward_below = 0.0;
   double gradient_below = 0.0;
+  /// Share of open surrogate windows below which the gradient of its input is computed for those neurons
+  /// only.
+  double input_gradient_below = 0.0;
 };
 
 /// Those that the settings fix for every layer.
@@ -43,8 +46,8 @@ EventChoice choose_event(const model::ComputeSettings& compute, const EventLimit
 /// Weights [F, C, k, k] or [F, C], float, rounded to 16 bits (kernels/event_layer.h).
 kernels::FixedPointWeights fixed_weights(const kernels::EventLayer& layer, const at::Tensor& weight);
 
-/// Currents [T * N, F, H, W] in channels-last memory of a convolution, or [T * N, F], from packed spikes; bias (or
-/// undefined) float, result of type `dtype`.
+/// Currents [T * N, F, H, W] in channels-last memory of a convolution, or [T * N, F], from packed spikes;
+/// bias (or undefined) float, result of type `dtype`.
 at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spikes,
                          const kernels::FixedPointWeights& weights, const at::Tensor& bias, bool convolution,
                          at::ScalarType dtype);
@@ -53,5 +56,22 @@ at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spi
 /// (contiguous as event_current gives them).
 at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Tensor& spikes,
                                  const at::Tensor& grad_current, const at::Tensor& weight);
+
+/// Where the surrogate's windows of the neurons that a convolution sees are open: packed bits [T,
+/// packed_bytes], and their share.
+struct OpenWindows {
+  at::Tensor bits;
+  double share = 1.0;
+};
+
+/// From what compact_lif_forward kept of them. Nothing where windows cannot be skipped: pooled neurons, a
+/// surrogate that is nowhere 0, another type than bfloat16, a processor without its products.
+std::optional<OpenWindows> open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
+                                        const at::Tensor& state, at::ScalarType dtype);
+
+/// Gradient of a convolution's input, bfloat16 [T * N, C, H, W] in channels-last memory, 0 where windows are
+/// closed; weight bfloat16 [F, C, k, k].
+at::Tensor window_gradient(const kernels::EventLayer& layer, const at::Tensor& open,
+                           const at::Tensor& grad_current, const at::Tensor& weight);
 
 }  // namespace spikeloom::nn

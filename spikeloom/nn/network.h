@@ -23,12 +23,15 @@ struct LayerActivity {
   std::int64_t neuron_steps = 0;  ///< neurons x samples x steps
 };
 
-/// Below how many spikes a value that comes in (behind pooling by k up to k * k) a layer's currents and the gradient of its
-/// weights are event-driven, with model::Path::kAuto.
+/// Below how many spikes a value that comes in (behind pooling by k up to k * k) a layer's currents and the
+/// gradient of its weights are event-driven, with model::Path::kAuto.
 struct LayerCrossover {
   std::string layer;
   double forward_below = 0.0;
   double gradient_below = 0.0;
+  /// Share of open surrogate windows below which the gradient of its input is computed only where they are
+  /// open.
+  double input_gradient_below = 0.0;
 };
 
 /// What one layer with weights cost in one pass.
@@ -86,9 +89,10 @@ class Network {
   /// ConfigError for an ANN or a rate outside (0, 1).
   std::vector<double> calibrate(const at::Tensor& input, double firing_rate, CalibrationTarget target);
 
-  /// Times the event-driven and the dense arithmetic of each layer that has both, at a batch size, and takes what it
-  /// finds from then on; before that the densities of settings.compute hold for every layer. Some seconds for a
-  /// large network. Empty where nothing is to be chosen (another path than auto, exact state, few filters).
+  /// Times the event-driven and the dense arithmetic of each layer that has both, at a batch size, and takes
+  /// what it finds from then on; before that the densities of settings.compute hold for every layer. Some
+  /// seconds for a large network. Empty where nothing is to be chosen (another path than auto, exact state,
+  /// few filters).
   std::vector<LayerCrossover> measure_crossovers(std::int64_t batch);
   /// Takes measured ones. Throws ConfigError for a layer that the network does not have.
   void set_crossovers(const std::vector<LayerCrossover>& crossovers);

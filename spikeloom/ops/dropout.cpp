@@ -6,6 +6,7 @@
 #include <torch/library.h>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/cpu/dropout.h"
 #include "spikeloom/ops/layout.h"
 #include "spikeloom/ops/operator_handle.h"
@@ -15,7 +16,8 @@ namespace {
 
 at::Tensor dropout_cpu(const at::Tensor& input, double rate, bool same_mask_each_step, std::int64_t key,
                        std::int64_t counter) {
-  check_floating_cpu("dropout: input", input);
+  const bool bfloat16 = input.scalar_type() == at::kBFloat16 && input.device().is_cpu();
+  if (!bfloat16) check_floating_cpu("dropout: input", input);
   check_shape(input.dim() >= 1, "dropout: input", "must be [T, N, ...]", input);
   if (!(rate >= 0.0 && rate < 1.0)) {
     throw ConfigError("dropout: rate must be in [0, 1), not " + std::to_string(rate));
@@ -27,6 +29,11 @@ at::Tensor dropout_cpu(const at::Tensor& input, double rate, bool same_mask_each
   size.elements = x.size(0) > 0 ? x.numel() / x.size(0) : 0;
   size.same_mask_each_step = same_mask_each_step;
   const kernels::DropoutKey draw{static_cast<std::uint64_t>(key), static_cast<std::uint64_t>(counter)};
+  if (bfloat16) {
+    kernels::cpu::dropout_apply(size, rate, draw, static_cast<const kernels::BFloat16*>(x.data_ptr()),
+                                static_cast<kernels::BFloat16*>(output.data_ptr()));
+    return output;
+  }
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
     kernels::cpu::dropout_apply<scalar_t>(size, rate, draw, x.data_ptr<scalar_t>(),
                                           output.data_ptr<scalar_t>());

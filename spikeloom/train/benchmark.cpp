@@ -35,8 +35,9 @@ void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs, const at:
     }
     saved += static_cast<double>(first[layer].saved_bytes);
     result.layers.push_back({first[layer].name, first[layer].path, first[layer].input_density,
-                             median(forward), median(backward),
-                             first[layer].crossover.forward_below, first[layer].crossover.gradient_below});
+                             median(forward), median(backward), first[layer].crossover.forward_below,
+                             first[layer].crossover.gradient_below,
+                             first[layer].crossover.input_gradient_below});
   }
   if (!request.inference) result.saved_bytes_per_sample = saved / static_cast<double>(request.batch_size);
 }

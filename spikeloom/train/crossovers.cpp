@@ -28,8 +28,9 @@ bool read_crossovers(const std::string& path, nn::Network& network) {
     const auto json = nlohmann::json::parse(read_text_file(path));
     if (json.at("machine") != nlohmann::json(machine())) return false;
     for (const auto& layer : json.at("layers")) {
-      crossovers.push_back({layer.at("layer").get<std::string>(), layer.at("event_forward_below").get<double>(),
-                            layer.at("event_gradient_below").get<double>()});
+      crossovers.push_back(
+          {layer.at("layer").get<std::string>(), layer.at("event_forward_below").get<double>(),
+           layer.at("event_gradient_below").get<double>(), layer.at("open_windows_below").get<double>()});
     }
   } catch (const nlohmann::json::exception&) {
     throw DataError(path + ": does not hold measured crossovers; delete it to measure them again");
@@ -47,7 +48,8 @@ void measure_crossovers(const std::string& path, nn::Network& network, std::int6
   for (const auto& crossover : network.measure_crossovers(batch)) {
     layers.push_back({{"layer", crossover.layer},
                       {"event_forward_below", crossover.forward_below},
-                      {"event_gradient_below", crossover.gradient_below}});
+                      {"event_gradient_below", crossover.gradient_below},
+                      {"open_windows_below", crossover.input_gradient_below}});
   }
   if (layers.empty()) return;
   const nlohmann::ordered_json json = {{"machine", machine()}, {"batch_size", batch}, {"layers", layers}};

@@ -4,8 +4,8 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <chrono>
+#include <filesystem>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/nn/loss.h"
@@ -105,7 +105,8 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   const auto network = load_network(evaluation.model, &info);
   if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {
     // Of the training, if there are any: the same paths as its own evaluation.
-    read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(), *network);
+    read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(),
+                    *network);
   }
   const auto splits = data::open_dataset(info.recipe.data, info.recipe.network.num_steps, request.data_dir);
   std::shared_ptr<const data::Dataset> dataset;

@@ -179,12 +179,14 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
                  {{"compact", model::StateMode::kCompact}, {"exact", model::StateMode::kExact}});
   visitor.choice("precision", network.compute.precision,
                  {{"fp32", model::Precision::kFp32}, {"bf16", model::Precision::kBf16}});
-  visitor.choice("path", network.compute.path,
-                 {{"auto", model::Path::kAuto}, {"dense", model::Path::kDense}, {"event", model::Path::kEvent}});
+  visitor.choice(
+      "path", network.compute.path,
+      {{"auto", model::Path::kAuto}, {"dense", model::Path::kDense}, {"event", model::Path::kEvent}});
   visitor.choice("crossover", network.compute.crossover,
                  {{"measured", model::Crossover::kMeasured}, {"fixed", model::Crossover::kFixed}});
   visitor.number("event_forward_below", network.compute.event_forward_below, kNotNegative);
   visitor.number("event_gradient_below", network.compute.event_gradient_below, kNotNegative);
+  visitor.number("open_windows_below", network.compute.open_windows_below, kNotNegative);
 }
 
 template <class Visitor>

@@ -21,8 +21,8 @@ void add(data::Md5& sum, const at::Tensor& tensor) {
 }  // namespace
 
 std::string training_signature(const BenchmarkRequest& request) {
-  nn::Network network(model::plan_network(request.network, request.input, request.num_classes), request.network,
-                      request.seed);
+  nn::Network network(model::plan_network(request.network, request.input, request.num_classes),
+                      request.network, request.seed);
   OptimizerSettings settings;
   settings.learning_rate = 0.01;
   Optimizer optimizer(network.parameters(), settings);

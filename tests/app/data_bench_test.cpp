@@ -19,8 +19,8 @@ TEST_F(Data, ListsTheSetsAndWhereTheyAre) {
     }
     EXPECT_NE(set.at("how_to_get"), "");
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"mnist", "fashion-mnist", "cifar10", "n-mnist", "dvs-cifar10", "dvs128-gesture",
-                                             "n-caltech101", "shd", "ssc", "folder"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"mnist", "fashion-mnist", "cifar10", "n-mnist", "dvs-cifar10",
+                                             "dvs128-gesture", "n-caltech101", "shd", "ssc", "folder"}));
   const auto text = run({"data", "--data-dir", "sets"});
   EXPECT_TRUE(contains(text.out, "found in sets/mnist")) << text.out;
   EXPECT_TRUE(contains(text.out, "dvs-cifar10")) << text.out;
@@ -48,9 +48,12 @@ TEST_F(Data, UnknownSet) { expect_error(run({"data", "imagenet"}), 2, {"imagenet
 class Bench : public ProgramTest {};
 
 TEST_F(Bench, SignatureOfATrainingIsTheSameEveryTime) {
-  const std::vector<std::string> common = {"bench", "step", "--net", "8C3(Encoding)-128C3-AP2-32FC-Voting", "--input",
-                                           "1x12x12", "--batch", "8", "--steps", "4", "--firing-rate", "0.2",
-                                           "--iterations", "4", "--threads", "2", "--signature"};
+  const std::vector<std::string> common = {
+      "bench",        "step",    "--net",         "8C3(Encoding)-128C3-AP2-32FC-Voting",
+      "--input",      "1x12x12", "--batch",       "8",
+      "--steps",      "4",       "--firing-rate", "0.2",
+      "--iterations", "4",       "--threads",     "2",
+      "--signature"};
   const auto signature = [&](const std::vector<std::string>& more) {
     std::vector<std::string> arguments = common;
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -73,8 +76,8 @@ TEST_F(Bench, SignatureOfATrainingIsTheSameEveryTime) {
     EXPECT_EQ(signature(variant), first);
     all.insert(first);
   }
-  // What rounds differently signs differently. (The first takes the path of one of the next two; without fast bfloat16
-  // the fourth is like the third.)
+  // What rounds differently signs differently. (The first takes the path of one of the next two; without fast
+  // bfloat16 the fourth is like the third.)
   EXPECT_GE(all.size(), 4u);
 }
 
@@ -128,8 +131,8 @@ TEST_F(Bench, StateAndPrecisionAreChosen) {
 
 TEST_F(Bench, PathIsChosen) {
   for (const std::string path : {"dense", "event"}) {
-    const auto outcome = run({"bench", "step", "--net", "4C3-8C3-Voting", "--input", "1x8x8", "--iterations", "1",
-                              "--path", path, "--json"});
+    const auto outcome = run({"bench", "step", "--net", "4C3-8C3-Voting", "--input", "1x8x8", "--iterations",
+                              "1", "--path", path, "--json"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(outcome.json().at("path"), path);
     EXPECT_EQ(outcome.json().at("layers").at(1).at("path"), path == "event" ? "event" : "dense fp32");

@@ -1,8 +1,13 @@
 // Dropout: the rule of dropout_params.h spelled out by hand, CPU kernels against the reference, rate and
 // independence.
+#include "spikeloom/kernels/cpu/dropout.h"
+
 #include <gtest/gtest.h>
 
 #include "spikeloom/base/random.h"
+#include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/reference/dropout.h"
 #include "tests/kernels/backends.h"
 
 namespace spikeloom::kernels::test {
@@ -39,6 +44,29 @@ TYPED_TEST(DropoutTest, EqualsTheReference) {
       }
     }
   }
+}
+
+TEST(DropoutBFloat16, IsTheFloatResultRounded) {
+  const ThreadCount threads(3);
+  const DropoutKey key{0x123456789abcdef0u, 0xfedcba9876543210u};
+  for (const auto& level : cpu::available_simd_levels()) {
+    cpu::set_simd_level(level);
+    for (const DropoutSize& size : kSizes) {
+      auto values = random_values<float>(size.num_steps * size.elements, 1);
+      std::vector<BFloat16> input, output(values.size());
+      for (float& value : values) {
+        input.push_back(from_float<BFloat16>(value));
+        value = to_float(input.back());
+      }
+      std::vector<float> want(values.size());
+      reference::dropout_apply(size, 0.3, key, values.data(), want.data());
+      cpu::dropout_apply(size, 0.3, key, input.data(), output.data());
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        ASSERT_EQ(output[i].bits, from_float<BFloat16>(want[i]).bits) << level << " element " << i;
+      }
+    }
+  }
+  cpu::set_simd_level(cpu::available_simd_levels().front());
 }
 
 TYPED_TEST(DropoutTest, FollowsTheRule) {

@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/cpu/window_gradient.h"
 #include "spikeloom/kernels/reference/event_layer.h"
+#include "spikeloom/kernels/v_pre_code.h"
 #include "tests/kernels/backends.h"
 
 namespace spikeloom::kernels {
@@ -33,8 +37,9 @@ std::vector<std::uint8_t> random_spikes(const PackedImages& images, float rate) 
   const auto values = test::random_values<float>(images.num_steps * images.neurons(), 5);
   std::vector<float> sorted = values;
   std::sort(sorted.begin(), sorted.end());
-  const float limit = rate >= 1.0f ? sorted.back() + 1.0f
-                                   : sorted[static_cast<std::size_t>(rate * static_cast<float>(sorted.size()))];
+  const float limit = rate >= 1.0f
+                          ? sorted.back() + 1.0f
+                          : sorted[static_cast<std::size_t>(rate * static_cast<float>(sorted.size()))];
   const std::int64_t stride = packed_bytes(images.neurons());
   std::vector<std::uint8_t> spikes(static_cast<std::size_t>(images.num_steps * stride), 0);
   for (std::int64_t t = 0; t < images.num_steps; ++t) {
@@ -117,7 +122,8 @@ TEST(EventLayer, EqualsItsReferenceAtEverySimdLevelAndNumberOfThreads) {
 TEST(EventLayer, FixedPointWeightsEqualTheirReferenceAndRoundByHalfAScale) {
   for (const EventLayer& layer : layers()) {
     auto weights = test::random_values<float>(layer.weight_rows() * layer.filters, 9);
-    for (std::int64_t row = 0; row < layer.weight_rows(); ++row) weights[static_cast<std::size_t>(row * layer.filters)] = 0.0f;
+    for (std::int64_t row = 0; row < layer.weight_rows(); ++row)
+      weights[static_cast<std::size_t>(row * layer.filters)] = 0.0f;
     const auto want = reference::fixed_point_weights(layer, weights.data());
     const auto got = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
     ASSERT_EQ(got.stride, want.stride);
@@ -140,9 +146,68 @@ TEST(EventLayer, SumsOfTheLargestWeightsDoNotOverflow) {
     std::vector<float> output(static_cast<std::size_t>(layer.output_pixels() * layer.filters));
     const auto fixed = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
     cpu::event_forward(layer, spikes.data(), fixed, nullptr, output.data());
-    EXPECT_NEAR(output[static_cast<std::size_t>(12 * 70 + 69)], weight * 9 * 512, 0.01);  // the middle: all taps
-    EXPECT_NEAR(output[0], weight * 4 * 512, 0.01);                                        // a corner: four
+    EXPECT_NEAR(output[static_cast<std::size_t>(12 * 70 + 69)], weight * 9 * 512,
+                0.01);                               // the middle: all taps
+    EXPECT_NEAR(output[0], weight * 4 * 512, 0.01);  // a corner: four
   }
+}
+
+TEST(WindowGradient, EqualsItsReferenceWhereWindowsAreOpenAndIsZeroElsewhere) {
+  if (!cpu::can_skip_closed_windows(layers().front()))
+    GTEST_SKIP() << "no products of pairs of bfloat16 here";
+  for (const EventLayer& layer : layers()) {
+    if (layer.images.pool != 1) continue;
+    SCOPED_TRACE(layer.images.channels * 1000 + layer.filters);
+    const auto gradient =
+        values_of<BFloat16>(test::random_values<float>(layer.output_pixels() * layer.filters, 8));
+    const auto weights =
+        values_of<BFloat16>(test::random_values<float>(layer.weight_rows() * layer.filters, 6));
+    for (const float rate : {0.0f, 0.3f, 1.0f}) {
+      const auto open = random_spikes(layer.images, rate);
+      const auto size = static_cast<std::size_t>(layer.images.num_steps * layer.images.neurons());
+      std::vector<BFloat16> want(size), got(size, from_float<BFloat16>(-12345.0f));
+      reference::window_gradient(layer, open.data(), gradient.data(), weights.data(), want.data());
+      cpu::window_gradient(layer, open.data(), gradient.data(), weights.data(), row_strides(layer),
+                           got.data());
+      // The order of the sum differs, and the result has 8 bits.
+      const double most = test::largest(floats_of(want));
+      for (std::size_t i = 0; i < size; ++i) {
+        const double expected = to_float(want[i]);
+        ASSERT_NEAR(to_float(got[i]), expected, std::fabs(expected) / 128 + 1e-5 * most) << i;
+        if (expected == 0.0) {
+          ASSERT_EQ(to_float(got[i]), 0.0f) << i;  // closed
+        }
+      }
+    }
+  }
+}
+
+TEST(WindowGradient, FindsWindowsInBitsAndCodes) {
+  const PackedImages images{3, 2, 3, 5, 7, 1};  // 210 neurons: a step does not fill its bytes
+  const std::int64_t bytes = packed_bytes(images.neurons());
+  NeuronParams params;
+  params.reset = Reset::kZero;
+  params.surrogate = Surrogate::kRectangular;
+  ASSERT_EQ(compact_state(params), CompactState::kCode);
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(3 * images.neurons())),
+      open(static_cast<std::size_t>(3 * bytes), 0xaa);
+  const auto values = test::random_values<float>(3 * images.neurons(), 4);
+  std::vector<std::uint8_t> want(open.size(), 0);
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < 3 * images.neurons(); ++i) {
+    const float value = values[static_cast<std::size_t>(i)];
+    codes[static_cast<std::size_t>(i)] = value > 0.5f ? 255 : value > 0.0f ? 128 : value > -0.5f ? 1 : 0;
+    if (codes[static_cast<std::size_t>(i)] == 0) continue;
+    set_bit(want.data() + i / images.neurons() * bytes, i % images.neurons(), true);
+    ++count;
+  }
+  EXPECT_EQ(cpu::open_windows(images, params, codes.data(), open.data()), count);
+  EXPECT_EQ(open, want);
+  params.reset = Reset::kSubtract;
+  ASSERT_EQ(compact_state(params), CompactState::kWindowBit);
+  std::vector<std::uint8_t> copy(open.size(), 0xaa);
+  EXPECT_EQ(cpu::open_windows(images, params, open.data(), copy.data()), count);
+  EXPECT_EQ(copy, want);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/nn/loss.h"
 #include "tests/nn/networks.h"
 
@@ -165,8 +166,8 @@ TEST(CompactNetwork, NoticesWeightsThatChangedBeforeBackward) {
   EXPECT_THROW(votes.sum().backward(), c10::Error);
 }
 
-// Weights that are multiples of 1 / 1024, the largest of each filter 1023 of them, are exact in the 16 bits of the
-// event-driven path, and every current is exact in float.
+// Weights that are multiples of 1 / 1024, the largest of each filter 1023 of them, are exact in the 16 bits
+// of the event-driven path, and every current is exact in float.
 at::Tensor on_the_grid(const at::Tensor& value) {
   const at::Tensor grid = (value * 1024).round().clamp(-1023, 1023) / 1024;
   if (grid.dim() == 1) return grid;
@@ -193,7 +194,8 @@ TEST(CompactNetwork, EventDrivenEqualsDenseWhereTheWeightsAreExact) {
       ForwardOptions options;
       options.training = true;
       options.costs = &costs[votes.size()];
-      const at::Tensor x = random_normal({settings.num_steps, 4, 2, 13, 12}, at::kFloat, 5).gt(0.8).to(at::kFloat);
+      const at::Tensor x =
+          random_normal({settings.num_steps, 4, 2, 13, 12}, at::kFloat, 5).gt(0.8).to(at::kFloat);
       votes.push_back(network.forward(x, options));
       mse_loss(votes.back(), at::tensor({0, 1, 2, 1}, at::kLong), Reduction::kSum).backward();
       gradients.push_back(gradients_of(network));
@@ -218,9 +220,10 @@ TEST(CompactNetwork, AutoTakesThePathOfTheDensity) {
   struct Limits {
     double forward, gradient;
   };
-  for (const auto& [limits, events, part] :
-       {std::tuple<Limits, bool, const char*>{{9.0, 9.0}, true, ""}, {{0.0, 0.0}, false, ""},
-        {{9.0, 0.0}, true, ", gradient dense"}, {{0.0, 9.0}, false, ", gradient event"}}) {
+  for (const auto& [limits, events, part] : {std::tuple<Limits, bool, const char*>{{9.0, 9.0}, true, ""},
+                                             {{0.0, 0.0}, false, ""},
+                                             {{9.0, 0.0}, true, ", gradient dense"},
+                                             {{0.0, 9.0}, false, ", gradient event"}}) {
     settings.compute.event_forward_below = limits.forward;
     settings.compute.event_gradient_below = limits.gradient;
     Network network = make_network(settings, {1, 13, 12}, 3, 1, at::kFloat);
@@ -232,6 +235,35 @@ TEST(CompactNetwork, AutoTakesThePathOfTheDensity) {
     EXPECT_EQ(path.rfind("event", 0) == 0, events) << path;
     EXPECT_NE(path.find(part), std::string::npos) << path;
     EXPECT_EQ(costs.at(2).path.rfind("dense", 0), 0u) << costs.at(2).path;  // too few rows to be worth it
+  }
+}
+
+TEST(CompactNetwork, SkippingClosedWindowsChangesNoGradient) {
+  for (const bool bits : {false, true}) {
+    auto settings = settings_of("16C3(Encoding)-128C3-128C3-20FC-Voting", 8);
+    settings.compute.precision = model::Precision::kBf16;
+    settings.neuron.surrogate = kernels::Surrogate::kRectangular;
+    settings.neuron.reset =
+        bits ? kernels::Reset::kSubtract : kernels::Reset::kZero;  // a bit or a code is kept
+    std::vector<std::vector<at::Tensor>> gradients;
+    for (const double below : {0.0, 2.0}) {
+      Network network = make_network(settings, {1, 13, 12}, 3, 1, at::kFloat);
+      network.set_crossovers({{"conv2", 0.0, 0.0, below}, {"conv3", 0.0, 0.0, below}});
+      std::vector<LayerCost> costs;
+      ForwardOptions options;
+      options.costs = &costs;
+      const at::Tensor x = random_normal({1, 4, 1, 13, 12}, at::kFloat, 5).abs();
+      mse_loss(network.forward(x, options), at::tensor({0, 1, 2, 1}, at::kLong), Reduction::kSum).backward();
+      gradients.push_back(gradients_of(network));
+      if (kernels::cpu::has_fast_bfloat16() && std::string(kernels::cpu::simd_level()) == "avx512") {
+        for (const std::size_t layer : {1u, 2u}) {
+          EXPECT_EQ(costs.at(layer).path.find("open windows") != std::string::npos, below > 0.0)
+              << costs.at(layer).path;
+        }
+      }
+    }
+    // The gradient between layers has 8 bits, and sums are taken in another order.
+    EXPECT_LT(relative_error(gradients[1], gradients[0]), 5e-3);
   }
 }
 
@@ -258,7 +290,7 @@ TEST(CompactNetwork, TakesTheCrossoversThatItIsGiven) {
   auto settings = settings_of("16C3(Encoding)-128C3-128C3-20FC-Voting", 8);
   settings.compute.precision = model::Precision::kBf16;
   Network network = make_network(settings, {1, 13, 12}, 3, 1, at::kFloat);
-  network.set_crossovers({{"conv2", 9.0, 0.0}, {"conv3", 0.0, 9.0}});
+  network.set_crossovers({{"conv2", 9.0, 0.0, 0.0}, {"conv3", 0.0, 9.0, 0.0}});
   std::vector<LayerCost> costs;
   ForwardOptions options;
   options.costs = &costs;
@@ -266,7 +298,7 @@ TEST(CompactNetwork, TakesTheCrossoversThatItIsGiven) {
   EXPECT_EQ(costs.at(1).path.rfind("event, gradient dense", 0), 0u) << costs.at(1).path;
   EXPECT_NE(costs.at(2).path.find(", gradient event"), std::string::npos) << costs.at(2).path;
   EXPECT_EQ(costs.at(1).crossover.forward_below, 9.0);
-  EXPECT_THROW(network.set_crossovers({{"conv7", 1.0, 1.0}}), ConfigError);
+  EXPECT_THROW(network.set_crossovers({{"conv7", 1.0, 1.0, 1.0}}), ConfigError);
 }
 
 }  // namespace

@@ -212,7 +212,8 @@ TEST(Crossovers, AreMeasuredOnceAndKeptInTheRunFolder) {
   for (const std::string& damaged : {std::string("{\"layers\": 3}"), std::string("never"), changed.dump()}) {
     write_text_file(file, damaged);
     Recorder last;
-    EXPECT_TRUE(contains(message_of<DataError>([&] { resume_training(run, data, last); }), "crossovers.json"));
+    EXPECT_TRUE(
+        contains(message_of<DataError>([&] { resume_training(run, data, last); }), "crossovers.json"));
   }
 }
 
@@ -228,7 +229,6 @@ TEST(Crossovers, AreNotMeasuredWhereTheyAreFixedOrNothingIsToBeChosen) {
   run_training(small_recipe(), folder / "small", data, second);
   EXPECT_FALSE(fs::exists(folder / "small/crossovers.json"));
 }
-
 
 class ResumeRefused : public ::testing::Test {
  protected:

@@ -1,6 +1,9 @@
 #include "spikeloom/kernels/cpu/dropout.h"
 
+#include <type_traits>
+
 #include "spikeloom/base/random.h"
+#include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 
@@ -10,6 +13,7 @@
 #define HWY_TARGET_INCLUDE "spikeloom/kernels/cpu/dropout.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include "spikeloom/kernels/cpu/float_lanes-inl.h"
 // clang-format on
 
 #ifndef SPIKELOOM_KERNELS_CPU_DROPOUT
@@ -25,7 +29,7 @@ struct DropoutArguments {
   DropoutSize size;
   DropoutKey key;
   std::uint32_t threshold;
-  T scale;
+  std::conditional_t<std::is_same_v<T, double>, double, float> scale;
   const T* input;
   T* output;
 };
@@ -110,7 +114,17 @@ HWY_ATTR HWY_INLINE hn::Vec<DI> widen_number(DI di, V number) {
   }
 }
 
-template <class D, class T = hn::TFromD<D>>
+// Lanes of double, as load_lanes and store_lanes have those of float and BFloat16.
+template <class D>
+HWY_ATTR HWY_INLINE hn::Vec<D> load_lanes(D d, const double* from) {
+  return hn::LoadU(d, from);
+}
+template <class D, class V>
+HWY_ATTR HWY_INLINE void store_lanes(D d, V value, double* to) {
+  hn::StoreU(value, d, to);
+}
+
+template <class D, class T>
 HWY_ATTR HWY_INLINE void apply_numbers(D d, const DropoutArguments<T>& arguments,
                                        const std::uint16_t* numbers, std::int64_t begin, std::int64_t end,
                                        const T* input, T* output) {
@@ -120,16 +134,17 @@ HWY_ATTR HWY_INLINE void apply_numbers(D d, const DropoutArguments<T>& arguments
   const auto scale = hn::Set(d, arguments.scale);
   for (std::int64_t i = begin; i < end; i += static_cast<std::int64_t>(hn::Lanes(d))) {
     const auto kept = hn::Gt(widen_number(di, hn::LoadU(d16, numbers + i)), last_dropped);
-    const auto value = hn::Mul(hn::LoadU(d, input + i), scale);
-    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(d, kept), value), d, output + i);
+    const auto value = hn::Mul(load_lanes(d, input + i), scale);
+    store_lanes(d, hn::IfThenElseZero(hn::RebindMask(d, kept), value), output + i);
   }
 }
 
 // Elements [begin, end) of one mask, on every row that uses it; begin is a multiple of kDropoutChunk.
 template <class T>
 HWY_ATTR void dropout_block(const DropoutArguments<T>& arguments, std::int64_t begin, std::int64_t end) {
-  const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> single;
+  using Lane = decltype(arguments.scale);  // BFloat16 is computed in float
+  const hn::ScalableTag<std::remove_const_t<Lane>> d;
+  const hn::CappedTag<std::remove_const_t<Lane>, 1> single;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const std::int64_t rows = arguments.size.same_mask_each_step ? arguments.size.num_steps : 1;
   alignas(64) std::uint16_t numbers[kDropoutChunk];
@@ -150,6 +165,10 @@ void dropout_float(const DropoutArguments<float>& arguments, std::int64_t begin,
   dropout_block(arguments, begin, end);
 }
 
+void dropout_bfloat16(const DropoutArguments<BFloat16>& arguments, std::int64_t begin, std::int64_t end) {
+  dropout_block(arguments, begin, end);
+}
+
 void dropout_double(const DropoutArguments<double>& arguments, std::int64_t begin, std::int64_t end) {
   dropout_block(arguments, begin, end);
 }
@@ -163,6 +182,7 @@ namespace spikeloom::kernels::cpu {
 namespace {
 
 HWY_EXPORT(dropout_float);
+HWY_EXPORT(dropout_bfloat16);
 HWY_EXPORT(dropout_double);
 
 }  // namespace
@@ -170,14 +190,16 @@ HWY_EXPORT(dropout_double);
 template <class T>
 void dropout_apply(const DropoutSize& size, double p, DropoutKey key, const T* input, T* output) {
   simd_level();
-  const DropoutArguments<T> arguments{size,  key,   dropout_threshold(p), static_cast<T>(dropout_scale(p)),
-                                      input, output};
+  DropoutArguments<T> arguments{size, key, dropout_threshold(p), {}, input, output};
+  arguments.scale = static_cast<decltype(arguments.scale)>(dropout_scale(p));
   const std::int64_t total = size.num_steps * size.elements;
   // Without a mask a step, the numbers run on over the steps as over one long row.
   const std::int64_t masked = size.same_mask_each_step ? size.elements : total;
   const auto run = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
     if constexpr (std::is_same_v<T, float>) {
       HWY_DYNAMIC_DISPATCH(dropout_float)(arguments, begin, end);
+    } else if constexpr (std::is_same_v<T, BFloat16>) {
+      HWY_DYNAMIC_DISPATCH(dropout_bfloat16)(arguments, begin, end);
     } else {
       HWY_DYNAMIC_DISPATCH(dropout_double)(arguments, begin, end);
     }
@@ -186,6 +208,7 @@ void dropout_apply(const DropoutSize& size, double p, DropoutKey key, const T* i
 }
 
 template void dropout_apply(const DropoutSize&, double, DropoutKey, const float*, float*);
+template void dropout_apply(const DropoutSize&, double, DropoutKey, const BFloat16*, BFloat16*);
 template void dropout_apply(const DropoutSize&, double, DropoutKey, const double*, double*);
 
 }  // namespace spikeloom::kernels::cpu

@@ -28,7 +28,7 @@ HWY_ATTR HWY_INLINE void add_wide(V values, std::int32_t* sums) {
 #if HWY_TARGET == HWY_SCALAR
   hn::StoreU(hn::Add(hn::LoadU(d32, sums), hn::PromoteTo(d32, values)), d32, sums);
 #else
-  const hn::Half<hn::ScalableTag<std::int16_t>> half;
+  const hn::Half<hn::ScalableTag<std::int16_t> > half;
   const std::size_t lanes = hn::Lanes(d32);
   const auto low = hn::PromoteTo(d32, hn::LowerHalf(half, values));
   const auto high = hn::PromoteTo(d32, hn::UpperHalf(half, values));
@@ -78,8 +78,8 @@ HWY_ATTR HWY_INLINE void finish(const std::int32_t* sums, const float* scale, co
   }
 }
 
-// Pixels [begin, end). A part of the weights (some hundred rows of a block of filters) is small enough for the
-// first-level cache and is used for all pixels before the next one.
+// Pixels [begin, end). A part of the weights (some hundred rows of a block of filters) is small enough for
+// the first-level cache and is used for all pixels before the next one.
 template <class T>
 HWY_ATTR void forward_pixels(const EventLayer& layer, const std::uint8_t* spikes,
                              const FixedPointWeights& weights, const float* scale, const float* bias,
@@ -204,7 +204,8 @@ FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weig
         const float* const from = weights + (first + f) * strides.filter;
         float most = 0.0f;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          most = HWY_DYNAMIC_DISPATCH(largest_weight)(from + tap * strides.tap, strides.channel, channels, most);
+          most =
+              HWY_DYNAMIC_DISPATCH(largest_weight)(from + tap * strides.tap, strides.channel, channels, most);
         }
         const float scale = most / static_cast<float>(kLargestWeight);
         fixed.scale[static_cast<std::size_t>(first + f)] = scale;
@@ -220,7 +221,8 @@ FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weig
         }
         std::int16_t* to = fixed.values.data() + fixed.at(tap * channels, first);
         for (std::int64_t c = 0; c < channels; ++c, to += width) {
-          for (std::int64_t f = 0; f < kTogether; ++f) to[f] = rounded[static_cast<std::size_t>(f * channels + c)];
+          for (std::int64_t f = 0; f < kTogether; ++f)
+            to[f] = rounded[static_cast<std::size_t>(f * channels + c)];
         }
       }
     }

@@ -22,8 +22,8 @@ void event_forward(const EventLayer& layer, const std::uint8_t* spikes, const Fi
 
 /// Gradient of the weights: gradient [output_pixels, filters], G = float or BFloat16 -> grad_weights in the
 /// memory order of `strides`, summed in float in the order of the pixels. Equal to the reference to the last
-/// bit where a product of an average and a gradient is exact (no pooling, or BFloat16 with pooling by 2). BFloat16
-/// values below the normal ones may count as 0.
+/// bit where a product of an average and a gradient is exact (no pooling, or BFloat16 with pooling by 2).
+/// BFloat16 values below the normal ones may count as 0.
 template <class G>
 void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, const G* gradient,
                            float* grad_weights, const WeightStrides& strides);

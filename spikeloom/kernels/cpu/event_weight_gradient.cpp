@@ -81,8 +81,8 @@ HWY_ATTR HWY_INLINE void add_row(const G* gradient, std::int64_t filters, const 
 // All taps of one channel. gradient: a chunk's, padded to `width` pixels a row.
 template <class G>
 HWY_ATTR HWY_INLINE void channel_gradient(const EventLayer& layer, const G* gradient, std::int64_t width,
-                                          const ChannelSpike* spikes, std::int64_t count, std::int64_t channel,
-                                          float* grad_weights) {
+                                          const ChannelSpike* spikes, std::int64_t count,
+                                          std::int64_t channel, float* grad_weights) {
   for (std::int64_t tap = 0; tap < layer.kernel * layer.kernel; ++tap) {
     // The spike's pixel is that of the last tap; an earlier tap sees it from further right and below.
     const std::int64_t dy = layer.kernel - 1 - tap / layer.kernel, dx = layer.kernel - 1 - tap % layer.kernel;
@@ -165,8 +165,9 @@ void frame_gradient(const EventLayer& layer, const G* gradient, std::int64_t fir
 }
 
 // The spikes of channels [begin, end) in some images, a list a channel.
-void list_channels(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first, std::int64_t count,
-                   std::int64_t begin, std::int64_t end, std::vector<ChannelSpike>* lists) {
+void list_channels(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first,
+                   std::int64_t count, std::int64_t begin, std::int64_t end,
+                   std::vector<ChannelSpike>* lists) {
   const PackedImages& images = layer.images;
   const Frame frame = frame_of(layer);
   const float average = 1.0f / static_cast<float>(images.pool * images.pool);
@@ -175,8 +176,7 @@ void list_channels(const EventLayer& layer, const std::uint8_t* spikes, std::int
     const std::uint8_t* step = spikes + image / images.batch * packed_bytes(images.neurons());
     for (std::int64_t y = 0; y < images.pooled_height(); ++y) {
       for (std::int64_t x = 0; x < images.pooled_width(); ++x) {
-        const auto at =
-            static_cast<std::uint32_t>(((image - first) * frame.height + y) * frame.width + x);
+        const auto at = static_cast<std::uint32_t>(((image - first) * frame.height + y) * frame.width + x);
         for (std::int64_t dy = 0; dy < images.pool; ++dy) {
           for (std::int64_t dx = 0; dx < images.pool; ++dx) {
             const std::int64_t row = image % images.batch * images.height + y * images.pool + dy;
@@ -203,7 +203,8 @@ void place(const EventLayer& layer, const float* rows, float* to, const WeightSt
                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {
                    for (std::int64_t row = 0; row < layer.weight_rows(); ++row) {
                      float* const at = to + row / channels * strides.tap + row % channels * strides.channel;
-                     for (std::int64_t f = begin; f < end; ++f) at[f * strides.filter] = rows[row * filters + f];
+                     for (std::int64_t f = begin; f < end; ++f)
+                       at[f * strides.filter] = rows[row * filters + f];
                    }
                  });
 }
@@ -211,8 +212,8 @@ void place(const EventLayer& layer, const float* rows, float* to, const WeightSt
 }  // namespace
 
 template <class G>
-void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, const G* gradient,
-                           float* to, const WeightStrides& strides) {
+void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, const G* gradient, float* to,
+                           const WeightStrides& strides) {
   if constexpr (std::is_same_v<G, BFloat16>) {
     if (can_pair_spikes(layer)) return paired_weight_gradient(layer, spikes, gradient, to, strides);
   }
@@ -223,11 +224,10 @@ void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, 
   const Frame frame = frame_of(layer);
   const std::int64_t channels = layer.images.channels;
   const std::int64_t image_count = layer.images.num_steps * layer.images.batch;
-  const auto image_bytes =
-      frame.height * frame.width * layer.filters * static_cast<std::int64_t>(sizeof(G));
+  const auto image_bytes = frame.height * frame.width * layer.filters * static_cast<std::int64_t>(sizeof(G));
   const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, image_bytes));
-  const std::int64_t work = image_count * layer.images.pooled_height() * layer.images.pooled_width() *
-                            channels;
+  const std::int64_t work =
+      image_count * layer.images.pooled_height() * layer.images.pooled_width() * channels;
   const Blocks blocks = make_blocks(channels, kChannels);
   for_each_block(blocks, layer.weight_rows() * layer.filters,
                  [&](std::int64_t, std::int64_t begin, std::int64_t end) {

@@ -1,10 +1,10 @@
 #include "spikeloom/kernels/cpu/event_weight_gradient_pairs.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 
 #include "spikeloom/kernels/aligned_vector.h"
+#include "spikeloom/kernels/cpu/gradient_tile.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/cpu/spike_table.h"
@@ -17,13 +17,13 @@ namespace spikeloom::kernels::cpu {
 namespace {
 
 /// Filters that are summed together: with the taps of a 3 x 3 kernel 18 vectors of sums stay in registers.
-constexpr std::int64_t kFilters = 32;
+constexpr std::int64_t kFilters = kTileFilters;
 /// Channels whose sums are kept together: 300 kB of them for a 3 x 3 kernel, for the second-level cache.
 constexpr std::int64_t kChannels = 256;
 
-// Adds a window of the tile, kRows x kColumns pixels, for each spike of a list. vdpbf16ps adds two products to
-// each float, the one of the odd value first, both rounded: the spikes' order is kept.
-// sums: [kRows * kColumns][2][16], filters 0-3, 8-11, .. and 4-7, 12-15, ..
+// Adds a window of the tile, kRows x kColumns pixels, for each spike of a list. vdpbf16ps adds two products
+// to each float, the one of the odd value first, both rounded: the spikes' order is kept. sums: [kRows *
+// kColumns][2][16], filters 0-3, 8-11, .. and 4-7, 12-15, ..
 template <int kRows, int kColumns>
 SPIKELOOM_PAIRS void add_windows(const BFloat16* tile, std::int64_t tile_row, const std::uint32_t* spikes,
                                  std::int64_t count, float* sums) {
@@ -37,8 +37,8 @@ SPIKELOOM_PAIRS void add_windows(const BFloat16* tile, std::int64_t tile_row, co
   std::int64_t s = 0;
   for (; s + 2 <= count; s += 2) {
     const std::uint32_t first = spikes[s], second = spikes[s + 1];
-    const auto weights = reinterpret_cast<__m512bh>(
-        _mm512_set1_epi32(static_cast<int>((first & 0xffff0000u) | second >> 16)));
+    const auto weights =
+        reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>((first & 0xffff0000u) | second >> 16)));
     const BFloat16* const from_first = tile + SpikeTable::pixel(first) * kFilters;
     const BFloat16* const from_second = tile + SpikeTable::pixel(second) * kFilters;
 #pragma GCC unroll 16
@@ -46,8 +46,10 @@ SPIKELOOM_PAIRS void add_windows(const BFloat16* tile, std::int64_t tile_row, co
       const std::int64_t at = i / kColumns * tile_row + i % kColumns * kFilters;
       const __m512i odd = _mm512_loadu_si512(from_first + at);
       const __m512i even = _mm512_loadu_si512(from_second + at);
-      low[i] = _mm512_dpbf16_ps(low[i], reinterpret_cast<__m512bh>(_mm512_unpacklo_epi16(even, odd)), weights);
-      high[i] = _mm512_dpbf16_ps(high[i], reinterpret_cast<__m512bh>(_mm512_unpackhi_epi16(even, odd)), weights);
+      low[i] =
+          _mm512_dpbf16_ps(low[i], reinterpret_cast<__m512bh>(_mm512_unpacklo_epi16(even, odd)), weights);
+      high[i] =
+          _mm512_dpbf16_ps(high[i], reinterpret_cast<__m512bh>(_mm512_unpackhi_epi16(even, odd)), weights);
     }
   }
   if (s < count) {
@@ -59,8 +61,10 @@ SPIKELOOM_PAIRS void add_windows(const BFloat16* tile, std::int64_t tile_row, co
     for (int i = 0; i < kPixels; ++i) {
       const std::int64_t at = i / kColumns * tile_row + i % kColumns * kFilters;
       const __m512i odd = _mm512_loadu_si512(from + at);
-      low[i] = _mm512_dpbf16_ps(low[i], reinterpret_cast<__m512bh>(_mm512_unpacklo_epi16(none, odd)), weights);
-      high[i] = _mm512_dpbf16_ps(high[i], reinterpret_cast<__m512bh>(_mm512_unpackhi_epi16(none, odd)), weights);
+      low[i] =
+          _mm512_dpbf16_ps(low[i], reinterpret_cast<__m512bh>(_mm512_unpacklo_epi16(none, odd)), weights);
+      high[i] =
+          _mm512_dpbf16_ps(high[i], reinterpret_cast<__m512bh>(_mm512_unpackhi_epi16(none, odd)), weights);
     }
   }
 #pragma GCC unroll 16
@@ -82,31 +86,6 @@ void add_spikes(std::int64_t kernel, const BFloat16* tile, std::int64_t tile_row
     } else {
       for (std::int64_t column = 0; column < kernel; ++column) {
         add_windows<1, 1>(from + column * kFilters, tile_row, spikes, count, to + column * kFilters);
-      }
-    }
-  }
-}
-
-// The gradient of a chunk for filters [first, first + count), zeros around it, kFilters values a pixel.
-void fill_tile(const EventLayer& layer, const SpikeTable::Chunk& chunk, const BFloat16* gradient,
-               std::int64_t first, std::int64_t count, BFloat16* tile) {
-  const std::int64_t before = layer.kernel - 1 - layer.padding;
-  const std::int64_t height = layer.output_height(), width = layer.output_width();
-  const std::int64_t rows = chunk.rows + layer.kernel - 1, columns = layer.images.pooled_width() + layer.kernel - 1;
-  std::memset(static_cast<void*>(tile), 0,
-              static_cast<std::size_t>(chunk.images * rows * columns * kFilters) * sizeof(BFloat16));
-  for (std::int64_t image = 0; image < chunk.images; ++image) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const std::int64_t y = chunk.first_row + row - before;
-      if (y < 0 || y >= height) continue;
-      const BFloat16* from = gradient + (((chunk.first_image + image) * height + y) * width) * layer.filters + first;
-      BFloat16* to = tile + ((image * rows + row) * columns + before) * kFilters;
-      for (std::int64_t x = 0; x < width; ++x, from += layer.filters, to += kFilters) {
-        if (count == kFilters) {
-          std::memcpy(static_cast<void*>(to), from, kFilters * sizeof(BFloat16));
-        } else {
-          std::memcpy(static_cast<void*>(to), from, static_cast<std::size_t>(count) * sizeof(BFloat16));
-        }
       }
     }
   }

@@ -11,7 +11,8 @@ namespace spikeloom::kernels::cpu {
 
 /// Calls function(bit) for each set bit of [begin, begin + count), counted from begin. Reads no byte outside.
 template <class Function>
-void for_each_bit(const std::uint8_t* bits, std::int64_t begin, std::int64_t count, const Function& function) {
+void for_each_bit(const std::uint8_t* bits, std::int64_t begin, std::int64_t count,
+                  const Function& function) {
   std::int64_t i = 0;
   if (begin % 8 == 0) {
     for (; i + 64 <= count; i += 64) {
@@ -63,7 +64,8 @@ class SpikeLists {
         const auto base = static_cast<std::uint32_t>(tap * images.channels);
         for (std::int64_t i = 0; i < split_; ++i) {
           if (tap % taps_per_part == 0) starts_.push_back(static_cast<std::uint32_t>(to - rows_.data()));
-          if (inside) to = append(static_cast<std::size_t>((row * images.pooled_width() + x) * split_ + i), base, to);
+          if (inside)
+            to = append(static_cast<std::size_t>((row * images.pooled_width() + x) * split_ + i), base, to);
         }
       }
     }
@@ -81,7 +83,8 @@ class SpikeLists {
 
   // The channels that fire at each input pixel that output rows [first, last] (over all images) see: a pixel
   // is seen by kernel * kernel others, and finding bits is slower than copying.
-  void list_inputs(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first, std::int64_t last) {
+  void list_inputs(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first,
+                   std::int64_t last) {
     const PackedImages& images = layer.images;
     const std::int64_t height = layer.output_height(), rows = images.pooled_height();
     const std::int64_t all = images.num_steps * images.batch * rows;
@@ -103,8 +106,9 @@ class SpikeLists {
             for (std::int64_t dx = 0; dx < images.pool; ++dx) {
               const std::int64_t line = image % images.batch * images.height + y * images.pool + dy;
               const std::int64_t at = (line * images.width + x * images.pool + dx) * images.channels;
-              for_each_bit(step, at + channel, count,
-                           [&](std::int64_t c) { channels_.push_back(static_cast<std::uint32_t>(channel + c)); });
+              for_each_bit(step, at + channel, count, [&](std::int64_t c) {
+                channels_.push_back(static_cast<std::uint32_t>(channel + c));
+              });
             }
           }
         }

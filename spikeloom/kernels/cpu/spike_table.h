@@ -11,17 +11,17 @@
 
 namespace spikeloom::kernels::cpu {
 
-/// For each chunk (some rows of an image, or some images) and channel, the pooled pixels that are not 0. A chunk
-/// is so small that its gradient, for 32 filters in bfloat16, fits into the first-level cache.
+/// For each chunk (some rows of an image, or some images) and channel, the pooled pixels that are not 0. A
+/// chunk is so small that its gradient, for 32 filters in bfloat16, fits into the first-level cache.
 class SpikeTable {
  public:
   struct Chunk {
     std::int64_t first_image, images;  ///< image: step * batch + sample
     std::int64_t first_row, rows;      ///< of each of its images, pooled
   };
-  /// Entries: the pixel in the chunk's frame (rows + kernel - 1 rows an image, pooled_width + kernel - 1 pixels
-  /// a row, counted at the first pixel of the window that sees the spike) in the lower half, the average as
-  /// bfloat16 in the upper half.
+  /// Entries: the pixel in the chunk's frame (rows + kernel - 1 rows an image, pooled_width + kernel - 1
+  /// pixels a row, counted at the first pixel of the window that sees the spike) in the lower half, the
+  /// average as bfloat16 in the upper half.
   struct List {
     const std::uint32_t* first;
     std::int64_t length;
@@ -60,7 +60,9 @@ class SpikeTable {
   /// 24 KiB at 32 filters of 2 bytes.
   static constexpr std::int64_t kPixels = 384;
 
-  static std::int64_t frame_width(const EventLayer& layer) { return layer.images.pooled_width() + layer.kernel - 1; }
+  static std::int64_t frame_width(const EventLayer& layer) {
+    return layer.images.pooled_width() + layer.kernel - 1;
+  }
 
   void cut(const EventLayer& layer) {
     const std::int64_t height = layer.images.pooled_height(), width = frame_width(layer);
@@ -78,7 +80,8 @@ class SpikeTable {
     const std::int64_t parts = (height + most_rows - 1) / most_rows;
     const std::int64_t rows = (height + parts - 1) / parts;
     for (std::int64_t i = 0; i < images; ++i) {
-      for (std::int64_t y = 0; y < height; y += rows) chunks_.push_back({i, 1, y, std::min(rows, height - y)});
+      for (std::int64_t y = 0; y < height; y += rows)
+        chunks_.push_back({i, 1, y, std::min(rows, height - y)});
     }
     most_pixels_ = (rows + layer.kernel - 1) * width;
   }
@@ -100,7 +103,8 @@ class SpikeTable {
               (i * (chunk.rows + layer.kernel - 1) + row) * frame_width(layer) + x);
           for (std::int64_t dy = 0; dy < images.pool; ++dy) {
             for (std::int64_t dx = 0; dx < images.pool; ++dx) {
-              const std::int64_t y = image % images.batch * images.height + (chunk.first_row + row) * images.pool + dy;
+              const std::int64_t y =
+                  image % images.batch * images.height + (chunk.first_row + row) * images.pool + dy;
               const std::int64_t pixel = y * images.width + x * images.pool + dx;
               const bool first = dy + dx == 0;
               for_each_bit(step, pixel * channels_, channels_, [&](std::int64_t c) {
@@ -119,7 +123,8 @@ class SpikeTable {
     }
     std::uint32_t* const start = starts_.data() + number * (channels_ + 1);
     start[0] = 0;
-    for (std::int64_t c = 0; c < channels_; ++c) start[c + 1] = start[c] + counts[static_cast<std::size_t>(c)];
+    for (std::int64_t c = 0; c < channels_; ++c)
+      start[c + 1] = start[c] + counts[static_cast<std::size_t>(c)];
     std::vector<std::uint32_t>& entries = entries_[static_cast<std::size_t>(number)];
     entries.resize(start[channels_]);
     for (std::int64_t c = 0; c < channels_; ++c) {

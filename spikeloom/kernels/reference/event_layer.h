@@ -67,8 +67,7 @@ void event_forward(const EventLayer& layer, const std::uint8_t* spikes, const Fi
                                       x - layer.padding + tap % layer.kernel, c);
         sum += count * weights.values[static_cast<std::size_t>(weights.at(row, f))];
       }
-      const float scaled =
-          static_cast<float>(sum) * (weights.scale[static_cast<std::size_t>(f)] * average);
+      const float scaled = static_cast<float>(sum) * (weights.scale[static_cast<std::size_t>(f)] * average);
       output[pixel * layer.filters + f] = from_float<T>(bias != nullptr ? scaled + bias[f] : scaled);
     }
   }
@@ -93,10 +92,45 @@ void event_weight_gradient(const EventLayer& layer, const std::uint8_t* spikes, 
           const int count = spike_count(images, spikes, image, y, x, c);
           if (count == 0) continue;
           const G* const from =
-              gradient + ((image * layer.output_height() + to_y) * layer.output_width() + to_x) * layer.filters;
+              gradient +
+              ((image * layer.output_height() + to_y) * layer.output_width() + to_x) * layer.filters;
           for (std::int64_t f = 0; f < layer.filters; ++f) {
             sums[f] += static_cast<float>(count) * average * to_float(from[f]);
           }
+        }
+      }
+    }
+  }
+}
+
+/// Gradient of the spikes that come in (no pooling) where `open` (packed as they are) is set, 0 elsewhere:
+/// gradient [output_pixels, filters], weights [weight_rows, filters] -> [num_steps * batch, height, width,
+/// channels].
+template <class G>
+void window_gradient(const EventLayer& layer, const std::uint8_t* open, const G* gradient, const G* weights,
+                     G* grad_spikes) {
+  const PackedImages& images = layer.images;
+  for (std::int64_t image = 0; image < images.num_steps * images.batch; ++image) {
+    for (std::int64_t y = 0; y < images.height; ++y) {
+      for (std::int64_t x = 0; x < images.width; ++x) {
+        for (std::int64_t c = 0; c < images.channels; ++c) {
+          double sum = 0.0;
+          for (std::int64_t tap = 0; tap < layer.kernel * layer.kernel; ++tap) {
+            const std::int64_t to_y = y + layer.padding - tap / layer.kernel;
+            const std::int64_t to_x = x + layer.padding - tap % layer.kernel;
+            if (to_y < 0 || to_y >= layer.output_height() || to_x < 0 || to_x >= layer.output_width())
+              continue;
+            const G* const from =
+                gradient +
+                ((image * layer.output_height() + to_y) * layer.output_width() + to_x) * layer.filters;
+            const G* const row = weights + (tap * images.channels + c) * layer.filters;
+            for (std::int64_t f = 0; f < layer.filters; ++f) {
+              sum += static_cast<double>(to_float(from[f])) * static_cast<double>(to_float(row[f]));
+            }
+          }
+          const bool is_open = spike_count(images, open, image, y, x, c) != 0;
+          grad_spikes[((image * images.height + y) * images.width + x) * images.channels + c] =
+              from_float<G>(is_open ? static_cast<float>(sum) : 0.0f);
         }
       }
     }
