@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """One training step, or inference, of another library on a network of ours; prints JSON.
 
-  peer.py spikingjelly|snntorch|torch NET CxHxW BATCH STEPS [--rate R] [--iterations N] [--infer] [--threads 2]
+  peer.py spikingjelly|snntorch|torch NET CxHxW BATCH STEPS [--rate R] [--iterations N] [--infer] [--saved]
+          [--threads 2]
 
 The network is as in the structure string, without voting's grouping of neurons into classes being special: its 10
 neurons a class are averaged over steps and neurons, the loss is the mean squared error, the optimiser SGD with
@@ -195,6 +196,24 @@ def calibrate(peer, x, rate):
     return rates
 
 
+def saved_bytes(peer, step):
+    """Bytes of the storages that autograd keeps from forward to backward, each counted once."""
+    parameters = {parameter.storage().data_ptr() for parameter in peer.modules.parameters()}
+    storages = {}
+    alive = []  # else a freed storage's address may come again
+
+    def pack(tensor):
+        storage = tensor.storage()
+        if storage.data_ptr() not in parameters:
+            storages[storage.data_ptr()] = storage.nbytes()
+        alive.append(tensor.detach())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        step()
+    return sum(storages.values())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=sorted(PEERS))
@@ -206,6 +225,7 @@ def main():
     parser.add_argument("--iterations", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--infer", action="store_true")
+    parser.add_argument("--saved", action="store_true", help="count what a step keeps for backward, parameters left out")
     options = parser.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
@@ -230,6 +250,7 @@ def main():
         loss.backward()
         optimizer.step()
 
+    saved = saved_bytes(peer, step) / options.batch if options.saved else None
     seconds = []
     with torch.set_grad_enabled(not options.infer):
         for _ in range(options.iterations + 1):
@@ -239,7 +260,7 @@ def main():
     median = statistics.median(seconds[1:])
     print(json.dumps({"peer": options.peer, "samples_per_s": options.batch / median, "step_ms": 1e3 * median,
                       "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      "firing_rates": rates}))
+                      "saved_bytes_per_sample": saved, "firing_rates": rates}))
 
 
 if __name__ == "__main__":

@@ -275,8 +275,10 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
       cost.path = path_of(l, kept.event);
       cost.crossover = crossover_of(l);
       cost.forward_ms = milliseconds_since(start);
-      if (!x.defined()) x = layer_input(l, state);
-      cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
+      if (options.densities) {
+        if (!x.defined()) x = layer_input(l, state);
+        cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
+      }
       if (keep) cost.saved_bytes = kept.spikes.numel() + kept.state.numel();
       options.costs->push_back(cost);
     }

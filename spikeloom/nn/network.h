@@ -38,7 +38,7 @@ struct LayerCrossover {
 struct LayerCost {
   std::string name;
   std::string path;            ///< which arithmetic: "dense fp32", "dense bf16"
-  double input_density = 0.0;  ///< fraction of its inputs that are not 0, behind pooling and dropout
+  double input_density = 0.0;  ///< fraction of its inputs that are not 0, behind pooling and dropout; if asked for
   double forward_ms = 0.0;     ///< from the packed spikes before it to its own
   double backward_ms =
       0.0;  ///< from the gradient of its spikes to that of the spikes before it; 0 in inference
@@ -53,6 +53,7 @@ struct ForwardOptions {
   std::vector<LayerActivity>* activity = nullptr;  ///< filled if given, one entry a layer with neurons
   /// Filled if given and the state is compact; must live until backward has run.
   std::vector<LayerCost>* costs = nullptr;
+  bool densities = false;  ///< fill LayerCost::input_density too, which takes time of its own
 };
 
 /// A network built from its description: convolution, LIF, NeuNorm, pooling, fully connected and voting

@@ -21,7 +21,8 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
-void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs, const at::Tensor& input,
+void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs,
+                 const std::vector<nn::LayerCost>& densities, const at::Tensor& input,
                  const BenchmarkRequest& request, BenchmarkResult& result) {
   const auto& first = costs.front();
   if (first.empty() && !request.inference) result.saved_bytes_per_sample = -1.0;
@@ -34,7 +35,7 @@ void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs, const at:
       backward.push_back(iteration[layer].backward_ms);
     }
     saved += static_cast<double>(first[layer].saved_bytes);
-    result.layers.push_back({first[layer].name, first[layer].path, first[layer].input_density,
+    result.layers.push_back({first[layer].name, first[layer].path, densities[layer].input_density,
                              median(forward), median(backward), first[layer].crossover.forward_below,
                              first[layer].crossover.gradient_below,
                              first[layer].crossover.input_gradient_below});
@@ -64,6 +65,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   std::vector<double> times;
   FiringRates rates;
   std::vector<std::vector<nn::LayerCost>> costs;
+  std::vector<nn::LayerCost> densities;
   for (int i = 0; i < kWarmUp + request.iterations; ++i) {
     std::vector<nn::LayerActivity> activity;
     nn::ForwardOptions options;
@@ -73,6 +75,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
     options.activity = &activity;
     std::vector<nn::LayerCost> layer_costs;
     options.costs = &layer_costs;
+    options.densities = i == 0;  // not in a timed iteration
     const auto start = Clock::now();
     {
       const at::AutoGradMode mode(!request.inference);
@@ -85,13 +88,14 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
       result.loss = loss.item().toDouble();
     }
     const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    if (i == 0) densities = layer_costs;
     if (i >= kWarmUp) {
       times.push_back(ms);
       costs.push_back(std::move(layer_costs));
     }
     rates.add(activity);
   }
-  fill_layers(costs, input, request, result);
+  fill_layers(costs, densities, input, request, result);
   std::sort(times.begin(), times.end());
   result.step_ms_min = times.front();
   result.step_ms_max = times.back();
