@@ -65,6 +65,8 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
                       {"backward_ms", layer.backward_ms},
                       {"event_forward_below", layer.event_forward_below},
                       {"event_gradient_below", layer.event_gradient_below},
+                      {"open_windows", layer.open_windows >= 0 ? nlohmann::ordered_json(layer.open_windows)
+                                                               : nlohmann::ordered_json()},
                       {"open_windows_below", layer.open_windows_below}});
   }
   nlohmann::ordered_json saved;  // null: not known

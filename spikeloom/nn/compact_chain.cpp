@@ -125,18 +125,19 @@ LayerCrossover CompactChain::crossover_of(std::size_t layer) const {
           limits.input_gradient_below};
 }
 
-std::optional<OpenWindows> CompactChain::skip_windows(std::size_t layer, const CompactState& state) const {
+at::Tensor CompactChain::skip_windows(std::size_t layer, const CompactState& state, double& share) const {
   if (layer == 0 || compute_.path == model::Path::kDense || !layers_[layer - 1].fused ||
       !is_convolution(layers_[layer])) {
-    return std::nullopt;
+    return {};
   }
   const CompactLayerState& before = state.layers[layer - 1];
   const auto events = event_layer(before.images, layers_[layer].block->plan());
   const bool always = compute_.path == model::Path::kEvent;
-  if (!events || !(always || may_be_event(*events))) return std::nullopt;
-  auto open = open_windows(*events, before.neuron, before.state, dtype_of(layer));
-  if (open && !always && !(open->share < layers_[layer].limits.input_gradient_below)) open.reset();
-  return open;
+  if (!events || !(always || may_be_event(*events))) return {};
+  const OpenWindows open = open_windows(*events, before.neuron, before.state, dtype_of(layer));
+  if (!open.bits.defined()) return {};
+  share = open.share;
+  return always || share < layers_[layer].limits.input_gradient_below ? open.bits : at::Tensor();
 }
 
 std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch) {
@@ -330,15 +331,17 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     if (by_events && is_convolution(layer)) {
       x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
     }
-    const auto windows = skip_windows(l, state);
-    const std::array<bool, 3> dense = {l > 0 && !windows, !by_events, has_bias && !by_events};
+    double open_share = -1.0;
+    const at::Tensor windows = skip_windows(l, state, open_share);
+    if (state.options.costs != nullptr) (*state.options.costs)[l].open_windows = open_share;
+    const std::array<bool, 3> dense = {l > 0 && !windows.defined(), !by_events, has_bias && !by_events};
     if (dense[0] || dense[1]) {
       std::tie(grad_x, grad_weight, grad_bias) =
           dense_backward(block.plan(), grad_current, x, kept.weight, dense);
     }
-    if (windows) {
-      grad_x = window_gradient(*event_layer(state.layers[l - 1].images, block.plan()), windows->bits,
-                               grad_current, kept.weight);
+    if (windows.defined()) {
+      grad_x = window_gradient(*event_layer(state.layers[l - 1].images, block.plan()), windows, grad_current,
+                               kept.weight);
       if (state.options.costs != nullptr) (*state.options.costs)[l].path += ", open windows";
     }
     if (by_events && has_bias) grad_bias = grad_current.sum(at::IntArrayRef({0, 2, 3}), false, at::kFloat);

@@ -82,8 +82,10 @@ class CompactChain {
   std::string path_of(std::size_t layer, EventChoice event) const;
   at::Tensor layer_input(std::size_t layer, const CompactState& state) const;
   at::Tensor drop(std::size_t layer, const CompactState& state, const at::Tensor& x) const;
-  /// Where the windows before a layer are open, if its input's gradient is to be computed only there.
-  std::optional<OpenWindows> skip_windows(std::size_t layer, const CompactState& state) const;
+  /// Where the windows before a layer are open, packed bits, if its input's gradient is to be computed only
+  /// there, else undefined. `share`: of
+  /// those that are, left alone if they were not looked at.
+  at::Tensor skip_windows(std::size_t layer, const CompactState& state, double& share) const;
   at::Tensor dense_weight(std::size_t layer, bool keep) const;
   at::Tensor event_driven_current(std::size_t layer, const CompactState& state, bool keep) const;
   std::size_t parameter_index(const at::Tensor& parameter) const;

@@ -109,7 +109,7 @@ EventLimits measure_event_limits(const model::ComputeSettings& compute, const ke
           dense));
   const at::Tensor state =
       at::ones({images.num_steps, images.neurons()}, at::kByte);  // bits or codes: enough for both
-  if (is_convolution && open_windows(layer, neurons_before, state, dtype)) {
+  if (is_convolution && open_windows(layer, neurons_before, state, dtype).bits.defined()) {
     const at::Tensor x = input();
     limits.input_gradient_below = meeting(best_times(
         [&] {

@@ -117,11 +117,11 @@ at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Ten
   return gradient;
 }
 
-std::optional<OpenWindows> open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
-                                        const at::Tensor& state, at::ScalarType dtype) {
+OpenWindows open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
+                         const at::Tensor& state, at::ScalarType dtype) {
   const bool closes = neuron.surrogate == kernels::Surrogate::kRectangular ||
                       neuron.surrogate == kernels::Surrogate::kTriangular;
-  if (!closes || dtype != at::kBFloat16 || !kernels::cpu::can_skip_closed_windows(layer)) return std::nullopt;
+  if (!closes || dtype != at::kBFloat16 || !kernels::cpu::can_skip_closed_windows(layer)) return {};
   const kernels::PackedImages& images = layer.images;
   OpenWindows open;
   open.bits = at::empty({images.num_steps, kernels::packed_bytes(images.neurons())}, at::kByte);

@@ -64,10 +64,10 @@ struct OpenWindows {
   double share = 1.0;
 };
 
-/// From what compact_lif_forward kept of them. Nothing where windows cannot be skipped: pooled neurons, a
+/// From what compact_lif_forward kept of them. No bits where windows cannot be skipped: pooled neurons, a
 /// surrogate that is nowhere 0, another type than bfloat16, a processor without its products.
-std::optional<OpenWindows> open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
-                                        const at::Tensor& state, at::ScalarType dtype);
+OpenWindows open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
+                         const at::Tensor& state, at::ScalarType dtype);
 
 /// Gradient of a convolution's input, bfloat16 [T * N, C, H, W] in channels-last memory, 0 where windows are
 /// closed; weight bfloat16 [F, C, k, k].

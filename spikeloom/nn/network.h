@@ -37,13 +37,16 @@ struct LayerCrossover {
 /// What one layer with weights cost in one pass.
 struct LayerCost {
   std::string name;
-  std::string path;            ///< which arithmetic: "dense fp32", "dense bf16"
-  double input_density = 0.0;  ///< fraction of its inputs that are not 0, behind pooling and dropout; if asked for
-  double forward_ms = 0.0;     ///< from the packed spikes before it to its own
+  std::string path;  ///< which arithmetic: "dense fp32", "dense bf16"
+  double input_density =
+      0.0;  ///< fraction of its inputs that are not 0, behind pooling and dropout; if asked for
+  double forward_ms = 0.0;  ///< from the packed spikes before it to its own
   double backward_ms =
       0.0;  ///< from the gradient of its spikes to that of the spikes before it; 0 in inference
   std::int64_t saved_bytes = 0;  ///< kept for backward, weights not counted
   LayerCrossover crossover;      ///< in force
+  /// Share of the neurons before it whose surrogate window is open; -1 where that was not looked at.
+  double open_windows = -1.0;
 };
 
 struct ForwardOptions {

@@ -37,7 +37,7 @@ void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs,
     saved += static_cast<double>(first[layer].saved_bytes);
     result.layers.push_back({first[layer].name, first[layer].path, densities[layer].input_density,
                              median(forward), median(backward), first[layer].crossover.forward_below,
-                             first[layer].crossover.gradient_below,
+                             first[layer].crossover.gradient_below, first[layer].open_windows,
                              first[layer].crossover.input_gradient_below});
   }
   if (!request.inference) result.saved_bytes_per_sample = saved / static_cast<double>(request.batch_size);

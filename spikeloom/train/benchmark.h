@@ -28,6 +28,9 @@ struct BenchmarkLayer {
   double forward_ms = 0.0, backward_ms = 0.0;
   /// Spikes a value that comes in below which the layer is event-driven (path "auto").
   double event_forward_below = 0.0, event_gradient_below = 0.0;
+  /// Share of the neurons before it whose surrogate window is open; -1 where that was not looked at
+  /// (inference, pooling).
+  double open_windows = -1.0;
   double open_windows_below =
       0.0;  ///< share of open windows below which its input's gradient skips the others
 };
