@@ -26,11 +26,16 @@ inline CompactState compact_state(const NeuronParams& params) {
                                                                      : CompactState::kCode;
 }
 
+/// Whether the surrogate is 0 away from the threshold.
+inline bool closes(Surrogate surrogate) {
+  return surrogate == Surrogate::kRectangular || surrogate == Surrogate::kTriangular;
+}
+
 class VPreCode {
  public:
   explicit VPreCode(const NeuronParams& params)
       : half(static_cast<float>(params.surrogate_width) * factor(params.surrogate)),
-        closes(params.surrogate == Surrogate::kRectangular || params.surrogate == Surrogate::kTriangular),
+        closes(kernels::closes(params.surrogate)),
         per_x(255.0f / (2.0f * half)),
         step(2.0f * half / 255.0f) {}
 

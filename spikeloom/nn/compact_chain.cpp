@@ -16,6 +16,7 @@
 
 #include "spikeloom/kernels/cpu/compact_lif.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/v_pre_code.h"
 #include "spikeloom/nn/crossover.h"
 #include "spikeloom/nn/dense_product.h"
 #include "spikeloom/ops/avg_pool.h"
@@ -48,6 +49,32 @@ class LayerTimer {
   LayerCost* cost_;
   Clock::time_point start_;
 };
+
+// Room for what the neurons of a layer keep for backward.
+void make_state(const kernels::LifSize& size, CompactLayerState& kept) {
+  if (!kernels::closes(kept.neuron.surrogate)) {
+    kept.all_codes = at::empty({size.num_steps, size.neurons}, at::kByte);
+    return;
+  }
+  kept.open = at::empty({size.num_steps, kernels::packed_bytes(size.neurons)}, at::kByte);
+  if (kernels::compact_state(kept.neuron) == kernels::CompactState::kWindowBit) return;
+  kept.codes = std::make_unique<kernels::cpu::CodeStore>(size.neurons, size.num_steps);
+}
+
+kernels::cpu::CompactLifState state_of(const CompactLayerState& kept) {
+  kernels::cpu::CompactLifState state;
+  if (kept.open.defined()) state.open = kept.open.data_ptr<std::uint8_t>();
+  if (kept.all_codes.defined()) state.all_codes = kept.all_codes.data_ptr<std::uint8_t>();
+  state.codes = kept.codes.get();
+  return state;
+}
+
+std::int64_t saved_bytes(const CompactLayerState& kept) {
+  std::int64_t bytes = kept.spikes.numel();
+  if (kept.open.defined()) bytes += kept.open.numel();
+  if (kept.all_codes.defined()) bytes += kept.all_codes.numel();
+  return bytes + (kept.codes ? kept.codes->bytes() : 0);
+}
 
 bool is_convolution(const CompactLayer& layer) {
   return layer.block->plan().spec.kind == LayerKind::kConvolution;
@@ -134,10 +161,10 @@ at::Tensor CompactChain::skip_windows(std::size_t layer, const CompactState& sta
   const auto events = event_layer(before.images, layers_[layer].block->plan());
   const bool always = compute_.path == model::Path::kEvent;
   if (!events || !(always || may_be_event(*events))) return {};
-  const OpenWindows open = open_windows(*events, before.neuron, before.state, dtype_of(layer));
-  if (!open.bits.defined()) return {};
-  share = open.share;
-  return always || share < layers_[layer].limits.input_gradient_below ? open.bits : at::Tensor();
+  if (!before.open.defined() || !can_skip_closed_windows(*events, before.neuron, dtype_of(layer))) return {};
+  share = static_cast<double>(before.open_count) /
+          static_cast<double>(before.images.num_steps * before.images.neurons());
+  return always || share < layers_[layer].limits.input_gradient_below ? before.open : at::Tensor();
 }
 
 std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch) {
@@ -257,14 +284,13 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
     const kernels::LifSize size{block.num_steps(), kept.images.neurons(), kept.static_input};
     const std::int64_t packed = kernels::packed_bytes(size.neurons);
     kept.spikes = at::empty({size.num_steps, packed}, at::kByte);
-    if (keep) {
-      const bool bits = kernels::compact_state(kept.neuron) == kernels::CompactState::kWindowBit;
-      kept.state = at::empty({size.num_steps, bits ? packed : size.neurons}, at::kByte);
-    }
+    if (keep) make_state(size, kept);
+    const kernels::cpu::CompactLifState neuron_state = state_of(kept);
     with_pointer(current, [&](const auto* values) {
-      kept.spike_count =
-          kernels::cpu::compact_lif_forward(size, kept.neuron, values, kept.spikes.data_ptr<std::uint8_t>(),
-                                            keep ? kept.state.data_ptr<std::uint8_t>() : nullptr);
+      const auto counts = kernels::cpu::compact_lif_forward(
+          size, kept.neuron, values, kept.spikes.data_ptr<std::uint8_t>(), keep ? &neuron_state : nullptr);
+      kept.spike_count = counts.spikes;
+      kept.open_count = counts.open_windows;
     });
     if (options.activity != nullptr) {
       options.activity->push_back(
@@ -280,7 +306,7 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
         if (!x.defined()) x = layer_input(l, state);
         cost.input_density = at::count_nonzero(x).item().toDouble() / static_cast<double>(x.numel());
       }
-      if (keep) cost.saved_bytes = kept.spikes.numel() + kept.state.numel();
+      if (keep) cost.saved_bytes = saved_bytes(kept);
       options.costs->push_back(cost);
     }
     if (!keep && l > 0) state.layers[l - 1].spikes.reset();
@@ -307,8 +333,7 @@ std::vector<at::Tensor> CompactChain::backward(const at::Tensor& grad_spikes, Co
     at::Tensor grad_current = empty_images(rows, images.channels, images.height, images.width, dtype_of(l));
     const auto run = [&](const auto* from, auto* to) {
       kernels::cpu::compact_lif_backward(size, kept.neuron, images, from,
-                                         kept.spikes.data_ptr<std::uint8_t>(),
-                                         kept.state.data_ptr<std::uint8_t>(), to);
+                                         kept.spikes.data_ptr<std::uint8_t>(), state_of(kept), to);
     };
     if (gradient.scalar_type() == at::kFloat) {
       run(gradient.data_ptr<float>(), grad_current.data_ptr<float>());

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/kernels/cpu/code_store.h"
 #include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/nn/block.h"
@@ -38,7 +39,11 @@ struct CompactLayerState {
   kernels::PackedImages images;  ///< of its spikes, with the pooling behind them if it is fused
   bool static_input = false;
   at::Tensor spikes;  ///< uint8 [T, packed_bytes]
-  at::Tensor state;   ///< uint8 [T, packed_bytes] or [T, neurons]; undefined in inference
+  /// What the neurons kept for backward, undefined or null where it is not needed and in inference.
+  at::Tensor open;                                 ///< uint8 [T, packed_bytes]: where the surrogate is not 0
+  std::unique_ptr<kernels::cpu::CodeStore> codes;  ///< of v_pre there
+  at::Tensor all_codes;                            ///< uint8 [T, neurons], for a surrogate that is nowhere 0
+  std::int64_t open_count = 0;
   at::Tensor weight;  ///< in the precision of the products; undefined where inference does not need it
   std::int64_t spike_count = 0;
   EventChoice event;  ///< of its products with the spikes of the layer before
