@@ -46,9 +46,9 @@ struct GradientPlace {
 
 /// Of channel c of pixel (n, y, x), whose window is (n, window_y, window_x).
 template <class G, class T>
-SPIKELOOM_HOST_DEVICE inline GradientPlace place_of(const BackwardArguments<G, T>& a, std::int64_t n, std::int64_t y,
-                                                    std::int64_t x, std::int64_t window_y, std::int64_t window_x,
-                                                    std::int64_t c) {
+SPIKELOOM_HOST_DEVICE inline GradientPlace place_of(const BackwardArguments<G, T>& a, std::int64_t n,
+                                                    std::int64_t y, std::int64_t x, std::int64_t window_y,
+                                                    std::int64_t window_x, std::int64_t c) {
   GradientPlace place;
   place.is_pooled = window_y < a.pooled_height && window_x < a.pooled_width;
   const std::int64_t window = (n * a.pooled_height + window_y) * a.pooled_width + window_x;
@@ -57,8 +57,8 @@ SPIKELOOM_HOST_DEVICE inline GradientPlace place_of(const BackwardArguments<G, T
   return place;
 }
 
-/// Index = window of kWindow x kWindow pixels and eight channels. Channels are a multiple of 8 and addresses of 16.
-/// kWindow is the pooling, or 1: then each pixel looks up its place under any pooling.
+/// Index = window of kWindow x kWindow pixels and eight channels. Channels are a multiple of 8 and addresses
+/// of 16. kWindow is the pooling, or 1: then each pixel looks up its place under any pooling.
 template <class G, class T, Slope kSlope, int kWindow, bool kStatic>
 struct BackwardWindows {
   static constexpr int kPixels = kWindow * kWindow;
@@ -116,7 +116,8 @@ struct BackwardWindows {
           if (!there[q]) continue;
           SPIKELOOM_UNROLL
           for (int i = 0; i < 8; ++i) {
-            const float gradient = a.spike_gradient(place[q].is_pooled, value_of(loaded[j].gradient, i), loaded[j].dx[q]);
+            const float gradient =
+                a.spike_gradient(place[q].is_pooled, value_of(loaded[j].gradient, i), loaded[j].dx[q]);
             const std::uint32_t code =
                 kBits ? loaded[j].codes[q][0] >> i & 1u : loaded[j].codes[q][i / 4] >> (i % 4 * 8) & 0xffu;
             a.step.template step<kSlope>(gradient, (loaded[j].fired[q] >> i & 1u) != 0, code, du[q][i]);
@@ -135,8 +136,9 @@ struct BackwardWindows {
   }
 
  private:
-  SPIKELOOM_HOST_DEVICE void load(std::int64_t t, const std::int64_t (&offset)[kPixels], const bool (&there)[kPixels],
-                                  const GradientPlace (&place)[kPixels], Loaded& loaded) const {
+  SPIKELOOM_HOST_DEVICE void load(std::int64_t t, const std::int64_t (&offset)[kPixels],
+                                  const bool (&there)[kPixels], const GradientPlace (&place)[kPixels],
+                                  Loaded& loaded) const {
     // All pixels of a window have the place of the first.
     if (place[0].is_pooled) {
       loaded.gradient = load_octet(a.gradient + t * a.pooled_stride + place[0].gradient);
@@ -232,8 +234,8 @@ void compact_lif_backward(const Queue& queue, const LifSize& size, const NeuronP
                           const PackedImages& images, const G* grad_pooled, const NeuNormGradient& neunorm,
                           const std::uint8_t* spikes, const std::uint8_t* state, T* grad_current) {
   check_lif_sizes("compact_lif_backward", size, images);
-  const std::int64_t positions = neunorm.after_pooling ? images.pooled_height() * images.pooled_width()
-                                                       : images.height * images.width;
+  const std::int64_t positions =
+      neunorm.after_pooling ? images.pooled_height() * images.pooled_width() : images.height * images.width;
   const BackwardArguments<G, T> arguments{BackwardStep(params),
                                           size.num_steps,
                                           size.neurons,

@@ -24,12 +24,13 @@ struct ForwardArguments {
   std::uint8_t* state;
 };
 
-/// Eight neurons, one step: v holds v_post, `at` is their first neuron, `length` how many of them there are. Returns
-/// their spikes as bits.
+/// Eight neurons, one step: v holds v_post, `at` is their first neuron, `length` how many of them there are.
+/// Returns their spikes as bits.
 template <class T, Kept kKept, bool kToZero>
 SPIKELOOM_HOST_DEVICE inline std::uint32_t forward_octet(const ForwardArguments<T>& a, const RawOctet<T>& raw,
-                                                         const RawOctet<float>& bias, std::int64_t t, std::int64_t at,
-                                                         bool whole, std::int64_t length, float (&v)[8]) {
+                                                         const RawOctet<float>& bias, std::int64_t t,
+                                                         std::int64_t at, bool whole, std::int64_t length,
+                                                         float (&v)[8]) {
   std::uint32_t fired = 0, open = 0;
   std::uint32_t codes[2] = {0, 0};
   SPIKELOOM_UNROLL
@@ -66,13 +67,14 @@ SPIKELOOM_HOST_DEVICE inline std::uint32_t forward_octet(const ForwardArguments<
   return fired;
 }
 
-/// Index = pooling window and eight channels; behind them the bytes that fill a step up. Channels are a multiple of 8
-/// and addresses of 16. kPool = 1 is every octet by itself.
+/// Index = pooling window and eight channels; behind them the bytes that fill a step up. Channels are a
+/// multiple of 8 and addresses of 16. kPool = 1 is every octet by itself.
 template <class T, int kPool, Kept kKept, bool kToZero>
 struct ForwardWindows {
   static constexpr int kPixels = kPool * kPool;
   static constexpr int kMinBlocks = kPool == 1 ? 3 : 2;
-  static constexpr int kAhead = sizeof(T) == 2 ? 8 / kPixels : (kPixels == 1 ? 4 : 1);  ///< steps loaded at a time
+  static constexpr int kAhead =
+      sizeof(T) == 2 ? 8 / kPixels : (kPixels == 1 ? 4 : 1);  ///< steps loaded at a time
 
   ForwardArguments<T> a;
   Divisor octets, windows_x, windows_y;  ///< windows: also those at the edge that the pooling drops
@@ -141,7 +143,8 @@ struct ForwardWindows {
           fired[q] = forward_octet<T, kKept, kToZero>(a, raw[j][q], bias, t, offset[q], true, 8, v[q]);
           count += bits_of(fired[q]);
         }
-        if (has_pooled) store_octet(raw_of<T>(averages(fired).values), pooled + t * pooled_stride + pooled_at);
+        if (has_pooled)
+          store_octet(raw_of<T>(averages(fired).values), pooled + t * pooled_stride + pooled_at);
       }
     }
     return count;
@@ -203,18 +206,21 @@ template <class T, Kept kKept, bool kToZero>
 void run_forward(const Queue& queue, const ForwardArguments<T>& arguments, const PackedImages& images,
                  const CompactLifOutput<T>& output) {
   const char* kernel = "compact_lif_forward";
-  const bool in_vectors = images.channels % 8 == 0 && is_aligned(arguments.current) && is_aligned(output.pooled) &&
-                          is_aligned(arguments.state) && is_aligned(arguments.bias);
+  const bool in_vectors = images.channels % 8 == 0 && is_aligned(arguments.current) &&
+                          is_aligned(output.pooled) && is_aligned(arguments.state) &&
+                          is_aligned(arguments.bias);
   if (!in_vectors) {
     for_each_counted(queue, kernel, arguments.bit_stride,
-                     ForwardBytes<T, kKept, kToZero>{arguments, Divisor(images.channels)}, output.spike_count);
+                     ForwardBytes<T, kKept, kToZero>{arguments, Divisor(images.channels)},
+                     output.spike_count);
   } else {
     const std::int64_t fill = arguments.bit_stride - arguments.neurons / 8;
     const auto run = [&](auto pool, T* pooled) {
       constexpr int kPool = decltype(pool)::value;
       const std::int64_t windows_x = (images.width + kPool - 1) / kPool,
                          windows_y = (images.height + kPool - 1) / kPool;
-      const std::int64_t octets = images.channels / 8, windows = images.batch * windows_y * windows_x * octets;
+      const std::int64_t octets = images.channels / 8,
+                         windows = images.batch * windows_y * windows_x * octets;
       const ForwardWindows<T, kPool, kKept, kToZero> functor{arguments,
                                                              Divisor(octets),
                                                              Divisor(windows_x),

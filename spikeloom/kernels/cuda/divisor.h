@@ -6,9 +6,9 @@
 namespace spikeloom::kernels::cuda {
 
 /// Division by a number that is known before the kernel starts, as one multiplication: exact for dividends in
-/// [0, 2^63). With l = ceil(log2 d) and m = ceil(2^(63 + l) / d) the quotient is floor(m n / 2^(63 + l)), because
-/// m d exceeds 2^(63 + l) by less than d <= 2^l, which adds less than 1/d to n / d.
-/// Source: Granlund and Montgomery, "Division by invariant integers using multiplication" (PLDI 1994), theorem 4.2.
+/// [0, 2^63). With l = ceil(log2 d) and m = ceil(2^(63 + l) / d) the quotient is floor(m n / 2^(63 + l)),
+/// because m d exceeds 2^(63 + l) by less than d <= 2^l, which adds less than 1/d to n / d. Source: Granlund
+/// and Montgomery, "Division by invariant integers using multiplication" (PLDI 1994), theorem 4.2.
 class Divisor {
  public:
   Divisor() = default;
@@ -18,7 +18,8 @@ class Divisor {
     int log2 = 1;
     while ((std::int64_t{1} << log2) < divisor_) ++log2;
     const Wide power = Wide{1} << (63 + log2);
-    multiplier_ = static_cast<std::uint64_t>((power + static_cast<Wide>(divisor_) - 1) / static_cast<Wide>(divisor_));
+    multiplier_ =
+        static_cast<std::uint64_t>((power + static_cast<Wide>(divisor_) - 1) / static_cast<Wide>(divisor_));
     shift_ = log2 - 1;
   }
 

@@ -1,6 +1,6 @@
 #pragma once
-// How the functors of this folder run: one thread an index on a device, a loop on the host. Included by .cu files
-// only.
+// How the functors of this folder run: one thread an index on a device, a loop on the host. Included by .cu
+// files only.
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -18,8 +18,10 @@
 // Unrolled by the device's compiler, so that arrays indexed by the loop's counter stay in registers.
 #ifdef __CUDA_ARCH__
 #define SPIKELOOM_UNROLL _Pragma("unroll")
+#define SPIKELOOM_UNROLL_BY_4 _Pragma("unroll 4")
 #else
 #define SPIKELOOM_UNROLL
+#define SPIKELOOM_UNROLL_BY_4
 #endif
 
 namespace spikeloom::kernels::cuda {
@@ -30,7 +32,8 @@ constexpr int kWarpLanes = 32;
 constexpr std::int64_t kHostParallelCount = 4096;
 
 #ifdef __CUDACC__
-/// Blocks of a functor that a multiprocessor has to hold at a time, which limits its registers: F::kMinBlocks or 1.
+/// Blocks of a functor that a multiprocessor has to hold at a time, which limits its registers: F::kMinBlocks
+/// or 1.
 template <class F, class = void>
 struct MinBlocks : std::integral_constant<int, 1> {};
 template <class F>
@@ -72,7 +75,8 @@ __device__ V value_of_lane_behind(const V& value, int distance) {
 }
 
 template <int kLanes, class F>
-__global__ void __launch_bounds__(kBlockThreads) run_rows(const __grid_constant__ F functor, std::int64_t rows) {
+__global__ void __launch_bounds__(kBlockThreads)
+    run_rows(const __grid_constant__ F functor, std::int64_t rows) {
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * kBlockThreads + threadIdx.x;
   const std::int64_t row = thread / kLanes;
   const int lane = static_cast<int>(thread % kLanes);
@@ -104,6 +108,16 @@ inline unsigned int blocks_for(const char* kernel, std::int64_t threads) {
                     ": this build has no CUDA; configure with SPIKELOOM_CUDA=ON or use the CPU");
 }
 #endif
+
+/// *flag = 1, from any number of threads.
+SPIKELOOM_HOST_DEVICE inline void raise_flag(std::uint32_t* flag) {
+#ifdef __CUDA_ARCH__
+  atomicOr(flag, 1u);
+#else
+#pragma omp atomic write
+  *flag = 1u;
+#endif
+}
 
 /// functor(i) for i in [0, count); the calls may run in any order and at the same time.
 template <class F>
@@ -146,9 +160,9 @@ void for_each_counted(const Queue& queue, const char* kernel, std::int64_t count
   if (total != nullptr) *total += sum;
 }
 
-/// Sums of rows: functor.partial(row, lane) is what one of kLanes lanes (a power of 2, 32 at most) has of a row, a
-/// F::Value, copied bytewise; lanes are added up as a tree, lane l and l + d for d = kLanes / 2, ..., 1, by
-/// F::add(lower, upper); functor.finish(row, sum) is called once. The host adds in the same order.
+/// Sums of rows: functor.partial(row, lane) is what one of kLanes lanes (a power of 2, 32 at most) has of a
+/// row, a F::Value, copied bytewise; lanes are added up as a tree, lane l and l + d for d = kLanes / 2, ...,
+/// 1, by F::add(lower, upper); functor.finish(row, sum) is called once. The host adds in the same order.
 template <int kLanes, class F>
 void reduce_rows(const Queue& queue, const char* kernel, std::int64_t rows, const F& functor) {
   if (rows <= 0) return;
@@ -166,7 +180,8 @@ void reduce_rows(const Queue& queue, const char* kernel, std::int64_t rows, cons
     typename F::Value values[kLanes];
     for (int lane = 0; lane < kLanes; ++lane) values[lane] = functor.partial(row, lane);
     for (int distance = kLanes / 2; distance > 0; distance /= 2) {
-      for (int lane = 0; lane < distance; ++lane) values[lane] = F::add(values[lane], values[lane + distance]);
+      for (int lane = 0; lane < distance; ++lane)
+        values[lane] = F::add(values[lane], values[lane + distance]);
     }
     functor.finish(row, values[0]);
   }

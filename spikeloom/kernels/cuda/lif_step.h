@@ -1,5 +1,6 @@
 #pragma once
-// One neuron, one step: the arithmetic of reference/compact_lif.h, operation by operation, for the host and a device.
+// One neuron, one step: the arithmetic of reference/compact_lif.h, operation by operation, for the host and a
+// device.
 #include <cmath>
 #include <cstdint>
 
@@ -10,8 +11,8 @@
 
 namespace spikeloom::kernels::cuda {
 
-/// 0 to 254, or a byte, as a float; on a device without its slower conversion: an integer below 2^23 in the mantissa of
-/// 2^23 is 2^23 more than itself.
+/// 0 to 254, or a byte, as a float; on a device without its slower conversion: an integer below 2^23 in the
+/// mantissa of 2^23 is 2^23 more than itself.
 SPIKELOOM_HOST_DEVICE inline float float_of_byte(std::uint32_t byte) {
 #ifdef __CUDA_ARCH__
   return __uint_as_float(0x4b000000u | byte) - 8388608.0f;
@@ -40,7 +41,8 @@ struct ForwardStep {
         per_x(VPreCode(params).per_x),
         closes(VPreCode(params).closes) {}
 
-  /// v_post of the step before becomes that of this one; returns whether the neuron fires; x = v_pre - v_threshold.
+  /// v_post of the step before becomes that of this one; returns whether the neuron fires; x = v_pre -
+  /// v_threshold.
   template <bool kToZero>
   SPIKELOOM_HOST_DEVICE bool fire(float current, float& v_post, float& x) const {
     const float v = decay * v_post + current;

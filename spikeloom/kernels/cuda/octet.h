@@ -77,15 +77,16 @@ SPIKELOOM_HOST_DEVICE inline float value_of(const RawOctet<T>& raw, int i) {
   }
 }
 
-/// Two values rounded as from_float<BFloat16> does, the first in the lower half. A NaN becomes another NaN on a
-/// device.
+/// Two values rounded as from_float<BFloat16> does, the first in the lower half. A NaN becomes another NaN on
+/// a device.
 SPIKELOOM_HOST_DEVICE inline std::uint32_t bfloat16_pair(float first, float second) {
 #ifdef __CUDA_ARCH__
   std::uint32_t pair;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(second), "f"(first));
   return pair;
 #else
-  return from_float<BFloat16>(first).bits | static_cast<std::uint32_t>(from_float<BFloat16>(second).bits) << 16;
+  return from_float<BFloat16>(first).bits | static_cast<std::uint32_t>(from_float<BFloat16>(second).bits)
+                                                << 16;
 #endif
 }
 
@@ -131,7 +132,8 @@ SPIKELOOM_HOST_DEVICE inline void store_part(const RawOctet<T>& raw, std::int64_
   }
 }
 
-/// The whole octet where `whole`, whose addresses are multiples of 16 bytes then; else its first `length` values.
+/// The whole octet where `whole`, whose addresses are multiples of 16 bytes then; else its first `length`
+/// values.
 template <class T>
 SPIKELOOM_HOST_DEVICE inline RawOctet<T> load_some(const T* from, bool whole, std::int64_t length) {
   return whole ? load_octet(from) : load_part(from, length);

@@ -1,6 +1,5 @@
-#include "spikeloom/kernels/cuda/queue.h"
-
 #include "spikeloom/kernels/cuda/launch.h"
+#include "spikeloom/kernels/cuda/queue.h"
 
 namespace spikeloom::kernels::cuda {
 namespace {
