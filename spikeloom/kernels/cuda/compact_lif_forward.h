@@ -8,6 +8,7 @@
 #include "spikeloom/kernels/cuda/lif_sizes.h"
 #include "spikeloom/kernels/cuda/lif_step.h"
 #include "spikeloom/kernels/cuda/octet.h"
+#include "spikeloom/kernels/cuda/spike_averages.h"
 
 namespace spikeloom::kernels::cuda {
 
@@ -15,56 +16,49 @@ namespace spikeloom::kernels::cuda {
 template <class T>
 struct ForwardArguments {
   ForwardStep step;
-  std::int64_t num_steps, neurons, channels;
-  std::int64_t current_stride;  ///< from step to step, 0 for a static input
-  std::int64_t bit_stride;      ///< packed_bytes
+  int num_steps;
+  std::int64_t neurons, channels;
+  std::int64_t current_stride;            ///< from step to step, 0 for a static input
+  std::int64_t bit_stride, state_stride;  ///< packed_bytes, and what the state has
   const T* current;
   const float* bias;
   std::uint8_t* spikes;
   std::uint8_t* state;
 };
 
-/// Eight neurons, one step: v holds v_post, `at` is their first neuron, `length` how many of them there are.
-/// Returns their spikes as bits.
-template <class T, Kept kKept, bool kToZero>
-SPIKELOOM_HOST_DEVICE inline std::uint32_t forward_octet(const ForwardArguments<T>& a, const RawOctet<T>& raw,
-                                                         const RawOctet<float>& bias, std::int64_t t,
-                                                         std::int64_t at, bool whole, std::int64_t length,
-                                                         float (&v)[8]) {
+/// Eight neurons, one step, their spikes and what is kept of them as words.
+struct ForwardOctet {
   std::uint32_t fired = 0, open = 0;
   std::uint32_t codes[2] = {0, 0};
-  SPIKELOOM_UNROLL
-  for (int i = 0; i < 8; ++i) {
-    const float current = a.bias != nullptr ? value_of(raw, i) + value_of(bias, i) : value_of(raw, i);
-    float x;
-    if (a.step.template fire<kToZero>(current, v[i], x)) fired |= 1u << i;
-    if constexpr (kKept == Kept::kWindow) {
-      if (a.step.is_open(x)) open |= 1u << i;
-    } else if constexpr (kKept == Kept::kCode) {
-      codes[i / 4] |= a.step.encode(x) << (i % 4 * 8);
-    }
-  }
-  if (!whole) {
-    const std::uint32_t there = length >= 8 ? 0xffu : (1u << length) - 1u;
-    fired &= there;
-    open &= there;
-  }
-  a.spikes[t * a.bit_stride + at / 8] = static_cast<std::uint8_t>(fired);
-  if constexpr (kKept == Kept::kWindow) {
-    a.state[t * a.bit_stride + at / 8] = static_cast<std::uint8_t>(open);
-  } else if constexpr (kKept == Kept::kCode) {
-    std::uint8_t* to = a.state + t * a.neurons + at;
-#ifdef __CUDA_ARCH__
-    if (whole) {
-      *reinterpret_cast<uint2*>(to) = make_uint2(codes[0], codes[1]);
-      return fired;
-    }
-#endif
+
+  template <Kept kKept, bool kToZero, class T>
+  SPIKELOOM_HOST_DEVICE void run(const ForwardStep& step, const RawOctet<T>& current, bool has_bias,
+                                 const RawOctet<float>& bias, float (&v)[8]) {
+    std::uint32_t code[8];
+    SPIKELOOM_UNROLL
     for (int i = 0; i < 8; ++i) {
-      if (i < length) to[i] = static_cast<std::uint8_t>(codes[i / 4] >> (i % 4 * 8));
+      float x;
+      const float value = value_of(current, i);
+      if (step.fire<kToZero>(has_bias ? value + value_of(bias, i) : value, v[i], x)) fired |= 1u << i;
+      if constexpr (kKept == Kept::kWindow) {
+        if (step.is_open(x)) open |= 1u << i;
+      } else if constexpr (kKept != Kept::kNothing) {
+        code[i] = step.encode<kKept>(x);
+      }
+    }
+    if constexpr (kKept == Kept::kOpenCode || kKept == Kept::kClampedCode) {
+      codes[0] = word_of_bytes(code[0], code[1], code[2], code[3]);
+      codes[1] = word_of_bytes(code[4], code[5], code[6], code[7]);
     }
   }
-  return fired;
+};
+
+SPIKELOOM_HOST_DEVICE inline unsigned int bits_of(std::uint32_t byte) {
+#ifdef __CUDA_ARCH__
+  return static_cast<unsigned int>(__popc(byte));
+#else
+  return static_cast<unsigned int>(__builtin_popcount(byte));
+#endif
 }
 
 /// Index = pooling window and eight channels; behind them the bytes that fill a step up. Channels are a
@@ -72,18 +66,21 @@ SPIKELOOM_HOST_DEVICE inline std::uint32_t forward_octet(const ForwardArguments<
 template <class T, int kPool, Kept kKept, bool kToZero>
 struct ForwardWindows {
   static constexpr int kPixels = kPool * kPool;
-  static constexpr int kMinBlocks = kPool == 1 ? 3 : 2;
-  static constexpr int kAhead =
-      sizeof(T) == 2 ? 8 / kPixels : (kPixels == 1 ? 4 : 1);  ///< steps loaded at a time
+  static constexpr int kMinBlocks = kPool == 1 ? 4 : 2;
+  /// Steps loaded at a time: 64 bytes in flight a thread, 128 for windows of pixels, of which fewer threads
+  /// fit.
+  static constexpr int kAhead = (kPool == 1 ? 8 : 4) / static_cast<int>(sizeof(T));
 
   ForwardArguments<T> a;
   Divisor octets, windows_x, windows_y;  ///< windows: also those at the edge that the pooling drops
   std::int64_t windows;                  ///< times octets
   std::int64_t height, width, pooled_height, pooled_width, pooled_stride;
+  int row;  ///< neurons from one row of pixels to the next
   T* pooled;
 
   SPIKELOOM_HOST_DEVICE void fill_up(std::int64_t byte) const {
-    for (std::int64_t t = 0; t < a.num_steps; ++t) {
+    SPIKELOOM_NO_UNROLL
+    for (int t = 0; t < a.num_steps; ++t) {
       a.spikes[t * a.bit_stride + byte] = 0;
       if (kKept == Kept::kWindow) a.state[t * a.bit_stride + byte] = 0;
     }
@@ -96,83 +93,74 @@ struct ForwardWindows {
     }
     std::int64_t rest = index;
     const std::int64_t channel = octets.split(rest) * 8;
-    std::int64_t offset[kPixels];
-    bool there[kPixels];
-    std::int64_t pooled_at = index * 8;
+    std::int64_t first_neuron = index * 8, pooled_at = index * 8;
     bool has_pooled = pooled != nullptr;
+    int offset[kPixels];  // from the first pixel of the window
+    bool there[kPixels];
     if constexpr (kPool == 1) {
-      offset[0] = index * 8;
+      offset[0] = 0;
       there[0] = true;
     } else {
       const std::int64_t window_x = windows_x.split(rest), window_y = windows_y.split(rest);
       const std::int64_t x = window_x * kPool, y = window_y * kPool;
+      first_neuron = ((rest * height + y) * width + x) * a.channels + channel;
       SPIKELOOM_UNROLL
       for (int q = 0; q < kPixels; ++q) {
         const int dy = q / kPool, dx = q % kPool;
-        offset[q] = ((rest * height + y + dy) * width + x + dx) * a.channels + channel;
+        offset[q] = dy * row + dx * static_cast<int>(a.channels);
         there[q] = y + dy < height && x + dx < width;
       }
       has_pooled = has_pooled && window_x < pooled_width && window_y < pooled_height;
       pooled_at = ((rest * pooled_height + window_y) * pooled_width + window_x) * a.channels + channel;
     }
+    const T* from = a.current + first_neuron;
+    std::uint8_t* spikes_to = a.spikes + first_neuron / 8;
+    std::uint8_t* state_to = nullptr;
+    if (kKept != Kept::kNothing) state_to = a.state + (kKept == Kept::kWindow ? first_neuron / 8 : first_neuron);
+    T* pooled_to = has_pooled ? pooled + pooled_at : nullptr;
     float v[kPixels][8] = {};
     unsigned int count = 0;
-    for (std::int64_t first = 0; first < a.num_steps; first += kAhead) {
+    for (int first = 0; first < a.num_steps; first += kAhead) {
       RawOctet<T> raw[kAhead][kPixels];
       SPIKELOOM_UNROLL
       for (int j = 0; j < kAhead; ++j) {
+        if (first + j >= a.num_steps) continue;
         SPIKELOOM_UNROLL
         for (int q = 0; q < kPixels; ++q) {
-          if (first + j < a.num_steps && there[q]) {
-            raw[j][q] = load_octet(a.current + (first + j) * a.current_stride + offset[q]);
-          }
+          if (there[q]) raw[j][q] = load_octet(from + offset[q]);
         }
+        from += a.current_stride;
       }
       SPIKELOOM_UNROLL
       for (int j = 0; j < kAhead; ++j) {
-        const std::int64_t t = first + j;
-        if (t >= a.num_steps) continue;
+        if (first + j >= a.num_steps) continue;
         // Loaded again at every step, from the first-level cache: registers are scarcer.
         RawOctet<float> bias{};
         if (a.bias != nullptr) bias = load_octet(a.bias + channel);
-        std::uint32_t fired[kPixels];
+        std::uint32_t sums = 0;
         SPIKELOOM_UNROLL
         for (int q = 0; q < kPixels; ++q) {
-          fired[q] = 0;
           if (!there[q]) continue;
-          fired[q] = forward_octet<T, kKept, kToZero>(a, raw[j][q], bias, t, offset[q], true, 8, v[q]);
-          count += bits_of(fired[q]);
+          ForwardOctet octet;
+          octet.run<kKept, kToZero>(a.step, raw[j][q], a.bias != nullptr, bias, v[q]);
+          spikes_to[offset[q] / 8] = static_cast<std::uint8_t>(octet.fired);
+          if constexpr (kKept == Kept::kWindow) {
+            state_to[offset[q] / 8] = static_cast<std::uint8_t>(octet.open);
+          } else if constexpr (kKept != Kept::kNothing) {
+            store_words(octet.codes, state_to + offset[q]);
+          }
+          count += bits_of(octet.fired);
+          if (has_pooled) sums += nibbles_of_bits(octet.fired);
         }
-        if (has_pooled)
-          store_octet(raw_of<T>(averages(fired).values), pooled + t * pooled_stride + pooled_at);
+        if (has_pooled) {
+          store_octet(averages_of<T, kPixels>(sums), pooled_to);
+          pooled_to += pooled_stride;
+        }
+        spikes_to += a.bit_stride;
+        if (kKept != Kept::kNothing) state_to += a.state_stride;
       }
     }
     return count;
-  }
-
- private:
-  struct Averages {
-    float values[8];
-  };
-
-  SPIKELOOM_HOST_DEVICE static unsigned int bits_of(std::uint32_t byte) {
-#ifdef __CUDA_ARCH__
-    return static_cast<unsigned int>(__popc(byte));
-#else
-    return static_cast<unsigned int>(__builtin_popcount(byte));
-#endif
-  }
-
-  SPIKELOOM_HOST_DEVICE static Averages averages(const std::uint32_t (&fired)[kPixels]) {
-    Averages result;
-    SPIKELOOM_UNROLL
-    for (int i = 0; i < 8; ++i) {
-      std::uint32_t sum = 0;
-      SPIKELOOM_UNROLL
-      for (int q = 0; q < kPixels; ++q) sum += fired[q] >> i & 1u;
-      result.values[i] = float_of_byte(sum) * (1.0f / static_cast<float>(kPixels));
-    }
-    return result;
   }
 };
 
@@ -185,6 +173,7 @@ struct ForwardBytes {
   SPIKELOOM_HOST_DEVICE unsigned int operator()(std::int64_t byte) const {
     const std::int64_t at = byte * 8;
     const std::int64_t left = a.neurons - at, length = left < 0 ? 0 : left < 8 ? left : 8;
+    const std::uint32_t there = (1u << length) - 1u;
     RawOctet<float> bias{};
     float v[8] = {};
     SPIKELOOM_UNROLL
@@ -193,10 +182,21 @@ struct ForwardBytes {
       if (a.bias != nullptr && i < length) bias.words[i] = bits_of_float(a.bias[channels.split(pixel)]);
     }
     unsigned int count = 0;
-    for (std::int64_t t = 0; t < a.num_steps; ++t) {
-      const RawOctet<T> raw = load_part(a.current + t * a.current_stride + at, length);
-      std::uint32_t fired = forward_octet<T, kKept, kToZero>(a, raw, bias, t, at, false, length, v);
-      for (; fired != 0; fired &= fired - 1) ++count;
+    for (int t = 0; t < a.num_steps; ++t) {
+      ForwardOctet octet;
+      octet.run<kKept, kToZero>(a.step, load_part(a.current + t * a.current_stride + at, length),
+                                a.bias != nullptr, bias, v);
+      a.spikes[t * a.bit_stride + byte] = static_cast<std::uint8_t>(octet.fired & there);
+      count += bits_of(octet.fired & there);
+      if constexpr (kKept == Kept::kWindow) {
+        a.state[t * a.bit_stride + byte] = static_cast<std::uint8_t>(octet.open & there);
+      } else if constexpr (kKept != Kept::kNothing) {
+        SPIKELOOM_UNROLL
+        for (int i = 0; i < 8; ++i) {
+          if (i >= length) continue;
+          a.state[t * a.neurons + at + i] = static_cast<std::uint8_t>(octet.codes[i / 4] >> (i % 4 * 8));
+        }
+      }
     }
     return count;
   }
@@ -231,6 +231,7 @@ void run_forward(const Queue& queue, const ForwardArguments<T>& arguments, const
                                                              images.pooled_height(),
                                                              images.pooled_width(),
                                                              images.pooled_neurons(),
+                                                             static_cast<int>(images.width * images.channels),
                                                              pooled};
       for_each_counted(queue, kernel, windows + fill, functor, output.spike_count);
     };
@@ -259,12 +260,15 @@ void compact_lif_forward(const Queue& queue, const LifSize& size, const NeuronPa
                          const PackedImages& images, const T* current, const float* bias,
                          const CompactLifOutput<T>& output) {
   check_lif_sizes("compact_lif_forward", size, images);
+  const bool bits = compact_state(params) == CompactState::kWindowBit;
+  const std::int64_t packed = packed_bytes(size.neurons);
   const ForwardArguments<T> arguments{ForwardStep(params),
-                                      size.num_steps,
+                                      static_cast<int>(size.num_steps),
                                       size.neurons,
                                       images.channels,
                                       size.static_input ? 0 : size.neurons,
-                                      packed_bytes(size.neurons),
+                                      packed,
+                                      bits ? packed : size.neurons,
                                       current,
                                       bias,
                                       output.spikes,
@@ -272,10 +276,12 @@ void compact_lif_forward(const Queue& queue, const LifSize& size, const NeuronPa
   if (size.num_steps == 0) return;
   if (output.state == nullptr) {
     choose_reset<T, Kept::kNothing>(queue, params, arguments, images, output);
-  } else if (compact_state(params) == CompactState::kWindowBit) {
+  } else if (bits) {
     choose_reset<T, Kept::kWindow>(queue, params, arguments, images, output);
+  } else if (VPreCode(params).closes) {
+    choose_reset<T, Kept::kOpenCode>(queue, params, arguments, images, output);
   } else {
-    choose_reset<T, Kept::kCode>(queue, params, arguments, images, output);
+    choose_reset<T, Kept::kClampedCode>(queue, params, arguments, images, output);
   }
 }
 

@@ -19,9 +19,11 @@
 #ifdef __CUDA_ARCH__
 #define SPIKELOOM_UNROLL _Pragma("unroll")
 #define SPIKELOOM_UNROLL_BY_4 _Pragma("unroll 4")
+#define SPIKELOOM_NO_UNROLL _Pragma("unroll 1")
 #else
 #define SPIKELOOM_UNROLL
 #define SPIKELOOM_UNROLL_BY_4
+#define SPIKELOOM_NO_UNROLL
 #endif
 
 namespace spikeloom::kernels::cuda {

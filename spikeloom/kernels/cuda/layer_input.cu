@@ -108,11 +108,13 @@ struct InputValues {
     const bool behind = a.neunorm.x != nullptr && a.neunorm.after_pooling;
     for (std::int64_t t = 0; t < a.num_steps; ++t) {
       float sum = 0.0f;
-      for (std::int64_t q = 0; q < a.pool * a.pool; ++q) {
-        const std::int64_t position = (py * a.pool + q / a.pool) * a.width + px * a.pool + q % a.pool;
-        const std::int64_t map = n * a.height * a.width + position;
-        const float spike = get_bit(a.spikes + t * a.bit_stride, map * a.channels + c) ? 1.0f : 0.0f;
-        sum += before ? spike - a.u(position, c) * a.neunorm.x[t * a.x_stride + map] : spike;
+      for (std::int64_t dy = 0; dy < a.pool; ++dy) {
+        for (std::int64_t dx = 0; dx < a.pool; ++dx) {
+          const std::int64_t position = (py * a.pool + dy) * a.width + px * a.pool + dx;
+          const std::int64_t map = n * a.height * a.width + position;
+          const float spike = get_bit(a.spikes + t * a.bit_stride, map * a.channels + c) ? 1.0f : 0.0f;
+          sum += before ? spike - a.u(position, c) * a.neunorm.x[t * a.x_stride + map] : spike;
+        }
       }
       float value = sum * a.scale;
       if (behind) {

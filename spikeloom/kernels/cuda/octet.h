@@ -9,6 +9,17 @@
 
 namespace spikeloom::kernels::cuda {
 
+SPIKELOOM_HOST_DEVICE inline std::uint32_t bits_of_float(float value) {
+  std::uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+SPIKELOOM_HOST_DEVICE inline float float_of_bits(std::uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 /// As they lie in memory.
 template <class T>
 struct RawOctet {
@@ -49,21 +60,10 @@ SPIKELOOM_HOST_DEVICE inline RawOctet<T> load_part(const T* from, std::int64_t l
     if constexpr (sizeof(T) == 2) {
       raw.words[i / 2] |= static_cast<std::uint32_t>(from[i].bits) << (i % 2 * 16);
     } else {
-      memcpy(&raw.words[i], &from[i], sizeof(T));
+      raw.words[i] = bits_of_float(from[i]);
     }
   }
   return raw;
-}
-
-SPIKELOOM_HOST_DEVICE inline std::uint32_t bits_of_float(float value) {
-  std::uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-SPIKELOOM_HOST_DEVICE inline float float_of_bits(std::uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
 }
 
 /// Value i.
@@ -96,7 +96,7 @@ SPIKELOOM_HOST_DEVICE inline RawOctet<T> raw_of(const float (&values)[8]) {
   SPIKELOOM_UNROLL
   for (int i = 0; i < RawOctet<T>::kWords; ++i) {
     if constexpr (sizeof(T) == 4) {
-      memcpy(&raw.words[i], &values[i], sizeof(T));
+      raw.words[i] = bits_of_float(values[i]);
     } else {
       raw.words[i] = bfloat16_pair(values[2 * i], values[2 * i + 1]);
     }
@@ -108,13 +108,36 @@ SPIKELOOM_HOST_DEVICE inline RawOctet<T> raw_of(const float (&values)[8]) {
 template <class T>
 SPIKELOOM_HOST_DEVICE inline void store_octet(const RawOctet<T>& raw, T* to) {
 #ifdef __CUDA_ARCH__
-  uint4* vectors = reinterpret_cast<uint4*>(to);
+  // Written out: a store of uint4 becomes four stores where the compiler loses sight of the alignment.
+  const std::size_t address = __cvta_generic_to_global(to);
 #pragma unroll
   for (int i = 0; i < RawOctet<T>::kWords; i += 4) {
-    vectors[i / 4] = make_uint4(raw.words[i], raw.words[i + 1], raw.words[i + 2], raw.words[i + 3]);
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "l"(address + 4 * i), "r"(raw.words[i]), "r"(raw.words[i + 1]), "r"(raw.words[i + 2]),
+                   "r"(raw.words[i + 3])
+                 : "memory");
   }
 #else
   std::memcpy(to, raw.words, sizeof raw.words);
+#endif
+}
+
+/// Eight bytes, to a multiple of 8.
+SPIKELOOM_HOST_DEVICE inline void store_words(const std::uint32_t (&words)[2], std::uint8_t* to) {
+#ifdef __CUDA_ARCH__
+  *reinterpret_cast<uint2*>(to) = make_uint2(words[0], words[1]);
+#else
+  std::memcpy(to, words, sizeof words);
+#endif
+}
+SPIKELOOM_HOST_DEVICE inline void load_words(const std::uint8_t* from, std::uint32_t (&words)[2]) {
+#ifdef __CUDA_ARCH__
+  const uint2 both = *reinterpret_cast<const uint2*>(from);
+  words[0] = both.x;
+  words[1] = both.y;
+#else
+  std::memcpy(words, from, sizeof words);
 #endif
 }
 
@@ -127,7 +150,7 @@ SPIKELOOM_HOST_DEVICE inline void store_part(const RawOctet<T>& raw, std::int64_
     if constexpr (sizeof(T) == 2) {
       to[i].bits = static_cast<std::uint16_t>(raw.words[i / 2] >> (i % 2 * 16));
     } else {
-      memcpy(&to[i], &raw.words[i], sizeof(T));
+      to[i] = float_of_bits(raw.words[i]);
     }
   }
 }
