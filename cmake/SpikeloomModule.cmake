@@ -9,13 +9,33 @@ function(spikeloom_module name)
   target_link_libraries(spikeloom_${name} PUBLIC ${ARG_LINK})
 endfunction()
 
+# spikeloom_cuda_sources(TARGET files...): .cu files of a target, whose host and device code give the same bits; compiled
+# as C++, for the host alone, in a build without CUDA. Call it where the target is made.
+function(spikeloom_cuda_sources target)
+  target_sources(${target} PRIVATE ${ARGN})
+  if(NOT SPIKELOOM_HAS_CUDA)
+    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES CUDA_STANDARD ${SPIKELOOM_CXX_STANDARD} CUDA_STANDARD_REQUIRED ON
+                                             CUDA_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+    $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;--expt-relaxed-constexpr;-Xcompiler=-ffp-contract=off,-fopenmp>)
+  target_link_libraries(${target} PRIVATE ${SPIKELOOM_CUDART})
+endfunction()
+
 # Warnings and the standard belong to our targets only: no global flags.
 function(spikeloom_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_${SPIKELOOM_CXX_STANDARD})
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                                               $<INSTALL_INTERFACE:include>)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+  # What nvcc generates is not pedantic.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wshadow,-Wnon-virtual-dtor,-Werror>)
   if(SPIKELOOM_BUILD_FUZZERS)
     target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
   endif()
