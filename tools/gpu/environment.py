@@ -1,5 +1,6 @@
 """What machine this is, and the data sets it is given."""
 import os
+import pathlib
 import platform
 import shutil
 import subprocess
@@ -45,17 +46,33 @@ def need_gpu(session):
 
 
 def assemble_data(session):
-    """Puts a data set together from the parts at hand; says what is missing until all calls have brought theirs."""
+    """Puts CIFAR-10 together from the parts at hand; says what is missing until all calls have brought theirs."""
     options = session.options
     if not options.parts:
         raise Skipped("no --parts")
-    if not options.assemble_into:
-        raise Failed("--parts needs --assemble-into")
-    outcome = session.run([session.root / "tools" / "unpack_images.sh", options.parts, options.assemble_into], 240)
-    session.need(outcome, "tools/unpack_images.sh")
-    options.data = options.data or options.assemble_into
-    session.say(outcome.output.strip().splitlines()[-1])
+    parts = sorted(pathlib.Path(options.parts).glob("*.part"))
+    if not parts:
+        raise Failed(f"no *.part in {options.parts}")
+    target = pathlib.Path(options.assemble_into or session.build / "data").resolve()
+    outcome = session.run([options.python, "-B", session.root / "tools" / "cifar10_parts.py", "assemble", *parts,
+                           "--into", target], 240)
+    said_last = (outcome.output.strip().splitlines() or [""])[-1]
+    session.save("data", {"parts": [part.name for part in parts], "folder": str(target), "said": said_last})
+    session.say(said_last)
+    options.data = options.data or str(target)
+    if outcome.code == 3:
+        return "incomplete"
+    session.need(outcome, "cifar10_parts.py")
     return "done"
+
+
+def verify_data(session):
+    """What the program says of CIFAR-10's files against the published sums; kept, not judged."""
+    outcome = session.run([session.program, "data", "verify", "cifar10", "--json"], 60)
+    try:
+        session.save("data_verify", {"exit_code": outcome.code, "said": outcome.json()})
+    except Failed:
+        session.save("data_verify", {"exit_code": outcome.code, "said": outcome.output.strip()[-1000:]})
 
 
 if sys.version_info < (3, 11):

@@ -30,8 +30,12 @@ def tests(results):
     ctest = record["ctest"]
     lines = ["## Tests", "", f"`ctest -R '{ctest['pattern']}'`: {ctest['run']} run, {len(ctest['failed'])} failed, "
              f"{len(ctest['skipped'])} skipped."]
+    if isinstance(record.get("others"), dict):
+        others = record["others"]
+        lines += [f"All others: {others['run']} run, failed: {', '.join(others['failed']) or 'none'}."]
     if isinstance(record.get("sanitizer"), list):
-        lines += [f"compute-sanitizer {run['tool']}, {run['program']}: {run['summary']}." for run in record["sanitizer"]]
+        lines += [f"compute-sanitizer {run['tool']}, {run['program']}: {run['summary']}."
+                  for run in record["sanitizer"]]
     return lines + [""]
 
 
@@ -61,12 +65,13 @@ def steps(results):
         ["network", "T", "batch", "precision", "samples/s", "ms", "TFLOP/s", "of the matrix rate", "peak MB"], rows)
     peers = results.get("peers", {})
     if peers.get("rounds"):
-        lines += [f"Beside SpikingJelly, {peers['network']}, T {peers['T']}, batch {peers['batch']}, {len(peers['rounds'])} "
-                  f"rounds in turns: {peers.get('ratio', 0):.2f} times its fastest variant ({peers.get('fastest')}), "
+        lines += [f"Beside SpikingJelly, {peers['network']}, T {peers['T']}, batch {peers['batch']}, "
+                  f"{len(peers['rounds'])} rounds in turns: {peers.get('ratio', 0):.2f} times its fastest variant "
+                  f"({peers.get('fastest')}), "
                   f"{peers.get('memory_share', 0):.2f} of its memory.", ""]
         lines += table(["variant", "samples/s", "peak MB", "error"],
-                       [(v["name"], number(v.get("samples_per_s"), 1), number(v.get("memory_mb")), v.get("failed", "")[:80])
-                        for v in peers["rounds"][0]["peer"]["variants"]])
+                       [(v["name"], number(v.get("samples_per_s"), 1), number(v.get("memory_mb")),
+                         v.get("failed", "")[:80]) for v in peers["rounds"][0]["peer"]["variants"]])
     return lines if rows else []
 
 

@@ -40,13 +40,16 @@ class Session:
         self.started = time.monotonic()
         self.deadline = self.started + options.seconds
         self.root = pathlib.Path(__file__).resolve().parents[2]
-        self.build = pathlib.Path(options.build_dir or self.root / "build" / f"gpu{'' if self.cuda else '-cpu'}").resolve()
+        build = options.build_dir or self.root / "build" / ("gpu" if self.cuda else "gpu-cpu")
+        self.build = pathlib.Path(build).resolve()
         self.build.mkdir(parents=True, exist_ok=True)
         self.out = pathlib.Path(options.out).resolve()
         self.out.mkdir(parents=True, exist_ok=True)
         self.log = open(self.out / "log.txt", "a", encoding="utf-8", errors="replace")
         self.child = None
         self.results = {}
+        if not options.data and (self.build / "data").is_dir():
+            options.data = str(self.build / "data")  # an earlier call's parts
         # A second call on the same machine goes on with what the first one measured.
         self.kept = self.build / "results.json"
         if self.kept.exists() and not options.afresh:

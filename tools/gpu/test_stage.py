@@ -1,4 +1,5 @@
 """The tests that a GPU is for, and compute-sanitizer over those of the kernels."""
+import os
 import pathlib
 import shutil
 import xml.etree.ElementTree
@@ -7,14 +8,15 @@ from environment import need_gpu
 from session import Failed, Skipped
 
 CUDA_TESTS = "[Cc]uda|CUDA"
+NEEDS_A_NETWORK = "Download|Fetch|consumer|tools"  # or takes too long
 FILTER = "*Cuda*:*cuda*:*CUDA*"
 
 
-def run_ctest(session, pattern):
+def run_ctest(session, pattern, *options, limit=300):
     junit = session.build / "tests.xml"
     junit.unlink(missing_ok=True)
-    outcome = session.run(["ctest", "--test-dir", session.build, "-R", pattern, "--output-on-failure", "--timeout", "200",
-                           "--output-junit", junit], 300)
+    outcome = session.run(["ctest", "--test-dir", session.build, "-R", pattern, "--output-on-failure", "--timeout",
+                           "200", "--output-junit", junit, *options], limit)
     if not junit.exists():
         raise Failed(f"ctest: no result\n{outcome.output[-2000:]}")
     cases = list(xml.etree.ElementTree.parse(junit).getroot().iter("testcase"))
@@ -43,7 +45,8 @@ def sanitize(session):
     runs = []
     for check in ("memcheck", "racecheck"):
         for program in programs:
-            outcome = session.run([tool, "--tool", check, "--error-exitcode", "99", program, f"--gtest_filter={FILTER}"], 90)
+            command = [tool, "--tool", check, "--error-exitcode", "99", program, f"--gtest_filter={FILTER}"]
+            outcome = session.run(command, 90)
             summary = [line for line in outcome.output.splitlines() if "SUMMARY" in line]
             runs.append({"tool": check, "program": program.name, "clean": outcome.ok, "timed_out": outcome.timed_out,
                          "summary": summary[-1].strip("= ") if summary else outcome.output[-300:].strip(),
@@ -58,6 +61,8 @@ def test(session):
         record["ctest"] = run_ctest(session, pattern)
     finally:
         session.save("test", record)
+    if record["ctest"]["failed"]:
+        session.say(f"failed: {', '.join(record['ctest']['failed'])}")
     try:
         need_gpu(session)
         record["sanitizer"] = sanitize(session)
@@ -65,6 +70,14 @@ def test(session):
         record["sanitizer"] = str(reason)
         session.say(f"compute-sanitizer: {'skipped' if isinstance(reason, Skipped) else 'failed'}: {reason}")
     session.save("test", record)
+    # The other tests say whether all is well with this LibTorch; a nice thing to know, if there is time.
+    if session.cuda and session.left() > 240:
+        try:
+            record["others"] = run_ctest(session, ".", "-E", f"{CUDA_TESTS}|{NEEDS_A_NETWORK}", "-j",
+                                         str(len(os.sched_getaffinity(0))), limit=150)
+        except Failed as reason:
+            record["others"] = str(reason)[:300]
+        session.save("test", record)
     dirty = [run for run in record["sanitizer"] if not run["clean"]] if isinstance(record["sanitizer"], list) else []
     if record["ctest"]["failed"] or dirty:
         raise Failed(f"tests failed: {record['ctest']['failed']}; sanitizer: {[run['summary'] for run in dirty]}")

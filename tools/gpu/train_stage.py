@@ -6,7 +6,7 @@ import signal
 import tomllib
 import zlib
 
-from environment import need_gpu
+from environment import need_gpu, verify_data
 from measure_stages import bench_step
 from session import Failed, Skipped
 
@@ -134,6 +134,8 @@ def train_one(session, run, overrides):
     lines = metrics_of(folder)
     progress(run, lines)
     run["wall_seconds"] = round(outcome.seconds, 1)
+    if outcome.code == 3:
+        raise Skipped((outcome.output.strip().splitlines() or ["data"])[-1])  # the data set is not there, or not whole
     if outcome.code not in (0, 130):
         run["state"] = "failed"
         run["reason"] = outcome.output.strip()[-800:]
@@ -142,15 +144,16 @@ def train_one(session, run, overrides):
     with open(session.out / "metrics.jsonl", "a") as stream:
         for line in lines:
             stream.write(json.dumps({"training": run["recipe"], "seed": run["seed"]} | line) + "\n")
-    for path in [folder / "result.json"]:
-        if path.exists():
-            result = json.loads(path.read_text())
-            for key in ("test_accuracy", "test_loss", "validation_accuracy", "selection", "firing_rates", "samples_per_s"):
-                if key in result:
-                    run[key] = result[key]
-            run["steps"], run["seconds"] = result["iterations"], result["train_seconds"]
-            run["peak_memory_mb"] = result.get("peak_device_memory_mb", result.get("peak_memory_mb"))
-            run["result"] = {key: value for key, value in result.items() if key not in ("run", "model")}
+    path = folder / "result.json"
+    if path.exists():
+        result = json.loads(path.read_text())
+        for key in ("test_accuracy", "test_loss", "validation_accuracy", "selection", "firing_rates",
+                    "samples_per_s"):
+            if key in result:
+                run[key] = result[key]
+        run["steps"], run["seconds"] = result["iterations"], result["train_seconds"]
+        run["peak_memory_mb"] = result.get("peak_device_memory_mb", result.get("peak_memory_mb"))
+        run["result"] = {key: value for key, value in result.items() if key not in ("run", "model")}
 
 
 def train(session):
@@ -158,6 +161,7 @@ def train(session):
         need_gpu(session)
     if not session.program.exists():
         raise Failed("the program is not built")
+    verify_data(session)
     trainings = session.results.setdefault("trainings", [])
     finished = {(run["recipe"], run["seed"], *run["overrides"]) for run in trainings if run.get("state") == "done"}
     pace = 1.0  # what trainings took over what was estimated
