@@ -142,12 +142,18 @@ std::vector<LayerCrossover> CompactChain::measure_crossovers(std::int64_t batch)
   const at::NoGradGuard no_grad;
   std::vector<LayerCrossover> measured;
   if (compute_.path != model::Path::kAuto) return measured;
+  const std::size_t convolutions = leading_convolutions();
+  const std::int64_t together = samples_at_a_time(batch, true, true);
   for (std::size_t l = 1; l < layers_.size(); ++l) {
     const CompactLayer& before = layers_[l - 1];
     if (!before.fused) continue;
     const auto& shape = before.block->plan().output;
-    kernels::PackedImages images{
-        before.block->num_steps(), batch, shape.height, shape.width, shape.channels, 1};
+    kernels::PackedImages images{before.block->num_steps(),
+                                 l < convolutions ? together : batch,
+                                 shape.height,
+                                 shape.width,
+                                 shape.channels,
+                                 1};
     if (!before.pools.empty()) images.pool = before.pools.front()->plan().spec.kernel;
     const WeightBlock& block = *layers_[l].block;
     const auto events = event_layer(images, block.plan());

@@ -2,6 +2,7 @@
 // The harness of the operator tests: tensors of equal values in different memory, and comparisons that name
 // what differs.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,6 +1,7 @@
 // Prophesee EVT 2.0, 2.1 and 3.0.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Gathers what a machine that cannot install anything lacks for building this project with its PyTorch: the headers,
+# CMake files and libraries of the packages of ./run, LibTorch apart, with every library that these need in turn.
+#   tools/offline_bundle.sh DEST     ->  DEST/ and DEST.tar.xz        (docs/gpu.md)
+# There: tar xf DEST.tar.xz; cmake -DCMAKE_PREFIX_PATH=.../DEST ... The libraries find each other wherever DEST is.
+# Runs on Debian 12 (apt-get, patchelf); what it makes needs x86-64, glibc 2.36 and libstdc++ of GCC 12 or newer.
+set -euo pipefail
+dest=${1:?usage: tools/offline_bundle.sh DEST}
+packages=(libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libcli11-dev libhwy-dev zlib1g-dev libssl-dev libhdf5-dev
+          liblz4-dev libzstd-dev libarchive-dev libxxhash-dev libcurl4-openssl-dev libgtest-dev libgmock-dev
+          librapidcheck-dev libbenchmark-dev)
+tools=(patchelf binutils gcc libc6-dev xz-utils)
+# Shared where the program links them; static where only tests and benchmarks do, or where there is nothing else.
+shared='fmt|tomlplusplus|z|crypto|ssl|hdf5_serial|lz4|zstd|archive|xxhash|curl|hwy|hwy_contrib|hwy_test'
+static='gtest|gtest_main|gmock|gmock_main|rapidcheck|benchmark|benchmark_main'
+from_compiler='^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s|gomp))\.so'
+
+missing=()
+for package in "${packages[@]}" "${tools[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  apt-get update -q >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+rm -rf "$dest"
+mkdir -p "$dest"
+dest=$(cd "$dest" && pwd)
+arch=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
+libraries=$dest/lib/$arch
+mkdir -p "$libraries" "$dest/include"
+
+dpkg -L "${packages[@]}" | sort -u | while read -r file; do
+  [ -f "$file" ] || continue
+  case $file in
+    # A compiler looks into include/ARCH of its own system only.
+    /usr/include/"$arch"/*) target=$dest/include/${file#/usr/include/"$arch"/} ;;
+    /usr/include/*/openmpi/* | /usr/include/hdf5/mpich/*) continue ;;
+    /usr/include/* | /usr/share/cmake/* | /usr/lib/"$arch"/cmake/* | /usr/lib/cmake/*) target=$dest/${file#/usr/} ;;
+    *) continue ;;
+  esac
+  mkdir -p "$(dirname "$target")"
+  cp -L "$file" "$target"
+done
+
+# A library under its soname, and under the names that the linker and the CMake files know.
+declare -A carried=()
+carry() {
+  local path=$1 soname
+  soname=$(objdump -p "$path" | awk '/SONAME/ {print $2}')
+  [ -z "${carried[$soname]:-}" ] || return 0
+  carried[$soname]=1
+  cp -L "$path" "$libraries/$soname"
+  local real
+  real=$(basename "$(readlink -f "$path")")
+  [ "$real" = "$soname" ] || ln -sf "$soname" "$libraries/$real"
+  local needed
+  while read -r needed; do
+    [ -n "$needed" ] && carry "$needed"
+  done < <(ldd "$path" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | grep -vE "$from_compiler" | awk '{print $2}')
+  return 0
+}
+for path in /usr/lib/"$arch"/lib*.so; do
+  name=$(basename "$path" .so)
+  [[ ${name#lib} =~ ^($shared)$ ]] || continue
+  carry "$path"
+  ln -sf "$(objdump -p "$path" | awk '/SONAME/ {print $2}')" "$libraries/$name.so"
+done
+for path in /usr/lib/"$arch"/lib*.a; do
+  name=$(basename "$path" .a)
+  [[ ${name#lib} =~ ^($static)$ ]] && cp "$path" "$libraries/"
+done
+
+# 31 MB of character tables that nothing here reads: libxml2, below libarchive, names the library. An empty one of
+# that name and symbol stands in.
+for path in "$libraries"/libicudata.so.*; do
+  [ -f "$path" ] && [ ! -L "$path" ] || continue
+  symbol=$(nm -D --defined-only "$path" | awk '{print $3}' | grep '^icudt' | head -1)
+  echo "const char ${symbol%%@*}[64] = {0};" | gcc -shared -fPIC -x c -Wl,-soname,"$(basename "$path")" -o "$path" -
+done
+find "$libraries" -name '*.so*' -type f -exec patchelf --set-rpath "\$ORIGIN" {} +
+
+# CMake files that look at a place of this machine would find nothing elsewhere.
+if grep -rnE '(LOCATION|DIRECTORIES|LIBRARIES).*"/usr/(include|lib)' "$dest" --include='*.cmake'; then
+  echo "these CMake files name fixed places" >&2
+  exit 1
+fi
+glibc=$(find "$libraries" -name '*.so*' -type f -exec objdump -T {} + 2>/dev/null |
+        grep -oE 'GLIBC_2\.[0-9]+' | sort -t. -k2 -n -u | tail -1)
+{
+  echo "# Made by tools/offline_bundle.sh; needs $glibc or newer"
+  dpkg-query -W "${packages[@]}"
+} >"$dest/CONTENTS"
+tar -C "$(dirname "$dest")" -c --owner=0 --group=0 --sort=name "$(basename "$dest")" | xz -9e -T0 >"$dest.tar.xz"
+echo "$dest: $(find "$libraries" -name '*.so*' -type f | wc -l) shared libraries, $(du -sm "$dest" | cut -f1) MB;" \
+     "$dest.tar.xz: $(stat -c %s "$dest.tar.xz") bytes; needs $glibc"
