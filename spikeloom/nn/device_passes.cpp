@@ -108,7 +108,7 @@ void DeviceChain::backward(const at::Tensor& input, std::vector<Kept>& kept, at:
     const Layer& layer = layers_[l];
     const auto& plan = layer.block->plan();
     Kept& here = kept[l];
-    const auto& images = here.images;
+    const kernels::PackedImages images = here.images;
     const kernels::LifSize size{images.num_steps, images.neurons(), here.static_input};
     const std::int64_t rows = (here.static_input ? 1 : images.num_steps) * images.batch;
     const at::Tensor grad_current =
