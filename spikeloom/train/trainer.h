@@ -69,6 +69,9 @@ struct TrainingRequest {
   bool resume = false;
   std::string device =
       "cpu";  ///< cpu, cuda or cuda:N; a run may be resumed on another one, its bits then differ
+  /// On the CPU: the loop, kernels and optimisers of a device on their host queue. Slow; for tests where
+  /// there is no device.
+  bool device_path_on_host = false;
   /// Becomes true when the user wants to stop: the state is saved and train() returns with interrupted =
   /// true.
   const std::atomic<bool>* stop = nullptr;

@@ -22,8 +22,8 @@ double seconds_since(Clock::time_point start) {
 void TrainingSession::move_to_device() {
   ops::make_arithmetic_reproducible(device_);
   ops::reset_peak_memory(device_);
-  network_->to(device_);
-  if (network_->device_chain() == nullptr) {  // an ANN: LibTorch's autograd and optimisers
+  if (!device_.is_cpu()) network_->to(device_);
+  if (recipe_.network.kind == model::NetworkKind::kAnn) {  // LibTorch's autograd and optimisers
     optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
     optimizer_->load_state(resumed_optimizer_);
     return;

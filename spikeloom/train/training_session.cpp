@@ -54,7 +54,7 @@ TrainingResult TrainingSession::run() {
       calibrate();
     }
   }
-  if (!device_.is_cpu()) move_to_device();
+  if (on_device()) move_to_device();
   if (!request_.resume) {
     // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at
     // once.
@@ -62,7 +62,7 @@ TrainingResult TrainingSession::run() {
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
   write_text_file(folder_->file("environment.json"), environment_json(ops::describe(device_)));
-  if (device_.is_cpu() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
+  if (!on_device() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
     const std::string file = folder_->file(kCrossoverFile);
     // Kept when the run goes on: the same path as before, to the last bit.
     if (!request_.resume || !read_crossovers(file, *network_)) {
@@ -110,10 +110,10 @@ void TrainingSession::build() {
   const auto classes = static_cast<int>(splits_.train->class_names().size());
   auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
   network_ = std::make_unique<nn::Network>(std::move(plan), recipe_.network, recipe_.seed);
-  if (!device_.is_cpu() && recipe_.network.kind == model::NetworkKind::kSpiking) {
+  if (on_device() && recipe_.network.kind == model::NetworkKind::kSpiking) {
     network_->make_device_chain();  // refuses what cannot run there before there is a folder
   }
-  if (device_.is_cpu()) optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
+  if (!on_device()) optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
   const std::int64_t batch = recipe_.training.batch_size;
   batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
   if (batches_per_epoch_ == 0) throw DataError(splits_.root + ": there is no training sample");
@@ -124,7 +124,7 @@ void TrainingSession::resume() {
   load_parameters(path, *network_);
   const auto saved = load_checkpoint_state(path);
   resumed_optimizer_ = saved.optimizer_state;
-  if (device_.is_cpu()) optimizer_->load_state(resumed_optimizer_);
+  if (!on_device()) optimizer_->load_state(resumed_optimizer_);
   state_ = TrainingState::from_json(saved.state, path);
   if (state_.batch > batches_per_epoch_) {
     throw CheckpointError(path + ": was made on more training samples than are here (batch " +

@@ -73,6 +73,7 @@ class TrainingSession {
   void log_if_due();
   bool checkpoint_due() const;
   OptimizerState optimizer_state() const;
+  bool on_device() const { return !device_.is_cpu() || request_.device_path_on_host; }
   void move_to_device();
   /// Returns the batch's loss.
   double train_batch(const data::Batch& batch);
