@@ -5,6 +5,8 @@
 - LibTorch's headers are included in ops, nn, train and tests only, and never reach app through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
   header that lies beside it.
+- CUDA's own headers are included by spikeloom/kernels/cuda/*.cu and launch.h there, so that whoever uses the kernels
+  needs none of them.
 - A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils. A header that Highway
   compiles once for every SIMD target is called *-inl.h and has HWY_TARGET_TOGGLE in the place of #pragma once.
 """
@@ -19,8 +21,10 @@ SOURCE_FOLDERS = ("spikeloom", "app", "tests", "bench", "fuzz", "examples", "too
 CXX = {".h", ".cpp", ".cu", ".cuh"}
 SCRIPTS = {".py", ".sh"}
 MAX_LINES = 500
+CUDA_LAUNCHER = pathlib.Path("spikeloom/kernels/cuda/launch.h")  # of .cu files only
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
+CUDA = re.compile(r"^(cuda|cub/|thrust/|cooperative_groups)")
 
 
 def source_files(root):
@@ -79,6 +83,10 @@ class Tree:
             if here not in TORCH_ALLOWED and path.parts[0] != "tests":
                 self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, nn and train")
             return
+        if not is_quoted and CUDA.match(name) and here is not None:
+            if not (str(path).startswith("spikeloom/kernels/cuda/") and path.suffix == ".cu") and path != CUDA_LAUNCHER:
+                self.problems.append(f"{path}: includes {name}; CUDA's headers belong to .cu files of kernels/cuda and "
+                                     f"{CUDA_LAUNCHER.name}")
         if not is_quoted:
             if name.startswith(("spikeloom/", "app/", "tests/")):
                 self.problems.append(f"{path}: include {name} in quotation marks")

@@ -68,6 +68,13 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("bench/step.cpp", '#include "torch/torch.h"\n', "torch/torch.h")
         self.expect("app/draw.cpp", "#include <ATen/ATen.h>\n", "ATen/ATen.h")
 
+    def test_cuda_outside_its_sources(self):
+        self.assertEqual(self.problems({"spikeloom/kernels/cuda/lif.cu": "#include <cuda_runtime.h>\n",
+                                        "spikeloom/kernels/cuda/launch.h": "#pragma once\n#include <cuda_runtime.h>\n",
+                                        "bench/lif.cu": "#include <cuda_runtime.h>\n"}), [])
+        self.expect("spikeloom/kernels/cuda/lif.h", "#pragma once\n#include <cuda_runtime.h>\n", "cuda_runtime.h")
+        self.expect("spikeloom/data/copy.cpp", "#include <cuda_runtime_api.h>\n", "cuda_runtime_api.h")
+
     def test_torch_that_reaches_the_program(self):
         self.expect("app/eval.cpp", '#include "spikeloom/nn/network.h"\n', "ATen/core/Tensor.h",
                     "spikeloom/nn/network.h -> spikeloom/ops/lif.h")

@@ -65,7 +65,8 @@ struct BackwardWindows {
   static constexpr bool kBits = kSlope == Slope::kWindow;
   /// Steps loaded at a time: enough loads in flight, and no more registers than there are.
   static constexpr int kAhead = kPixels == 1 ? (sizeof(G) == 2 ? 4 : 2) : (kStatic || sizeof(G) == 4 ? 1 : 2);
-  static constexpr int kMinBlocks = kPixels == 1 ? 3 : (kStatic && kSmooth ? 1 : 2);
+  static constexpr int kMinBlocks =
+      kPixels == 1 ? (kStatic && kNeuNorm ? 2 : 3) : (kStatic && kSmooth ? 1 : 2);
 
   BackwardArguments<G, T> a;
   Divisor windows_x, windows_y;

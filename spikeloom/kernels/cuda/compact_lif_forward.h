@@ -116,7 +116,8 @@ struct ForwardWindows {
     const T* from = a.current + first_neuron;
     std::uint8_t* spikes_to = a.spikes + first_neuron / 8;
     std::uint8_t* state_to = nullptr;
-    if (kKept != Kept::kNothing) state_to = a.state + (kKept == Kept::kWindow ? first_neuron / 8 : first_neuron);
+    if (kKept != Kept::kNothing)
+      state_to = a.state + (kKept == Kept::kWindow ? first_neuron / 8 : first_neuron);
     T* pooled_to = has_pooled ? pooled + pooled_at : nullptr;
     float v[kPixels][8] = {};
     unsigned int count = 0;

@@ -40,7 +40,7 @@ struct InputArguments {
 /// Index = pooled pixel and eight channels, a multiple of 8 of them; all steps. kPool = 0: a.pool.
 template <class T, int kPool>
 struct InputOctets {
-  static constexpr int kMinBlocks = kPool == 2 ? 3 : 4;
+  static constexpr int kMinBlocks = kPool == 1 ? 4 : 3;
   InputArguments<T> a;
   Divisor octets;
 

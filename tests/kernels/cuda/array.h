@@ -62,8 +62,13 @@ class Array {
 
  private:
   static constexpr std::size_t kGuard = 64;
+#ifdef __SANITIZE_ADDRESS__
+  static constexpr std::size_t kGuardBehind = 0;  // the sanitizer sees reads as well
+#else
+  static constexpr std::size_t kGuardBehind = kGuard;
+#endif
   static constexpr std::uint8_t kGuardByte = 0xa5;
-  std::size_t bytes() const { return before_ + count_ * sizeof(T) + kGuard; }
+  std::size_t bytes() const { return before_ + count_ * sizeof(T) + kGuardBehind; }
 
   Queue queue_;
   std::size_t count_, before_;
