@@ -9,6 +9,23 @@ function(spikeloom_module name)
   target_link_libraries(spikeloom_${name} PUBLIC ${ARG_LINK})
 endfunction()
 
+# spikeloom_cuda_sources(TARGET files...): .cu files of a target, whose host and device code give the same bits; compiled
+# as C++, for the host alone, in a build without CUDA. Call it where the target is made.
+function(spikeloom_cuda_sources target)
+  target_sources(${target} PRIVATE ${ARGN})
+  if(NOT SPIKELOOM_HAS_CUDA)
+    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES CUDA_STANDARD ${SPIKELOOM_CXX_STANDARD} CUDA_STANDARD_REQUIRED ON
+                                             CUDA_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+    $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;--expt-relaxed-constexpr;-Xcompiler=-ffp-contract=off,-fopenmp>)
+  target_link_libraries(${target} PRIVATE ${SPIKELOOM_CUDART})
+endfunction()
+
 # Warnings and the standard belong to our targets only: no global flags.
 function(spikeloom_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_${SPIKELOOM_CXX_STANDARD})
@@ -16,7 +33,10 @@ function(spikeloom_compile_options target)
     COMPILE_WARNING_AS_ERROR ON)  # cmake --compile-no-warning-as-error: for a compiler newer than CI's
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                                               $<INSTALL_INTERFACE:include>)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+  # What nvcc generates is not pedantic.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow,-Wnon-virtual-dtor>)
   if(SPIKELOOM_BUILD_FUZZERS)
     target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
   endif()

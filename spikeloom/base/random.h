@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "spikeloom/base/host_device.h"
+
 namespace spikeloom {
 
 /// What a stream is for. Each purpose has its own key, so that drawing more numbers for one never shifts
@@ -25,8 +27,8 @@ enum class RandomPurpose : std::uint32_t {
 /// Philox4x32-10: four 32-bit numbers from a 128-bit counter and a 64-bit key.
 /// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), table 2 and the
 /// known-answer vectors of Random123. Thread-safe, no state.
-inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                               std::array<std::uint32_t, 2> key) {
+SPIKELOOM_HOST_DEVICE inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                                                     std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * counter[2];

@@ -2,7 +2,7 @@
 // Counter-based inverted dropout: which elements are kept depends only on (key, counter, position), so a mask
 // is never stored and a resumed run draws the same one. The rule is part of the interface: every backend
 // obeys it.
-//   e = t * elements + i, or i when every step has the same mask
+//   e = t * whole_elements() + first + i, or first + i when every step has the same mask
 //   number(e) = 16-bit number e % 8 of philox4x32({lo(e/8), hi(e/8), lo(counter), hi(counter)}, {lo(key),
 //   hi(key)}):
 //               word (e % 8) / 2, low half first
@@ -17,6 +17,12 @@ struct DropoutSize {
   std::int64_t num_steps = 0;
   std::int64_t elements = 0;  ///< per step
   bool same_mask_each_step = false;
+  /// Where these are some samples of a batch: the elements per step of the batch (0: these are all) and the
+  /// place of the first of these among them. Multiples of kPart.
+  std::int64_t whole = 0, first = 0;
+
+  static constexpr std::int64_t kPart = 128;  ///< random numbers are made for so many elements at a time
+  std::int64_t whole_elements() const { return whole != 0 ? whole : elements; }
 };
 
 /// key: stream_key(seed, RandomPurpose::kDropout); counter: which draw (layer and training iteration, mixed

@@ -3,12 +3,18 @@
 // contiguous; every step starts at a multiple of 8 bytes and the bits behind its last neuron are 0.
 #include <cstdint>
 
+#include "spikeloom/base/host_device.h"
+
 namespace spikeloom::kernels {
 
 /// Bytes of one step of `neurons` neurons.
-inline std::int64_t packed_bytes(std::int64_t neurons) { return (neurons + 63) / 64 * 8; }
+SPIKELOOM_HOST_DEVICE inline std::int64_t packed_bytes(std::int64_t neurons) {
+  return (neurons + 63) / 64 * 8;
+}
 
-inline bool get_bit(const std::uint8_t* bits, std::int64_t i) { return (bits[i / 8] >> (i % 8) & 1) != 0; }
+SPIKELOOM_HOST_DEVICE inline bool get_bit(const std::uint8_t* bits, std::int64_t i) {
+  return (bits[i / 8] >> (i % 8) & 1) != 0;
+}
 
 inline void set_bit(std::uint8_t* bits, std::int64_t i, bool value) {
   const auto mask = static_cast<std::uint8_t>(1u << (i % 8));

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "spikeloom/base/host_device.h"
 #include "spikeloom/kernels/neuron_params.h"
 
 namespace spikeloom::kernels {
@@ -26,20 +27,27 @@ inline CompactState compact_state(const NeuronParams& params) {
                                                                      : CompactState::kCode;
 }
 
+/// Whether the surrogate is 0 away from the threshold.
+inline bool closes(Surrogate surrogate) {
+  return surrogate == Surrogate::kRectangular || surrogate == Surrogate::kTriangular;
+}
+
 class VPreCode {
  public:
   explicit VPreCode(const NeuronParams& params)
       : half(static_cast<float>(params.surrogate_width) * factor(params.surrogate)),
-        closes(params.surrogate == Surrogate::kRectangular || params.surrogate == Surrogate::kTriangular),
+        closes(kernels::closes(params.surrogate)),
         per_x(255.0f / (2.0f * half)),
         step(2.0f * half / 255.0f) {}
 
-  std::uint8_t encode(float x) const {
+  SPIKELOOM_HOST_DEVICE std::uint8_t encode(float x) const {
     if (closes && !(std::fabs(x) < half)) return 0;
     const float position = std::floor((std::max(-half, std::min(half, x)) + half) * per_x);
     return static_cast<std::uint8_t>(1 + static_cast<int>(std::min(position, 254.0f)));
   }
-  float decode(std::uint8_t code) const { return (static_cast<float>(code) - 0.5f) * step - half; }
+  SPIKELOOM_HOST_DEVICE float decode(std::uint8_t code) const {
+    return (static_cast<float>(code) - 0.5f) * step - half;
+  }
 
   const float half;
   const bool closes;  ///< code 0 exists

@@ -11,6 +11,7 @@
 #include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/nn/block.h"
+#include "spikeloom/nn/compact_state.h"
 #include "spikeloom/nn/event_product.h"
 
 namespace spikeloom::nn {
@@ -24,30 +25,14 @@ struct ConvertedWeights {
 
 /// A layer with weights, and what lies between its neurons and the next weights.
 struct CompactLayer {
+  bool is_convolution() const { return block->plan().spec.kind == model::LayerKind::kConvolution; }
+
   WeightBlock* block = nullptr;
   std::vector<PoolBlock*> pools;
   /// At most one pooling and no NeuNorm follow: pooling is then part of the packed kernels.
   bool fused = true;
   EventLimits limits;
   mutable ConvertedWeights converted;
-};
-
-/// What one layer keeps from forward to backward.
-struct CompactLayerState {
-  kernels::NeuronParams neuron;  ///< as they were in the forward pass
-  kernels::PackedImages images;  ///< of its spikes, with the pooling behind them if it is fused
-  bool static_input = false;
-  at::Tensor spikes;  ///< uint8 [T, packed_bytes]
-  at::Tensor state;   ///< uint8 [T, packed_bytes] or [T, neurons]; undefined in inference
-  at::Tensor weight;  ///< in the precision of the products; undefined where inference does not need it
-  std::int64_t spike_count = 0;
-  EventChoice event;  ///< of its products with the spikes of the layer before
-};
-
-struct CompactState {
-  at::Tensor input;  ///< [T or 1, N, C, H, W]
-  ForwardOptions options;
-  std::vector<CompactLayerState> layers;
 };
 
 /// The layers of a network in order. The blocks must outlive it.
@@ -67,6 +52,11 @@ class CompactChain {
   /// Gradient of the last layer's spikes, float [T, N, neurons] -> gradients of parameters(), in order.
   std::vector<at::Tensor> backward(const at::Tensor& grad_spikes, CompactState& state) const;
 
+  /// How many samples of a batch run through the leading convolutions at a time, so that what a layer makes
+  /// of them for a moment (currents, gradients) stays below ComputeSettings::working_set_mb: all of them, or
+  /// fewer where the batch can be parted.
+  std::int64_t samples_at_a_time(std::int64_t batch, bool static_input, bool dropout) const;
+
   /// Network::measure_crossovers.
   std::vector<LayerCrossover> measure_crossovers(std::int64_t batch);
   /// False if there is no such layer.
@@ -76,6 +66,18 @@ class CompactChain {
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
 
  private:
+  std::size_t leading_convolutions() const;
+  /// Layers [first, last) of state's samples.
+  void run_forward(std::size_t first, std::size_t last, bool keep, CompactState& state) const;
+  /// Layers [first, last) from the last: gradient of the last one's (pooled) spikes, in the precision of its
+  /// products and channels last -> that of the spikes before the first (undefined for the first of all). Adds
+  /// to the parameters' gradients.
+  at::Tensor run_backward(std::size_t first, std::size_t last, at::Tensor gradient, CompactState& state,
+                          std::vector<at::Tensor>& gradients) const;
+  at::Tensor through_between(std::size_t layer, const CompactLayerState& kept, const at::Tensor& gradient,
+                             std::vector<at::Tensor>& gradients) const;
+  void add_gradient(const at::Tensor& parameter, const at::Tensor& gradient,
+                    std::vector<at::Tensor>& gradients) const;
   at::Tensor between(const CompactLayer& layer, const at::Tensor& spikes) const;
   LayerCrossover crossover_of(std::size_t layer) const;
   EventChoice choose(std::size_t layer, const CompactState& state) const;

@@ -2,7 +2,6 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full_like.h>
-#include <ATen/ops/ones.h>
 
 #include <algorithm>
 #include <chrono>
@@ -107,9 +106,7 @@ EventLimits measure_event_limits(const model::ComputeSettings& compute, const ke
           },
           [&](const at::Tensor& spikes) { event_weight_gradient(layer, spikes, gradient, values); }, sparse,
           dense));
-  const at::Tensor state =
-      at::ones({images.num_steps, images.neurons()}, at::kByte);  // bits or codes: enough for both
-  if (is_convolution && open_windows(layer, neurons_before, state, dtype).bits.defined()) {
+  if (is_convolution && can_skip_closed_windows(layer, neurons_before, dtype)) {
     const at::Tensor x = input();
     limits.input_gradient_below = meeting(best_times(
         [&] {

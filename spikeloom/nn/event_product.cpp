@@ -5,6 +5,7 @@
 
 #include "spikeloom/kernels/cpu/event_layer.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
+#include "spikeloom/kernels/v_pre_code.h"
 #include "spikeloom/ops/layout.h"
 
 namespace spikeloom::nn {
@@ -117,18 +118,10 @@ at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Ten
   return gradient;
 }
 
-OpenWindows open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
-                         const at::Tensor& state, at::ScalarType dtype) {
-  const bool closes = neuron.surrogate == kernels::Surrogate::kRectangular ||
-                      neuron.surrogate == kernels::Surrogate::kTriangular;
-  if (!closes || dtype != at::kBFloat16 || !kernels::cpu::can_skip_closed_windows(layer)) return {};
-  const kernels::PackedImages& images = layer.images;
-  OpenWindows open;
-  open.bits = at::empty({images.num_steps, kernels::packed_bytes(images.neurons())}, at::kByte);
-  const std::int64_t count = kernels::cpu::open_windows(images, neuron, state.data_ptr<std::uint8_t>(),
-                                                        open.bits.data_ptr<std::uint8_t>());
-  open.share = static_cast<double>(count) / static_cast<double>(images.num_steps * images.neurons());
-  return open;
+bool can_skip_closed_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
+                             at::ScalarType dtype) {
+  return kernels::closes(neuron.surrogate) && dtype == at::kBFloat16 &&
+         kernels::cpu::can_skip_closed_windows(layer);
 }
 
 at::Tensor window_gradient(const kernels::EventLayer& layer, const at::Tensor& open,

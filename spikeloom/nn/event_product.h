@@ -57,17 +57,11 @@ at::Tensor event_current(const kernels::EventLayer& layer, const at::Tensor& spi
 at::Tensor event_weight_gradient(const kernels::EventLayer& layer, const at::Tensor& spikes,
                                  const at::Tensor& grad_current, const at::Tensor& weight);
 
-/// Where the surrogate's windows of the neurons that a convolution sees are open: packed bits [T,
-/// packed_bytes], and their share.
-struct OpenWindows {
-  at::Tensor bits;
-  double share = 1.0;
-};
-
-/// From what compact_lif_forward kept of them. No bits where windows cannot be skipped: pooled neurons, a
-/// surrogate that is nowhere 0, another type than bfloat16, a processor without its products.
-OpenWindows open_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
-                         const at::Tensor& state, at::ScalarType dtype);
+/// Whether the gradient of a convolution's input can be computed at open windows only: not behind pooling,
+/// where the surrogate of the neurons before it is nowhere 0, in another type than bfloat16, or without its
+/// products.
+bool can_skip_closed_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& neuron,
+                             at::ScalarType dtype);
 
 /// Gradient of a convolution's input, bfloat16 [T * N, C, H, W] in channels-last memory, 0 where windows are
 /// closed; weight bfloat16 [F, C, k, k].

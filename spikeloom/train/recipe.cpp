@@ -184,6 +184,7 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
       {{"auto", model::Path::kAuto}, {"dense", model::Path::kDense}, {"event", model::Path::kEvent}});
   visitor.choice("crossover", network.compute.crossover,
                  {{"measured", model::Crossover::kMeasured}, {"fixed", model::Crossover::kFixed}});
+  visitor.number("working_set_mb", network.compute.working_set_mb, kNotNegative);
   visitor.number("event_forward_below", network.compute.event_forward_below, kNotNegative);
   visitor.number("event_gradient_below", network.compute.event_gradient_below, kNotNegative);
   visitor.number("open_windows_below", network.compute.open_windows_below, kNotNegative);

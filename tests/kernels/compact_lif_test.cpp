@@ -66,9 +66,12 @@ std::vector<float> floats_of(const std::vector<T>& values) {
   return floats;
 }
 
+class CpuState;
+
 struct Kept {
   Bytes spikes, state;
   std::int64_t count = 0;
+  std::shared_ptr<CpuState> cpu_state;
 };
 
 template <class T>
@@ -82,13 +85,70 @@ Kept reference_forward(const Case& c, const NeuronParams& params, const std::vec
   return kept;
 }
 
+// What the kernels keep, and the state of the reference that says the same.
+class CpuState {
+ public:
+  CpuState(const LifSize& size, const NeuronParams& params)
+      : size_(size),
+        params_(params),
+        codes_(size.neurons, size.num_steps),
+        open_(static_cast<std::size_t>(size.num_steps * packed_bytes(size.neurons)), 0xff) {
+    if (!closes(params.surrogate))
+      all_codes_.assign(static_cast<std::size_t>(size.num_steps * size.neurons), 0xff);
+    state_.open = open_.data();
+    state_.codes = &codes_;
+    state_.all_codes = all_codes_.empty() ? nullptr : all_codes_.data();
+  }
+
+  const cpu::CompactLifState& state() const { return state_; }
+
+  Bytes dense() const {
+    if (compact_state(params_) == CompactState::kWindowBit) return open_;
+    if (!all_codes_.empty()) return all_codes_;
+    const std::int64_t neurons = size_.neurons, stride = packed_bytes(neurons), whole = neurons / 64 * 64;
+    Bytes all(static_cast<std::size_t>(size_.num_steps * neurons), 0);
+    const auto fill = [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+      const std::uint8_t* code = codes_.end(chunk);
+      for (std::int64_t t = size_.num_steps - 1; t >= 0; --t) {
+        for (std::int64_t i = end - 1; i >= begin; --i) {
+          if (get_bit(open_.data() + t * stride, i)) all[static_cast<std::size_t>(t * neurons + i)] = *--code;
+        }
+      }
+    };
+    std::int64_t chunk = 0;
+    for (std::int64_t first = 0; first < whole; first += cpu::CodeStore::kChunk) {
+      fill(chunk++, first, std::min(whole, first + cpu::CodeStore::kChunk));
+    }
+    if (whole < neurons) fill(chunk, whole, neurons);
+    return all;
+  }
+
+  std::int64_t open_windows() const {
+    if (!closes(params_.surrogate)) return 0;
+    std::int64_t count = 0;
+    for (const std::uint8_t byte : open_) count += __builtin_popcount(byte);
+    return count;
+  }
+
+ private:
+  LifSize size_;
+  NeuronParams params_;
+  cpu::CodeStore codes_;
+  Bytes open_, all_codes_;
+  cpu::CompactLifState state_;
+};
+
 template <class T>
 Kept cpu_forward(const Case& c, const NeuronParams& params, const std::vector<T>& input) {
   const LifSize size = size_of(c);
   Kept kept;  // full of ones: what is left unwritten shows
   kept.spikes.assign(static_cast<std::size_t>(c.steps * packed_bytes(size.neurons)), 0xff);
-  kept.state.assign(state_bytes(c, params), 0xff);
-  kept.count = cpu::compact_lif_forward(size, params, input.data(), kept.spikes.data(), kept.state.data());
+  kept.cpu_state = std::make_shared<CpuState>(size, params);
+  const auto counts =
+      cpu::compact_lif_forward(size, params, input.data(), kept.spikes.data(), &kept.cpu_state->state());
+  kept.state = kept.cpu_state->dense();
+  kept.count = counts.spikes;
+  EXPECT_EQ(counts.open_windows, kept.cpu_state->open_windows());
   return kept;
 }
 
@@ -104,7 +164,8 @@ void compare_with_reference(const Case& c, const NeuronParams& params) {
   ASSERT_EQ(got.state, want.state);
   ASSERT_EQ(got.count, want.count);
   Bytes inference(want.spikes.size(), 0xff);
-  EXPECT_EQ(cpu::compact_lif_forward(size, params, input.data(), inference.data(), nullptr), want.count);
+  EXPECT_EQ(cpu::compact_lif_forward(size, params, input.data(), inference.data(), nullptr).spikes,
+            want.count);
   EXPECT_EQ(inference, want.spikes);
 
   const auto poison = values_of<T>({-12345.0f}).front();
@@ -112,7 +173,7 @@ void compare_with_reference(const Case& c, const NeuronParams& params) {
       got_gradient = want_gradient;
   reference::compact_lif_backward_range(size, params, images, gradient.data(), want.spikes.data(),
                                         want.state.data(), want_gradient.data(), 0, size.neurons);
-  cpu::compact_lif_backward(size, params, images, gradient.data(), want.spikes.data(), want.state.data(),
+  cpu::compact_lif_backward(size, params, images, gradient.data(), got.spikes.data(), got.cpu_state->state(),
                             got_gradient.data());
   // exp of the SIMD library differs in the last places; rounded to bfloat16 that is at most one of its steps.
   const bool exact = params.surrogate != Surrogate::kSigmoid;
@@ -124,8 +185,8 @@ void compare_with_reference(const Case& c, const NeuronParams& params) {
     std::vector<float> want_wide(want_gradient.size()), got_wide(want_gradient.size());
     reference::compact_lif_backward_range(size, params, images, gradient.data(), want.spikes.data(),
                                           want.state.data(), want_wide.data(), 0, size.neurons);
-    cpu::compact_lif_backward(size, params, images, gradient.data(), want.spikes.data(), want.state.data(),
-                              got_wide.data());
+    cpu::compact_lif_backward(size, params, images, gradient.data(), got.spikes.data(),
+                              got.cpu_state->state(), got_wide.data());
     EXPECT_EQ(test::mismatches(got_wide, want_wide, exact ? 0.0 : 2e-6 * test::largest(want_wide)), 0);
   }
 
@@ -183,7 +244,7 @@ TEST(CompactLif, GradientIsThatOfTheFullKernel) {
     cpu::lif_backward(size, params, gradient.data(), v_pre.data(), spikes.data(), want.data(), nullptr);
     const Kept kept = cpu_forward(c, params, input);
     cpu::compact_lif_backward(size, params, images_of(c), gradient.data(), kept.spikes.data(),
-                              kept.state.data(), got.data());
+                              kept.cpu_state->state(), got.data());
     double error = 0.0, norm = 0.0;
     for (std::size_t i = 0; i < want.size(); ++i) {
       error += std::pow(static_cast<double>(got[i]) - want[i], 2);

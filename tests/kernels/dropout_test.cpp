@@ -46,6 +46,33 @@ TYPED_TEST(DropoutTest, EqualsTheReference) {
   }
 }
 
+TEST(Dropout, SomeSamplesOfABatchHaveTheMaskThatTheyHaveInIt) {
+  const DropoutKey key{7, 9};
+  constexpr std::int64_t kSteps = 3, kSample = 256, kBatch = 20;
+  const std::vector<float> ones(static_cast<std::size_t>(kSteps * kBatch * kSample), 1.0f);
+  for (const bool same : {false, true}) {
+    std::vector<float> want(ones.size());
+    cpu::dropout_apply({kSteps, kBatch * kSample, same}, 0.4, key, ones.data(), want.data());
+    for (const auto& [first, count] : {std::pair{0, 20}, std::pair{3, 1}, std::pair{7, 13}}) {
+      const DropoutSize size{kSteps, count * kSample, same, kBatch * kSample, first * kSample};
+      const auto run = [&](const Backend& backend) {
+        Buffer<float> output(kSteps * size.elements);
+        backend.dropout_apply<float>(size, 0.4, key, ones.data(), output.data());
+        EXPECT_TRUE(output.guards_intact());
+        return output.values();
+      };
+      for (const Backend& backend : all_backends()) {
+        const auto got = run(backend);
+        for (std::int64_t t = 0; t < kSteps; ++t) {
+          const auto row = want.begin() + t * kBatch * kSample + size.first;
+          const auto part = got.begin() + t * size.elements;
+          ASSERT_TRUE(std::equal(part, part + size.elements, row)) << backend.name << " step " << t;
+        }
+      }
+    }
+  }
+}
+
 TEST(DropoutBFloat16, IsTheFloatResultRounded) {
   const ThreadCount threads(3);
   const DropoutKey key{0x123456789abcdef0u, 0xfedcba9876543210u};

@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/cpu/window_codes.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 #include "spikeloom/kernels/reference/event_layer.h"
-#include "spikeloom/kernels/v_pre_code.h"
 #include "tests/kernels/backends.h"
 
 namespace spikeloom::kernels {
@@ -182,32 +182,30 @@ TEST(WindowGradient, EqualsItsReferenceWhereWindowsAreOpenAndIsZeroElsewhere) {
   }
 }
 
-TEST(WindowGradient, FindsWindowsInBitsAndCodes) {
-  const PackedImages images{3, 2, 3, 5, 7, 1};  // 210 neurons: a step does not fill its bytes
-  const std::int64_t bytes = packed_bytes(images.neurons());
-  NeuronParams params;
-  params.reset = Reset::kZero;
-  params.surrogate = Surrogate::kRectangular;
-  ASSERT_EQ(compact_state(params), CompactState::kCode);
-  std::vector<std::uint8_t> codes(static_cast<std::size_t>(3 * images.neurons())),
-      open(static_cast<std::size_t>(3 * bytes), 0xaa);
-  const auto values = test::random_values<float>(3 * images.neurons(), 4);
-  std::vector<std::uint8_t> want(open.size(), 0);
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < 3 * images.neurons(); ++i) {
-    const float value = values[static_cast<std::size_t>(i)];
-    codes[static_cast<std::size_t>(i)] = value > 0.5f ? 255 : value > 0.0f ? 128 : value > -0.5f ? 1 : 0;
-    if (codes[static_cast<std::size_t>(i)] == 0) continue;
-    set_bit(want.data() + i / images.neurons() * bytes, i % images.neurons(), true);
-    ++count;
+TEST(WindowCodes, ArePackedAndComeBack) {
+  for (const std::int64_t neurons : {64, 192, 2048}) {
+    const auto values = test::random_values<float>(neurons, 4);
+    std::vector<std::uint8_t> codes, want(static_cast<std::size_t>(neurons), 0), packed;
+    std::vector<std::uint8_t> open(static_cast<std::size_t>(packed_bytes(neurons)), 0);
+    for (std::int64_t i = 0; i < neurons; ++i) {
+      const float value = values[static_cast<std::size_t>(i)];
+      codes.push_back(static_cast<std::uint8_t>(value > 0.9f ? 255 : value > 0.0f ? 128 : 1));
+      if (i / 64 % 2 == 0 && value < -0.5f) continue;  // words that are open everywhere, and others
+      set_bit(open.data(), i, true);
+      want[static_cast<std::size_t>(i)] = codes.back();
+      packed.push_back(codes.back());
+    }
+    everywhere([&] {
+      std::vector<std::uint8_t> got(codes.size() + 64, 77), back(codes.size(), 0xaa);
+      ASSERT_EQ(cpu::pack_codes(neurons, codes.data(), open.data(), got.data()),
+                static_cast<std::int64_t>(packed.size()));
+      got.resize(packed.size());
+      EXPECT_EQ(got, packed);
+      EXPECT_EQ(cpu::unpack_codes(neurons, packed.data() + packed.size(), open.data(), back.data()),
+                static_cast<std::int64_t>(packed.size()));
+      EXPECT_EQ(back, want);
+    });
   }
-  EXPECT_EQ(cpu::open_windows(images, params, codes.data(), open.data()), count);
-  EXPECT_EQ(open, want);
-  params.reset = Reset::kSubtract;
-  ASSERT_EQ(compact_state(params), CompactState::kWindowBit);
-  std::vector<std::uint8_t> copy(open.size(), 0xaa);
-  EXPECT_EQ(cpu::open_windows(images, params, open.data(), copy.data()), count);
-  EXPECT_EQ(copy, want);
 }
 
 }  // namespace

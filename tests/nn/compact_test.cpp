@@ -114,6 +114,32 @@ TEST(CompactNetwork, HasVotesAndGradientsOfTheExactOne) {
   }
 }
 
+// Some samples at a time: the same votes and rates to the last bit, dropout included, and the same gradients but
+// for the order of sums.
+TEST(CompactNetwork, IsTheSameInParts) {
+  for (const auto& [name, settings, tolerance] : networks()) {
+    static_cast<void>(tolerance);
+    for (const bool events : {false, true}) {
+      for (const bool same_mask : {false, true}) {
+        if (same_mask && settings.dropout.rate == 0.0) continue;
+        SCOPED_TRACE(std::string(name) + (events ? ", events" : ", still"));
+        const model::Shape input{events ? 2 : 1, 16, 16};
+        auto chosen = settings;
+        chosen.dropout.same_mask_each_step = same_mask;
+        chosen.compute.working_set_mb = 0.0;
+        const auto whole = pass(chosen, model::StateMode::kCompact, model::Precision::kFp32, input, events);
+        for (const double megabytes : {0.001, 0.21}) {  // one sample, and three: the last part is smaller
+          chosen.compute.working_set_mb = megabytes;
+          const auto parts = pass(chosen, model::StateMode::kCompact, model::Precision::kFp32, input, events);
+          EXPECT_TRUE(at::equal(parts.votes, whole.votes));
+          EXPECT_EQ(parts.rates, whole.rates);
+          EXPECT_LT(relative_error(parts.gradients, whole.gradients), 1e-6);
+        }
+      }
+    }
+  }
+}
+
 // With weights that are multiples of 1/4 and spikes averaged over 2 x 2 pixels, every current is exact in
 // bfloat16.
 TEST(CompactNetwork, InBf16EqualsFp32WhereTheCurrentsAreExact) {

@@ -2,20 +2,34 @@
 #include <cstdint>
 
 #include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/kernels/cpu/code_store.h"
 #include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/kernels/v_pre_code.h"
 
 namespace spikeloom::kernels::cpu {
 
+/// What compact_lif_forward keeps for backward. Which of it is needed says compact_state(params), and for
+/// codes whether the surrogate closes: then only those of open windows are kept.
+struct CompactLifState {
+  std::uint8_t* open = nullptr;       ///< [T, packed_bytes] bits: where the surrogate is not 0, if it closes
+  CodeStore* codes = nullptr;         ///< of the open windows, if the gradient needs them
+  std::uint8_t* all_codes = nullptr;  ///< [T, neurons], of a surrogate that is nowhere 0
+};
+
+struct CompactLifCounts {
+  std::int64_t spikes = 0;
+  std::int64_t open_windows = 0;  ///< 0 in inference, and for a surrogate that is nowhere 0
+};
+
 /// LIF neurons that keep bits and codes; T = float or BFloat16, membrane in float. input [T, neurons]
 /// ([neurons] if size.static_input) -> spikes [T, packed_bytes(neurons)] and, unless nullptr (inference),
-/// state: [T, packed_bytes] bits or [T, neurons] codes, see compact_state(params). Returns the number of
-/// spikes. Equal to reference::compact_lif_forward_range to the last bit, for any number of threads and SIMD
+/// state, whose tensors are the caller's. Spikes, windows and codes are those of
+/// reference::compact_lif_forward_range to the last bit, for any number of threads and SIMD
 /// level; for float input the spikes are those of lif_forward. Throws ConfigError only as simd_level() does.
 template <class T>
-std::int64_t compact_lif_forward(const LifSize& size, const NeuronParams& params, const T* input,
-                                 std::uint8_t* spikes, std::uint8_t* state);
+CompactLifCounts compact_lif_forward(const LifSize& size, const NeuronParams& params, const T* input,
+                                     std::uint8_t* spikes, const CompactLifState* state);
 
 /// Gradient from what compact_lif_forward kept, with the backward pass of the average pooling behind the
 /// neurons in the same pass: grad_pooled [T, images.pooled_neurons()] -> grad_input [T, neurons], or
@@ -25,7 +39,7 @@ std::int64_t compact_lif_forward(const LifSize& size, const NeuronParams& params
 /// the reference to the last bit, except for Surrogate::kSigmoid.
 template <class G, class T>
 void compact_lif_backward(const LifSize& size, const NeuronParams& params, const PackedImages& images,
-                          const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
+                          const G* grad_pooled, const std::uint8_t* spikes, const CompactLifState& state,
                           T* grad_input);
 
 /// Packed spikes as values, averaged over pool x pool pixels: [T, N, H / pool, W / pool, C]. Exact.

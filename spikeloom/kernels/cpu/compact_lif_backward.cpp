@@ -1,6 +1,10 @@
+#include <cstring>
+#include <vector>
+
 #include "spikeloom/kernels/cpu/compact_lif.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/cpu/window_codes.h"
 #include "spikeloom/kernels/reference/compact_lif.h"
 
 // clang-format off
@@ -18,7 +22,7 @@
 #define SPIKELOOM_KERNELS_CPU_COMPACT_LIF_BACKWARD
 namespace spikeloom::kernels::cpu {
 
-constexpr std::int64_t kCompactBackwardChunk = 2048;  // a multiple of 64: no two chunks share a byte of bits
+constexpr std::int64_t kCompactBackwardChunk = CodeStore::kChunk;
 
 template <class G, class T>
 struct CompactBackwardArguments {
@@ -27,7 +31,7 @@ struct CompactBackwardArguments {
   PackedImages images;
   const G* grad_pooled;
   const std::uint8_t* spikes;
-  const std::uint8_t* state;
+  CompactLifState state;
   T* grad_input;
 };
 
@@ -144,7 +148,10 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
   const VPreCode code(arguments.params);
   const LifSize& size = arguments.size;
   const PackedImages& images = arguments.images;
-  const std::int64_t stride = packed_bytes(size.neurons), state_stride = kBits ? stride : size.neurons;
+  constexpr bool kCloses = kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular;
+  const std::int64_t stride = packed_bytes(size.neurons);
+  const CompactLifState& kept = arguments.state;
+  alignas(64) std::uint8_t codes[kCompactBackwardChunk];
   alignas(64) float du[kCompactBackwardChunk], sum[kCompactBackwardChunk], row[kCompactBackwardChunk];
   const std::int64_t whole_end = begin + (end - begin) / 64 * 64;
   for (std::int64_t first = begin; first < whole_end; first += kCompactBackwardChunk) {
@@ -153,10 +160,19 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
     if (size.static_input) {
       for (std::int64_t i = 0; i < length; ++i) sum[i] = 0.0f;
     }
+    const std::uint8_t* packed_end =
+        !kBits && kCloses ? kept.codes->end(first / kCompactBackwardChunk) : nullptr;
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
       const G* gradient = arguments.grad_pooled + t * images.pooled_neurons();
       const std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
-      const std::uint8_t* state = arguments.state + t * state_stride + (kBits ? first / 8 : first);
+      const std::uint8_t* state = codes;
+      if (kBits) {
+        state = kept.open + t * stride + first / 8;
+      } else if (kCloses) {
+        packed_end -= unpack_codes(length, packed_end, kept.open + t * stride + first / 8, codes);
+      } else {
+        state = kept.all_codes + t * size.neurons + first;
+      }
       if (images.pool == 1) {
         backward_row<kSurrogate, kToZero, kBits>(arguments.params, code, gradient + first, spikes, state,
                                                  length, du);
@@ -173,11 +189,23 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
     }
     if (size.static_input) round_row(sum, length, arguments.grad_input + first);
   }
-  if (whole_end < end) {
-    reference::compact_lif_backward_range(size, arguments.params, images, arguments.grad_pooled,
-                                          arguments.spikes, arguments.state, arguments.grad_input, whole_end,
-                                          end);
+  if (whole_end == end) return;
+  const std::uint8_t* tail = kBits ? kept.open : kept.all_codes;
+  std::vector<std::uint8_t> rows;
+  reference::CodeRows where;
+  if (!kBits && kCloses) {
+    rows.resize(static_cast<std::size_t>(size.num_steps * 64));
+    const std::uint8_t* packed_end =
+        kept.codes->end((whole_end + kCompactBackwardChunk - 1) / kCompactBackwardChunk);
+    for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
+      packed_end -=
+          unpack_codes(64, packed_end, kept.open + t * stride + whole_end / 8, rows.data() + t * 64);
+    }
+    tail = rows.data();
+    where = {64, whole_end};
   }
+  reference::compact_lif_backward_range(size, arguments.params, images, arguments.grad_pooled,
+                                        arguments.spikes, tail, arguments.grad_input, whole_end, end, where);
 }
 
 template <Surrogate kSurrogate, class G, class T>
@@ -240,7 +268,7 @@ HWY_EXPORT(compact_backward_bfloat16);
 
 template <class G, class T>
 void compact_lif_backward(const LifSize& size, const NeuronParams& params, const PackedImages& images,
-                          const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
+                          const G* grad_pooled, const std::uint8_t* spikes, const CompactLifState& state,
                           T* grad_input) {
   simd_level();
   const CompactBackwardArguments<G, T> arguments{size,   params, images,    grad_pooled,
@@ -258,11 +286,11 @@ void compact_lif_backward(const LifSize& size, const NeuronParams& params, const
 }
 
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const float*,
-                                   const std::uint8_t*, const std::uint8_t*, float*);
+                                   const std::uint8_t*, const CompactLifState&, float*);
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const BFloat16*,
-                                   const std::uint8_t*, const std::uint8_t*, float*);
+                                   const std::uint8_t*, const CompactLifState&, float*);
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const BFloat16*,
-                                   const std::uint8_t*, const std::uint8_t*, BFloat16*);
+                                   const std::uint8_t*, const CompactLifState&, BFloat16*);
 
 }  // namespace spikeloom::kernels::cpu
 #endif

@@ -1,6 +1,11 @@
+#include <array>
+#include <cstring>
+#include <vector>
+
 #include "spikeloom/kernels/cpu/compact_lif.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/cpu/window_codes.h"
 #include "spikeloom/kernels/reference/compact_lif.h"
 
 // clang-format off
@@ -17,7 +22,7 @@
 namespace spikeloom::kernels::cpu {
 
 // Neurons walked over all steps at a time: a multiple of 64, so that no two chunks share a byte of bits.
-constexpr std::int64_t kCompactForwardChunk = 2048;
+constexpr std::int64_t kCompactForwardChunk = CodeStore::kChunk;
 
 template <class T>
 struct CompactForwardArguments {
@@ -25,7 +30,7 @@ struct CompactForwardArguments {
   NeuronParams params;
   const T* input;
   std::uint8_t* spikes;
-  std::uint8_t* state;
+  const CompactLifState* state;
 };
 
 }  // namespace spikeloom::kernels::cpu
@@ -54,9 +59,9 @@ enum class Kept { kNothing, kWindow, kOpenCode, kClampedCode };
 
 // 64 neurons, one step.
 template <bool kToZero, Kept kKept, class T>
-HWY_ATTR HWY_INLINE std::int64_t forward_word(const VPreCode& code, float decay_value, float threshold_value,
-                                              const T* input, float* state_v, std::uint8_t* spikes,
-                                              std::uint8_t* state) {
+HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, float decay_value, float threshold_value,
+                                      const T* input, float* state_v, std::uint8_t* spikes,
+                                      std::uint8_t* windows, std::uint8_t* codes, CompactLifCounts& counts) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<std::uint8_t, decltype(d)> d8;
@@ -71,64 +76,110 @@ HWY_ATTR HWY_INLINE std::int64_t forward_word(const VPreCode& code, float decay_
     fired.add(d, fires, i);
     const auto x = hn::Sub(v, v_threshold);
     hn::StoreU(kToZero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, x, v), d, state_v + i);
-    if constexpr (kKept == Kept::kWindow) {
+    if constexpr (kKept == Kept::kWindow || kKept == Kept::kOpenCode)
       open.add(d, hn::Lt(hn::Abs(x), half), i);
-    } else if constexpr (kKept != Kept::kNothing) {
+    if constexpr (kKept == Kept::kOpenCode || kKept == Kept::kClampedCode) {
       const auto bounded = hn::Max(hn::Neg(half), hn::Min(half, x));
       const auto position =
           hn::Min(hn::Mul(hn::Add(bounded, half), hn::Set(d, code.per_x)), hn::Set(d, 254.0f));
-      auto value = hn::Add(hn::ConvertTo(di, position), hn::Set(di, 1));
-      if (kKept == Kept::kOpenCode) {
-        value = hn::IfThenElseZero(hn::RebindMask(di, hn::Lt(hn::Abs(x), half)), value);
-      }
-      hn::StoreU(hn::DemoteTo(d8, value), d8, state + i);
+      // At a closed window any code will do: pack_codes leaves it out.
+      hn::StoreU(hn::DemoteTo(d8, hn::Add(hn::ConvertTo(di, position), hn::Set(di, 1))), d8, codes + i);
     }
   }
   std::memcpy(spikes, &fired.word, sizeof fired.word);
-  if (kKept == Kept::kWindow) std::memcpy(state, &open.word, sizeof open.word);
-  return static_cast<std::int64_t>(hwy::PopCount(fired.word));
+  counts.spikes += static_cast<std::int64_t>(hwy::PopCount(fired.word));
+  if (kKept == Kept::kWindow || kKept == Kept::kOpenCode) {
+    std::memcpy(windows, &open.word, sizeof open.word);
+    counts.open_windows += static_cast<std::int64_t>(hwy::PopCount(open.word));
+  }
+}
+
+// The neurons behind the last whole word, fewer than 64.
+template <Kept kKept, class T>
+void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
+                  CompactLifCounts& counts) {
+  const LifSize& size = arguments.size;
+  const std::int64_t steps = size.num_steps, stride = packed_bytes(size.neurons);
+  std::vector<std::uint8_t> rows, packed;
+  std::uint8_t* kept = nullptr;
+  if (kKept == Kept::kWindow) kept = arguments.state->open;
+  if (kKept == Kept::kClampedCode) kept = arguments.state->all_codes;
+  if (kKept == Kept::kOpenCode) {
+    rows.assign(static_cast<std::size_t>(steps * 64), 0);
+    packed.resize(rows.size() + 64);
+    kept = rows.data();
+  }
+  for (std::int64_t t = 0; t < steps; ++t) {
+    std::memset(arguments.spikes + t * stride + begin / 8, 0, 8);
+    if (kKept == Kept::kWindow) std::memset(kept + t * stride + begin / 8, 0, 8);
+  }
+  const reference::CodeRows where =
+      kKept == Kept::kOpenCode ? reference::CodeRows{64, begin} : reference::CodeRows{};
+  counts.spikes += reference::compact_lif_forward_range(size, arguments.params, arguments.input,
+                                                        arguments.spikes, kept, begin, end, where);
+  if (kKept == Kept::kNothing || kKept == Kept::kClampedCode) return;
+  std::int64_t count = 0;
+  for (std::int64_t t = 0; t < steps; ++t) {
+    std::uint8_t* const windows = arguments.state->open + t * stride + begin / 8;
+    std::uint64_t word = 0;
+    if (kKept == Kept::kWindow) {
+      std::memcpy(&word, windows, sizeof word);
+    } else {
+      for (unsigned i = 0; i < 64; ++i) word |= std::uint64_t{kept[t * 64 + i] != 0} << i;
+      std::memcpy(windows, &word, sizeof word);
+      count += pack_codes(64, kept + t * 64, windows, packed.data() + count);
+    }
+    counts.open_windows += static_cast<std::int64_t>(hwy::PopCount(word));
+  }
+  if (kKept == Kept::kOpenCode) {
+    const std::int64_t chunk = (begin + CodeStore::kChunk - 1) / CodeStore::kChunk;
+    std::memcpy(arguments.state->codes->add(chunk, count), packed.data(), static_cast<std::size_t>(count));
+  }
 }
 
 template <bool kToZero, Kept kKept, class T>
-HWY_ATTR std::int64_t forward_range(const CompactForwardArguments<T>& arguments, std::int64_t begin,
-                                    std::int64_t end) {
+HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& arguments, std::int64_t begin,
+                                        std::int64_t end) {
   const VPreCode code(arguments.params);
   const auto decay = static_cast<float>(arguments.params.decay);
   const auto v_threshold = static_cast<float>(arguments.params.v_threshold);
-  const std::int64_t neurons = arguments.size.neurons, stride = packed_bytes(neurons);
+  const std::int64_t steps = arguments.size.num_steps, neurons = arguments.size.neurons;
+  const std::int64_t stride = packed_bytes(neurons);
+  const CompactLifState state = kKept != Kept::kNothing ? *arguments.state : CompactLifState();
   alignas(64) float v[kCompactForwardChunk];
-  std::int64_t count = 0;
+  alignas(64) std::uint8_t row[kCompactForwardChunk];
+  std::vector<std::uint8_t> packed;
+  if (kKept == Kept::kOpenCode) packed.resize(static_cast<std::size_t>(steps * kCompactForwardChunk + 64));
+  CompactLifCounts counts;
   const std::int64_t whole_end = begin + (end - begin) / 64 * 64;
   for (std::int64_t first = begin; first < whole_end; first += kCompactForwardChunk) {
     const std::int64_t length = HWY_MIN(kCompactForwardChunk, whole_end - first);
+    std::int64_t num_codes = 0;
     for (std::int64_t i = 0; i < length; ++i) v[i] = 0.0f;
-    for (std::int64_t t = 0; t < arguments.size.num_steps; ++t) {
+    for (std::int64_t t = 0; t < steps; ++t) {
       const T* input = arguments.input + (arguments.size.static_input ? first : t * neurons + first);
       std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
-      std::uint8_t* state = arguments.state;
-      if (kKept == Kept::kWindow) state += t * stride + first / 8;
-      if (kKept == Kept::kOpenCode || kKept == Kept::kClampedCode) state += t * neurons + first;
+      // Without windows to keep nothing is written there.
+      std::uint8_t* windows = state.open != nullptr ? state.open + t * stride + first / 8 : spikes;
+      std::uint8_t* codes = kKept == Kept::kClampedCode ? state.all_codes + t * neurons + first : row;
       for (std::int64_t i = 0; i < length; i += 64) {
-        std::uint8_t* word_state = state;
-        if (kKept == Kept::kWindow) word_state += i / 8;
-        if (kKept == Kept::kOpenCode || kKept == Kept::kClampedCode) word_state += i;
-        count += forward_word<kToZero, kKept>(code, decay, v_threshold, input + i, v + i, spikes + i / 8,
-                                              word_state);
+        forward_word<kToZero, kKept>(code, decay, v_threshold, input + i, v + i, spikes + i / 8,
+                                     windows + i / 8, codes + i, counts);
       }
+      if (kKept == Kept::kOpenCode) num_codes += pack_codes(length, row, windows, packed.data() + num_codes);
+    }
+    if (kKept == Kept::kOpenCode) {
+      std::memcpy(state.codes->add(first / kCompactForwardChunk, num_codes), packed.data(),
+                  static_cast<std::size_t>(num_codes));
     }
   }
-  if (whole_end == end) return count;
-  for (std::int64_t t = 0; t < arguments.size.num_steps; ++t) {
-    std::memset(arguments.spikes + t * stride + whole_end / 8, 0, 8);
-    if (kKept == Kept::kWindow) std::memset(arguments.state + t * stride + whole_end / 8, 0, 8);
-  }
-  return count + reference::compact_lif_forward_range(arguments.size, arguments.params, arguments.input,
-                                                      arguments.spikes, arguments.state, whole_end, end);
+  if (whole_end < end) forward_tail<kKept>(arguments, whole_end, end, counts);
+  return counts;
 }
 
 template <bool kToZero, class T>
-HWY_ATTR std::int64_t choose_kept(const CompactForwardArguments<T>& arguments, std::int64_t begin,
-                                  std::int64_t end) {
+HWY_ATTR CompactLifCounts choose_kept(const CompactForwardArguments<T>& arguments, std::int64_t begin,
+                                      std::int64_t end) {
   if (arguments.state == nullptr) return forward_range<kToZero, Kept::kNothing>(arguments, begin, end);
   if (compact_state(arguments.params) == CompactState::kWindowBit) {
     return forward_range<kToZero, Kept::kWindow>(arguments, begin, end);
@@ -138,14 +189,14 @@ HWY_ATTR std::int64_t choose_kept(const CompactForwardArguments<T>& arguments, s
              : forward_range<kToZero, Kept::kClampedCode>(arguments, begin, end);
 }
 
-std::int64_t compact_forward_float(const CompactForwardArguments<float>& arguments, std::int64_t begin,
-                                   std::int64_t end) {
+CompactLifCounts compact_forward_float(const CompactForwardArguments<float>& arguments, std::int64_t begin,
+                                       std::int64_t end) {
   return arguments.params.reset == Reset::kZero ? choose_kept<true>(arguments, begin, end)
                                                 : choose_kept<false>(arguments, begin, end);
 }
 
-std::int64_t compact_forward_bfloat16(const CompactForwardArguments<BFloat16>& arguments, std::int64_t begin,
-                                      std::int64_t end) {
+CompactLifCounts compact_forward_bfloat16(const CompactForwardArguments<BFloat16>& arguments,
+                                          std::int64_t begin, std::int64_t end) {
   return arguments.params.reset == Reset::kZero ? choose_kept<true>(arguments, begin, end)
                                                 : choose_kept<false>(arguments, begin, end);
 }
@@ -164,29 +215,34 @@ HWY_EXPORT(compact_forward_bfloat16);
 }  // namespace
 
 template <class T>
-std::int64_t compact_lif_forward(const LifSize& size, const NeuronParams& params, const T* input,
-                                 std::uint8_t* spikes, std::uint8_t* state) {
+CompactLifCounts compact_lif_forward(const LifSize& size, const NeuronParams& params, const T* input,
+                                     std::uint8_t* spikes, const CompactLifState* state) {
   simd_level();
   const CompactForwardArguments<T> arguments{size, params, input, spikes, state};
   const Blocks blocks = make_blocks(size.neurons, kCompactForwardChunk);
-  std::int64_t counts[kMaxBlocks] = {};
+  std::array<CompactLifCounts, kMaxBlocks> counts = {};
   for_each_block(blocks, size.neurons * size.num_steps,
                  [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
                    if constexpr (std::is_same_v<T, float>) {
-                     counts[block] = HWY_DYNAMIC_DISPATCH(compact_forward_float)(arguments, begin, end);
+                     counts[static_cast<std::size_t>(block)] =
+                         HWY_DYNAMIC_DISPATCH(compact_forward_float)(arguments, begin, end);
                    } else {
-                     counts[block] = HWY_DYNAMIC_DISPATCH(compact_forward_bfloat16)(arguments, begin, end);
+                     counts[static_cast<std::size_t>(block)] =
+                         HWY_DYNAMIC_DISPATCH(compact_forward_bfloat16)(arguments, begin, end);
                    }
                  });
-  std::int64_t count = 0;
-  for (std::int64_t block = 0; block < blocks.count; ++block) count += counts[block];
-  return count;
+  CompactLifCounts sum;
+  for (const CompactLifCounts& count : counts) {
+    sum.spikes += count.spikes;
+    sum.open_windows += count.open_windows;
+  }
+  return sum;
 }
 
-template std::int64_t compact_lif_forward(const LifSize&, const NeuronParams&, const float*, std::uint8_t*,
-                                          std::uint8_t*);
-template std::int64_t compact_lif_forward(const LifSize&, const NeuronParams&, const BFloat16*, std::uint8_t*,
-                                          std::uint8_t*);
+template CompactLifCounts compact_lif_forward(const LifSize&, const NeuronParams&, const float*,
+                                              std::uint8_t*, const CompactLifState*);
+template CompactLifCounts compact_lif_forward(const LifSize&, const NeuronParams&, const BFloat16*,
+                                              std::uint8_t*, const CompactLifState*);
 
 }  // namespace spikeloom::kernels::cpu
 #endif

@@ -32,6 +32,7 @@ struct DropoutArguments {
   std::conditional_t<std::is_same_v<T, double>, double, float> scale;
   const T* input;
   T* output;
+  std::int64_t number;  ///< of the first element
 };
 
 }  // namespace spikeloom::kernels::cpu
@@ -151,7 +152,8 @@ HWY_ATTR void dropout_block(const DropoutArguments<T>& arguments, std::int64_t b
   for (std::int64_t first = begin; first < end; first += kDropoutChunk) {
     const std::int64_t length = HWY_MIN(kDropoutChunk, end - first);
     const std::int64_t whole = length / lanes * lanes;
-    make_numbers(arguments.key, static_cast<std::uint64_t>(first / 8), (length + 7) / 8, numbers);
+    make_numbers(arguments.key, static_cast<std::uint64_t>((arguments.number + first) / 8),
+                 (length + 7) / 8, numbers);
     for (std::int64_t row = 0; row < rows; ++row) {
       const T* input = arguments.input + row * arguments.size.elements + first;
       T* output = arguments.output + row * arguments.size.elements + first;
@@ -190,7 +192,18 @@ HWY_EXPORT(dropout_double);
 template <class T>
 void dropout_apply(const DropoutSize& size, double p, DropoutKey key, const T* input, T* output) {
   simd_level();
-  DropoutArguments<T> arguments{size, key, dropout_threshold(p), {}, input, output};
+  if (size.whole != 0 && !size.same_mask_each_step) {
+    // Numbers do not run on from one step of a part to its next.
+    DropoutSize step = size;
+    step.num_steps = 1;
+    step.whole = 0;
+    for (std::int64_t t = 0; t < size.num_steps; ++t) {
+      step.first = t * size.whole + size.first;
+      dropout_apply(step, p, key, input + t * size.elements, output + t * size.elements);
+    }
+    return;
+  }
+  DropoutArguments<T> arguments{size, key, dropout_threshold(p), {}, input, output, size.first};
   arguments.scale = static_cast<decltype(arguments.scale)>(dropout_scale(p));
   const std::int64_t total = size.num_steps * size.elements;
   // Without a mask a step, the numbers run on over the steps as over one long row.

@@ -1,7 +1,6 @@
 #include "spikeloom/kernels/cpu/window_gradient.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -10,50 +9,6 @@
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/cpu/spike_table.h"
-#include "spikeloom/kernels/v_pre_code.h"
-
-namespace spikeloom::kernels::cpu {
-
-std::int64_t open_windows(const PackedImages& images, const NeuronParams& params, const std::uint8_t* state,
-                          std::uint8_t* open) {
-  const std::int64_t neurons = images.neurons(), bytes = packed_bytes(neurons);
-  const bool bits = compact_state(params) == CompactState::kWindowBit;
-  const bool closes = VPreCode(params).closes;
-  const Blocks blocks = make_blocks(images.num_steps * bytes, 4096);
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(blocks.count), 0);
-  for_each_block(
-      blocks, images.num_steps * neurons, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
-        std::int64_t count = 0;
-        for (std::int64_t i = begin; i < end; ++i) {
-          unsigned byte = 0;
-          if (bits) {
-            byte = state[i];
-          } else {
-            const std::int64_t first = i % bytes * 8;
-            const std::uint8_t* const codes = state + i / bytes * neurons + first;
-            if (first + 8 <= neurons) {
-              std::uint64_t word;
-              std::memcpy(&word, codes, sizeof word);
-              // The highest bit of each byte: whether any of its bits is set.
-              constexpr std::uint64_t kLow = 0x7f7f7f7f7f7f7f7fu;
-              word = (((word & kLow) + kLow) | word) & ~kLow;
-              byte = closes ? static_cast<unsigned>((word >> 7) * 0x0102040810204080u >> 56) : 0xffu;
-            } else {
-              for (std::int64_t k = 0; k < neurons - first; ++k)
-                byte |= (!closes || codes[k] != 0 ? 1u : 0u) << k;
-            }
-          }
-          open[i] = static_cast<std::uint8_t>(byte);
-          count += __builtin_popcount(byte);
-        }
-        counts[static_cast<std::size_t>(block)] = count;
-      });
-  std::int64_t total = 0;
-  for (const std::int64_t count : counts) total += count;
-  return total;
-}
-
-}  // namespace spikeloom::kernels::cpu
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>

@@ -3,7 +3,6 @@
 
 #include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/event_layer.h"
-#include "spikeloom/kernels/neuron_params.h"
 
 namespace spikeloom::kernels::cpu {
 
@@ -11,16 +10,10 @@ namespace spikeloom::kernels::cpu {
 /// pooled and its images' rows are not too long.
 bool can_skip_closed_windows(const EventLayer& layer);
 
-/// Where the surrogate's window is open, i.e. its derivative is not 0, as packed bits like spikes, from the
-/// state that compact_lif_forward kept for these neurons: [num_steps, neurons] codes or [num_steps,
-/// packed_bytes] bits. Returns how many are open.
-std::int64_t open_windows(const PackedImages& images, const NeuronParams& params, const std::uint8_t* state,
-                          std::uint8_t* open);
-
 /// Gradient of the spikes that come in, from that of the currents, [output_pixels, filters], and the weights,
 /// bfloat16 in the memory order of `strides`: grad_spikes [num_steps * batch, height, width, channels],
-/// computed where `open` says that its neuron's window is open, 0 elsewhere. Sums in float; values below the
-/// normal ones may count as 0. Only where can_skip_closed_windows.
+/// computed where `open` (packed like spikes) says that its neuron's window is open, 0 elsewhere. Sums in
+/// float; values below the normal ones may count as 0. Only where can_skip_closed_windows.
 void window_gradient(const EventLayer& layer, const std::uint8_t* open, const BFloat16* grad_current,
                      const BFloat16* weights, const WeightStrides& strides, BFloat16* grad_spikes);
 

@@ -12,13 +12,22 @@
 
 namespace spikeloom::kernels::reference {
 
+/// Where the code of a neuron lies: at step * stride + neuron - first.
+struct CodeRows {
+  std::int64_t stride = 0;  ///< 0: as many as there are neurons
+  std::int64_t first = 0;
+  std::int64_t at(const LifSize& size, std::int64_t step, std::int64_t neuron) const {
+    return step * (stride != 0 ? stride : size.neurons) + neuron - first;
+  }
+};
+
 /// The neurons [begin, end), begin a multiple of 8. input [T, neurons] ([neurons] if size.static_input) ->
 /// spikes [T, packed_bytes]; state, unless nullptr: [T, packed_bytes] bits or [T, neurons] codes. Returns the
 /// number of spikes. Bits behind `end` in its last byte are left alone.
 template <class T>
 std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& params, const T* input,
                                        std::uint8_t* spikes, std::uint8_t* state, std::int64_t begin,
-                                       std::int64_t end) {
+                                       std::int64_t end, const CodeRows& rows = {}) {
   const auto decay = static_cast<float>(params.decay);
   const auto v_threshold = static_cast<float>(params.v_threshold);
   const VPreCode code(params);
@@ -38,7 +47,7 @@ std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& 
       if (bits) {
         set_bit(state + t * stride, i, kept != 0);
       } else {
-        state[t * size.neurons + i] = kept;
+        state[rows.at(size, t, i)] = kept;
       }
     }
   }
@@ -64,7 +73,8 @@ float pooled_gradient(const PackedImages& images, const T* gradient, std::int64_
 template <class G, class T>
 void compact_lif_backward_range(const LifSize& size, const NeuronParams& params, const PackedImages& images,
                                 const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
-                                T* grad_input, std::int64_t begin, std::int64_t end) {
+                                T* grad_input, std::int64_t begin, std::int64_t end,
+                                const CodeRows& rows = {}) {
   const auto decay = static_cast<float>(params.decay);
   const auto v_threshold = static_cast<float>(params.v_threshold);
   const auto width = static_cast<float>(params.surrogate_width);
@@ -80,7 +90,7 @@ void compact_lif_backward_range(const LifSize& size, const NeuronParams& params,
       if (bits) {
         h = get_bit(state + t * stride, i) ? 1.0f / width : 0.0f;
       } else {
-        const std::uint8_t kept = state[t * size.neurons + i];
+        const std::uint8_t kept = state[rows.at(size, t, i)];
         x = code.decode(kept);
         if (kept != 0) {
           h = params.surrogate == Surrogate::kRectangular ? 1.0f / width

@@ -27,7 +27,8 @@ void dropout_apply(const DropoutSize& size, double p, DropoutKey key, const T* i
   for (std::int64_t t = 0; t < size.num_steps; ++t) {
     for (std::int64_t i = 0; i < size.elements; ++i) {
       const std::int64_t at = t * size.elements + i;
-      const bool kept = dropout_number(key, size.same_mask_each_step ? i : at) >= threshold;
+      const std::int64_t row = size.same_mask_each_step ? 0 : t * size.whole_elements();
+      const bool kept = dropout_number(key, row + size.first + i) >= threshold;
       output[at] = kept ? input[at] * scale : T(0);
     }
   }

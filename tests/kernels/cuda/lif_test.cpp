@@ -1,0 +1,227 @@
+// LIF with compact state on queues: every size, surrogate, reset and type against the reference.
+#include <gtest/gtest.h>
+
+#include "array.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/kernels/cuda/compact_lif.h"
+#include "spikeloom/kernels/reference/avg_pool.h"
+#include "spikeloom/kernels/reference/compact_lif.h"
+#include "tests/kernels/backends.h"
+
+namespace spikeloom::kernels::cuda::test {
+namespace {
+
+using kernels::test::largest;
+using kernels::test::mismatches;
+using kernels::test::random_values;
+using Bytes = std::vector<std::uint8_t>;
+
+struct Case {
+  std::int64_t steps, batch, height, width, channels, pool;
+  bool is_static;
+  std::int64_t shift = 0;  // elements that pointers are away from a vector
+};
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {
+      {1, 1, 1, 1, 1, 1, false},    {4, 2, 3, 5, 3, 1, false},    {3, 2, 4, 6, 16, 2, false},
+      {3, 1, 5, 7, 24, 2, false},   {9, 3, 8, 8, 64, 2, true},    {2, 5, 1, 1, 100, 1, false},
+      {5, 1, 9, 7, 8, 3, true},     {2, 4, 12, 12, 32, 2, false}, {4, 0, 4, 4, 8, 2, false},
+      {0, 2, 4, 4, 8, 2, false},    {5, 1, 3, 3, 8, 1, false},    {6, 2, 5, 5, 33, 2, false},
+      {2, 1, 7, 5, 96, 2, false},   {3, 2, 1, 1, 128, 1, true},   {3, 1, 5, 5, 5, 2, true},
+      {4, 1, 4, 4, 8, 2, false, 1}, {8, 1, 7, 7, 16, 4, false}};
+  return all;
+}
+
+std::vector<NeuronParams> variants() {
+  std::vector<NeuronParams> all;
+  for (const auto surrogate :
+       {Surrogate::kRectangular, Surrogate::kTriangular, Surrogate::kSigmoid, Surrogate::kArctan}) {
+    for (const auto reset : {Reset::kZero, Reset::kSubtract}) {
+      for (const bool detach : {false, true}) {
+        NeuronParams params;
+        params.surrogate = surrogate;
+        params.reset = reset;
+        params.detach_reset = detach;
+        all.push_back(params);
+      }
+    }
+  }
+  return all;
+}
+
+std::string describe(const Case& c, const NeuronParams& params) {
+  return "T " + std::to_string(c.steps) + " N " + std::to_string(c.batch) + " " + std::to_string(c.height) +
+         "x" + std::to_string(c.width) + "x" + std::to_string(c.channels) + " pool " +
+         std::to_string(c.pool) + (c.is_static ? " static" : "") + ", surrogate " +
+         std::to_string(static_cast<int>(params.surrogate)) + ", reset " +
+         std::to_string(static_cast<int>(params.reset)) + (params.detach_reset ? ", detached" : "");
+}
+
+/// Sizes, inputs and what the reference makes of them.
+template <class T>
+struct Expected {
+  Expected(const Case& c, const NeuronParams& neuron, bool with_bias)
+      : images{c.steps, c.batch, c.height, c.width, c.channels, c.pool},
+        size{c.steps, images.neurons(), c.is_static},
+        params(neuron),
+        packed(packed_bytes(size.neurons)) {
+    const std::int64_t rows = c.is_static ? 1 : c.steps;
+    current = values_of<T>(random_values<float>(rows * size.neurons, 3));
+    if (with_bias) bias = random_values<float>(c.channels, 5, 0.3);
+    // The reference has no bias: it gets the sum in float.
+    std::vector<float> sum = floats_of(current);
+    for (std::size_t i = 0; with_bias && i < sum.size(); ++i)
+      sum[i] += bias[i % static_cast<std::size_t>(c.channels)];
+    const bool bits = compact_state(params) == CompactState::kWindowBit;
+    spikes.assign(static_cast<std::size_t>(c.steps * packed), 0);
+    state.assign(static_cast<std::size_t>(c.steps * (bits ? packed : size.neurons)), 0);
+    count = reference::compact_lif_forward_range(size, params, sum.data(), spikes.data(), state.data(), 0,
+                                                 size.neurons);
+    pooled.resize(static_cast<std::size_t>(c.steps * images.pooled_neurons()));
+    reference::unpack_spikes(images, spikes.data(), pooled.data());
+  }
+
+  PackedImages images;
+  LifSize size;
+  NeuronParams params;
+  std::int64_t packed;
+  std::vector<T> current, pooled;
+  std::vector<float> bias;
+  Bytes spikes, state;
+  std::int64_t count = 0;
+};
+
+template <class T>
+void check_forward(const Queue& queue, const Case& c, const NeuronParams& params, bool with_bias) {
+  const Expected<T> want(c, params, with_bias);
+  Array<T> current(queue, want.current, c.shift),
+      pooled(queue, static_cast<std::int64_t>(want.pooled.size()), c.shift);
+  Array<float> bias(queue, want.bias, c.shift);
+  Array<std::uint8_t> spikes(queue, c.steps * want.packed),
+      state(queue, static_cast<std::int64_t>(want.state.size()), c.shift);
+  Array<unsigned long long> count(queue, std::vector<unsigned long long>{7});
+  const float* bias_data = with_bias ? bias.data() : nullptr;
+  compact_lif_forward<T>(queue, want.size, params, want.images, current.data(), bias_data,
+                         {spikes.data(), state.data(), pooled.data(), count.data()});
+  ASSERT_EQ(spikes.values(), want.spikes);
+  ASSERT_EQ(state.values(), want.state);
+  ASSERT_EQ(mismatches(floats_of(pooled.values()), floats_of(want.pooled)), 0);
+  ASSERT_EQ(count.value(), static_cast<unsigned long long>(want.count) + 7);
+
+  Array<std::uint8_t> inference(queue, c.steps * want.packed);
+  compact_lif_forward<T>(queue, want.size, params, want.images, current.data(), bias_data,
+                         {inference.data(), nullptr, nullptr, nullptr});
+  ASSERT_EQ(inference.values(), want.spikes);
+}
+
+class LifQueueTest : public QueueTest {};
+SPIKELOOM_ON_ALL_QUEUES(LifQueueTest);
+
+TEST_P(LifQueueTest, ForwardEqualsTheReference) {
+  for (const Case& c : cases()) {
+    for (const auto& params : variants()) {
+      for (const bool with_bias : {false, true}) {
+        SCOPED_TRACE(describe(c, params) + (with_bias ? ", bias" : ""));
+        check_forward<float>(queue, c, params, with_bias);
+        check_forward<BFloat16>(queue, c, params, with_bias);
+      }
+    }
+  }
+}
+
+template <class G, class T>
+void check_backward(const Queue& queue, const Case& c, const NeuronParams& params) {
+  const Expected<T> kept(c, params, false);
+  const auto gradient = values_of<G>(random_values<float>(c.steps * kept.images.pooled_neurons(), 4));
+  std::vector<T> want(static_cast<std::size_t>((c.is_static ? 1 : c.steps) * kept.size.neurons));
+  reference::compact_lif_backward_range(kept.size, params, kept.images, gradient.data(), kept.spikes.data(),
+                                        kept.state.data(), want.data(), 0, kept.size.neurons);
+  Array<G> grad_pooled(queue, gradient, c.shift);
+  Array<std::uint8_t> spikes(queue, kept.spikes), state(queue, kept.state, c.shift);
+  Array<T> got(queue, static_cast<std::int64_t>(want.size()), c.shift);
+  compact_lif_backward(queue, kept.size, params, kept.images, grad_pooled.data(), {}, spikes.data(),
+                       state.data(), got.data());
+  // exp of a device differs in the last places.
+  const bool exact = !queue.on_device || params.surrogate != Surrogate::kSigmoid;
+  const double tolerance = exact ? 0.0 : (sizeof(T) == 2 ? 0.02 : 2e-6) * largest(floats_of(want));
+  ASSERT_EQ(mismatches(floats_of(got.values()), floats_of(want), tolerance), 0);
+}
+
+TEST_P(LifQueueTest, BackwardEqualsTheReference) {
+  for (const Case& c : cases()) {
+    for (const auto& params : variants()) {
+      SCOPED_TRACE(describe(c, params));
+      check_backward<float, float>(queue, c, params);
+      check_backward<BFloat16, float>(queue, c, params);
+      check_backward<BFloat16, BFloat16>(queue, c, params);
+    }
+  }
+}
+
+// NeuNorm's share: the same as a gradient that was spread over the pooling and added up before, without
+// pooling.
+TEST_P(LifQueueTest, BackwardAddsTheShareOfNeuNorm) {
+  constexpr float kCoefficient = 0.125f;
+  for (const Case& c : cases()) {
+    for (const bool after_pooling : {false, true}) {
+      for (const auto& params : {variants()[0], variants()[1], variants()[4]}) {
+        SCOPED_TRACE(describe(c, params) + (after_pooling ? ", behind the pooling" : ""));
+        const Expected<float> kept(c, params, false);
+        const PackedImages& images = kept.images;
+        const PoolSize pool{c.steps * c.batch, c.height, c.width, c.channels, c.pool};
+        const std::int64_t maps =
+            c.batch * (after_pooling ? images.pooled_height() * images.pooled_width() : c.height * c.width);
+        const auto gradient = random_values<float>(c.steps * images.pooled_neurons(), 4);
+        const auto dx_values = random_values<float>(c.steps * maps, 6);
+        std::vector<float> pooled = gradient, spread(static_cast<std::size_t>(c.steps * kept.size.neurons));
+        const auto add = [&](std::vector<float>& to) {
+          for (std::size_t i = 0; i < to.size(); ++i) {
+            to[i] += kCoefficient * dx_values[i / static_cast<std::size_t>(c.channels)];
+          }
+        };
+        if (after_pooling) add(pooled);
+        reference::avg_pool_backward(pool, pooled.data(), spread.data());
+        if (!after_pooling) add(spread);
+        PackedImages unpooled = images;
+        unpooled.pool = 1;
+        std::vector<float> want(static_cast<std::size_t>((c.is_static ? 1 : c.steps) * kept.size.neurons));
+        reference::compact_lif_backward_range(kept.size, params, unpooled, spread.data(), kept.spikes.data(),
+                                              kept.state.data(), want.data(), 0, kept.size.neurons);
+        Array<float> grad_pooled(queue, gradient, c.shift), dx(queue, dx_values);
+        Array<std::uint8_t> spikes(queue, kept.spikes), state(queue, kept.state, c.shift);
+        Array<float> got(queue, static_cast<std::int64_t>(want.size()), c.shift);
+        compact_lif_backward(queue, kept.size, params, images, grad_pooled.data(),
+                             {dx.data(), static_cast<double>(kCoefficient), after_pooling}, spikes.data(),
+                             state.data(), got.data());
+        ASSERT_EQ(mismatches(got.values(), want, 1e-30), 0);  // 0 has two signs
+      }
+    }
+  }
+}
+
+TEST(LifQueue, RefusesSizesThatContradictEachOther) {
+  std::uint8_t spikes[8];
+  const float current[8] = {};
+  EXPECT_THROW(compact_lif_forward<float>({}, {1, 8, false}, {}, {1, 1, 1, 1, 7, 1}, current, nullptr,
+                                          {spikes, nullptr, nullptr, nullptr}),
+               ShapeError);
+}
+
+TEST(LifQueue, DeviceQueueNeedsADevice) {
+  if (device_count() > 0) GTEST_SKIP() << "there is a device";
+  std::uint8_t spikes[8];
+  const float current[8] = {};
+  Queue queue;
+  queue.on_device = true;
+  try {
+    compact_lif_forward<float>(queue, {1, 8, false}, {}, {1, 1, 1, 1, 8, 1}, current, nullptr,
+                               {spikes, nullptr, nullptr, nullptr});
+    FAIL() << "nothing was thrown";
+  } catch (const DeviceError& error) {
+    EXPECT_EQ(std::string(error.what()).find("compact_lif_forward: "), 0u) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace spikeloom::kernels::cuda::test
