@@ -58,42 +58,47 @@ void fill_request(BenchOptions& options) {
 nlohmann::ordered_json to_json(const BenchOptions& options, const train::BenchmarkResult& result) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   for (const auto& layer : result.layers) {
-    layers.push_back({{"layer", layer.name},
-                      {"path", layer.path},
-                      {"density", layer.density},
-                      {"forward_ms", layer.forward_ms},
-                      {"backward_ms", layer.backward_ms},
-                      {"event_forward_below", layer.event_forward_below},
-                      {"event_gradient_below", layer.event_gradient_below},
-                      {"open_windows", layer.open_windows >= 0 ? nlohmann::ordered_json(layer.open_windows)
-                                                               : nlohmann::ordered_json()},
-                      {"open_windows_below", layer.open_windows_below}});
+    layers.push_back(
+        {{"layer", layer.name},
+         {"path", layer.path},
+         {"density", layer.density >= 0 ? nlohmann::ordered_json(layer.density) : nlohmann::ordered_json()},
+         {"forward_ms", layer.forward_ms},
+         {"backward_ms", layer.backward_ms},
+         {"event_forward_below", layer.event_forward_below},
+         {"event_gradient_below", layer.event_gradient_below},
+         {"open_windows",
+          layer.open_windows >= 0 ? nlohmann::ordered_json(layer.open_windows) : nlohmann::ordered_json()},
+         {"open_windows_below", layer.open_windows_below}});
   }
   nlohmann::ordered_json saved;  // null: not known
   if (result.saved_bytes_per_sample >= 0) saved = result.saved_bytes_per_sample;
   nlohmann::ordered_json rates = nlohmann::ordered_json::object();
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
-  return {{"network", options.net},
-          {"input", options.input},
-          {"input_kind", options.request.still_image ? "still" : "events"},
-          {"batch", options.request.batch_size},
-          {"steps", options.request.network.num_steps},
-          {"mode", options.request.inference ? "inference" : "training"},
-          {"precision", options.precision},
-          {"state", options.state},
-          {"path", options.path},
-          {"crossover", options.crossover},
-          {"threads", num_threads()},
-          {"iterations", options.request.iterations},
-          {"samples_per_s", result.samples_per_s},
-          {"step_ms", result.step_ms},
-          {"step_ms_min", result.step_ms_min},
-          {"step_ms_max", result.step_ms_max},
-          {"peak_rss_mb", result.peak_rss_mb},
-          {"loss", result.loss},
-          {"saved_bytes_per_sample", saved},
-          {"firing_rates", rates},
-          {"layers", layers}};
+  return {
+      {"network", options.net},
+      {"input", options.input},
+      {"input_kind", options.request.still_image ? "still" : "events"},
+      {"batch", options.request.batch_size},
+      {"steps", options.request.network.num_steps},
+      {"mode", options.request.inference ? "inference" : "training"},
+      {"precision", options.precision},
+      {"state", options.state},
+      {"path", options.path},
+      {"crossover", options.crossover},
+      {"threads", num_threads()},
+      {"iterations", options.request.iterations},
+      {"samples_per_s", result.samples_per_s},
+      {"step_ms", result.step_ms},
+      {"step_ms_min", result.step_ms_min},
+      {"step_ms_max", result.step_ms_max},
+      {"peak_rss_mb", result.peak_rss_mb},
+      {"device", result.device.empty() ? "cpu" : result.device},
+      {"peak_device_memory_mb", result.device.empty() ? nlohmann::ordered_json()
+                                                      : nlohmann::ordered_json(result.peak_device_memory_mb)},
+      {"loss", result.loss},
+      {"saved_bytes_per_sample", saved},
+      {"firing_rates", rates},
+      {"layers", layers}};
 }
 
 int run_bench(BenchOptions& options) {
@@ -123,11 +128,20 @@ int run_bench(BenchOptions& options) {
                  options.request.inference ? "inference" : "training step", result.samples_per_s,
                  options.request.iterations, result.step_ms, result.step_ms_min, result.step_ms_max,
                  result.peak_rss_mb));
-  if (!result.layers.empty()) {
+  const bool on_device = !result.device.empty();
+  if (on_device) {
+    print_line(stdout, fmt::format("  {}, peak device memory {:.0f} MB", result.device,
+                                   result.peak_device_memory_mb));
+    for (const auto& layer : result.layers) {
+      print_line(stdout, fmt::format("  {:10} {:12} {:8.3f} ms forward {:8.3f} ms backward", layer.name,
+                                     layer.path, layer.forward_ms, layer.backward_ms));
+    }
+  }
+  if (!result.layers.empty() && !on_device) {
     print_line(stdout, fmt::format("  {:10} {:36} {:>8} {:>11} {:>12}  {}", "layer", "path", "density",
                                    "forward ms", "backward ms", "event below (forward, weights, input)"));
   }
-  for (const auto& layer : result.layers) {
+  for (const auto& layer : on_device ? std::vector<train::BenchmarkLayer>() : result.layers) {
     print_line(stdout,
                fmt::format("  {:10} {:36} {:8.3f} {:11.2f} {:12.2f}  {:.2f}, {:.2f}, {:.2f}", layer.name,
                            layer.path, layer.density, layer.forward_ms, layer.backward_ms,
@@ -185,6 +199,7 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
   command.add_option("--seed", request.seed, "Seed of weights and data")->capture_default_str();
+  command.add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   command.add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   command.add_flag("--json", options->json, "Print JSON");
 }

@@ -100,6 +100,7 @@ void add_eval(CLI::App& program, Command& chosen) {
   command->add_option("--split", request.split, "train, validation or test")
       ->capture_default_str()
       ->type_name("NAME");
+  command->add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   command
       ->add_option("--data-dir", request.data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")

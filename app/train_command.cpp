@@ -27,7 +27,7 @@ extern "C" void handle_stop_signal(int signal) {
 }
 
 struct TrainOptions {
-  std::string recipe, out, data_dir, resume;
+  std::string recipe, out, data_dir, resume, device = "cpu";
   std::vector<std::string> overrides;
   int threads = 0;
   bool json = false, quiet = false, list = false;
@@ -46,6 +46,10 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
   print_line(stream, fmt::format("trained {} iterations in {} ({:.1f} samples/s), peak memory {:.0f} MB",
                                  with_separators(result.iterations), duration(result.train_seconds),
                                  result.samples_per_s, result.peak_memory_mb));
+  if (!result.device.empty()) {
+    print_line(stream,
+               fmt::format("device   {}, peak {:.0f} MB", result.device, result.peak_device_memory_mb));
+  }
   print_line(stream, fmt::format("model    {}", result.model_path));
   print_line(stream, fmt::format("next     {} eval {} --split test", program_path(), result.run_path));
   print_line(stream, fmt::format("         {} info {}", program_path(), result.run_path));
@@ -66,6 +70,7 @@ int run_train(const TrainOptions& options) {
   train::TrainingRequest request;
   request.data_dir = options.data_dir;
   request.stop = &stop_requested;
+  request.device = options.device;
   if (options.resume.empty()) {
     request.recipe = train::load_recipe(find_recipe(options.recipe), options.overrides);
     request.run_path = options.out.empty() ? train::new_run_path(request.recipe.name) : options.out;
@@ -112,6 +117,8 @@ void add_train(CLI::App& program, Command& chosen) {
       ->add_option("--data-dir", options->data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
+  command->add_option("--device", options->device, "cpu, cuda or cuda:N (docs/gpu.md)")
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   command->add_flag("--json", options->json,
                     "Print the result as JSON on standard output, everything else on standard error");

@@ -47,5 +47,10 @@ endif()
 if(TARGET torch_cuda OR SPIKELOOM_TORCH_c10_cuda)
   # PyTorch finds the CUDA libraries by its own run path, which the linker does not follow everywhere.
   target_link_options(spikeloom_torch INTERFACE -Wl,--allow-shlib-undefined)
+  # LibTorch's CUDA headers want the toolkit's.
+  find_package(CUDAToolkit REQUIRED)
+  target_include_directories(spikeloom_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(spikeloom_torch INTERFACE CUDA::cudart)
+  target_compile_definitions(spikeloom_torch INTERFACE SPIKELOOM_WITH_CUDA)
 endif()
 message(STATUS "LibTorch ${Torch_VERSION}: ${TORCH_INCLUDE_DIRS}")

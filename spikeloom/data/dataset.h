@@ -4,6 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/base/errors.h"
+#include "spikeloom/kernels/cuda/augment_images.h"
+
 namespace spikeloom::data {
 
 /// What one sample of a set looks like. In memory a sample is [num_steps, height, width, channels] floats:
@@ -26,6 +29,13 @@ struct SampleShape {
 struct AugmentKey {
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
+};
+
+/// Still images as they lie in memory, so that samples can be made of them elsewhere (on a GPU).
+struct RawImages {
+  const std::uint8_t* pixels = nullptr;  ///< [count, height, width, channels]
+  std::int64_t count = 0, height = 0, width = 0, channels = 0;
+  const float* table = nullptr;  ///< [channels, 256]: the float of each byte
 };
 
 /// Told now and then, on the thread that asked, how many samples of how many are prepared; false ends it.
@@ -54,6 +64,15 @@ class Dataset {
   /// ShapeError if the index is outside the set, FormatError or DataError naming the file if it is damaged or
   /// gone.
   virtual void read(std::int64_t index, const AugmentKey* augment, float* sample) const = 0;
+  /// The images that the samples are made of, and others (training and validation may return the same
+  /// pixels); owned by the data set, they never change. nullptr: not a set of still images in memory.
+  virtual const RawImages* raw_images() const { return nullptr; }
+  /// What read() does to make a sample: image_draw() of raw_images() and its table, through
+  /// kernels::cuda::augment_images, is the sample that read() writes, to the last bit. Throws ShapeError if
+  /// the index is outside the set, DataError if there are no raw_images().
+  virtual kernels::cuda::ImageDraw image_draw(std::int64_t /*index*/, const AugmentKey* /*augment*/) const {
+    throw DataError(name() + " does not hold still images in memory");
+  }
   /// Does once what makes read() fast from then on (recordings are binned into a cache), with all threads.
   /// Changes no sample; not needed. Before read() is used from several threads. false if `progress` ended it.
   virtual bool prepare(const PrepareProgress& /*progress*/) const { return true; }

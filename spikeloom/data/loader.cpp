@@ -9,6 +9,7 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -122,6 +123,16 @@ class Loader::Impl {
   std::vector<std::thread> workers_;
 };
 
+std::vector<std::int64_t> epoch_order(std::int64_t size, const LoaderSettings& settings) {
+  if (settings.shuffle) {
+    return random_permutation(size, settings.seed, RandomPurpose::kShuffle,
+                              static_cast<std::uint64_t>(settings.epoch));
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  return order;
+}
+
 Loader::Impl::Impl(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings)
     : dataset_((check(dataset.get(), settings), std::move(dataset))),
       settings_(settings),
@@ -134,10 +145,7 @@ Loader::Impl::Impl(std::shared_ptr<const Dataset> dataset, const LoaderSettings&
         fmt::format("loader: first_batch must be between 0 and the {} batches of the epoch, not {}",
                     num_batches_, settings.first_batch));
   }
-  if (settings.shuffle) {
-    order_ = random_permutation(size_, settings.seed, RandomPurpose::kShuffle,
-                                static_cast<std::uint64_t>(settings.epoch));
-  }
+  if (settings.shuffle) order_ = epoch_order(size_, settings);
   next_batch_ = batch_to_give_ = held_batch_ = settings.first_batch;
   chunk_size_ = settings.workers == 0 ? settings.batch_size
                                       : std::clamp<std::int64_t>(settings.batch_size / (4 * settings.workers),

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "spikeloom/data/dataset.h"
 
@@ -17,6 +18,9 @@ struct LoaderSettings {
   bool drop_last = false;        ///< leave out a last batch that is not full
   int prefetch = 4;              ///< batches read ahead at most
 };
+
+/// The samples of an epoch in the order in which a Loader with these settings gives them.
+std::vector<std::int64_t> epoch_order(std::int64_t size, const LoaderSettings& settings);
 
 /// A batch in buffers of the loader.
 struct Batch {

@@ -64,6 +64,7 @@ DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::
   require_at_least(settings.train_limit, 0, "data.train_limit");
   require_at_least(settings.test_limit, 0, "data.test_limit");
   require_at_least(settings.crop_padding, 0, "data.crop_padding");
+  require_at_least(settings.cutout, 0, "data.cutout");
   require_at_least(settings.max_shift, 0, "data.max_shift");
   require_at_least(settings.folds, 2, "data.folds");
   require_at_least(settings.fold, 0, "data.fold");

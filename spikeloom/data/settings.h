@@ -21,9 +21,13 @@ enum class Downsampling {
   kStride,  ///< only pixels with x % factor == 0 and y % factor == 0 are kept
 };
 
-/// A setting that does not apply to the set (crop_padding to recordings, max_shift to still images) is
-/// refused unless it has its default; window_us, overlap_us, slicing, events_per_step, overlap_events,
-/// binary_bins, downsample and downsampling are not looked at for still images.
+/// Beyond it all but black is white.
+constexpr double kMaxColorChange = 255.0;
+
+/// A setting that does not apply to the set (crop_padding to recordings, max_shift to still images,
+/// saturation to grey ones) is refused unless it has its default; window_us, overlap_us, slicing,
+/// events_per_step, overlap_events, binary_bins, downsample and downsampling are not looked at for still
+/// images.
 struct DataSettings {
   /// Registered name (registry.h): "mnist", "n-mnist", "folder", ...
   std::string dataset = "fashion-mnist";
@@ -49,6 +53,13 @@ struct DataSettings {
   bool standardize =
       false;  ///< subtract mean, divide by standard deviation, per channel, of the official training part
   int crop_padding = 0;  ///< pad by so many zero pixels, crop back at a random place (training only)
+  /// Side in pixels of a square that is set to 0 behind standardisation, its centre anywhere in the image, so
+  /// that it may hang over the edge (DeVries & Taylor 2017); 0: none (training only).
+  int cutout = 0;
+  /// 0 .. kMaxColorChange: the image is blended with black / its mean grey / its grey image by a factor
+  /// uniform in [max(0, 1 - s), 1 + s], in this order, as torchvision's ColorJitter does; 0: off (training
+  /// only).
+  double brightness = 0.0, contrast = 0.0, saturation = 0.0;
 
   // Both.
   bool horizontal_flip = false;  ///< mirror left-right with probability 1/2 (training only)

@@ -65,6 +65,8 @@ class WeightBlock : public Block {
   const at::Tensor& neunorm_u() const { return neunorm_u_; }
   const model::NeuNormSettings& neunorm() const { return neunorm_; }
   std::int64_t num_steps() const { return num_steps_; }
+  /// Whether it is the last of the network.
+  bool is_last() const { return last_; }
   /// The dropout before the weights, with this iteration's key; rate 0 where there is none.
   ops::DropoutOptions dropout(const ForwardOptions& options) const;
   /// Puts learnable decays and thresholds back into their ranges after an optimiser step.

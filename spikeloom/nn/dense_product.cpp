@@ -18,8 +18,8 @@ bool is_convolution(const model::LayerPlan& plan) { return plan.spec.kind == mod
 }  // namespace
 
 at::Tensor empty_images(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
-                        at::ScalarType dtype) {
-  return ops::empty_channels_last({images}, channels, height, width, at::TensorOptions(dtype));
+                        at::ScalarType dtype, const at::Device& device) {
+  return ops::empty_channels_last({images}, channels, height, width, at::TensorOptions(dtype).device(device));
 }
 
 at::Tensor unpack(const kernels::PackedImages& images, const at::Tensor& spikes, at::ScalarType dtype) {

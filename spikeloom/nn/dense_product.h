@@ -24,7 +24,7 @@ void with_pointer(const at::Tensor& tensor, const Function& function) {
 
 /// [images, C, H, W] in channels-last memory.
 at::Tensor empty_images(std::int64_t images, std::int64_t channels, std::int64_t height, std::int64_t width,
-                        at::ScalarType dtype);
+                        at::ScalarType dtype, const at::Device& device = at::kCPU);
 
 /// Packed spikes as float or bfloat16 [T * N, C, H, W], pooled as `images` says.
 at::Tensor unpack(const kernels::PackedImages& images, const at::Tensor& spikes, at::ScalarType dtype);

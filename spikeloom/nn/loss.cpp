@@ -33,7 +33,7 @@ at::Tensor cross_entropy_loss(const at::Tensor& votes, const at::Tensor& labels,
 at::Tensor predict(const at::Tensor& votes) {
   // Not argmax: LibTorch does not promise which of equal votes it returns, and votes of few steps are often
   // equal.
-  const at::Tensor v = votes.detach().to(at::kDouble).contiguous();
+  const at::Tensor v = votes.detach().to(at::kCPU).to(at::kDouble).contiguous();
   at::Tensor classes = at::empty({v.size(0)}, at::kLong);
   const double* values = v.data_ptr<double>();
   std::int64_t* result = classes.data_ptr<std::int64_t>();
@@ -48,7 +48,7 @@ at::Tensor predict(const at::Tensor& votes) {
 }
 
 std::int64_t count_correct(const at::Tensor& votes, const at::Tensor& labels) {
-  return predict(votes).eq(labels).sum().item().toLong();
+  return predict(votes).eq(labels.to(at::kCPU)).sum().item().toLong();
 }
 
 }  // namespace spikeloom::nn

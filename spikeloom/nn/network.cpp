@@ -9,9 +9,11 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
+#include "spikeloom/nn/ann_forward.h"
 #include "spikeloom/nn/block.h"
 #include "spikeloom/nn/compact_chain.h"
 #include "spikeloom/nn/compact_function.h"
+#include "spikeloom/nn/device_chain.h"
 #include "spikeloom/ops/voting.h"
 
 namespace spikeloom::nn {
@@ -73,19 +75,56 @@ at::Tensor Network::prepare_input(const at::Tensor& input) const {
          << input.sizes();
     throw ShapeError(text.str());
   }
-  at::Tensor x = input.to(dtype_);
+  at::Tensor x = input.to(at::TensorOptions(dtype_).device(device_));
   if (ann && x.size(0) != 1) x = x.mean(0, true);
   return x;
 }
 
 at::Tensor Network::forward(const at::Tensor& input, const ForwardOptions& options) {
   at::Tensor x = prepare_input(input);
+  if (device_chain_ != nullptr) return forward_on_device(x, options);
+  if (!device_.is_cpu()) return ann_votes(input, options);
   if (chain_ != nullptr) {
     x = compact_forward(*chain_, x, options);
   } else {
     for (auto& block : blocks_) x = block->forward(x, options);
   }
   return ops::voting(x, class_of_, plan_.num_classes);
+}
+
+at::Tensor Network::ann_votes(const at::Tensor& input, const ForwardOptions& options) {
+  return ann_forward(blocks_, prepare_input(input), options, class_of_.to(device_), plan_.num_classes);
+}
+
+at::Tensor Network::forward_on_device(const at::Tensor& x, const ForwardOptions& options) {
+  DeviceSums sums(weight_blocks_.size(), device_);
+  at::Tensor votes = device_chain_->infer(x, &sums);
+  if (options.activity != nullptr) {
+    const at::Tensor spikes = sums.spikes.to(at::kCPU);
+    const auto neuron_steps = device_chain_->neuron_steps();
+    for (std::size_t l = 0; l < weight_blocks_.size(); ++l) {
+      options.activity->push_back(
+          {weight_blocks_[l]->name(), spikes[static_cast<std::int64_t>(l)], neuron_steps[l] * x.size(1)});
+    }
+  }
+  return votes;
+}
+
+std::unique_ptr<DeviceChain> Network::make_device_chain() const {
+  return std::make_unique<DeviceChain>(blocks_, settings_, class_of_, plan_.num_classes);
+}
+
+void Network::to(const at::Device& device) {
+  const at::NoGradGuard no_grad;
+  device_chain_.reset();
+  const bool spiking = settings_.kind == model::NetworkKind::kSpiking;
+  if (spiking && !device.is_cpu()) make_device_chain();  // refuses before anything is moved
+  for (Parameter& parameter : parameters_) {
+    parameter.value.set_data(parameter.value.detach().to(device));
+    parameter.value.mutable_grad().reset();
+  }
+  device_ = device;
+  if (spiking && !device.is_cpu()) device_chain_ = make_device_chain();
 }
 
 void Network::clamp_neuron_parameters() {

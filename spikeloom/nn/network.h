@@ -14,6 +14,7 @@ namespace spikeloom::nn {
 
 class Block;
 class CompactChain;
+class DeviceChain;
 class WeightBlock;
 
 /// How much a layer fired in one forward pass.
@@ -77,6 +78,19 @@ class Network {
   /// gets no gradient. Throws ShapeError naming what was expected.
   at::Tensor forward(const at::Tensor& input, const ForwardOptions& options = {});
 
+  /// Moves all parameters to a CUDA device, or back. On a device forward() gives votes only, without
+  /// gradients (an ANN's has them; a spiking network is trained by device_chain()). Throws ConfigError for
+  /// settings that cannot run there (device_chain.h), DeviceError.
+  void to(const at::Device& device);
+  const at::Device& device() const { return device_; }
+  /// forward() of an ANN as it runs on a device, on the network's own: for tests.
+  at::Tensor ann_votes(const at::Tensor& input, const ForwardOptions& options);
+  /// Of a spiking network on a device, else nullptr.
+  DeviceChain* device_chain() { return device_chain_.get(); }
+  /// The same layers with the device's kernels on the network's own device, be it the CPU: for tests and for
+  /// train/. Throws as to() does.
+  std::unique_ptr<DeviceChain> make_device_chain() const;
+
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const model::NetworkPlan& plan() const { return plan_; }
   const model::NetworkSettings& settings() const { return settings_; }
@@ -103,6 +117,7 @@ class Network {
 
  private:
   at::Tensor prepare_input(const at::Tensor& input) const;
+  at::Tensor forward_on_device(const at::Tensor& x, const ForwardOptions& options);
 
   model::NetworkPlan plan_;
   model::NetworkSettings settings_;
@@ -110,6 +125,8 @@ class Network {
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<WeightBlock*> weight_blocks_;
   std::unique_ptr<CompactChain> chain_;  ///< null: exact state
+  std::unique_ptr<DeviceChain> device_chain_;
+  at::Device device_ = at::kCPU;
   std::vector<Parameter> parameters_;
   at::Tensor class_of_;
 };

@@ -8,18 +8,14 @@
 
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/nn/network.h"
+#include "spikeloom/ops/device.h"
+#include "spikeloom/train/benchmark_device.h"
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/optimizer.h"
 #include "spikeloom/train/random_batch.h"
 
 namespace spikeloom::train {
 namespace {
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
-}
 
 void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs,
                  const std::vector<nn::LayerCost>& densities, const at::Tensor& input,
@@ -46,6 +42,8 @@ void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs,
 }  // namespace
 
 BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
+  const at::Device device = ops::device_of(request.device);
+  if (!device.is_cpu()) return benchmark_on_device(request, device);
   using Clock = std::chrono::steady_clock;
   constexpr int kWarmUp = 2;
   nn::Network network(model::plan_network(request.network, request.input, request.num_classes),

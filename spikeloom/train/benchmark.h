@@ -19,12 +19,13 @@ struct BenchmarkRequest {
   bool inference = false;       ///< forward only
   int iterations = 5;           ///< timed, after two that are not
   std::uint64_t seed = 1;
+  std::string device = "cpu";  ///< cpu, cuda or cuda:N
 };
 
 /// One layer with weights; times are medians.
 struct BenchmarkLayer {
   std::string name, path;
-  double density = 0.0;  ///< fraction of its inputs that are not 0
+  double density = 0.0;  ///< fraction of its inputs that are not 0; -1 on a device, where it is not counted
   double forward_ms = 0.0, backward_ms = 0.0;
   /// Spikes a value that comes in below which the layer is event-driven (path "auto").
   double event_forward_below = 0.0, event_gradient_below = 0.0;
@@ -39,8 +40,10 @@ struct BenchmarkResult {
   double samples_per_s = 0.0;  ///< from the median time
   double step_ms = 0.0;        ///< median
   double step_ms_min = 0.0, step_ms_max = 0.0;
-  double peak_rss_mb = 0.0;  ///< of the process
-  double loss = 0.0;         ///< of the last iteration: shows that something was computed
+  double peak_rss_mb = 0.0;            ///< of the process
+  double peak_device_memory_mb = 0.0;  ///< reserved on the device; 0 on the CPU
+  std::string device;                  ///< its name; empty for the CPU
+  double loss = 0.0;                   ///< of the last iteration: shows that something was computed
   std::vector<std::pair<std::string, double>> firing_rates;
   std::vector<BenchmarkLayer> layers;  ///< empty with exact state
   /// Kept between forward and backward, the input included; 0 in inference, -1 (not known) with exact state.

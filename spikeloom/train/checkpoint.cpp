@@ -8,6 +8,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/safetensors.h"
+#include "spikeloom/nn/device_chain.h"
 
 namespace spikeloom::train {
 namespace {
@@ -50,7 +51,7 @@ void write(const std::string& path, const nn::Network& network, const NamedTenso
            const std::map<std::string, std::string>& metadata) {
   NamedTensors tensors;
   for (const auto& parameter : network.parameters())
-    tensors.emplace_back(parameter.name, parameter.value.detach());
+    tensors.emplace_back(parameter.name, parameter.value.detach().to(at::kCPU));
   tensors.emplace_back("voting.class_of", network.class_of());
   tensors.insert(tensors.end(), more.begin(), more.end());
   std::vector<formats::TensorView> views;
@@ -147,6 +148,7 @@ void load_parameters(const std::string& path, nn::Network& network) {
   }
   const at::NoGradGuard no_grad;
   for (auto& [value, saved] : copies) value.copy_(saved);
+  if (auto* chain = network.device_chain()) chain->refresh();
 }
 
 CheckpointState load_checkpoint_state(const std::string& path) {

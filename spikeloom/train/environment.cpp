@@ -13,6 +13,7 @@
 #include "spikeloom/base/threads.h"
 #include "spikeloom/base/version.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/ops/device.h"
 
 namespace spikeloom::train {
 namespace {
@@ -50,7 +51,7 @@ std::string compiler_name() {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> describe_environment() {
+std::vector<std::pair<std::string, std::string>> describe_environment(const std::string& device) {
   return {{"spikeloom", kVersion},
           {"compiler", compiler_name()},
           {"libtorch", TORCH_VERSION},
@@ -60,12 +61,13 @@ std::vector<std::pair<std::string, std::string>> describe_environment() {
           {"simd", kernels::cpu::simd_level()},
           {"bf16", kernels::cpu::has_fast_bfloat16() ? "fast" : "slow: precision = \"bf16\" runs in fp32"},
           {"threads", std::to_string(num_threads())},
-          {"device", "cpu"}};
+          {"cuda", ops::describe_cuda()},
+          {"device", device}};
 }
 
-std::string environment_json() {
+std::string environment_json(const std::string& device) {
   nlohmann::ordered_json json;
-  for (const auto& [name, value] : describe_environment()) json[name] = value;
+  for (const auto& [name, value] : describe_environment(device)) json[name] = value;
   return json.dump(2) + "\n";
 }
 

@@ -6,11 +6,12 @@
 namespace spikeloom::train {
 
 /// What a result depends on besides the recipe, as (name, value) in a fixed order: spikeloom version,
-/// compiler, LibTorch, BLAS, processor, SIMD level, threads, device.
-std::vector<std::pair<std::string, std::string>> describe_environment();
+/// compiler, LibTorch, BLAS, processor, SIMD level, threads, CUDA devices, device in use.
+/// `device`: the one that is used, as it is to be shown.
+std::vector<std::pair<std::string, std::string>> describe_environment(const std::string& device = "cpu");
 
 /// The same as a JSON object.
-std::string environment_json();
+std::string environment_json(const std::string& device = "cpu");
 
 /// Makes `count` threads the number that kernels, LibTorch and the BLAS use, and flushes denormals on the
 /// calling thread. Call once at the start of a program. Throws ConfigError (see base/threads.h).

@@ -9,6 +9,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/nn/loss.h"
+#include "spikeloom/ops/device.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/evaluate_network.h"
@@ -75,7 +76,7 @@ EvaluationResult evaluate_network(nn::Network& network, const std::shared_ptr<co
     std::vector<nn::LayerActivity> activity;
     nn::ForwardOptions options;
     options.activity = &activity;
-    const at::Tensor votes = network.forward(inputs, options);
+    const at::Tensor votes = network.forward(inputs, options).to(at::kCPU);
     loss_sum += recipe_loss(votes, labels, settings.loss).item().toDouble() * static_cast<double>(part.size);
     const at::Tensor predicted = nn::predict(votes);
     for (std::int64_t n = 0; n < part.size; ++n) {
@@ -102,7 +103,12 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   ModelEvaluation evaluation;
   evaluation.model = find_model(request.model);
   ModelInfo info;
+  const at::Device device = ops::device_of(request.device);
   const auto network = load_network(evaluation.model, &info);
+  if (!device.is_cpu()) {
+    ops::make_arithmetic_reproducible(device);
+    network->to(device);
+  }
   if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {
     // Of the training, if there are any: the same paths as its own evaluation.
     read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(),

@@ -21,6 +21,7 @@ struct EvaluationResult {
 
 struct EvaluationRequest {
   std::string model;            ///< model file, checkpoint or run folder
+  std::string device = "cpu";   ///< cpu, cuda or cuda:N
   std::string data_dir;         ///< "" = search (data/registry.h)
   std::string split = "test";   ///< "train", "validation" or "test"
   std::int64_t batch_size = 0;  ///< 0 = the recipe's

@@ -8,6 +8,7 @@
 #include <torch/optim/adam.h>
 #include <torch/optim/sgd.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -23,6 +24,18 @@ using torch::optim::OptimizerParamGroup;
 using torch::optim::SGDOptions;
 using torch::optim::SGDParamState;
 
+// LibTorch refuses numbers beyond float with an error that names nothing; Adam divides the rate by 1 - beta1.
+void check_fits_float(const std::string& name, double value) {
+  constexpr double kLargest = 1e30;
+  if (!(value <= kLargest)) {
+    std::ostringstream text;
+    text << value << " (factors included) is beyond what 32-bit arithmetic can use (1e30); lower it";
+    throw ConfigError(text.str(), "", 0, "optimizer." + name);
+  }
+}
+
+}  // namespace
+
 double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings) {
   switch (role) {
     case nn::ParameterRole::kFullyConnected:
@@ -37,25 +50,34 @@ double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings) {
   return 1.0;
 }
 
-// LibTorch refuses numbers beyond float with an error that names nothing; Adam divides the rate by 1 - beta1.
-void check_fits_float(const std::string& name, double value) {
-  constexpr double kLargest = 1e30;
-  if (!(value <= kLargest)) {
-    std::ostringstream text;
-    text << value << " (factors included) is beyond what 32-bit arithmetic can use (1e30); lower it";
-    throw ConfigError(text.str(), "", 0, "optimizer." + name);
+void check_optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings) {
+  check_fits_float("learning_rate", settings.learning_rate);
+  check_fits_float("weight_decay", settings.weight_decay);
+  check_fits_float("epsilon", settings.epsilon);
+  for (const auto& parameter : parameters) {
+    check_fits_float("learning_rate", settings.learning_rate * rate_factor(parameter.role, settings));
   }
 }
 
-}  // namespace
+at::Tensor saved_state(const OptimizerState& state, const std::string& part, const nn::Parameter& parameter,
+                       bool scalar) {
+  const std::string name = part + "." + parameter.name;
+  const auto found =
+      std::find_if(state.begin(), state.end(), [&](const auto& entry) { return entry.first == name; });
+  if (found == state.end()) {
+    throw CheckpointError("the checkpoint has no optimiser state '" + name + "'");
+  }
+  if (scalar ? found->second.numel() != 1 : found->second.sizes() != parameter.value.sizes()) {
+    throw CheckpointError("the checkpoint's optimiser state '" + name + "' has another shape");
+  }
+  return found->second;
+}
 
 class Optimizer::Impl {
  public:
   Impl(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings)
       : parameters_(parameters), settings_(settings) {
-    check_fits_float("learning_rate", settings.learning_rate);
-    check_fits_float("weight_decay", settings.weight_decay);
-    check_fits_float("epsilon", settings.epsilon);
+    check_optimizer(parameters, settings);
     std::map<nn::ParameterRole, std::vector<at::Tensor>> by_role;
     for (const auto& parameter : parameters) {
       by_role[parameter.role].push_back(parameter.value);
@@ -65,7 +87,6 @@ class Optimizer::Impl {
     for (auto& [role, values] : by_role) {
       groups.emplace_back(values);
       factors_.push_back(rate_factor(role, settings));
-      check_fits_float("learning_rate", settings.learning_rate * factors_.back());
     }
     // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule,
     // as LibTorch's optimisers do.
@@ -104,8 +125,8 @@ class Optimizer::Impl {
     for (auto& value : values_) value.mutable_grad().reset();
   }
 
-  std::vector<std::pair<std::string, at::Tensor>> state() const {
-    std::vector<std::pair<std::string, at::Tensor>> result;
+  OptimizerState state() const {
+    OptimizerState result;
     for (const auto& parameter : parameters_) {
       const auto found = optimizer_->state().find(key(parameter.value));
       if (found == optimizer_->state().end()) continue;  // no step yet
@@ -122,20 +143,11 @@ class Optimizer::Impl {
     return result;
   }
 
-  void load_state(const std::vector<std::pair<std::string, at::Tensor>>& state) {
-    std::map<std::string, at::Tensor> by_name(state.begin(), state.end());
-    if (by_name.empty()) return;  // saved before the first step
+  void load_state(const OptimizerState& state) {
+    if (state.empty()) return;  // saved before the first step
     for (const auto& parameter : parameters_) {
       const auto take = [&](const std::string& part, bool scalar) {
-        const auto found = by_name.find(part + "." + parameter.name);
-        if (found == by_name.end()) {
-          throw CheckpointError("the checkpoint has no optimiser state '" + part + "." + parameter.name +
-                                "'");
-        }
-        if (scalar ? found->second.numel() != 1 : found->second.sizes() != parameter.value.sizes()) {
-          throw CheckpointError("the checkpoint's optimiser state '" + found->first + "' has another shape");
-        }
-        return found->second;
+        return saved_state(state, part, parameter, scalar);
       };
       if (settings_.kind == OptimizerSettings::kAdam) {
         auto entry = std::make_unique<AdamParamState>();
@@ -179,9 +191,7 @@ Optimizer::Optimizer(const std::vector<nn::Parameter>& parameters, const Optimiz
 Optimizer::~Optimizer() = default;
 void Optimizer::set_learning_rate(double learning_rate) { impl_->set_learning_rate(learning_rate); }
 void Optimizer::step() { impl_->step(); }
-std::vector<std::pair<std::string, at::Tensor>> Optimizer::state() const { return impl_->state(); }
-void Optimizer::load_state(const std::vector<std::pair<std::string, at::Tensor>>& state) {
-  impl_->load_state(state);
-}
+OptimizerState Optimizer::state() const { return impl_->state(); }
+void Optimizer::load_state(const OptimizerState& state) { impl_->load_state(state); }
 
 }  // namespace spikeloom::train

@@ -12,10 +12,23 @@
 
 namespace spikeloom::train {
 
+/// What a role's learning rate is multiplied with.
+double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings);
+
+/// Throws ConfigError for a rate, decay or epsilon above 1e30, factors included.
+void check_optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings);
+
+/// What an optimiser remembers, by name: "momentum_buffer.conv1.weight", "exp_avg.fc1.bias", "step.fc1.bias".
+using OptimizerState = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// A saved tensor, or a scalar, of a parameter. Throws CheckpointError if it is missing or has another shape.
+at::Tensor saved_state(const OptimizerState& state, const std::string& part, const nn::Parameter& parameter,
+                       bool scalar);
+
 /// SGD with momentum or Adam, one parameter group a role, each with its own factor on the learning rate.
 class Optimizer {
  public:
-  /// Throws ConfigError for a rate, decay or epsilon above 1e30.
+  /// Throws as check_optimizer does.
   Optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings);
   ~Optimizer();
 
@@ -25,11 +38,10 @@ class Optimizer {
   /// gradients.
   void step();
 
-  /// Everything that step() remembers, by name: "momentum_buffer.conv1.weight", "exp_avg.fc1.bias",
-  /// "step.fc1.bias".
-  std::vector<std::pair<std::string, at::Tensor>> state() const;
+  /// Everything that step() remembers.
+  OptimizerState state() const;
   /// The inverse of state(). Throws CheckpointError for a missing tensor or a wrong shape.
-  void load_state(const std::vector<std::pair<std::string, at::Tensor>>& state);
+  void load_state(const OptimizerState& state);
 
  private:
   class Impl;

@@ -25,6 +25,7 @@ constexpr Range kNotNegative{0.0, kUnlimited, false, false};
 constexpr Range kZeroToOne{0.0, 1.0, false, false};
 constexpr Range kZeroToBelowOne{0.0, 1.0, false, true};
 constexpr Range kAboveZeroToOne{0.0, 1.0, true, false};
+constexpr Range kColorChange{0.0, data::kMaxColorChange, false, false};
 constexpr Range kInsideZeroToOne{0.0, 1.0, true, true};
 
 /// Fills a recipe from a document; a key that is absent leaves the field at its default.
@@ -107,6 +108,10 @@ void visit_data(Visitor& visitor, data::DataSettings& data) {
   visitor.flag("standardize", data.standardize);
   visitor.integer("crop_padding", data.crop_padding, 0, 4096);
   visitor.flag("horizontal_flip", data.horizontal_flip);
+  visitor.integer("cutout", data.cutout, 0, 4096);
+  visitor.number("brightness", data.brightness, kColorChange);
+  visitor.number("contrast", data.contrast, kColorChange);
+  visitor.number("saturation", data.saturation, kColorChange);
   visitor.integer("window_us", data.window_us, 1, kMaxInt64);
   visitor.integer("overlap_us", data.overlap_us, 0, kMaxInt64);
   visitor.choice("slicing", data.slicing,

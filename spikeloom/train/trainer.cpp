@@ -30,6 +30,8 @@ TrainingResult TrainingSession::summary() const {
   result.validation_accuracy = result.has_validation ? state_.last_validation : 0.0;
   result.firing_rates = last_rates_;
   result.peak_memory_mb = peak_memory_mb();
+  result.peak_device_memory_mb = static_cast<double>(ops::peak_memory(device_)) / (1 << 20);
+  if (!device_.is_cpu()) result.device = ops::describe(device_);
   return result;
 }
 
@@ -62,6 +64,10 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
   json["firing_rates"] = rates;
   json["peak_memory_mb"] = result.peak_memory_mb;
+  if (!result.device.empty()) {
+    json["device"] = result.device;
+    json["peak_device_memory_mb"] = result.peak_device_memory_mb;
+  }
   // A folder may have any name, JSON only UTF-8.
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

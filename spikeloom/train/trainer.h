@@ -67,6 +67,8 @@ struct TrainingRequest {
   std::string run_path;
   std::string data_dir;  ///< "" = search (data/registry.h)
   bool resume = false;
+  std::string device =
+      "cpu";  ///< cpu, cuda or cuda:N; a run may be resumed on another one, its bits then differ
   /// Becomes true when the user wants to stop: the state is saved and train() returns with interrupted =
   /// true.
   const std::atomic<bool>* stop = nullptr;
@@ -88,6 +90,8 @@ struct TrainingResult {
   std::int64_t test_samples = 0;
   LayerRates firing_rates;  ///< on the test samples, or of the last epoch without them
   double peak_memory_mb = 0.0;
+  double peak_device_memory_mb = 0.0;  ///< 0 on the CPU
+  std::string device;                  ///< its name, empty for the CPU
 };
 
 /// Trains a network from a recipe and keeps everything in a run folder (run_folder.h).

@@ -41,6 +41,7 @@ TrainingResult TrainingSession::run() {
     folder_.emplace(RunFolder::open(request_.run_path));
     recipe_ = read_model_info(folder_->file("checkpoint.safetensors")).recipe;
   }
+  device_ = ops::device_of(request_.device);
   splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
   build();
   if (request_.resume) {
@@ -52,13 +53,16 @@ TrainingResult TrainingSession::run() {
         recipe_.network.kind == model::NetworkKind::kSpiking) {
       calibrate();
     }
+  }
+  if (!device_.is_cpu()) move_to_device();
+  if (!request_.resume) {
     // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at
     // once.
     save_checkpoint();
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
-  write_text_file(folder_->file("environment.json"), environment_json());
-  if (recipe_.network.compute.crossover == model::Crossover::kMeasured) {
+  write_text_file(folder_->file("environment.json"), environment_json(ops::describe(device_)));
+  if (device_.is_cpu() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
     const std::string file = folder_->file(kCrossoverFile);
     // Kept when the run goes on: the same path as before, to the last bit.
     if (!request_.resume || !read_crossovers(file, *network_)) {
@@ -83,7 +87,7 @@ TrainingResult TrainingSession::run() {
   prepare(splits_.validation, "validation");
   last_checkpoint_ = Clock::now();
   while (!state_.finished) {
-    if (!train_epoch() || !finish_epoch()) {
+    if (!(device_trainer_ ? train_epoch_on_device() : train_epoch()) || !finish_epoch()) {
       save_checkpoint();
       TrainingResult result = summary();
       result.interrupted = true;
@@ -106,7 +110,10 @@ void TrainingSession::build() {
   const auto classes = static_cast<int>(splits_.train->class_names().size());
   auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
   network_ = std::make_unique<nn::Network>(std::move(plan), recipe_.network, recipe_.seed);
-  optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
+  if (!device_.is_cpu() && recipe_.network.kind == model::NetworkKind::kSpiking) {
+    network_->make_device_chain();  // refuses what cannot run there before there is a folder
+  }
+  if (device_.is_cpu()) optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
   const std::int64_t batch = recipe_.training.batch_size;
   batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
   if (batches_per_epoch_ == 0) throw DataError(splits_.root + ": there is no training sample");
@@ -116,7 +123,8 @@ void TrainingSession::resume() {
   const std::string path = folder_->file("checkpoint.safetensors");
   load_parameters(path, *network_);
   const auto saved = load_checkpoint_state(path);
-  optimizer_->load_state(saved.optimizer_state);
+  resumed_optimizer_ = saved.optimizer_state;
+  if (device_.is_cpu()) optimizer_->load_state(resumed_optimizer_);
   state_ = TrainingState::from_json(saved.state, path);
   if (state_.batch > batches_per_epoch_) {
     throw CheckpointError(path + ": was made on more training samples than are here (batch " +
@@ -167,33 +175,42 @@ bool TrainingSession::train_epoch() {
     session_seconds_ += seconds;
     session_samples_ += batch->size;
 
-    TrainingProgress progress;
-    progress.epoch = state_.epoch;
-    progress.epochs = recipe_.training.epochs;
-    progress.batch = state_.batch;
-    progress.batches = batches_per_epoch_;
-    progress.iteration = state_.iteration;
-    progress.iterations = total_iterations();
-    progress.loss = loss;
-    progress.mean_loss = state_.epoch_metrics.loss();
-    progress.mean_accuracy = state_.epoch_metrics.accuracy();
-    progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
-    progress.seconds_left =
-        static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
-        progress.samples_per_s;
-    progress.logged = state_.iteration % recipe_.training.log_every == 0;
-    if (progress.logged) {
-      log_iteration(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
-                                     batches_per_epoch_, state_.iteration - 1));
-    }
-    observer_.progressed(progress);
+    log_if_due();
+    observer_.progressed(progress_now(loss));
     if (reached_limit()) return true;
     if (stopped()) return false;
-    if (recipe_.training.checkpoint_minutes > 0.0 &&
-        seconds_since(last_checkpoint_) > 60.0 * recipe_.training.checkpoint_minutes) {
-      save_checkpoint();
-    }
+    if (checkpoint_due()) save_checkpoint();
   }
+}
+
+TrainingProgress TrainingSession::progress_now(double loss) const {
+  TrainingProgress progress;
+  progress.epoch = state_.epoch;
+  progress.epochs = recipe_.training.epochs;
+  progress.batch = state_.batch;
+  progress.batches = batches_per_epoch_;
+  progress.iteration = state_.iteration;
+  progress.iterations = total_iterations();
+  progress.loss = loss;
+  progress.mean_loss = state_.epoch_metrics.loss();
+  progress.mean_accuracy = state_.epoch_metrics.accuracy();
+  progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
+  progress.seconds_left =
+      static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
+      progress.samples_per_s;
+  progress.logged = state_.iteration % recipe_.training.log_every == 0;
+  return progress;
+}
+
+void TrainingSession::log_if_due() {
+  if (state_.iteration % recipe_.training.log_every != 0) return;
+  log_iteration(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                 batches_per_epoch_, state_.iteration - 1));
+}
+
+bool TrainingSession::checkpoint_due() const {
+  return recipe_.training.checkpoint_minutes > 0.0 &&
+         seconds_since(last_checkpoint_) > 60.0 * recipe_.training.checkpoint_minutes;
 }
 
 double TrainingSession::train_batch(const data::Batch& batch) {
@@ -205,7 +222,7 @@ double TrainingSession::train_batch(const data::Batch& batch) {
   options.seed = recipe_.seed;
   options.iteration = static_cast<std::uint64_t>(state_.iteration);
   options.activity = &activity;
-  const at::Tensor labels = batch_labels(batch);
+  const at::Tensor labels = batch_labels(batch).to(device_);  // an ANN's may be on a device
   const at::Tensor votes = network_->forward(batch_inputs(batch, splits_.train->shape()), options);
   const at::Tensor loss = recipe_loss(votes, labels, recipe_.loss);
   const double loss_value = loss.item().toDouble();
@@ -368,7 +385,7 @@ void TrainingSession::save_checkpoint() {
   state_.metrics_size = folder_->metrics_size();
   const std::string path = folder_->file("checkpoint.safetensors");
   try {
-    train::save_checkpoint(path, *network_, model_info(), state_.to_json(), optimizer_->state());
+    train::save_checkpoint(path, *network_, model_info(), state_.to_json(), optimizer_state());
   } catch (const DataError& error) {
     if (!std::filesystem::exists(path)) throw;
     throw DataError(std::string(error.what()) +

@@ -8,6 +8,8 @@
 
 #include "spikeloom/data/registry.h"
 #include "spikeloom/nn/network.h"
+#include "spikeloom/train/device_feed.h"
+#include "spikeloom/train/device_trainer.h"
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/model_info.h"
 #include "spikeloom/train/optimizer.h"
@@ -63,6 +65,15 @@ class TrainingSession {
   void prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
   /// False if it was stopped before the end.
   bool train_epoch();
+  /// The same on a device.
+  bool train_epoch_on_device();
+  /// Adds up what steps on a device did since the last call.
+  void collect_from_device(std::int64_t samples, double seconds);
+  TrainingProgress progress_now(double loss) const;
+  void log_if_due();
+  bool checkpoint_due() const;
+  OptimizerState optimizer_state() const;
+  void move_to_device();
   /// Returns the batch's loss.
   double train_batch(const data::Batch& batch);
   bool finish_epoch();
@@ -85,7 +96,11 @@ class TrainingSession {
   std::optional<RunFolder> folder_;  ///< made once data and network are known to be good
   data::DataSplits splits_;
   std::unique_ptr<nn::Network> network_;
-  std::unique_ptr<Optimizer> optimizer_;
+  at::Device device_ = at::kCPU;
+  std::unique_ptr<Optimizer> optimizer_;           ///< of the CPU, and of an ANN
+  std::unique_ptr<DeviceTrainer> device_trainer_;  ///< of a spiking network on a device
+  std::shared_ptr<const DeviceImages> device_images_;
+  OptimizerState resumed_optimizer_;
   TrainingState state_;
   std::int64_t batches_per_epoch_ = 0;
   LayerRates last_rates_;

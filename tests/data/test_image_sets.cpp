@@ -226,6 +226,33 @@ TEST(Cifar10, PaddingIsABlackPixelAfterStandardising) {
   }
 }
 
+TEST(Cifar10, SplitsShareTheirRawImagesAndTrainingAloneIsChanged) {
+  const TemporaryFolder folder;
+  write_cifar10_set(folder / "cifar10", 4, 3);
+  DataSettings settings = settings_for("cifar10");
+  settings.validation_samples = 5;
+  settings.cutout = 16;
+  settings.brightness = settings.contrast = settings.saturation = 0.5;
+  const DataSplits splits = open_dataset(settings, 1, folder.path().string());
+  const RawImages *train = splits.train->raw_images(), *validation = splits.validation->raw_images();
+  ASSERT_TRUE(train != nullptr && validation != nullptr);
+  EXPECT_EQ(train->pixels, validation->pixels);
+  EXPECT_EQ(train->table, validation->table);
+  EXPECT_EQ(train->count, 20);
+  EXPECT_EQ(splits.test->raw_images()->count, 3);
+  EXPECT_EQ(splits.validation->image_draw(0, nullptr).image, 15);
+  EXPECT_EQ(train->pixels[1], made_colour(0, 1, 0, 0));
+  EXPECT_EQ(train->table[2 * 256 + 51], 51.0f / 255.0f);
+  const AugmentKey key{1, 1};
+  const kernels::cuda::ImageDraw draw = splits.train->image_draw(2, &key);
+  EXPECT_EQ(draw.cutout_height, 16);
+  EXPECT_NE(draw.brightness, 1.0f);
+  EXPECT_NE(draw.contrast, 1.0f);
+  EXPECT_NE(draw.saturation, 1.0f);
+  EXPECT_NE(read_sample(*splits.train, 2, &key), read_sample(*splits.train, 2));
+  EXPECT_THROW(splits.train->image_draw(15, nullptr), ShapeError);
+}
+
 TEST(Images, RefusesWhatDoesNotApplyOrIsOutOfRange) {
   const TemporaryFolder folder;
   write_idx_set(folder / "mnist", 10, 5);
@@ -243,6 +270,12 @@ TEST(Images, RefusesWhatDoesNotApplyOrIsOutOfRange) {
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.test_limit = -1; }), "data.test_limit"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.max_shift = 1; }), "crop_padding"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.crop_padding = 29; }), "28 x 28"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.cutout = 29; }), "data.cutout"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.cutout = -1; }), "data.cutout"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.brightness = -0.1; }), "data.brightness"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.contrast = 256.0; }), "data.contrast"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.saturation = std::nan(""); }), "data.saturation"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.saturation = 0.1; }), "grey images"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.dataset = "emnist"; }),
                        "mnist, fashion-mnist, cifar10, n-mnist, dvs-cifar10"));
   const DataSplits splits = open_dataset(settings_for("mnist"), 1, folder.path().string());

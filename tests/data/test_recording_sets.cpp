@@ -181,6 +181,10 @@ TEST(NMnist, RefusesWhatDoesNotApplyOrIsOutOfRange) {
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.split = "paper"; }), "default, random"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.standardize = true; }), "data.standardize"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.crop_padding = 4; }), "max_shift"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.cutout = 4; }), "data.cutout"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.brightness = 0.1; }), "data.brightness"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.contrast = 0.1; }), "data.contrast"));
+  EXPECT_TRUE(contains(message([](DataSettings& s) { s.saturation = 0.1; }), "data.saturation"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.window_us = 0; }), "data.window_us"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.downsample = 35; }), "34 x 34"));
   EXPECT_TRUE(contains(message([](DataSettings& s) { s.max_shift = 34; }), "data.max_shift"));

@@ -65,5 +65,18 @@ TEST(DataRecipe, StepsByCountAndOverlapsAreReadAndChecked) {
   says(refusal("events_per_step = 0\n"), "data.events_per_step");
 }
 
+TEST(DataRecipe, ChangesOfStillImagesAreReadAndWritten) {
+  const Recipe recipe =
+      parse_recipe(kNetwork + "cutout = 8\nbrightness = 0.25\ncontrast = 1\nsaturation = 255\n", "r.toml");
+  EXPECT_EQ(recipe.data.cutout, 8);
+  EXPECT_EQ(recipe.data.brightness, 0.25);
+  EXPECT_EQ(recipe.data.contrast, 1.0);
+  EXPECT_EQ(recipe.data.saturation, 255.0);
+  EXPECT_TRUE(parse_recipe(to_toml(recipe), "other.toml") == recipe);
+  const data::DataSettings plain = parse_recipe(kNetwork, "r.toml").data;
+  EXPECT_EQ(plain.cutout, 0);
+  EXPECT_EQ(plain.brightness + plain.contrast + plain.saturation, 0.0);
+}
+
 }  // namespace
 }  // namespace spikeloom::train

@@ -158,6 +158,12 @@ TEST(Recipe, WrongTypesAndRangesAreRefused) {
                         {"data", "downsample = 0", "is 0"},
                         {"data", "window_us = 0", "is 0"},
                         {"data", "train_limit = -1", "is -1"},
+                        {"data", "cutout = -1", "is -1"},
+                        {"data", "cutout = 4097", "is 4097"},
+                        {"data", "cutout = 1.5", "expected an integer"},
+                        {"data", "brightness = -0.1", ">= 0"},
+                        {"data", "contrast = 255.5", "<= 255"},
+                        {"data", "saturation = nan", "finite"},
                         {"data", "dataset = \"\"", "is empty"}};
   for (const Case& one : cases) {
     const std::string assignment = one.assignment;
@@ -264,6 +270,10 @@ TEST(Recipe, EveryStructTakesPartInEquality) {
       [](Recipe& r) { r.seed = 2; },
       [](Recipe& r) { r.data.max_shift = 1; },
       [](Recipe& r) { r.data.split = "random"; },
+      [](Recipe& r) { r.data.cutout = 1; },
+      [](Recipe& r) { r.data.brightness = 0.1; },
+      [](Recipe& r) { r.data.contrast = 0.1; },
+      [](Recipe& r) { r.data.saturation = 0.1; },
       [](Recipe& r) { r.data.transforms = {"align_time"}; },
       [](Recipe& r) { r.data.overlap_us = 1; },
       [](Recipe& r) { r.data.slicing = data::Slicing::kCount; },

@@ -14,23 +14,60 @@ namespace {
 
 constexpr float kLargestByte = 255.0f;
 
-/// Where the pixels of a sample are taken from.
-struct Placement {
-  std::int64_t offset_y = 0, offset_x = 0;  ///< added to the output pixel, may lead outside: zero there
-  bool mirrored = false;
-};
+/// Uniform in [max(0, 1 - strength), 1 + strength].
+float draw_factor(RandomStream& stream, double strength) {
+  const double least = std::max(0.0, 1.0 - strength);
+  return static_cast<float>(least + (1.0 + strength - least) * static_cast<double>(stream.uniform()));
+}
 
-Placement draw_placement(const ImageAugmentation& augmentation, const AugmentKey& key, std::int64_t index) {
+/// The order of the numbers is part of what a seed means: new ones are drawn last.
+void draw_changes(const ImageAugmentation& augmentation, const AugmentKey& key, std::int64_t index,
+                  const ImageStore& store, kernels::cuda::ImageDraw& draw) {
   RandomStream stream(key.seed, RandomPurpose::kAugment, static_cast<std::uint64_t>(index),
                       static_cast<std::uint64_t>(key.epoch));
-  Placement placement;
+  const auto below = [&](std::int64_t bound) {
+    return static_cast<std::int32_t>(stream.below(static_cast<std::uint32_t>(bound)));
+  };
   if (augmentation.crop_padding > 0) {
-    const auto choices = static_cast<std::uint32_t>(2 * augmentation.crop_padding + 1);
-    placement.offset_y = static_cast<std::int64_t>(stream.below(choices)) - augmentation.crop_padding;
-    placement.offset_x = static_cast<std::int64_t>(stream.below(choices)) - augmentation.crop_padding;
+    draw.offset_y = below(2 * augmentation.crop_padding + 1) - augmentation.crop_padding;
+    draw.offset_x = below(2 * augmentation.crop_padding + 1) - augmentation.crop_padding;
   }
-  if (augmentation.horizontal_flip) placement.mirrored = stream.uniform() < 0.5f;
-  return placement;
+  if (augmentation.horizontal_flip) draw.mirrored = stream.uniform() < 0.5f ? 1 : 0;
+  if (augmentation.cutout > 0) {
+    draw.cutout_height = draw.cutout_width = augmentation.cutout;
+    draw.cutout_y = below(store.height) - augmentation.cutout / 2;
+    draw.cutout_x = below(store.width) - augmentation.cutout / 2;
+  }
+  if (augmentation.brightness > 0.0) draw.brightness = draw_factor(stream, augmentation.brightness);
+  if (augmentation.contrast > 0.0) draw.contrast = draw_factor(stream, augmentation.contrast);
+  if (augmentation.saturation > 0.0) draw.saturation = draw_factor(stream, augmentation.saturation);
+}
+
+void check_color(const DatasetInfo& info, double value, const char* key) {
+  if (value >= 0.0 && value <= kMaxColorChange) return;  // NaN is neither
+  throw ConfigError(fmt::format("{}: {} is outside 0 .. {}", info.name, value, kMaxColorChange), "", 0, key);
+}
+
+/// Settings that cannot be made sense of for images of this size.
+void check_augmentation(const DatasetInfo& info, const DataSettings& settings, const ImageStore& images) {
+  const auto fits = [&](std::int64_t pixels) { return pixels <= images.height && pixels <= images.width; };
+  if (!fits(settings.crop_padding)) {
+    throw ConfigError(fmt::format("a padding of {} pixels exceeds the {} x {} image", settings.crop_padding,
+                                  images.height, images.width),
+                      "", 0, "data.crop_padding");
+  }
+  if (!fits(settings.cutout)) {
+    throw ConfigError(fmt::format("a square of {} pixels exceeds the {} x {} image", settings.cutout,
+                                  images.height, images.width),
+                      "", 0, "data.cutout");
+  }
+  check_color(info, settings.brightness, "data.brightness");
+  check_color(info, settings.contrast, "data.contrast");
+  check_color(info, settings.saturation, "data.saturation");
+  if (settings.saturation > 0.0 && images.channels != 3) {
+    throw ConfigError(fmt::format("{} holds grey images, which have no saturation; remove it", info.name), "",
+                      0, "data.saturation");
+  }
 }
 
 }  // namespace
@@ -77,33 +114,58 @@ ImageDataset::ImageDataset(const DatasetInfo& info, std::shared_ptr<const ImageS
       store_(std::move(store)),
       table_(std::move(table)),
       indices_(std::move(indices)),
-      augmentation_(augmentation) {}
+      augmentation_(augmentation) {
+  raw_images_ = {store_->pixels.data(), store_->size(),   store_->height,
+                 store_->width,         store_->channels, table_->front().data()};
+}
 
 SampleShape ImageDataset::shape() const { return {1, store_->channels, store_->height, store_->width, true}; }
 
-std::size_t ImageDataset::position(std::int64_t index) const {
+std::int64_t ImageDataset::position(std::int64_t index) const {
   if (index < 0 || index >= size()) {
     throw ShapeError(
         fmt::format("{}: sample {} is outside the {} samples of this split", name(), index, size()));
   }
-  return static_cast<std::size_t>(indices_[static_cast<std::size_t>(index)]);
+  return indices_[static_cast<std::size_t>(index)];
 }
 
-int ImageDataset::label(std::int64_t index) const { return store_->labels[position(index)]; }
+int ImageDataset::label(std::int64_t index) const {
+  return store_->labels[static_cast<std::size_t>(position(index))];
+}
+
+kernels::cuda::ImageDraw ImageDataset::image_draw(std::int64_t index, const AugmentKey* augment) const {
+  kernels::cuda::ImageDraw draw;
+  draw.image = position(index);
+  if (augment != nullptr) draw_changes(augmentation_, *augment, index, *store_, draw);
+  return draw;
+}
 
 void ImageDataset::read(std::int64_t index, const AugmentKey* augment, float* sample) const {
+  const kernels::cuda::ImageDraw draw = image_draw(index, augment);
+  const bool colors = augment != nullptr && augmentation_.changes_colors();
+  if (!colors && draw.cutout_height == 0) {
+    read_moved(draw, sample);
+    return;
+  }
+  constexpr std::int64_t kOneImage = 1;
+  std::vector<char> workspace(
+      colors ? static_cast<std::size_t>(kernels::cuda::augment_images_workspace(kOneImage)) : 0);
+  kernels::cuda::augment_images(kernels::cuda::Queue{}, {store_->height, store_->width, store_->channels},
+                                kOneImage, raw_images_.pixels, &draw, raw_images_.table, colors, sample,
+                                workspace.data());
+}
+
+/// augment_images where there is nothing but crop and mirror, faster.
+void ImageDataset::read_moved(const kernels::cuda::ImageDraw& draw, float* sample) const {
   const std::int64_t height = store_->height, width = store_->width, channels = store_->channels;
-  const std::uint8_t* image =
-      store_->pixels.data() + position(index) * static_cast<std::size_t>(height * width * channels);
+  const std::uint8_t* image = store_->pixels.data() + draw.image * height * width * channels;
   const PixelTable& table = *table_;
-  const Placement placement =
-      augment != nullptr ? draw_placement(augmentation_, *augment, index) : Placement{};
 
   for (std::int64_t y = 0; y < height; ++y) {
-    const std::int64_t from_y = y + placement.offset_y;
+    const std::int64_t from_y = y + draw.offset_y;
     const bool row_inside = from_y >= 0 && from_y < height;
     for (std::int64_t x = 0; x < width; ++x, sample += channels) {
-      const std::int64_t from_x = (placement.mirrored ? width - 1 - x : x) + placement.offset_x;
+      const std::int64_t from_x = (draw.mirrored != 0 ? width - 1 - x : x) + draw.offset_x;
       const bool inside = row_inside && from_x >= 0 && from_x < width;
       const std::uint8_t* pixel = image + (from_y * width + from_x) * channels;
       for (std::int64_t c = 0; c < channels; ++c) {
@@ -128,11 +190,7 @@ DataSplits open_images(const Source& source, const DataSettings& settings, Image
                     info.name),
         "", 0, "data.transforms");
   }
-  if (settings.crop_padding > training.height || settings.crop_padding > training.width) {
-    throw ConfigError(fmt::format("a padding of {} pixels exceeds the {} x {} image", settings.crop_padding,
-                                  training.height, training.width),
-                      "", 0, "data.crop_padding");
-  }
+  check_augmentation(info, settings, training);
 
   SplitSummary summary;
   summary.title = info.title;
@@ -151,7 +209,8 @@ DataSplits open_images(const Source& source, const DataSettings& settings, Image
       settings.standardize ? standardizing_table(training) : plain_table(training.channels));
   const auto train_store = std::make_shared<const ImageStore>(std::move(training));
   const auto test_store = std::make_shared<const ImageStore>(std::move(test));
-  const ImageAugmentation augmentation{settings.crop_padding, settings.horizontal_flip};
+  const ImageAugmentation augmentation{settings.crop_padding, settings.horizontal_flip, settings.cutout,
+                                       settings.brightness,   settings.contrast,        settings.saturation};
   const auto part = [&](const std::shared_ptr<const ImageStore>& store, const Indices& indices) {
     return std::make_shared<const ImageDataset>(info, store, table, indices, augmentation);
   };

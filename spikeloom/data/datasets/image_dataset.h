@@ -22,7 +22,9 @@ struct ImageStore {
 };
 
 /// The float of each byte value, per channel: value / 255, or (value / 255 - mean) / standard deviation.
+/// Without gaps: [channels, 256] floats from front().data() on.
 using PixelTable = std::vector<std::array<float, 256>>;
+static_assert(sizeof(PixelTable::value_type) == 256 * sizeof(float));
 
 /// The table of plain values in [0, 1].
 PixelTable plain_table(std::int64_t channels);
@@ -32,14 +34,21 @@ PixelTable plain_table(std::int64_t channels);
 PixelTable standardizing_table(const ImageStore& training);
 
 /// Random changes of a still image, in this order, which is torchvision's: crop out of the image padded with
-/// zero bytes, mirror, and only then standardise (so that the border is a black pixel, not a mean one).
+/// zero bytes, mirror, brightness, contrast, saturation, only then standardise (so that the border is a black
+/// pixel, not a mean one), and cut out (so that what is cut out is a mean pixel). Fields as in DataSettings.
 struct ImageAugmentation {
   int crop_padding = 0;
   bool horizontal_flip = false;
+  int cutout = 0;
+  double brightness = 0.0, contrast = 0.0, saturation = 0.0;
+
+  bool changes_colors() const { return brightness > 0.0 || contrast > 0.0 || saturation > 0.0; }
 };
 
 /// Some images of a store. Random numbers of a sample: row and column of the crop (each below 2 * padding +
-/// 1), then the mirror (uniform() < 1/2); those that are switched off are not drawn.
+/// 1), the mirror (uniform() < 1/2), row and column of the cutout's centre (below height and width), the
+/// factors of brightness, contrast and saturation (uniform() of their range); those that are switched off are
+/// not drawn.
 class ImageDataset : public Dataset {
  public:
   ImageDataset(const DatasetInfo& info, std::shared_ptr<const ImageStore> store,
@@ -51,15 +60,19 @@ class ImageDataset : public Dataset {
   const std::vector<std::string>& class_names() const override { return info_.class_names; }
   int label(std::int64_t index) const override;
   void read(std::int64_t index, const AugmentKey* augment, float* sample) const override;
+  const RawImages* raw_images() const override { return &raw_images_; }
+  kernels::cuda::ImageDraw image_draw(std::int64_t index, const AugmentKey* augment) const override;
 
  private:
-  std::size_t position(std::int64_t index) const;
+  void read_moved(const kernels::cuda::ImageDraw& draw, float* sample) const;
+  std::int64_t position(std::int64_t index) const;
 
   const DatasetInfo& info_;
   std::shared_ptr<const ImageStore> store_;
   std::shared_ptr<const PixelTable> table_;
   Indices indices_;
   ImageAugmentation augmentation_;
+  RawImages raw_images_;
 };
 
 /// Splits a set of still images with official training and test parts. Throws ConfigError for a setting that

@@ -299,6 +299,19 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
     refuse(fmt::format("{} holds recordings, which are not cropped; use max_shift", info.name),
            "data.crop_padding");
   }
+  if (settings.cutout != 0) {
+    refuse(fmt::format("{} holds recordings: cutout is for still images; use the transform drop_area",
+                       info.name),
+           "data.cutout");
+  }
+  const std::pair<double, const char*> colors[] = {{settings.brightness, "data.brightness"},
+                                                   {settings.contrast, "data.contrast"},
+                                                   {settings.saturation, "data.saturation"}};
+  for (const auto& [value, key] : colors) {
+    if (value != 0.0) {
+      refuse(fmt::format("{} holds recordings: event counts have no colours; remove it", info.name), key);
+    }
+  }
   format.binning.num_steps = num_steps;
   format.binning.slicing = to_binning(settings.slicing);
   format.binning.window_us = settings.window_us;
