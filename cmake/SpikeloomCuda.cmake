@@ -35,7 +35,8 @@ if(NOT CMAKE_CUDA_COMPILER)
 endif()
 
 # One runtime a process: the shared one where LibTorch brings it along, else ours, inside the library.
-find_library(SPIKELOOM_TORCH_CUDA torch_cuda HINTS ${Torch_DIR}/../../../lib PATH_SUFFIXES torch/lib libtorch/lib)
+find_library(SPIKELOOM_TORCH_CUDA torch_cuda HINTS ${SPIKELOOM_TORCH_ROOT}/lib ${Torch_DIR}/../../../lib
+             PATH_SUFFIXES torch/lib libtorch/lib ../../lib)  # the last: from a wheel's torch/share/cmake
 mark_as_advanced(SPIKELOOM_TORCH_CUDA)
 if(SPIKELOOM_WITH_TORCH AND SPIKELOOM_TORCH_CUDA)
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)

@@ -60,7 +60,8 @@ function(spikeloom_test name)
   # slower.
   set(no_spinning "GOMP_SPINCOUNT=1000")
   if(NOT ARG_PARTS)
-    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST
+    # A LibTorch with CUDA, read from a cold disk, takes longer to start than the default of 5 s.
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
                          PROPERTIES TIMEOUT 300 ENVIRONMENT ${no_spinning})
     return()
   endif()

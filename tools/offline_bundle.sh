@@ -44,18 +44,19 @@ dpkg -L "${packages[@]}" | sort -u | while read -r file; do
   cp -L "$file" "$target"
 done
 
-# A library under its soname, and under the names that the linker and the CMake files know.
+# The libraries go by names of their own (libz-spikeloom.so.1): under the usual ones they would stand in for the machine's,
+# which may be newer and needed in full by what its PyTorch brings along.
+own_name() { echo "${1/.so/-spikeloom.so}"; }
+soname_of() { objdump -p "$1" | awk '/SONAME/ {print $2}'; }
+
 declare -A carried=()
 carry() {
-  local path=$1 soname
-  soname=$(objdump -p "$path" | awk '/SONAME/ {print $2}')
+  local path=$1 soname needed
+  soname=$(soname_of "$path")
   [ -z "${carried[$soname]:-}" ] || return 0
-  carried[$soname]=1
-  cp -L "$path" "$libraries/$soname"
-  local real
-  real=$(basename "$(readlink -f "$path")")
-  [ "$real" = "$soname" ] || ln -sf "$soname" "$libraries/$real"
-  local needed
+  carried[$soname]=$(own_name "$soname")
+  cp -L "$path" "$libraries/${carried[$soname]}"
+  ln -sf "${carried[$soname]}" "$libraries/$(basename "$(readlink -f "$path")")"  # as CMake files call it
   while read -r needed; do
     [ -n "$needed" ] && carry "$needed"
   done < <(ldd "$path" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | grep -vE "$from_compiler" | awk '{print $2}')
@@ -65,7 +66,7 @@ for path in /usr/lib/"$arch"/lib*.so; do
   name=$(basename "$path" .so)
   [[ ${name#lib} =~ ^($shared)$ ]] || continue
   carry "$path"
-  ln -sf "$(objdump -p "$path" | awk '/SONAME/ {print $2}')" "$libraries/$name.so"
+  ln -sf "$(own_name "$(soname_of "$path")")" "$libraries/$name.so"
 done
 for path in /usr/lib/"$arch"/lib*.a; do
   name=$(basename "$path" .a)
@@ -74,12 +75,26 @@ done
 
 # 31 MB of character tables that nothing here reads: libxml2, below libarchive, names the library. An empty one of
 # that name and symbol stands in.
-for path in "$libraries"/libicudata.so.*; do
-  [ -f "$path" ] && [ ! -L "$path" ] || continue
-  symbol=$(nm -D --defined-only "$path" | awk '{print $3}' | grep '^icudt' | head -1)
-  echo "const char ${symbol%%@*}[64] = {0};" | gcc -shared -fPIC -x c -Wl,-soname,"$(basename "$path")" -o "$path" -
+for soname in "${!carried[@]}"; do
+  [[ $soname == libicudata.* ]] || continue
+  symbol=$(nm -D --defined-only "$libraries/${carried[$soname]}" | awk '$3 ~ /^icudt/ {sub("@.*", "", $3); print $3; exit}')
+  echo "const char ${symbol}[64] = {0};" | gcc -shared -fPIC -x c -o "$libraries/${carried[$soname]}" -
 done
-find "$libraries" -name '*.so*' -type f -exec patchelf --set-rpath "\$ORIGIN" {} +
+for soname in "${!carried[@]}"; do
+  file=$libraries/${carried[$soname]}
+  # One change a call: patchelf 0.14 mixes several up.
+  patchelf --set-soname "${carried[$soname]}" "$file"
+  patchelf --set-rpath "\$ORIGIN" "$file"
+  while read -r needed; do
+    [ -z "${carried[$needed]:-}" ] || patchelf --replace-needed "$needed" "${carried[$needed]}" "$file"
+  done < <(objdump -p "$file" | awk '/NEEDED/ {print $2}')
+done
+for soname in "${!carried[@]}"; do
+  if LD_BIND_NOW=1 ldd -r "$libraries/${carried[$soname]}" 2>&1 | grep -E 'not found|undefined|Inconsistency'; then
+    echo "$soname cannot be carried" >&2
+    exit 1
+  fi
+done
 
 # CMake files that look at a place of this machine would find nothing elsewhere.
 if grep -rnE '(LOCATION|DIRECTORIES|LIBRARIES).*"/usr/(include|lib)' "$dest" --include='*.cmake'; then

@@ -38,6 +38,9 @@ def configurations(session):
         # The bundle's libraries need each other.
         always.append(f"-DCMAKE_BUILD_RPATH={found[0]}/lib/x86_64-linux-gnu")
         always.append(f"-DCMAKE_EXE_LINKER_FLAGS=-Wl,-rpath-link,{found[0]}/lib/x86_64-linux-gnu")
+    if torch:
+        # One CUDA runtime a process, PyTorch's: the kernels are told where it is before LibTorch is looked for.
+        always.append(f"-DSPIKELOOM_TORCH_CUDA={torch}/lib/libtorch_cuda.so")
     everything = ["-DSPIKELOOM_BUILD_TESTS=ON", "-DSPIKELOOM_BUILD_BENCH=ON"]
     program_only = ["-DSPIKELOOM_BUILD_TESTS=OFF", "-DSPIKELOOM_BUILD_BENCH=OFF"]
     plain = [f"-DSPIKELOOM_TORCH_ROOT={torch}"] if torch else []

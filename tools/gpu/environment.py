@@ -22,6 +22,7 @@ def said(command, cwd=None):
 def describe(session):
     python = session.options.python
     gpu = said(["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"])
+    gpu = gpu or said([python, "-c", "import torch; print(torch.cuda.get_device_name())"])
     torch = said([python, "-c", "import torch; print(torch.__version__)"])
     commit = session.options.commit or said(["git", "rev-parse", "HEAD"], session.root)
     nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"

@@ -7,9 +7,9 @@ import xml.etree.ElementTree
 from environment import need_gpu
 from session import Failed, Skipped
 
-CUDA_TESTS = "[Cc]uda|CUDA"
+CUDA_TESTS = "[Cc]uda|CUDA|/device$"
 NEEDS_A_NETWORK = "Download|Fetch|consumer|tools"  # or takes too long
-FILTER = "*Cuda*:*cuda*:*CUDA*"
+FILTER = "*/device:*Cuda*:*cuda*:*CUDA*"
 
 
 def run_ctest(session, pattern, *options, limit=300):
@@ -82,5 +82,5 @@ def test(session):
     if record["ctest"]["failed"] or dirty:
         raise Failed(f"tests failed: {record['ctest']['failed']}; sanitizer: {[run['summary'] for run in dirty]}")
     if not record["ctest"]["run"]:
-        raise Failed(f"no test matches {pattern}")
+        raise Failed(f"no test ran of those that match {pattern}, {len(record['ctest']['skipped'])} skipped")
     return "done"
