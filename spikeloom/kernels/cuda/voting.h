@@ -41,7 +41,8 @@ std::int64_t voting_loss_workspace(const VotingSize& size);
 /// Votes, loss, number of correct answers and gradient of the last layer's spikes. labels [N] in [0, K): one
 /// outside makes the loss NaN. Losses per sample are computed and added up in double, in the order of a fixed
 /// tree; the gradient is that of a vote divided by (T * neurons of its class) (reference::voting_backward),
-/// rounded to T. Source: Wu et al. 2019, eq. 11; nn/loss.h.
+/// rounded to T. A batch of 0 writes nothing.
+/// Source: Wu et al. 2019, eq. 11; nn/loss.h.
 template <class T>
 void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
                  const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
