@@ -195,6 +195,12 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
           "Densities below which auto is event-driven: measured here, layer by layer, or fixed (as in a "
           "recipe with compute.crossover = \"fixed\")")
       ->capture_default_str();
+  command
+      .add_option(
+          "--working-set", request.network.compute.working_set_mb,
+          "MB that a convolution's currents may take: larger batches run some samples at a time; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e6));
   command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));

@@ -209,14 +209,20 @@ at::Tensor CompactChain::dense_weight(std::size_t layer, bool keep) const {
   return converted.dense;
 }
 
-at::Tensor CompactChain::event_driven_current(std::size_t layer, const CompactState& state, bool keep) const {
+at::Tensor CompactChain::event_driven_current(std::size_t layer, CompactState& state, bool keep) const {
   const WeightBlock& block = *layers_[layer].block;
   const CompactLayerState& before = state.layers[layer - 1];
   const auto events = *event_layer(before.images, block.plan());
   const bool convolution = layers_[layer].is_convolution();
   if (keep) {
-    return event_current(events, before.spikes, fixed_weights(events, block.weight()), block.bias(),
-                         convolution, dtype_of(layer));
+    CompactLayerState& kept = state.layers[layer];
+    if (!kept.fixed) {
+      kept.fixed = std::make_shared<const kernels::FixedPointWeights>(fixed_weights(events, block.weight()));
+    }
+    at::Tensor current =
+        event_current(events, before.spikes, *kept.fixed, block.bias(), convolution, dtype_of(layer));
+    if (state.whole_batch == state.input.size(1)) kept.fixed.reset();  // no other part needs them
+    return current;
   }
   ConvertedWeights& converted = layers_[layer].converted;
   if (!converted.event || converted.event_version != block.weight()._version()) {

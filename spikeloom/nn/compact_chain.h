@@ -89,7 +89,7 @@ class CompactChain {
   /// those that are, left alone if they were not looked at.
   at::Tensor skip_windows(std::size_t layer, const CompactState& state, double& share) const;
   at::Tensor dense_weight(std::size_t layer, bool keep) const;
-  at::Tensor event_driven_current(std::size_t layer, const CompactState& state, bool keep) const;
+  at::Tensor event_driven_current(std::size_t layer, CompactState& state, bool keep) const;
   std::size_t parameter_index(const at::Tensor& parameter) const;
 
   std::vector<CompactLayer> layers_;

@@ -102,11 +102,11 @@ at::Tensor CompactChain::run_backward(std::size_t first, std::size_t last, at::T
     }
     at::Tensor grad_x, grad_weight, grad_bias;
     const bool has_bias = block.bias().defined();
-    if (by_events && layer.is_convolution()) {
-      x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
-    }
     double open_share = -1.0;
     const at::Tensor windows = skip_windows(l, state, open_share);
+    if (by_events && layer.is_convolution() && !windows.defined()) {  // LibTorch asks for its shape
+      x = empty_images(rows, plan_input.channels, plan_input.height, plan_input.width, dtype_);
+    }
     if (state.options.costs != nullptr) {
       (*state.options.costs)[l].open_windows = open_share;
     }
@@ -126,7 +126,9 @@ at::Tensor CompactChain::run_backward(std::size_t first, std::size_t last, at::T
       grad_weight = event_weight_gradient(*event_layer(before.images, block.plan()), before.spikes,
                                           grad_current, block.weight());
     }
+    kept.weight.reset();
     add_gradient(block.weight(), grad_weight, gradients);
+    grad_weight.reset();
     if (grad_bias.defined()) add_gradient(block.bias(), grad_bias, gradients);
     x.reset();
     if (l == 0) return {};

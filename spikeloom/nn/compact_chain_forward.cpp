@@ -29,7 +29,7 @@ void CompactChain::run_forward(std::size_t first, std::size_t last, bool keep, C
     const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_of(l)) : at::Tensor();
 
     kept.event = choose(l, state);
-    if (keep || !kept.event.forward) kept.weight = dense_weight(l, keep);
+    if (!kept.weight.defined() && (keep || !kept.event.forward)) kept.weight = dense_weight(l, keep);
     at::Tensor x, current;
     if (kept.event.forward) {
       current = event_driven_current(l, state, keep);
@@ -94,7 +94,17 @@ at::Tensor CompactChain::forward(const at::Tensor& input, const ForwardOptions& 
       part.first_sample = sample;
       part.whole_batch = batch;
       part.layers.resize(begin);
+      if (state.parts.size() > 1) {
+        const CompactState& before = state.parts[state.parts.size() - 2];
+        for (std::size_t l = 0; l < begin; ++l) {
+          part.layers[l].weight = before.layers[l].weight;
+          part.layers[l].fixed = before.layers[l].fixed;
+        }
+      }
       run_forward(0, begin, keep, part);
+    }
+    for (CompactState& part : state.parts) {
+      for (CompactLayerState& kept : part.layers) kept.fixed.reset();
     }
     state.layers[begin - 1] = join_spikes(state.parts, begin - 1);
   }

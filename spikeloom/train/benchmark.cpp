@@ -10,6 +10,7 @@
 #include "spikeloom/nn/network.h"
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/benchmark_device.h"
+#include "spikeloom/train/environment.h"
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/optimizer.h"
 #include "spikeloom/train/random_batch.h"
@@ -62,6 +63,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   if (request.network.compute.crossover == model::Crossover::kMeasured) {
     network.measure_crossovers(request.batch_size);
   }
+  release_freed_memory();
   BenchmarkResult result;
   std::vector<double> times;
   FiringRates rates;

@@ -4,6 +4,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <torch/version.h>
 
 #include <fstream>
@@ -69,6 +72,12 @@ std::string environment_json(const std::string& device) {
   nlohmann::ordered_json json;
   for (const auto& [name, value] : describe_environment(device)) json[name] = value;
   return json.dump(2) + "\n";
+}
+
+void release_freed_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 void configure_threads(int count) {

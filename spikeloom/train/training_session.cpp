@@ -69,6 +69,7 @@ TrainingResult TrainingSession::run() {
       measure_crossovers(file, *network_, recipe_.training.batch_size);
     }
   }
+  release_freed_memory();
 
   TrainingStart start;
   start.run_path = folder_->path();
