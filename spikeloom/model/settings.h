@@ -65,9 +65,9 @@ struct ComputeSettings {
   Precision precision = Precision::kFp32;
   Path path = Path::kAuto;
   Crossover crossover = Crossover::kMeasured;
-  /// Megabytes that a convolution's currents may take: a larger batch runs through the convolutions some
-  /// samples at a time (compact state). 0: never.
-  double working_set_mb = 40.0;
+  /// Megabytes that a convolution's currents may take: a batch that needs more than twice that runs through the
+  /// convolutions some samples at a time (compact state). 0: never.
+  double working_set_mb = 20.0;
   /// Path::kAuto with Crossover::kFixed: spikes for each input of the weights below which the current (only
   /// with Precision::kBf16: weights are rounded to 16 bits) and the weights' gradient are event-driven.
   /// docs/performance.md.

@@ -100,6 +100,8 @@ std::int64_t CompactChain::samples_at_a_time(std::int64_t batch, bool static_inp
     most = std::max(most, steps * static_cast<double>(block.plan().output.size()) *
                               static_cast<double>(c10::elementSize(dtype_of(l))));
   }
+  // Parts cost some percent: not for the sake of one or two.
+  if (static_cast<double>(batch) * most <= 2.0 * compute_.working_set_mb * 1e6) return batch;
   const auto fit = static_cast<std::int64_t>(compute_.working_set_mb * 1e6 / most);
   const std::int64_t parts = (batch - 1) / std::max<std::int64_t>(fit, 1) + 1;
   return (batch - 1) / parts + 1;  // all parts but the last of one size

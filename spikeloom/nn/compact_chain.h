@@ -53,8 +53,8 @@ class CompactChain {
   std::vector<at::Tensor> backward(const at::Tensor& grad_spikes, CompactState& state) const;
 
   /// How many samples of a batch run through the leading convolutions at a time, so that what a layer makes
-  /// of them for a moment (currents, gradients) stays below ComputeSettings::working_set_mb: all of them, or
-  /// fewer where the batch can be parted.
+  /// of them for a moment (currents, gradients) stays below ComputeSettings::working_set_mb: all of them
+  /// where twice that is enough, or fewer where the batch can be parted.
   std::int64_t samples_at_a_time(std::int64_t batch, bool static_input, bool dropout) const;
 
   /// Network::measure_crossovers.
