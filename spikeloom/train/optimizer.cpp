@@ -121,8 +121,13 @@ class Optimizer::Impl {
       torch::nn::utils::clip_grad_norm_(values_, settings_.max_gradient_norm);
     }
     optimizer_->step();
-    // Dropped, not zeroed: the next backward pass then hands its tensors over instead of adding to old ones.
-    for (auto& value : values_) value.mutable_grad().reset();
+    for (auto& value : values_) {
+      // LibTorch's SGD writes through data(), past the version counter, which tells nn when weights that it has
+      // converted for inference are out of date.
+      value.unsafeGetTensorImpl()->bump_version();
+      // Dropped, not zeroed: the next backward pass then hands its tensors over instead of adding to old ones.
+      value.mutable_grad().reset();
+    }
   }
 
   OptimizerState state() const {

@@ -119,6 +119,11 @@ with tempfile.TemporaryDirectory() as temporary:
     again = run(place, "--seconds", "60", "--stage", "train", "--recipes", "quick", "--python", "/bin/false")
     check("done by an earlier call" in again.stdout, again.stdout)
     check("step" in results(place), "what an earlier call measured is lost")
+    (place / "list.txt").write_text("quick\nquick seed=5  # this seed alone\n")
+    run(place, "--seconds", "60", "--stage", "train", "--recipes", str(place / "list.txt"), "--seeds", "1,2",
+        "--python", "/bin/false")
+    seeds = sorted(training["seed"] for training in results(place)["trainings"] if training["recipe"] == "quick")
+    check(seeds == [1, 2, 5], f"seeds of the list: {seeds}")
 
     place = make(root, "time")
     begin = time.monotonic()

@@ -56,6 +56,22 @@ TEST(Optimizer, EachRoleHasItsFactor) {
   for (std::size_t i = 0; i < parameters.size(); ++i) expect_values(parameters[i].value, {later[i]});
 }
 
+// What is made of weights and kept goes by it.
+TEST(Optimizer, EachStepShowsInTheVersionOfTheWeights) {
+  for (const auto kind : {OptimizerSettings::kSgd, OptimizerSettings::kAdam}) {
+    std::vector<Parameter> parameters = {parameter("w", ParameterRole::kConvolution, {1.0, -2.0})};
+    OptimizerSettings settings;
+    settings.kind = kind;
+    Optimizer optimizer(parameters, settings);
+    for (int step = 0; step < 3; ++step) {
+      const auto before = parameters[0].value._version();
+      set_gradient(parameters[0], {0.1, 0.2});
+      optimizer.step();
+      EXPECT_GT(parameters[0].value._version(), before) << kind;
+    }
+  }
+}
+
 TEST(Optimizer, SgdWithMomentumAndWeightDecayByHand) {
   std::vector<Parameter> parameters = {parameter("w", ParameterRole::kConvolution, {1.0, -2.0})};
   OptimizerSettings settings;

@@ -68,6 +68,29 @@ TEST_F(Training, TellsWhatItDoes) {
   EXPECT_EQ(result.validation_accuracy, recorder_.epochs[1].validation_accuracy);
 }
 
+TEST_F(Training, ValidatesTheWeightsOfTheMomentInEveryPrecision) {
+  for (const std::string optimizer : {"sgd", "adam"}) {
+    for (const std::string precision : {"fp32", "bf16"}) {
+      const std::string run = run_ + optimizer + precision;
+      Recorder recorder;
+      const auto recipe =
+          small_recipe({"data.validation_samples=20", "training.epochs=3", "compute.precision=" + precision,
+                        "optimizer.kind=" + optimizer, "loss.kind=cross-entropy"});
+      const auto result = run_training(recipe, run, data_, recorder);
+      EvaluationRequest request;
+      request.model = run;
+      request.data_dir = data_;
+      request.split = "validation";
+      const auto saved = evaluate_model(request).result;
+      ASSERT_EQ(recorder.epochs.size(), 3u);
+      EXPECT_NE(recorder.epochs[0].validation_loss, saved.loss) << "it does not learn";
+      EXPECT_EQ(recorder.epochs[2].validation_loss, saved.loss) << optimizer << " " << precision;
+      request.split = "test";
+      EXPECT_EQ(result.test_loss, evaluate_model(request).result.loss) << optimizer << " " << precision;
+    }
+  }
+}
+
 TEST_F(Training, KeepsAllInTheRunFolder) {
   const auto recipe = small_recipe();
   const auto result = run_training(recipe, run_, data_, recorder_);

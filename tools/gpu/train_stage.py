@@ -166,8 +166,10 @@ def train(session):
     finished = {(run["recipe"], run["seed"], *run["overrides"]) for run in trainings if run.get("state") == "done"}
     pace = 1.0  # what trainings took over what was estimated
     failed = 0
-    for seed in options_seeds(session):
+    for each_seed in options_seeds(session):
         for recipe, overrides in listed(session.options):
+            own = [word.split("=", 1)[1] for word in overrides if word.startswith("seed=")]
+            seed = int(own[-1]) if own else each_seed
             overrides = overrides + session.options.set
             if (recipe, seed, *overrides) in finished:
                 session.say(f"{recipe}, seed {seed}: done by an earlier call")
