@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "spikeloom/kernels/cpu/event_layer.h"
@@ -21,43 +22,128 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Adds the lanes of a vector of 16 bits to as many sums of 32 bits.
-template <class V>
-HWY_ATTR HWY_INLINE void add_wide(V values, std::int32_t* sums) {
-  const hn::ScalableTag<std::int32_t> d32;
 #if HWY_TARGET == HWY_SCALAR
-  hn::StoreU(hn::Add(hn::LoadU(d32, sums), hn::PromoteTo(d32, values)), d32, sums);
+constexpr int kMostLanes = 32, kMostVectors = 1;
+
+// A part of one pixel, 32 filters: from + its rows -> to.
+template <int kVectors, int kPitch>
+void add_part(const std::int16_t* weights, const SpikeLists& lists, std::int64_t pixel, std::int64_t part,
+              const std::int32_t* from, std::int32_t* to) {
+  std::copy(from, from + kMostLanes, to);
+  for (int plane = 0; plane < lists.planes(); ++plane) {
+    const auto list = lists.of(pixel, part, plane);
+    for (std::int64_t begin = 0; begin < list.length; begin += kSumLength) {
+      const std::int64_t end = std::min<std::int64_t>(list.length, begin + kSumLength);
+      std::int16_t acc[kMostLanes] = {};
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int16_t* const row = weights + std::int64_t{list.rows[i]} * kPitch;
+        for (int k = 0; k < kMostLanes; ++k) acc[k] = static_cast<std::int16_t>(acc[k] + row[k]);
+      }
+      for (int k = 0; k < kMostLanes; ++k) to[k] += acc[FixedPointWeights::lane(k)] * (1 << plane);
+    }
+  }
+}
 #else
-  const hn::Half<hn::ScalableTag<std::int16_t> > half;
-  const std::size_t lanes = hn::Lanes(d32);
-  const auto low = hn::PromoteTo(d32, hn::LowerHalf(half, values));
-  const auto high = hn::PromoteTo(d32, hn::UpperHalf(half, values));
-  hn::StoreU(hn::Add(hn::LoadU(d32, sums), low), d32, sums);
-  hn::StoreU(hn::Add(hn::LoadU(d32, sums + lanes), high), d32, sums + lanes);
+constexpr int kMostLanes = static_cast<int>(hn::MaxLanes(hn::CappedTag<std::int16_t, 32>()));
+// Sums and accumulators of so many vectors stay in registers.
+constexpr int kMostVectors = HWY_TARGET <= HWY_AVX3 ? 2 : 4;
+
+// Lanes of 16 bits whose products with pairs of lanes widen the even ones, or the odd ones, and scale them by
+// 2^plane.
+template <class D>
+HWY_ATTR HWY_INLINE hn::Vec<D> unit(D d16, int plane, bool odd) {
+  const hn::RepartitionToWide<D> d32;
+  return hn::BitCast(d16, hn::Set(d32, std::int32_t{1} << (odd ? plane + 16 : plane)));
+}
+
+// sums + the even or the odd lanes of `values`.
+template <class D, class V, class W>
+HWY_ATTR HWY_INLINE W add_lanes(D d32, V values, V unit, W sums) {
+#if HWY_ARCH_X86
+  return hn::ReorderWidenMulAccumulate(d32, values, unit, sums, sums);  // pairs of neighbours
+#else
+  const hn::Repartition<std::int16_t, D> d16;
+  const auto high = hn::And(hn::BitCast(d32, values), hn::Set(d32, -65536));
+  const auto low = hn::ShiftLeft<16>(hn::BitCast(d32, values));
+  const auto factor = hn::BitCast(d32, unit);
+  const auto even = hn::Mul(hn::ShiftRight<16>(low), hn::ShiftRight<16>(hn::ShiftLeft<16>(factor)));
+  const auto odd = hn::Mul(hn::ShiftRight<16>(high), hn::ShiftRight<16>(factor));
+  static_cast<void>(d16);
+  return hn::Add(sums, hn::Add(even, odd));
 #endif
 }
 
-// Adds the weight rows of a list, kVectors vectors of them from `weights` on, to sums.
-template <int kVectors>
-HWY_ATTR HWY_INLINE void add_rows(const std::int16_t* weights, std::int64_t stride, const std::uint32_t* list,
-                                  std::int64_t length, std::int32_t* sums) {
-  const hn::ScalableTag<std::int16_t> d16;
+// Adds the weight rows of a list, kVectors vectors of them from `weights` on, to sums of 32 bits: those of the
+// even lanes and those of the odd ones of each vector.
+template <int kVectors, int kPitch, class D, class V>
+HWY_ATTR HWY_INLINE void add_rows(D d16, const std::int16_t* weights, SpikeLists::List list, int plane,
+                                  V (&sums)[2 * kVectors]) {
+  const hn::RepartitionToWide<D> d32;
   const std::size_t lanes = hn::Lanes(d16);
-  for (std::int64_t begin = 0; begin < length; begin += kSumLength) {
-    const std::int64_t end = std::min<std::int64_t>(length, begin + kSumLength);
-    hn::Vec<decltype(d16)> acc[kVectors];
+  const auto even = unit(d16, plane, false), odd = unit(d16, plane, true);
+  const std::uint16_t* rows = list.rows;
+  for (std::int64_t left = list.length; left > 0; left -= kSumLength) {
+    const std::int64_t length = std::min<std::int64_t>(left, kSumLength);
+    hn::Vec<D> acc[kVectors];
     for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int16_t* HWY_RESTRICT row = weights + static_cast<std::int64_t>(list[i]) * stride;
+    const std::uint16_t* const last = rows + (length - 1) / 4 * 4;
+    for (; rows < last; rows += 4) {
+      std::uint64_t four;
+      std::memcpy(&four, rows, sizeof four);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const std::int16_t* const row = weights + (four >> (16 * i) & 0xffff) * kPitch;
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) {
+          acc[v] = hn::Add(acc[v], hn::Load(d16, row + static_cast<std::size_t>(v) * lanes));
+        }
+      }
+    }
+    // The last one to four: without a branch, which would be mispredicted.
+    const std::int64_t rest = (length - 1) % 4;
+    std::uint64_t four;
+    std::memcpy(&four, rows, sizeof four);
+    rows += 4;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const std::int16_t* const row = weights + (four >> (16 * i) & 0xffff) * kPitch;
+      const auto mask = hn::Set(d16, static_cast<std::int16_t>(i <= rest ? -1 : 0));
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
-        acc[v] = hn::Add(acc[v], hn::LoadU(d16, row + static_cast<std::size_t>(v) * lanes));
+        acc[v] = hn::Add(acc[v], hn::And(mask, hn::Load(d16, row + static_cast<std::size_t>(v) * lanes)));
       }
     }
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) add_wide(acc[v], sums + static_cast<std::size_t>(v) * lanes);
+    for (int v = 0; v < kVectors; ++v) {
+      sums[2 * v] = add_lanes(d32, acc[v], even, sums[2 * v]);
+      sums[2 * v + 1] = add_lanes(d32, acc[v], odd, sums[2 * v + 1]);
+    }
   }
 }
+
+// A part of one pixel, kVectors vectors of filters: from + its rows -> to.
+template <int kVectors, int kPitch>
+HWY_ATTR HWY_INLINE void add_part(const std::int16_t* weights, const SpikeLists& lists,
+                                  std::int64_t pixel, std::int64_t part, const std::int32_t* from,
+                                  std::int32_t* to) {
+  const hn::CappedTag<std::int16_t, 32> d16;
+  const hn::RepartitionToWide<decltype(d16)> d32;
+  const int half = static_cast<int>(hn::Lanes(d32));
+  const int per_group = 16 / half;  // vectors of 32 filters
+  hn::Vec<decltype(d32)> sums[2 * kVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < 2 * kVectors; ++i) {
+    sums[i] = hn::Load(d32, from + i / 2 / per_group * 32 + i % 2 * 16 + i / 2 % per_group * half);
+  }
+  for (int plane = 0; plane < lists.planes(); ++plane) {
+    add_rows<kVectors, kPitch>(d16, weights, lists.of(pixel, part, plane), plane, sums);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < 2 * kVectors; ++i) {
+    hn::Store(sums[i], d32, to + i / 2 / per_group * 32 + i % 2 * 16 + i / 2 % per_group * half);
+  }
+}
+#endif
 
 // One block of filters of one pixel: sums -> output. `count` filters, the last ones not in whole vectors.
 template <class T>
@@ -78,39 +164,44 @@ HWY_ATTR HWY_INLINE void finish(const std::int32_t* sums, const float* scale, co
   }
 }
 
-// Pixels [begin, end). A part of the weights (some hundred rows of a block of filters) is small enough for
-// the first-level cache and is used for all pixels before the next one.
+// A block of kPitch filters for all pixels of the lists. A part of its weights (some hundred rows) is small
+// enough for the first-level cache and is used for all pixels before the next one. scale, bias and output
+// begin with the block.
+template <int kPitch, class T>
+HWY_ATTR void forward_block(const SpikeLists& lists, std::int64_t pixels, const std::int16_t* weights,
+                            const float* scale, const float* bias, std::int64_t count, std::int64_t filters,
+                            std::int32_t* sums, T* output) {
+  constexpr int kVectors = std::min(kMostVectors, kPitch / kMostLanes), kTogether = kVectors * kMostLanes;
+  alignas(64) std::int32_t start[kPitch] = {}, end[kPitch];
+  for (std::int64_t part = 0; part < lists.parts(); ++part) {
+    const std::int16_t* const rows = weights + lists.first_row(part) * kPitch;
+    const bool is_first = part == 0, is_last = part + 1 == lists.parts();
+    for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+      const std::int32_t* const from = is_first ? start : sums + pixel * kPitch;
+      std::int32_t* const to = is_last ? end : sums + pixel * kPitch;
+#pragma GCC unroll 8
+      for (int f = 0; f < kPitch; f += kTogether) {
+        add_part<kVectors, kPitch>(rows + f, lists, pixel, part, from + f, to + f);
+      }
+      if (is_last) finish(to, scale, bias, count, output + pixel * filters);
+    }
+  }
+}
+
+// Pixels [begin, end).
 template <class T>
 HWY_ATTR void forward_pixels(const EventLayer& layer, const std::uint8_t* spikes,
                              const FixedPointWeights& weights, const float* scale, const float* bias,
                              T* output, std::int64_t begin, std::int64_t end) {
-  const hn::ScalableTag<std::int16_t> d16;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d16));
-  constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 2 : 4;  // of a whole block, where it has so few
   thread_local SpikeLists lists;
   thread_local AlignedVector<std::int32_t> sums;
   lists.build(layer, spikes, begin, end);
+  sums.resize(static_cast<std::size_t>((end - begin) * FixedPointWeights::kBlock));
   for (std::int64_t f = 0; f < weights.stride; f += FixedPointWeights::kBlock) {
-    const std::int64_t width = weights.width(f);
-    const std::int16_t* const from = weights.values.data() + f * weights.rows;
-    sums.assign(static_cast<std::size_t>((end - begin) * width), 0);
-    for (std::int64_t part = 0; part < lists.parts(); ++part) {
-      for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
-        const auto list = lists.of(pixel, part);
-        if (list.length == 0) continue;
-        std::int32_t* const to = sums.data() + pixel * width;
-        std::int64_t v = 0;
-        for (; v + kVectors * lanes <= width; v += kVectors * lanes) {
-          add_rows<kVectors>(from + v, width, list.first, list.length, to + v);
-        }
-        for (; v < width; v += lanes) add_rows<1>(from + v, width, list.first, list.length, to + v);
-      }
-    }
-    const std::int64_t count = std::min(width, layer.filters - f);
-    for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
-      finish(sums.data() + pixel * width, scale + f, bias != nullptr ? bias + f : nullptr, count,
-             output + (begin + pixel) * layer.filters + f);
-    }
+    const auto block = weights.width(f) == 32 ? forward_block<32, T> : forward_block<64, T>;
+    block(lists, end - begin, weights.values.data() + f * weights.rows, scale + f,
+          bias != nullptr ? bias + f : nullptr, std::min(weights.width(f), layer.filters - f), layer.filters,
+          sums.data(), output + begin * layer.filters + f);
   }
 }
 
@@ -222,7 +313,7 @@ FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weig
         std::int16_t* to = fixed.values.data() + fixed.at(tap * channels, first);
         for (std::int64_t c = 0; c < channels; ++c, to += width) {
           for (std::int64_t f = 0; f < kTogether; ++f)
-            to[f] = rounded[static_cast<std::size_t>(f * channels + c)];
+            to[FixedPointWeights::lane(f)] = rounded[static_cast<std::size_t>(f * channels + c)];
         }
       }
     }
