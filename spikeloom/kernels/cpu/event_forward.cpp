@@ -25,21 +25,21 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET == HWY_SCALAR
 constexpr int kMostLanes = 32, kMostVectors = 1;
 
-// A part of one pixel, 32 filters: from + its rows -> to.
+// Adds a part to the sums of 32 filters, [pixel][kPitch].
 template <int kVectors, int kPitch>
-void add_part(const std::int16_t* weights, const SpikeLists& lists, std::int64_t pixel, std::int64_t part,
-              const std::int32_t* from, std::int32_t* to) {
-  std::copy(from, from + kMostLanes, to);
-  for (int plane = 0; plane < lists.planes(); ++plane) {
-    const auto list = lists.of(pixel, part, plane);
-    for (std::int64_t begin = 0; begin < list.length; begin += kSumLength) {
-      const std::int64_t end = std::min<std::int64_t>(list.length, begin + kSumLength);
+void add_part(const std::int16_t* weights, const SpikeLists::Part& part, std::int64_t pixels, int planes,
+              std::int32_t* sums) {
+  for (std::int64_t i = 0; i < pixels * planes; ++i) {
+    std::int32_t* const to = sums + part.pixels[i / planes] * kPitch;
+    const std::uint16_t* const rows = part.rows + part.lists[i].first;
+    for (std::int64_t begin = 0; begin < part.lists[i].length; begin += kSumLength) {
+      const std::int64_t end = std::min<std::int64_t>(part.lists[i].length, begin + kSumLength);
       std::int16_t acc[kMostLanes] = {};
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int16_t* const row = weights + std::int64_t{list.rows[i]} * kPitch;
-        for (int k = 0; k < kMostLanes; ++k) acc[k] = static_cast<std::int16_t>(acc[k] + row[k]);
+      for (std::int64_t k = begin; k < end; ++k) {
+        const std::int16_t* const row = weights + std::int64_t{rows[k]} * kPitch;
+        for (int f = 0; f < kMostLanes; ++f) acc[f] = static_cast<std::int16_t>(acc[f] + row[f]);
       }
-      for (int k = 0; k < kMostLanes; ++k) to[k] += acc[FixedPointWeights::lane(k)] * (1 << plane);
+      for (int f = 0; f < kMostLanes; ++f) to[f] += acc[FixedPointWeights::lane(f)] * (1 << i % planes);
     }
   }
 }
@@ -73,74 +73,81 @@ HWY_ATTR HWY_INLINE W add_lanes(D d32, V values, V unit, W sums) {
 #endif
 }
 
-// Adds the weight rows of a list, kVectors vectors of them from `weights` on, to sums of 32 bits: those of the
-// even lanes and those of the odd ones of each vector.
+template <int kVectors, class D, class V>
+HWY_ATTR HWY_INLINE void add_row(D d16, const std::int16_t* row, V (&acc)[kVectors]) {
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    acc[v] = hn::Add(acc[v], hn::Load(d16, row + static_cast<std::size_t>(v) * hn::Lanes(d16)));
+  }
+}
+
+// Their numbers are one load.
 template <int kVectors, int kPitch, class D, class V>
-HWY_ATTR HWY_INLINE void add_rows(D d16, const std::int16_t* weights, SpikeLists::List list, int plane,
-                                  V (&sums)[2 * kVectors]) {
+HWY_ATTR HWY_INLINE void add_four(D d16, const std::int16_t* weights, const std::uint16_t* rows,
+                                  V (&acc)[kVectors]) {
+  std::uint64_t four;
+  std::memcpy(&four, rows, sizeof four);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    add_row<kVectors>(d16, weights + (four >> (16 * i) & 0xffff) * kPitch, acc);
+  }
+}
+
+// Adds weight rows, kVectors vectors of them from `weights` on, to sums of 32 bits: those of the even lanes and
+// those of the odd ones of each vector.
+template <int kVectors, int kPitch, class D, class U, class V>
+HWY_ATTR HWY_INLINE void add_rows(D d16, const std::int16_t* weights, const std::uint16_t* rows,
+                                  std::int64_t left, U even, U odd, V (&sums)[2 * kVectors]) {
   const hn::RepartitionToWide<D> d32;
-  const std::size_t lanes = hn::Lanes(d16);
-  const auto even = unit(d16, plane, false), odd = unit(d16, plane, true);
-  const std::uint16_t* rows = list.rows;
-  for (std::int64_t left = list.length; left > 0; left -= kSumLength) {
-    const std::int64_t length = std::min<std::int64_t>(left, kSumLength);
-    hn::Vec<D> acc[kVectors];
-    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
-    const std::uint16_t* const last = rows + (length - 1) / 4 * 4;
-    for (; rows < last; rows += 4) {
-      std::uint64_t four;
-      std::memcpy(&four, rows, sizeof four);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const std::int16_t* const row = weights + (four >> (16 * i) & 0xffff) * kPitch;
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          acc[v] = hn::Add(acc[v], hn::Load(d16, row + static_cast<std::size_t>(v) * lanes));
-        }
-      }
-    }
-    // The last one to four: without a branch, which would be mispredicted.
-    const std::int64_t rest = (length - 1) % 4;
-    std::uint64_t four;
-    std::memcpy(&four, rows, sizeof four);
-    rows += 4;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const std::int16_t* const row = weights + (four >> (16 * i) & 0xffff) * kPitch;
-      const auto mask = hn::Set(d16, static_cast<std::int16_t>(i <= rest ? -1 : 0));
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        acc[v] = hn::Add(acc[v], hn::And(mask, hn::Load(d16, row + static_cast<std::size_t>(v) * lanes)));
-      }
-    }
+  hn::Vec<D> acc[kVectors];
+  const auto flush = [&]() HWY_ATTR {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       sums[2 * v] = add_lanes(d32, acc[v], even, sums[2 * v]);
       sums[2 * v + 1] = add_lanes(d32, acc[v], odd, sums[2 * v + 1]);
     }
+  };
+  for (; left >= kSumLength; left -= kSumLength) {
+    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
+    const std::uint16_t* const end = rows + kSumLength;
+#pragma GCC unroll 1
+    for (; rows < end; rows += 4) add_four<kVectors, kPitch>(d16, weights, rows, acc);
+    flush();
   }
+  for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
+  for (; left >= 4; left -= 4, rows += 4) add_four<kVectors, kPitch>(d16, weights, rows, acc);
+  for (; left > 0; --left, ++rows) add_row<kVectors>(d16, weights + std::int64_t{*rows} * kPitch, acc);
+  flush();
 }
 
-// A part of one pixel, kVectors vectors of filters: from + its rows -> to.
+// Adds a part to the sums of kVectors vectors of filters, [pixel][kPitch].
 template <int kVectors, int kPitch>
-HWY_ATTR HWY_INLINE void add_part(const std::int16_t* weights, const SpikeLists& lists,
-                                  std::int64_t pixel, std::int64_t part, const std::int32_t* from,
-                                  std::int32_t* to) {
+HWY_ATTR HWY_NOINLINE void add_part(const std::int16_t* weights, const SpikeLists::Part& part,
+                                    std::int64_t pixels, int planes, std::int32_t* all_sums) {
   const hn::CappedTag<std::int16_t, 32> d16;
   const hn::RepartitionToWide<decltype(d16)> d32;
   const int half = static_cast<int>(hn::Lanes(d32));
   const int per_group = 16 / half;  // vectors of 32 filters
-  hn::Vec<decltype(d32)> sums[2 * kVectors];
+  const auto place = [&](int k) HWY_ATTR {
+    return k / 2 / per_group * 32 + k % 2 * 16 + k / 2 % per_group * half;
+  };
+  const std::uint16_t *const all_rows = part.rows, *const order = part.pixels;
+  const SpikeLists::List* list = part.lists;
+  const auto even = unit(d16, 0, false), odd = unit(d16, 0, true);
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    std::int32_t* const to = all_sums + std::int64_t{order[i]} * kPitch;
+    hn::Vec<decltype(d32)> sums[2 * kVectors];
 #pragma GCC unroll 16
-  for (int i = 0; i < 2 * kVectors; ++i) {
-    sums[i] = hn::Load(d32, from + i / 2 / per_group * 32 + i % 2 * 16 + i / 2 % per_group * half);
-  }
-  for (int plane = 0; plane < lists.planes(); ++plane) {
-    add_rows<kVectors, kPitch>(d16, weights, lists.of(pixel, part, plane), plane, sums);
-  }
+    for (int k = 0; k < 2 * kVectors; ++k) sums[k] = hn::Load(d32, to + place(k));
+    add_rows<kVectors, kPitch>(d16, weights, all_rows + list->first, list->length, even, odd, sums);
+    ++list;
+    for (int plane = 1; plane < planes; ++plane, ++list) {
+      if (list->length == 0) continue;
+      add_rows<kVectors, kPitch>(d16, weights, all_rows + list->first, list->length,
+                                 unit(d16, plane, false), unit(d16, plane, true), sums);
+    }
 #pragma GCC unroll 16
-  for (int i = 0; i < 2 * kVectors; ++i) {
-    hn::Store(sums[i], d32, to + i / 2 / per_group * 32 + i % 2 * 16 + i / 2 % per_group * half);
+    for (int k = 0; k < 2 * kVectors; ++k) hn::Store(sums[k], d32, to + place(k));
   }
 }
 #endif
@@ -164,26 +171,17 @@ HWY_ATTR HWY_INLINE void finish(const std::int32_t* sums, const float* scale, co
   }
 }
 
-// A block of kPitch filters for all pixels of the lists. A part of its weights (some hundred rows) is small
-// enough for the first-level cache and is used for all pixels before the next one. scale, bias and output
-// begin with the block.
-template <int kPitch, class T>
-HWY_ATTR void forward_block(const SpikeLists& lists, std::int64_t pixels, const std::int16_t* weights,
-                            const float* scale, const float* bias, std::int64_t count, std::int64_t filters,
-                            std::int32_t* sums, T* output) {
+// Sums of a block of kPitch filters for all pixels of the lists. A part of its weights (some hundred rows) is
+// small enough for the first-level cache and is used for all pixels before the next one.
+template <int kPitch>
+HWY_ATTR void add_block(const SpikeLists& lists, const std::int16_t* weights, std::int32_t* sums) {
   constexpr int kVectors = std::min(kMostVectors, kPitch / kMostLanes), kTogether = kVectors * kMostLanes;
-  alignas(64) std::int32_t start[kPitch] = {}, end[kPitch];
-  for (std::int64_t part = 0; part < lists.parts(); ++part) {
-    const std::int16_t* const rows = weights + lists.first_row(part) * kPitch;
-    const bool is_first = part == 0, is_last = part + 1 == lists.parts();
-    for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const std::int32_t* const from = is_first ? start : sums + pixel * kPitch;
-      std::int32_t* const to = is_last ? end : sums + pixel * kPitch;
-#pragma GCC unroll 8
-      for (int f = 0; f < kPitch; f += kTogether) {
-        add_part<kVectors, kPitch>(rows + f, lists, pixel, part, from + f, to + f);
-      }
-      if (is_last) finish(to, scale, bias, count, output + pixel * filters);
+  std::fill(sums, sums + lists.pixels() * kPitch, 0);
+  for (std::int64_t i = 0; i < lists.parts(); ++i) {
+    const SpikeLists::Part part = lists.part(i);
+    for (int f = 0; f < kPitch; f += kTogether) {
+      add_part<kVectors, kPitch>(weights + part.first_row * kPitch + f, part, lists.pixels(), lists.planes(),
+                                 sums + f);
     }
   }
 }
@@ -198,10 +196,12 @@ HWY_ATTR void forward_pixels(const EventLayer& layer, const std::uint8_t* spikes
   lists.build(layer, spikes, begin, end);
   sums.resize(static_cast<std::size_t>((end - begin) * FixedPointWeights::kBlock));
   for (std::int64_t f = 0; f < weights.stride; f += FixedPointWeights::kBlock) {
-    const auto block = weights.width(f) == 32 ? forward_block<32, T> : forward_block<64, T>;
-    block(lists, end - begin, weights.values.data() + f * weights.rows, scale + f,
-          bias != nullptr ? bias + f : nullptr, std::min(weights.width(f), layer.filters - f), layer.filters,
-          sums.data(), output + begin * layer.filters + f);
+    const std::int64_t width = weights.width(f), count = std::min(width, layer.filters - f);
+    (width == 32 ? add_block<32> : add_block<64>)(lists, weights.values.data() + f * weights.rows, sums.data());
+    for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
+      finish(sums.data() + pixel * width, scale + f, bias != nullptr ? bias + f : nullptr, count,
+             output + (begin + pixel) * layer.filters + f);
+    }
   }
 }
 
@@ -269,7 +269,7 @@ HWY_EXPORT(to_fixed_point);
 HWY_EXPORT(largest_weight);
 
 /// Pixels that a part of the weights is used for.
-constexpr std::int64_t kPixels = 128;
+constexpr std::int64_t kPixels = 256;
 
 }  // namespace
 

@@ -16,69 +16,53 @@ namespace spikeloom::kernels::cpu {
 /// k, a channel's spikes are counted in binary: a list for each digit, `plane`, whose rows count 2^plane times.
 class SpikeLists {
  public:
-  static constexpr std::int64_t kTogether = 4;
-
-  /// Rows, counted from the part's first. Behind the last are 0 up to a multiple of kTogether.
   struct List {
-    const std::uint16_t* rows;
-    std::int64_t length;
+    std::uint32_t first;   ///< of `rows`
+    std::uint32_t length;
+  };
+
+  /// What all pixels see of a part.
+  struct Part {
+    std::int64_t first_row;      ///< of the weights
+    const std::uint16_t* rows;   ///< counted from first_row
+    /// The pixels, counted from `begin`, in the order in which to visit them: those with as many rows follow
+    /// each other, so that the processor knows where loops over rows end.
+    const std::uint16_t* pixels;
+    const List* lists;  ///< [pixel in this order][plane]
   };
 
   void build(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t begin, std::int64_t end) {
-    const PackedImages& images = layer.images;
-    channels_ = images.channels;
+    channels_ = layer.images.channels;
     taps_ = layer.kernel * layer.kernel;
     taps_per_part_ = std::clamp<std::int64_t>(kRowsPerPart / channels_, 1, taps_);
     // Of channels: whole words of bits where they are many.
     split_ = (channels_ + kRowsPerPart - 1) / kRowsPerPart;
     split_length_ = split_ == 1 ? channels_ : ((channels_ + split_ - 1) / split_ + 63) / 64 * 64;
     split_ = (channels_ + split_length_ - 1) / split_length_;
-    planes_ = count_planes(images.pool);
+    planes_ = count_planes(layer.images.pool);
+    pixels_ = end - begin;
     const std::int64_t width = layer.output_width();
     list_inputs(layer, spikes, begin / width, (end - 1) / width);
+    find_inputs(layer, begin, end);
 
-    const std::int64_t pixels = end - begin, lists = parts() * planes_;
-    entries_.resize(static_cast<std::size_t>(pixels * lists));
-    reserve(rows_, pixels * (taps_ * most_ + lists * kTogether));
-    std::vector<std::int64_t> inputs(static_cast<std::size_t>(taps_));
+    order_.resize(static_cast<std::size_t>(parts() * pixels_));
+    lists_.resize(static_cast<std::size_t>(parts() * pixels_ * planes_));
+    reserve(rows_, pixels_ * taps_ * most_);
     std::uint16_t* to = rows_.data();
-    Entry* entry = entries_.data();
-    for (std::int64_t pixel = begin; pixel < end; ++pixel) {
-      find_inputs(layer, pixel, inputs.data());
-      for (std::int64_t first = 0; first < taps_; first += taps_per_part_) {
-        const std::int64_t taps = std::min(taps_per_part_, taps_ - first);
-        for (std::int64_t i = 0; i < split_ * planes_; ++i, ++entry) {
-          std::uint16_t* const start = to;
-          for (std::int64_t tap = 0; tap < taps; ++tap) {
-            const std::int64_t input = inputs[static_cast<std::size_t>(first + tap)];
-            if (input >= 0) to = append(input * split_ * planes_ + i, tap * channels_, to);
-          }
-          *entry = {static_cast<std::uint32_t>(start - rows_.data()),
-                    static_cast<std::uint32_t>(to - start)};
-          std::memset(to, 0, kTogether * sizeof *to);
-          to = start + (to - start + kTogether - 1) / kTogether * kTogether;
-        }
-      }
-    }
+    for (std::int64_t part = 0; part < parts(); ++part) to = build_part(part, to);
   }
 
   std::int64_t parts() const { return (taps_ + taps_per_part_ - 1) / taps_per_part_ * split_; }
+  std::int64_t pixels() const { return pixels_; }
   int planes() const { return planes_; }
-  std::int64_t first_row(std::int64_t part) const {
-    return part / split_ * taps_per_part_ * channels_ + part % split_ * split_length_;
-  }
-  List of(std::int64_t pixel, std::int64_t part, int plane) const {
-    const Entry& entry = entries_[static_cast<std::size_t>((pixel * parts() + part) * planes_ + plane)];
-    return {rows_.data() + entry.first, entry.length};
+  Part part(std::int64_t i) const {
+    return {first_tap(i) * channels_ + i % split_ * split_length_, rows_.data(), order_.data() + i * pixels_,
+            lists_.data() + i * pixels_ * planes_};
   }
 
  private:
   static constexpr std::int64_t kRowsPerPart = 384;
   static constexpr std::int64_t kChunk = 32;  // rows that are copied at once
-
-  struct Entry {
-    std::uint32_t first, length;
-  };
 
   // With room to write a chunk behind the last.
   static void reserve(std::vector<std::uint16_t>& rows, std::int64_t count) {
@@ -140,27 +124,70 @@ class SpikeLists {
     *start = static_cast<std::uint32_t>(to - firing_.data());
   }
 
-  // The input pixel of each tap, -1 outside of the image.
-  void find_inputs(const EventLayer& layer, std::int64_t pixel, std::int64_t* inputs) const {
+  // The input pixel of each output pixel and tap, -1 outside of the image.
+  void find_inputs(const EventLayer& layer, std::int64_t begin, std::int64_t end) {
+    inputs_.resize(static_cast<std::size_t>((end - begin) * taps_));
+    std::int32_t* to = inputs_.data();
     const std::int64_t height = layer.images.pooled_height(), width = layer.images.pooled_width();
-    const std::int64_t row = pixel / layer.output_width();
-    const std::int64_t x = pixel % layer.output_width() - layer.padding;
-    const std::int64_t y = row % layer.output_height() - layer.padding;
-    const std::int64_t image = row / layer.output_height();
-    for (std::int64_t dy = 0; dy < layer.kernel; ++dy) {
-      const bool inside = y + dy >= 0 && y + dy < height;
-      const std::int64_t first = (image * height + y + dy - first_row_) * width + x;
-      for (std::int64_t dx = 0; dx < layer.kernel; ++dx) {
-        *inputs++ = inside && x + dx >= 0 && x + dx < width ? first + dx : -1;
+    for (std::int64_t pixel = begin; pixel < end; ++pixel) {
+      const std::int64_t row = pixel / layer.output_width();
+      const std::int64_t x = pixel % layer.output_width() - layer.padding;
+      const std::int64_t y = row % layer.output_height() - layer.padding;
+      const std::int64_t image = row / layer.output_height();
+      for (std::int64_t dy = 0; dy < layer.kernel; ++dy) {
+        const bool inside = y + dy >= 0 && y + dy < height;
+        const std::int64_t first = (image * height + y + dy - first_row_) * width + x;
+        for (std::int64_t dx = 0; dx < layer.kernel; ++dx) {
+          *to++ = static_cast<std::int32_t>(inside && x + dx >= 0 && x + dx < width ? first + dx : -1);
+        }
       }
     }
   }
 
+  std::int64_t first_tap(std::int64_t part) const { return part / split_ * taps_per_part_; }
+
+  // The lists of a part, in the order of the pixels' rows in the first plane.
+  std::uint16_t* build_part(std::int64_t part, std::uint16_t* to) {
+    const std::int64_t first = first_tap(part), taps = std::min(taps_per_part_, taps_ - first);
+    const std::int64_t stride = split_ * planes_;
+    const std::uint32_t* const starts = starts_.data() + part % split_ * planes_;
+    lengths_.resize(static_cast<std::size_t>(pixels_));
+    counts_.assign(static_cast<std::size_t>(taps * most_ + 2), 0);
+    for (std::int64_t pixel = 0; pixel < pixels_; ++pixel) {
+      const std::int32_t* const inputs = inputs_.data() + pixel * taps_ + first;
+      std::uint32_t length = 0;
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        if (inputs[tap] < 0) continue;
+        const std::uint32_t* const start = starts + inputs[tap] * stride;
+        length += start[1] - start[0];
+      }
+      lengths_[static_cast<std::size_t>(pixel)] = length;
+      ++counts_[length + 1];
+    }
+    for (std::size_t i = 1; i < counts_.size(); ++i) counts_[i] += counts_[i - 1];
+    std::uint16_t* const order = order_.data() + part * pixels_;
+    for (std::int64_t pixel = 0; pixel < pixels_; ++pixel) {
+      order[counts_[lengths_[static_cast<std::size_t>(pixel)]]++] = static_cast<std::uint16_t>(pixel);
+    }
+
+    List* list = lists_.data() + part * pixels_ * planes_;
+    for (std::int64_t i = 0; i < pixels_; ++i) {
+      const std::int32_t* const inputs = inputs_.data() + order[i] * taps_ + first;
+      for (int plane = 0; plane < planes_; ++plane, ++list) {
+        const std::uint16_t* const begin = to;
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          if (inputs[tap] >= 0) to = append(starts + inputs[tap] * stride + plane, tap * channels_, to);
+        }
+        *list = {static_cast<std::uint32_t>(begin - rows_.data()), static_cast<std::uint32_t>(to - begin)};
+      }
+    }
+    return to;
+  }
+
   // Whole chunks: what is copied too much is overwritten by what follows.
-  std::uint16_t* append(std::int64_t list, std::int64_t base, std::uint16_t* to) const {
-    const auto i = static_cast<std::size_t>(list);
-    const std::uint16_t* from = firing_.data() + starts_[i];
-    const std::int64_t length = static_cast<std::int64_t>(starts_[i + 1]) - starts_[i];
+  std::uint16_t* append(const std::uint32_t* start, std::int64_t base, std::uint16_t* to) const {
+    const std::uint16_t* const from = firing_.data() + start[0];
+    const std::int64_t length = static_cast<std::int64_t>(start[1]) - start[0];
     for (std::int64_t chunk = 0; chunk < length; chunk += kChunk) {
       for (std::int64_t k = 0; k < kChunk; ++k) {
         to[chunk + k] = static_cast<std::uint16_t>(from[chunk + k] + base);
@@ -171,12 +198,16 @@ class SpikeLists {
 
   static constexpr std::size_t kMaxPlanes = 15, kMaxWords = kRowsPerPart / 64 + 1;
 
-  std::int64_t channels_ = 0, taps_ = 0, taps_per_part_ = 1, split_ = 1, split_length_ = 0, first_row_ = 0;
-  std::int64_t most_ = 0;  ///< rows of one input pixel
+  std::int64_t channels_ = 0, taps_ = 0, taps_per_part_ = 1, split_ = 1, split_length_ = 0, pixels_ = 0;
+  std::int64_t first_row_ = 0;  ///< of the input, over all images
+  std::int64_t most_ = 0;       ///< rows of one input pixel
   int planes_ = 1;
-  std::vector<std::uint16_t> rows_, firing_;
-  std::vector<std::uint32_t> starts_;
-  std::vector<Entry> entries_;
+  std::vector<std::uint16_t> firing_;  ///< channels, within their part, of each input pixel
+  std::vector<std::uint32_t> starts_;  ///< [input pixel][split][plane]
+  std::vector<std::int32_t> inputs_;
+  std::vector<std::uint16_t> rows_, order_;
+  std::vector<List> lists_;
+  std::vector<std::uint32_t> lengths_, counts_;
 };
 
 }  // namespace spikeloom::kernels::cpu
