@@ -47,7 +47,7 @@ struct FixedPointWeights {
 
   std::int64_t rows = 0;               ///< weight_rows
   std::int64_t stride = 0;             ///< filters, rounded up to 32
-  AlignedVector<std::int16_t> values;  ///< [block of filters][row][filter of the block], 0 behind the filters
+  AlignedVector<std::int16_t> values;  ///< [block of filters][row][lane of the block], 0 behind the filters
   std::vector<float> scale;            ///< [stride], 0 behind the filters
 
   /// Filters of the block that begins with this one.
@@ -55,7 +55,12 @@ struct FixedPointWeights {
   /// Place of a weight in `values`.
   std::int64_t at(std::int64_t row, std::int64_t filter) const {
     const std::int64_t first = filter / kBlock * kBlock;
-    return first * rows + row * width(first) + filter - first;
+    return first * rows + row * width(first) + lane(filter - first);
+  }
+  /// Of 32 filters the first half lies in even lanes, the second in odd ones: products of 16-bit pairs, which
+  /// widen the sums of lanes, then give neighbouring filters.
+  static std::int64_t lane(std::int64_t filter) {
+    return filter / 32 * 32 + filter % 16 * 2 + filter / 16 % 2;
   }
 };
 

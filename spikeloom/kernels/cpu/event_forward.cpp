@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "spikeloom/kernels/cpu/event_layer.h"
@@ -21,43 +22,135 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Adds the lanes of a vector of 16 bits to as many sums of 32 bits.
-template <class V>
-HWY_ATTR HWY_INLINE void add_wide(V values, std::int32_t* sums) {
-  const hn::ScalableTag<std::int32_t> d32;
 #if HWY_TARGET == HWY_SCALAR
-  hn::StoreU(hn::Add(hn::LoadU(d32, sums), hn::PromoteTo(d32, values)), d32, sums);
+constexpr int kMostLanes = 32, kMostVectors = 1;
+
+// Adds a part to the sums of 32 filters, [pixel][kPitch].
+template <int kVectors, int kPitch>
+void add_part(const std::int16_t* weights, const SpikeLists::Part& part, std::int64_t pixels, int planes,
+              std::int32_t* sums) {
+  for (std::int64_t i = 0; i < pixels * planes; ++i) {
+    std::int32_t* const to = sums + part.pixels[i / planes] * kPitch;
+    const std::uint16_t* const rows = part.rows + part.lists[i].first;
+    for (std::int64_t begin = 0; begin < part.lists[i].length; begin += kSumLength) {
+      const std::int64_t end = std::min<std::int64_t>(part.lists[i].length, begin + kSumLength);
+      std::int16_t acc[kMostLanes] = {};
+      for (std::int64_t k = begin; k < end; ++k) {
+        const std::int16_t* const row = weights + std::int64_t{rows[k]} * kPitch;
+        for (int f = 0; f < kMostLanes; ++f) acc[f] = static_cast<std::int16_t>(acc[f] + row[f]);
+      }
+      for (int f = 0; f < kMostLanes; ++f) to[f] += acc[FixedPointWeights::lane(f)] * (1 << i % planes);
+    }
+  }
+}
 #else
-  const hn::Half<hn::ScalableTag<std::int16_t> > half;
-  const std::size_t lanes = hn::Lanes(d32);
-  const auto low = hn::PromoteTo(d32, hn::LowerHalf(half, values));
-  const auto high = hn::PromoteTo(d32, hn::UpperHalf(half, values));
-  hn::StoreU(hn::Add(hn::LoadU(d32, sums), low), d32, sums);
-  hn::StoreU(hn::Add(hn::LoadU(d32, sums + lanes), high), d32, sums + lanes);
+constexpr int kMostLanes = static_cast<int>(hn::MaxLanes(hn::CappedTag<std::int16_t, 32>()));
+// Sums and accumulators of so many vectors stay in registers.
+constexpr int kMostVectors = HWY_TARGET <= HWY_AVX3 ? 2 : 4;
+
+// Lanes of 16 bits whose products with pairs of lanes widen the even ones, or the odd ones, and scale them by
+// 2^plane.
+template <class D>
+HWY_ATTR HWY_INLINE hn::Vec<D> unit(D d16, int plane, bool odd) {
+  const hn::RepartitionToWide<D> d32;
+  return hn::BitCast(d16, hn::Set(d32, std::int32_t{1} << (odd ? plane + 16 : plane)));
+}
+
+// sums + the even or the odd lanes of `values`.
+template <class D, class V, class W>
+HWY_ATTR HWY_INLINE W add_lanes(D d32, V values, V unit, W sums) {
+#if HWY_ARCH_X86
+  return hn::ReorderWidenMulAccumulate(d32, values, unit, sums, sums);  // pairs of neighbours
+#else
+  const hn::Repartition<std::int16_t, D> d16;
+  const auto high = hn::And(hn::BitCast(d32, values), hn::Set(d32, -65536));
+  const auto low = hn::ShiftLeft<16>(hn::BitCast(d32, values));
+  const auto factor = hn::BitCast(d32, unit);
+  const auto even = hn::Mul(hn::ShiftRight<16>(low), hn::ShiftRight<16>(hn::ShiftLeft<16>(factor)));
+  const auto odd = hn::Mul(hn::ShiftRight<16>(high), hn::ShiftRight<16>(factor));
+  static_cast<void>(d16);
+  return hn::Add(sums, hn::Add(even, odd));
 #endif
 }
 
-// Adds the weight rows of a list, kVectors vectors of them from `weights` on, to sums.
-template <int kVectors>
-HWY_ATTR HWY_INLINE void add_rows(const std::int16_t* weights, std::int64_t stride, const std::uint32_t* list,
-                                  std::int64_t length, std::int32_t* sums) {
-  const hn::ScalableTag<std::int16_t> d16;
-  const std::size_t lanes = hn::Lanes(d16);
-  for (std::int64_t begin = 0; begin < length; begin += kSumLength) {
-    const std::int64_t end = std::min<std::int64_t>(length, begin + kSumLength);
-    hn::Vec<decltype(d16)> acc[kVectors];
-    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int16_t* HWY_RESTRICT row = weights + static_cast<std::int64_t>(list[i]) * stride;
+template <int kVectors, class D, class V>
+HWY_ATTR HWY_INLINE void add_row(D d16, const std::int16_t* row, V (&acc)[kVectors]) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        acc[v] = hn::Add(acc[v], hn::LoadU(d16, row + static_cast<std::size_t>(v) * lanes));
-      }
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) add_wide(acc[v], sums + static_cast<std::size_t>(v) * lanes);
+  for (int v = 0; v < kVectors; ++v) {
+    acc[v] = hn::Add(acc[v], hn::Load(d16, row + static_cast<std::size_t>(v) * hn::Lanes(d16)));
   }
 }
+
+// Their numbers are one load.
+template <int kVectors, int kPitch, class D, class V>
+HWY_ATTR HWY_INLINE void add_four(D d16, const std::int16_t* weights, const std::uint16_t* rows,
+                                  V (&acc)[kVectors]) {
+  std::uint64_t four;
+  std::memcpy(&four, rows, sizeof four);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    add_row<kVectors>(d16, weights + (four >> (16 * i) & 0xffff) * kPitch, acc);
+  }
+}
+
+// Adds weight rows, kVectors vectors of them from `weights` on, to sums of 32 bits: those of the even lanes and
+// those of the odd ones of each vector.
+template <int kVectors, int kPitch, class D, class U, class V>
+HWY_ATTR HWY_INLINE void add_rows(D d16, const std::int16_t* weights, const std::uint16_t* rows,
+                                  std::int64_t left, U even, U odd, V (&sums)[2 * kVectors]) {
+  const hn::RepartitionToWide<D> d32;
+  hn::Vec<D> acc[kVectors];
+  const auto flush = [&]() HWY_ATTR {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      sums[2 * v] = add_lanes(d32, acc[v], even, sums[2 * v]);
+      sums[2 * v + 1] = add_lanes(d32, acc[v], odd, sums[2 * v + 1]);
+    }
+  };
+  for (; left >= kSumLength; left -= kSumLength) {
+    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
+    const std::uint16_t* const end = rows + kSumLength;
+#pragma GCC unroll 1
+    for (; rows < end; rows += 4) add_four<kVectors, kPitch>(d16, weights, rows, acc);
+    flush();
+  }
+  for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(d16);
+  for (; left >= 4; left -= 4, rows += 4) add_four<kVectors, kPitch>(d16, weights, rows, acc);
+  for (; left > 0; --left, ++rows) add_row<kVectors>(d16, weights + std::int64_t{*rows} * kPitch, acc);
+  flush();
+}
+
+// Adds a part to the sums of kVectors vectors of filters, [pixel][kPitch].
+template <int kVectors, int kPitch>
+HWY_ATTR HWY_NOINLINE void add_part(const std::int16_t* weights, const SpikeLists::Part& part,
+                                    std::int64_t pixels, int planes, std::int32_t* all_sums) {
+  const hn::CappedTag<std::int16_t, 32> d16;
+  const hn::RepartitionToWide<decltype(d16)> d32;
+  const int half = static_cast<int>(hn::Lanes(d32));
+  const int per_group = 16 / half;  // vectors of 32 filters
+  const auto place = [&](int k) HWY_ATTR {
+    return k / 2 / per_group * 32 + k % 2 * 16 + k / 2 % per_group * half;
+  };
+  const std::uint16_t *const all_rows = part.rows, *const order = part.pixels;
+  const SpikeLists::List* list = part.lists;
+  const auto even = unit(d16, 0, false), odd = unit(d16, 0, true);
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    std::int32_t* const to = all_sums + std::int64_t{order[i]} * kPitch;
+    hn::Vec<decltype(d32)> sums[2 * kVectors];
+#pragma GCC unroll 16
+    for (int k = 0; k < 2 * kVectors; ++k) sums[k] = hn::Load(d32, to + place(k));
+    add_rows<kVectors, kPitch>(d16, weights, all_rows + list->first, list->length, even, odd, sums);
+    ++list;
+    for (int plane = 1; plane < planes; ++plane, ++list) {
+      if (list->length == 0) continue;
+      add_rows<kVectors, kPitch>(d16, weights, all_rows + list->first, list->length,
+                                 unit(d16, plane, false), unit(d16, plane, true), sums);
+    }
+#pragma GCC unroll 16
+    for (int k = 0; k < 2 * kVectors; ++k) hn::Store(sums[k], d32, to + place(k));
+  }
+}
+#endif
 
 // One block of filters of one pixel: sums -> output. `count` filters, the last ones not in whole vectors.
 template <class T>
@@ -78,35 +171,33 @@ HWY_ATTR HWY_INLINE void finish(const std::int32_t* sums, const float* scale, co
   }
 }
 
-// Pixels [begin, end). A part of the weights (some hundred rows of a block of filters) is small enough for
-// the first-level cache and is used for all pixels before the next one.
+// Sums of a block of kPitch filters for all pixels of the lists. A part of its weights (some hundred rows) is
+// small enough for the first-level cache and is used for all pixels before the next one.
+template <int kPitch>
+HWY_ATTR void add_block(const SpikeLists& lists, const std::int16_t* weights, std::int32_t* sums) {
+  constexpr int kVectors = std::min(kMostVectors, kPitch / kMostLanes), kTogether = kVectors * kMostLanes;
+  std::fill(sums, sums + lists.pixels() * kPitch, 0);
+  for (std::int64_t i = 0; i < lists.parts(); ++i) {
+    const SpikeLists::Part part = lists.part(i);
+    for (int f = 0; f < kPitch; f += kTogether) {
+      add_part<kVectors, kPitch>(weights + part.first_row * kPitch + f, part, lists.pixels(), lists.planes(),
+                                 sums + f);
+    }
+  }
+}
+
+// Pixels [begin, end).
 template <class T>
 HWY_ATTR void forward_pixels(const EventLayer& layer, const std::uint8_t* spikes,
                              const FixedPointWeights& weights, const float* scale, const float* bias,
                              T* output, std::int64_t begin, std::int64_t end) {
-  const hn::ScalableTag<std::int16_t> d16;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d16));
-  constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 2 : 4;  // of a whole block, where it has so few
   thread_local SpikeLists lists;
   thread_local AlignedVector<std::int32_t> sums;
   lists.build(layer, spikes, begin, end);
+  sums.resize(static_cast<std::size_t>((end - begin) * FixedPointWeights::kBlock));
   for (std::int64_t f = 0; f < weights.stride; f += FixedPointWeights::kBlock) {
-    const std::int64_t width = weights.width(f);
-    const std::int16_t* const from = weights.values.data() + f * weights.rows;
-    sums.assign(static_cast<std::size_t>((end - begin) * width), 0);
-    for (std::int64_t part = 0; part < lists.parts(); ++part) {
-      for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
-        const auto list = lists.of(pixel, part);
-        if (list.length == 0) continue;
-        std::int32_t* const to = sums.data() + pixel * width;
-        std::int64_t v = 0;
-        for (; v + kVectors * lanes <= width; v += kVectors * lanes) {
-          add_rows<kVectors>(from + v, width, list.first, list.length, to + v);
-        }
-        for (; v < width; v += lanes) add_rows<1>(from + v, width, list.first, list.length, to + v);
-      }
-    }
-    const std::int64_t count = std::min(width, layer.filters - f);
+    const std::int64_t width = weights.width(f), count = std::min(width, layer.filters - f);
+    (width == 32 ? add_block<32> : add_block<64>)(lists, weights.values.data() + f * weights.rows, sums.data());
     for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
       finish(sums.data() + pixel * width, scale + f, bias != nullptr ? bias + f : nullptr, count,
              output + (begin + pixel) * layer.filters + f);
@@ -178,7 +269,7 @@ HWY_EXPORT(to_fixed_point);
 HWY_EXPORT(largest_weight);
 
 /// Pixels that a part of the weights is used for.
-constexpr std::int64_t kPixels = 128;
+constexpr std::int64_t kPixels = 256;
 
 }  // namespace
 
@@ -222,7 +313,7 @@ FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weig
         std::int16_t* to = fixed.values.data() + fixed.at(tap * channels, first);
         for (std::int64_t c = 0; c < channels; ++c, to += width) {
           for (std::int64_t f = 0; f < kTogether; ++f)
-            to[f] = rounded[static_cast<std::size_t>(f * channels + c)];
+            to[FixedPointWeights::lane(f)] = rounded[static_cast<std::size_t>(f * channels + c)];
         }
       }
     }

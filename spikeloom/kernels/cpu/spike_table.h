@@ -6,7 +6,7 @@
 
 #include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
-#include "spikeloom/kernels/cpu/spike_lists.h"
+#include "spikeloom/kernels/cpu/spike_bits.h"
 #include "spikeloom/kernels/event_layer.h"
 
 namespace spikeloom::kernels::cpu {
