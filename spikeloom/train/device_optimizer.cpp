@@ -98,6 +98,9 @@ void DeviceOptimizer::step() {
     } else {
       update<float>(i, gradients[i]);
     }
+    // Kernels write past the version counter, which tells nn when weights converted for inference are out of
+    // date.
+    parameters_[i].value.unsafeGetTensorImpl()->bump_version();
   }
 }
 
