@@ -44,6 +44,7 @@ void add_part(const std::int16_t* weights, const SpikeLists::Part& part, std::in
   }
 }
 #else
+constexpr std::int64_t kLine = 32;  // weights of a cache line
 constexpr int kMostLanes = static_cast<int>(hn::MaxLanes(hn::CappedTag<std::int16_t, 32>()));
 // Sums and accumulators of so many vectors stay in registers.
 constexpr int kMostVectors = HWY_TARGET <= HWY_AVX3 ? 2 : 4;
@@ -134,7 +135,11 @@ HWY_ATTR HWY_NOINLINE void add_part(const std::int16_t* weights, const SpikeList
   const std::uint16_t *const all_rows = part.rows, *const order = part.pixels;
   const SpikeLists::List* list = part.lists;
   const auto even = unit(d16, 0, false), odd = unit(d16, 0, true);
+  // The weights of the next part lie behind: into the second-level cache, a piece for each pixel.
+  const std::int16_t* next = weights + part.num_rows * kPitch;
+  const std::int64_t lines = (part.num_rows * kPitch / kLine + pixels - 1) / pixels;
   for (std::int64_t i = 0; i < pixels; ++i) {
+    for (std::int64_t line = 0; line < lines; ++line, next += kLine) __builtin_prefetch(next, 0, 2);
     std::int32_t* const to = all_sums + std::int64_t{order[i]} * kPitch;
     hn::Vec<decltype(d32)> sums[2 * kVectors];
 #pragma GCC unroll 16

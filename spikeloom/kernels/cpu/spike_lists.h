@@ -24,6 +24,7 @@ class SpikeLists {
   /// What all pixels see of a part.
   struct Part {
     std::int64_t first_row;      ///< of the weights
+    std::int64_t num_rows;
     const std::uint16_t* rows;   ///< counted from first_row
     /// The pixels, counted from `begin`, in the order in which to visit them: those with as many rows follow
     /// each other, so that the processor knows where loops over rows end.
@@ -56,7 +57,10 @@ class SpikeLists {
   std::int64_t pixels() const { return pixels_; }
   int planes() const { return planes_; }
   Part part(std::int64_t i) const {
-    return {first_tap(i) * channels_ + i % split_ * split_length_, rows_.data(), order_.data() + i * pixels_,
+    const std::int64_t split = i % split_ * split_length_;
+    const std::int64_t num_rows = split_ > 1 ? std::min(split_length_, channels_ - split)
+                                             : std::min(taps_per_part_, taps_ - first_tap(i)) * channels_;
+    return {first_tap(i) * channels_ + split, num_rows, rows_.data(), order_.data() + i * pixels_,
             lists_.data() + i * pixels_ * planes_};
   }
 
