@@ -54,8 +54,8 @@ RC_GTEST_PROP(RoundTrip, WhatWasWrittenIsRead, ()) {
   const auto pause = *rc::gen::element<std::uint32_t>(0, 50, 5000, 70000, written.longest_pause_us);
   const std::int64_t first = *rc::gen::inRange<std::int64_t>(0, small ? 1 << 23 : std::int64_t{1} << 31);
   Events events = made_up_events(seed, count, size.width, size.height, first, pause);
-  // The first event lies in the range of every clock (AEDAT 2.0's is signed): later ones go on over its wraps,
-  // one that begins beyond it loses a multiple of it (docs/formats.md).
+  // The first event lies in the range of every clock (AEDAT 2.0's is signed): later ones go on over its
+  // wraps, one that begins beyond it loses a multiple of it (docs/formats.md).
   const std::int64_t late = events.front().t_us - first;
   for (events::Event& event : events) event.t_us -= late;
   if (written.small_steps_back && *rc::gen::arbitrary<bool>()) {
