@@ -49,7 +49,7 @@ TEST_F(BadInput, NetworkThatDoesNotFitTheData) {
 
 TEST_F(BadInput, UnknownRecipe) {
   expect_error(run({"train", "cifar10/cifarnett"}), 2,
-               {"no recipe 'cifar10/cifarnett'; did you mean cifar10/cifarnet?"});
+               {"no recipe 'cifar10/cifarnett'; did you mean cifar10/cifarnet, cifar10/gpu/cifarnet?"});
   expect_error(run({"train", "cifarnet"}), 2, {"no recipe 'cifarnet'; did you mean cifar10/cifarnet"});
 }
 

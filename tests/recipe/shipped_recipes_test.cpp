@@ -4,7 +4,10 @@
 #include <cctype>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <sstream>
 
+#include "spikeloom/base/files.h"
 #include "spikeloom/model/plan.h"
 #include "spikeloom/train/recipe.h"
 
@@ -85,6 +88,66 @@ TEST(ShippedRecipes, StepsDifferFromTheirNetworkInTheStepsOnly) {
       EXPECT_TRUE(recipe == expected) << recipe.name;
       EXPECT_NE(recipe.description.find("T = " + std::to_string(steps)), std::string::npos);
     }
+  }
+}
+
+/// Gives `recipe` what recipes/cifar10/gpu/ may say otherwise than the paper's recipes, and its name.
+void take_gpu_protocol(const Recipe& gpu, Recipe& recipe) {
+  recipe.name = gpu.name;
+  recipe.description = gpu.description;
+  recipe.data.validation_samples = 5000;
+  recipe.network.compute.precision = model::Precision::kBf16;
+  recipe.network.init.gain = gpu.network.init.gain;
+  recipe.optimizer.learning_rate = gpu.optimizer.learning_rate;
+  recipe.schedule = gpu.schedule;
+  recipe.training = gpu.training;
+}
+
+TEST(ShippedRecipes, GpuRecipesAreThePapersButForTheProtocol) {
+  const Recipe base = load("cifar10/gpu/base.toml");
+  EXPECT_EQ(base.schedule.kind, ScheduleSettings::kCosine);
+  EXPECT_GT(base.schedule.warmup_epochs, 0.0);
+  for (const std::string net : {"alexnet", "alexnet-neunorm", "cifarnet", "cifarnet-neunorm"}) {
+    for (const std::string steps : {"05", "08", "12"}) {
+      const Recipe recipe = load("cifar10/gpu/" + net + (steps == "08" ? "" : "-t" + steps) + ".toml");
+      Recipe expected = load("cifar10/steps/" + net + "-t" + steps + ".toml");
+      take_gpu_protocol(recipe, expected);
+      EXPECT_TRUE(recipe == expected) << recipe.name;
+      EXPECT_EQ(recipe.network.init.gain, base.network.init.gain) << recipe.name;
+      EXPECT_EQ(recipe.optimizer.learning_rate, base.optimizer.learning_rate) << recipe.name;
+      EXPECT_EQ(recipe.training.epochs, base.training.epochs) << recipe.name;
+    }
+  }
+  for (const std::string net : {"alexnet", "cifarnet"}) {
+    const Recipe recipe = load("cifar10/gpu/" + net + "-ann.toml");
+    Recipe expected = load("cifar10/" + net + "-ann.toml");
+    take_gpu_protocol(recipe, expected);
+    EXPECT_TRUE(recipe == expected) << recipe.name;
+    const Recipe fast = load("cifar10/gpu/" + net + "-fast.toml");
+    EXPECT_EQ(fast.network.structure, expected.network.structure);
+    EXPECT_EQ(fast.data.validation_samples, 5000);
+    EXPECT_LT(fast.training.epochs, base.training.epochs);
+  }
+}
+
+/// Each line of tools/gpu/trainings.txt: a recipe and overrides of its keys.
+TEST(ShippedRecipes, ListOfGpuTrainingsLoads) {
+  std::istringstream lines(
+      read_text_file((fs::path(SPIKELOOM_SOURCE_DIR) / "tools/gpu/trainings.txt").string()));
+  std::set<std::string> listed;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string file;
+    if (!(words >> file)) continue;
+    std::vector<std::string> overrides;
+    for (std::string word; words >> word;) overrides.push_back(word);
+    EXPECT_NO_THROW(load_recipe((kRecipes / (file + ".toml")).string(), overrides)) << line;
+    EXPECT_TRUE(listed.insert(line).second) << "twice: " << line;
+  }
+  for (const std::string& file : shipped()) {
+    const std::string name = file.substr(0, file.size() - std::string(".toml").size());
+    if (name.rfind("cifar10/gpu/", 0) != 0 || name == "cifar10/gpu/base") continue;
+    EXPECT_EQ(listed.count(name), 1u) << name << " is not among them";
   }
 }
 
