@@ -32,6 +32,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=570, help="time for everything")
     parser.add_argument("--margin", type=float, default=15, help="seconds of these that are kept for writing results")
     parser.add_argument("--stage", default=",".join(STAGES), help="stages to run, in this order")
+    parser.add_argument("--begin", action="store_true",
+                        help="begin a training that does not fit into what is left: the next call resumes it")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: a rehearsal without a GPU")
     parser.add_argument("--build-dir", help="default build/gpu, kept between calls")
     parser.add_argument("--bundle", help="archive or folder made by tools/offline_bundle.sh")

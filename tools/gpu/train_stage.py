@@ -196,7 +196,9 @@ def train(session):
                 if expected is not None:
                     expected *= pace
                     run["estimated_seconds"] = round(expected, 1)
-                    if expected > session.left() - 20:
+                    # Begun all the same it is stopped in time, saved, and resumed by the next call.
+                    begin = session.options.begin and session.left() > 120
+                    if expected > session.left() - 20 and not begin:
                         raise Skipped(f"would take some {expected:.0f} s of the {session.left():.0f} s that are left")
                 elif session.left() < 60:
                     raise Skipped("no time left")
