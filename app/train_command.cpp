@@ -42,6 +42,10 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
     print_line(stream, fmt::format("test accuracy {:.2f} % on {} samples ({}, test set read once)",
                                    100.0 * result.test_accuracy, with_separators(result.test_samples),
                                    result.selection));
+    if (result.has_last_epoch_test && result.selection != "last epoch") {
+      print_line(stream, fmt::format("test accuracy {:.2f} % (last epoch, likewise)",
+                                     100.0 * result.last_epoch_test_accuracy));
+    }
   }
   print_line(stream, fmt::format("trained {} iterations in {} ({:.1f} samples/s), peak memory {:.0f} MB",
                                  with_separators(result.iterations), duration(result.train_seconds),

@@ -13,8 +13,8 @@ std::vector<std::pair<std::string, std::string>> describe_environment(const std:
 /// The same as a JSON object.
 std::string environment_json(const std::string& device = "cpu");
 
-/// Gives memory that was freed back to the system: after one-time work of other sizes than a training's steps, such
-/// as calibration. Nothing where the C library cannot.
+/// Gives memory that was freed back to the system: after one-time work of other sizes than a training's
+/// steps, such as calibration. Nothing where the C library cannot.
 void release_freed_memory();
 
 /// Makes `count` threads the number that kernels, LibTorch and the BLAS use, and flushes denormals on the

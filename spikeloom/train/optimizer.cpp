@@ -122,10 +122,11 @@ class Optimizer::Impl {
     }
     optimizer_->step();
     for (auto& value : values_) {
-      // LibTorch's SGD writes through data(), past the version counter, which tells nn when weights that it has
-      // converted for inference are out of date.
+      // LibTorch's SGD writes through data(), past the version counter, which tells nn when weights that it
+      // has converted for inference are out of date.
       value.unsafeGetTensorImpl()->bump_version();
-      // Dropped, not zeroed: the next backward pass then hands its tensors over instead of adding to old ones.
+      // Dropped, not zeroed: the next backward pass then hands its tensors over instead of adding to old
+      // ones.
       value.mutable_grad().reset();
     }
   }

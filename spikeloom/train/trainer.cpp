@@ -57,6 +57,7 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
   if (result.has_validation) json["validation_accuracy"] = result.validation_accuracy;
   if (result.has_test) {
     json["test_accuracy"] = result.test_accuracy;
+    if (result.has_last_epoch_test) json["last_epoch_test_accuracy"] = result.last_epoch_test_accuracy;
     json["test_loss"] = result.test_loss;
     json["test_samples"] = result.test_samples;
   }

@@ -90,6 +90,10 @@ struct TrainingResult {
   double validation_accuracy = 0.0;  ///< of the kept model
   bool has_test = false;
   double test_accuracy = 0.0, test_loss = 0.0;
+  /// With keep_best: of the network of the last epoch, read beside that of the kept one. Both were settled
+  /// before.
+  bool has_last_epoch_test = false;
+  double last_epoch_test_accuracy = 0.0;
   std::int64_t test_samples = 0;
   LayerRates firing_rates;  ///< on the test samples, or of the last epoch without them
   double peak_memory_mb = 0.0;
@@ -100,11 +104,12 @@ struct TrainingResult {
 /// Trains a network from a recipe and keeps everything in a run folder (run_folder.h).
 ///
 /// The kept model is that of the last epoch, or of the best validation epoch (training.keep_best); the test
-/// part is read once, at the end. The same recipe, data and number of threads give the same bits; a run that
-/// was interrupted and resumed gives the bits of one that was not. Throws ConfigError, DataError,
-/// FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight is not finite, or weights
-/// are so large that their squares overflow (names iteration, layer and last good checkpoint). Source: Wu et
-/// al. 2019 (STBP, eq. 11-14).
+/// part is read once, at the end (with keep_best for the last epoch's network too, which is reported beside).
+/// The same recipe, data and number of threads give the same bits; a run that was interrupted and resumed
+/// gives the bits of one that was not. Throws ConfigError, DataError, FormatError, ShapeError,
+/// CheckpointError; NumericsError if the loss or a weight is not finite, or weights are so large that their
+/// squares overflow (names iteration, layer and last good checkpoint). Source: Wu et al. 2019 (STBP, eq.
+/// 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.

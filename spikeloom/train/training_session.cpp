@@ -399,7 +399,17 @@ void TrainingSession::save_checkpoint() {
 TrainingResult TrainingSession::finish() {
   TrainingResult result = summary();
   result.selection = "last epoch";
+  const auto incomplete = [&](const EvaluationResult& test) { return test.samples < splits_.test->size(); };
   if (recipe_.training.keep_best && state_.best_epoch >= 0) {
+    if (splits_.test && state_.best_epoch + 1 != state_.epoch) {
+      const auto last = evaluate(splits_.test, "test");
+      if (incomplete(last)) {
+        result.interrupted = true;
+        return result;
+      }
+      result.has_last_epoch_test = true;
+      result.last_epoch_test_accuracy = last.accuracy;
+    }
     load_parameters(folder_->file("best.safetensors"), *network_);
     result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
     result.validation_accuracy = state_.best_validation;
@@ -408,7 +418,7 @@ TrainingResult TrainingSession::finish() {
   save_model(result.model_path, *network_, model_info());
   if (splits_.test) {
     const auto test = evaluate(splits_.test, "test");
-    if (test.samples < splits_.test->size()) {
+    if (incomplete(test)) {
       result.interrupted = true;  // the checkpoint says "finished": resuming only tests
       result.model_path.clear();
       return result;
@@ -417,6 +427,10 @@ TrainingResult TrainingSession::finish() {
     result.test_accuracy = test.accuracy;
     result.test_loss = test.loss;
     result.test_samples = test.samples;
+    if (recipe_.training.keep_best && state_.best_epoch + 1 == state_.epoch) {
+      result.has_last_epoch_test = true;
+      result.last_epoch_test_accuracy = test.accuracy;
+    }
     result.firing_rates = test.firing_rates;
     folder_->append_metrics(nlohmann::ordered_json{{"kind", "test"},
                                                    {"iteration", state_.iteration},

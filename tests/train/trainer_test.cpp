@@ -197,6 +197,11 @@ TEST_F(Training, KeepsTheEpochThatIsBestOnValidation) {
   const auto kept = evaluate_model(request).result;
   EXPECT_EQ(kept.accuracy, recorder_.epochs[best].validation_accuracy);
   EXPECT_EQ(kept.loss, recorder_.epochs[best].validation_loss);
+  request.split = "test";
+  EXPECT_EQ(result.test_accuracy, evaluate_model(request).result.accuracy);
+  request.model = run_ + "/checkpoint.safetensors";
+  ASSERT_TRUE(result.has_last_epoch_test);
+  EXPECT_EQ(result.last_epoch_test_accuracy, evaluate_model(request).result.accuracy);
   EXPECT_NE(testing::read_tensors(run_ + "/model.safetensors").at("fc1.weight"),
             testing::read_tensors(run_ + "/checkpoint.safetensors").at("fc1.weight"));
 }
@@ -282,15 +287,14 @@ TEST_F(Training, FirstTenLosses) {
   // backward pass or optimiser shows. The convolutions and matrix products come from libraries that add in
   // another order on another processor, hence 1e-5 and not equality. A potential closer to the threshold than
   // that would become a spike more or less; in a network as small as this one there was none with any of the
-  // instruction sets (SSE 4.1, AVX2, AVX-512) that LibTorch, oneDNN and OpenBLAS can be told to use. The exact
-  // state, because the codes of the compact one are rounded: its tenth loss differs by a vote.
+  // instruction sets (SSE 4.1, AVX2, AVX-512) that LibTorch, oneDNN and OpenBLAS can be told to use. The
+  // exact state, because the codes of the compact one are rounded: its tenth loss differs by a vote.
   const double expected[10] = {0.13750000298023224, 0.12083332985639572, 0.15999999642372131,
                                0.14291666448116302, 0.1354166716337204,  0.12666666507720947,
                                0.1237500011920929,  0.11333333700895309, 0.11916666477918625,
                                0.11124999821186066};
-  const auto recipe =
-      small_recipe({"training.epochs=3", "training.max_iterations=10", "training.batch_size=15",
-                    "compute.state=exact"});
+  const auto recipe = small_recipe(
+      {"training.epochs=3", "training.max_iterations=10", "training.batch_size=15", "compute.state=exact"});
   run_training(recipe, run_, data_, recorder_);
   ASSERT_EQ(recorder_.progress.size(), 10u);
   for (std::size_t i = 0; i < 10; ++i) {
