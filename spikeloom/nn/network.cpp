@@ -83,7 +83,7 @@ at::Tensor Network::prepare_input(const at::Tensor& input) const {
 at::Tensor Network::forward(const at::Tensor& input, const ForwardOptions& options) {
   at::Tensor x = prepare_input(input);
   if (device_chain_ != nullptr) return forward_on_device(x, options);
-  if (!device_.is_cpu()) return ann_votes(input, options);
+  if (!device_.is_cpu()) return ann_forward(blocks_, x, options, class_of_.to(device_), plan_.num_classes);
   if (chain_ != nullptr) {
     x = compact_forward(*chain_, x, options);
   } else {
@@ -122,6 +122,8 @@ void Network::to(const at::Device& device) {
   for (Parameter& parameter : parameters_) {
     parameter.value.set_data(parameter.value.detach().to(device));
     parameter.value.mutable_grad().reset();
+    // Replayed steps write past the version counter, by which converted weights are kept.
+    parameter.value.unsafeGetTensorImpl()->bump_version();
   }
   device_ = device;
   if (spiking && !device.is_cpu()) device_chain_ = make_device_chain();

@@ -10,10 +10,12 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdio>
+#include <map>
 #include <optional>
 #endif
 
@@ -109,24 +111,39 @@ void reset_peak_memory(const at::Device& device) {
   if (device.is_cuda()) c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
 }
 
-void make_arithmetic_reproducible(const at::Device& device) {
+void prepare_arithmetic(const at::Device& device, bool bf16) {
   if (device.is_cpu()) return;
+  c10::cuda::set_device(device.index());
   auto& context = at::globalContext();
-  context.setAllowTF32CuDNN(false);
-  context.setAllowTF32CuBLAS(false);
+  context.setAllowTF32CuDNN(bf16);
+  context.setAllowTF32CuBLAS(bf16);
   context.setDeterministicCuDNN(true);
   context.setBenchmarkCuDNN(true);
+  context.setBenchmarkLimitCuDNN(0);  // all of them
 }
 
 at::Tensor empty_pinned(at::IntArrayRef sizes, at::ScalarType dtype, const at::Device& device) {
   return at::empty(sizes, at::TensorOptions(dtype).pinned_memory(device.is_cuda()));
 }
 
+namespace {
+
+// The same one always: LibTorch keeps freed memory by stream.
+c10::cuda::CUDAStream own_stream(const at::Device& device) {
+  static std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams;
+  return streams.try_emplace(device.index(), at::cuda::getStreamFromPool(false, device.index()))
+      .first->second;
+}
+
+}  // namespace
+
 class StreamScope::Impl {
  public:
   Impl(const at::Device& device, Order order) : device_(device), alone_(order == Order::kAlone) {
     if (alone_) synchronize(device);
-    guard_.emplace(at::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index()));
+    // Streams of high priority are others than the scope's own.
+    guard_.emplace(alone_ ? own_stream(device)
+                          : at::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index()));
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -148,7 +165,7 @@ class DeviceEvent::Impl {
 
 class StepGraph::Impl {
  public:
-  at::cuda::CUDAGraph graph;
+  std::optional<at::cuda::CUDAGraph> graph;  // making one asks for a device
   bool captured = false;
 };
 
@@ -170,21 +187,24 @@ void DeviceEvent::wait_on_stream() {
 StepGraph::StepGraph() : impl_(std::make_unique<Impl>()) {}
 bool StepGraph::is_captured() const { return impl_->captured; }
 void StepGraph::capture(const std::function<void()>& step) {
-  impl_->graph.capture_begin();
+  // What the steps before used would stay beside what the graph gets.
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  auto& graph = impl_->graph.emplace();
+  graph.capture_begin();
   try {
     step();
   } catch (...) {
     // An open capture would make every later call fail with an error of its own.
     try {
-      impl_->graph.capture_end();
+      graph.capture_end();
     } catch (const std::exception&) {
     }
     throw;
   }
-  impl_->graph.capture_end();
+  graph.capture_end();
   impl_->captured = true;
 }
-void StepGraph::replay() { impl_->graph.replay(); }
+void StepGraph::replay() { impl_->graph->replay(); }
 
 #else
 
@@ -196,7 +216,7 @@ void synchronize(const at::Device&) {}
 std::string describe(const at::Device& device) { return device.str(); }
 std::int64_t peak_memory(const at::Device&) { return 0; }
 void reset_peak_memory(const at::Device&) {}
-void make_arithmetic_reproducible(const at::Device&) {}
+void prepare_arithmetic(const at::Device&, bool) {}
 at::Tensor empty_pinned(at::IntArrayRef sizes, at::ScalarType dtype, const at::Device&) {
   return at::empty(sizes, at::TensorOptions(dtype));
 }

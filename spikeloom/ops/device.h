@@ -33,9 +33,11 @@ std::string describe(const at::Device& device);
 std::int64_t peak_memory(const at::Device& device);
 void reset_peak_memory(const at::Device& device);
 
-/// Matrix products and convolutions in float as they are asked for (no tf32), convolution algorithms chosen
-/// by measurement among those that give the same bits every time.
-void make_arithmetic_reproducible(const at::Device& device);
+/// Makes the device the current one and settles how LibTorch computes there: float products in float, or in
+/// tf32 where `bf16` says that others are in bfloat16 (the first layer's, then the only ones in float);
+/// convolution algorithms chosen by measurement among those that give the same bits every time. Another
+/// process may choose another one: the same bits are promised within one.
+void prepare_arithmetic(const at::Device& device, bool bf16);
 
 /// Uninitialised host memory that `device` can copy from and to while the host goes on. CPU: plain memory.
 at::Tensor empty_pinned(at::IntArrayRef sizes, at::ScalarType dtype, const at::Device& device);

@@ -45,7 +45,7 @@ void add_layers(DeviceTrainer& trainer, const BenchmarkRequest& request, Benchma
 BenchmarkResult benchmark_on_device(const BenchmarkRequest& request, const at::Device& device) {
   // Eager steps, the capture of the graph, and its first replays.
   constexpr int kWarmUp = 8;
-  ops::make_arithmetic_reproducible(device);
+  ops::prepare_arithmetic(device, request.network.compute.precision == model::Precision::kBf16);
   nn::Network network(model::plan_network(request.network, request.input, request.num_classes),
                       request.network, request.seed);
   const at::Tensor input = random_input(request);
@@ -68,6 +68,7 @@ BenchmarkResult benchmark_on_device(const BenchmarkRequest& request, const at::D
   std::vector<double> times;
   nn::DeviceSums spikes(trainer.chain().layer_names().size(), device);
   for (int i = 0; i < kWarmUp + request.iterations; ++i) {
+    if (i == kWarmUp) ops::reset_peak_memory(device);  // trials of convolution algorithms do not count
     ops::synchronize(device);
     const auto start = Clock::now();
     if (request.inference) {

@@ -56,7 +56,8 @@ void write(const std::string& path, const nn::Network& network, const NamedTenso
   tensors.insert(tensors.end(), more.begin(), more.end());
   std::vector<formats::TensorView> views;
   for (auto& [name, tensor] : tensors) {
-    tensor = tensor.contiguous();  // files are row-major; kept alive here until they are written
+    // Files are row-major; kept alive here until they are written.
+    tensor = tensor.to(at::kCPU).contiguous();
     views.push_back({name, to_dtype(tensor.scalar_type()), tensor.sizes().vec(), tensor.data_ptr()});
   }
   formats::write_safetensors(path, views, metadata);

@@ -106,7 +106,7 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   const at::Device device = ops::device_of(request.device);
   const auto network = load_network(evaluation.model, &info);
   if (!device.is_cpu()) {
-    ops::make_arithmetic_reproducible(device);
+    ops::prepare_arithmetic(device, info.recipe.network.compute.precision == model::Precision::kBf16);
     network->to(device);
   }
   if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {

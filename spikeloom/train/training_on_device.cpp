@@ -20,9 +20,9 @@ double seconds_since(Clock::time_point start) {
 }  // namespace
 
 void TrainingSession::move_to_device() {
-  ops::make_arithmetic_reproducible(device_);
-  ops::reset_peak_memory(device_);
+  ops::prepare_arithmetic(device_, recipe_.network.compute.precision == model::Precision::kBf16);
   if (!device_.is_cpu()) network_->to(device_);
+  ops::reset_peak_memory(device_);  // behind the first use of the device: LibTorch knows none before
   if (recipe_.network.kind == model::NetworkKind::kAnn) {  // LibTorch's autograd and optimisers
     optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
     optimizer_->load_state(resumed_optimizer_);
@@ -99,7 +99,10 @@ bool TrainingSession::train_epoch_on_device() {
     }
     if (reached_limit()) return true;
     if (stopped()) return false;
-    if (checkpoint_due()) save_checkpoint();
+    if (checkpoint_due()) {
+      save_checkpoint();
+      start = Clock::now();  // no part of the training's time
+    }
   }
   collect();
   return true;

@@ -235,7 +235,7 @@ TEST(AnnForward, EqualsTheBlocks) {
 TEST(CudaDevice, NetworkHasTheCpusLossSpikesAndGradients) {
   if (kernels::cuda::device_count() == 0) GTEST_SKIP() << "no CUDA device";
   const at::Device device = ops::device_of("cuda");
-  ops::make_arithmetic_reproducible(device);
+  ops::prepare_arithmetic(device, false);
   for (const auto& [name, settings, tolerance] : device_networks()) {
     static_cast<void>(tolerance);
     SCOPED_TRACE(name);
