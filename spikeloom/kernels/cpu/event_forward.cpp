@@ -30,7 +30,7 @@ template <int kVectors, int kPitch>
 void add_part(const std::int16_t* weights, const SpikeLists::Part& part, std::int64_t pixels, int planes,
               std::int32_t* sums) {
   for (std::int64_t i = 0; i < pixels * planes; ++i) {
-    std::int32_t* const to = sums + part.pixels[i / planes] * kPitch;
+    std::int32_t* const to = sums + i / planes * kPitch;
     const std::uint16_t* const rows = part.rows + part.lists[i].first;
     for (std::int64_t begin = 0; begin < part.lists[i].length; begin += kSumLength) {
       const std::int64_t end = std::min<std::int64_t>(part.lists[i].length, begin + kSumLength);
@@ -132,23 +132,23 @@ HWY_ATTR HWY_NOINLINE void add_part(const std::int16_t* weights, const SpikeList
   const auto place = [&](int k) HWY_ATTR {
     return k / 2 / per_group * 32 + k % 2 * 16 + k / 2 % per_group * half;
   };
-  const std::uint16_t *const all_rows = part.rows, *const order = part.pixels;
-  const SpikeLists::List* list = part.lists;
+  const std::uint16_t *const all_rows = part.rows, *const order = part.order;
   const auto even = unit(d16, 0, false), odd = unit(d16, 0, true);
   // The weights of the next part lie behind: into the second-level cache, a piece for each pixel.
   const std::int16_t* next = weights + part.num_rows * kPitch;
   const std::int64_t lines = (part.num_rows * kPitch / kLine + pixels - 1) / pixels;
   for (std::int64_t i = 0; i < pixels; ++i) {
     for (std::int64_t line = 0; line < lines; ++line, next += kLine) __builtin_prefetch(next, 0, 2);
-    std::int32_t* const to = all_sums + std::int64_t{order[i]} * kPitch;
+    const std::int64_t pixel = order[i];
+    const SpikeLists::List* const lists = part.lists + pixel * planes;
+    std::int32_t* const to = all_sums + pixel * kPitch;
     hn::Vec<decltype(d32)> sums[2 * kVectors];
 #pragma GCC unroll 16
     for (int k = 0; k < 2 * kVectors; ++k) sums[k] = hn::Load(d32, to + place(k));
-    add_rows<kVectors, kPitch>(d16, weights, all_rows + list->first, list->length, even, odd, sums);
-    ++list;
-    for (int plane = 1; plane < planes; ++plane, ++list) {
-      if (list->length == 0) continue;
-      add_rows<kVectors, kPitch>(d16, weights, all_rows + list->first, list->length,
+    add_rows<kVectors, kPitch>(d16, weights, all_rows + lists[0].first, lists[0].length, even, odd, sums);
+    for (int plane = 1; plane < planes; ++plane) {
+      if (lists[plane].length == 0) continue;
+      add_rows<kVectors, kPitch>(d16, weights, all_rows + lists[plane].first, lists[plane].length,
                                  unit(d16, plane, false), unit(d16, plane, true), sums);
     }
 #pragma GCC unroll 16

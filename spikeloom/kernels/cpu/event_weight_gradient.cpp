@@ -4,7 +4,7 @@
 #include "spikeloom/kernels/cpu/event_weight_gradient_pairs.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
-#include "spikeloom/kernels/cpu/spike_lists.h"
+#include "spikeloom/kernels/cpu/spike_bits.h"
 
 #ifndef SPIKELOOM_KERNELS_CPU_CHANNEL_SPIKE
 #define SPIKELOOM_KERNELS_CPU_CHANNEL_SPIKE

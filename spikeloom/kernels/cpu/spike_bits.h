@@ -51,11 +51,11 @@ inline int count_planes(std::int64_t pool) {
   return planes;
 }
 
-/// Adds 64 spikes to as many counts, of which planes[p] holds digit p.
-inline void add_bits(std::uint64_t word, int count, std::uint64_t* planes) {
-  for (int p = 0; p < count; ++p) {
-    const std::uint64_t carry = planes[p] & word;
-    planes[p] ^= word;
+/// Adds 64 spikes to as many counts, of which planes[p * stride] holds digit p.
+inline void add_bits(std::uint64_t word, int count, std::int64_t stride, std::uint64_t* planes) {
+  for (int p = 0; p < count; ++p, planes += stride) {
+    const std::uint64_t carry = *planes & word;
+    *planes ^= word;
     word = carry;
   }
 }
