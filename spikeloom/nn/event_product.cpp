@@ -38,6 +38,7 @@ std::optional<kernels::EventLayer> event_layer(const kernels::PackedImages& imag
   kernels::EventLayer layer;
   layer.images = images;
   layer.filters = plan.output.channels;
+  if (images.pool > kernels::kLargestPool) return std::nullopt;
   if (plan.spec.kind == model::LayerKind::kConvolution) {
     if (plan.spec.stride != 1 || plan.spec.padding >= plan.spec.kernel) return std::nullopt;
     layer.kernel = plan.spec.kernel;
