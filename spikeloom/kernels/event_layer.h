@@ -7,6 +7,9 @@
 
 namespace spikeloom::kernels {
 
+/// The largest pooling that the event-driven kernels read spikes through: a row counts 2^14 times at most.
+constexpr std::int64_t kLargestPool = 128;
+
 /// A convolution of stride 1 over packed spikes, or over their averages (images.pool > 1). A fully connected
 /// layer on spikes that are not pooled is one of a 1 x 1 kernel over images of 1 x 1 pixel.
 struct EventLayer {

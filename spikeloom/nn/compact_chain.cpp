@@ -29,7 +29,11 @@ CompactChain::CompactChain(const std::vector<std::unique_ptr<Block>>& blocks,
       compute_(settings.compute) {
   for (const auto& block : blocks) {
     if (auto* weights = dynamic_cast<WeightBlock*>(block.get())) {
-      layers_.push_back({weights, {}, !weights->neunorm_u().defined(), fixed_limits(settings.compute), {}});
+      layers_.push_back({weights,
+                         {},
+                         !weights->neunorm_u().defined(),
+                         fixed_limits(settings.compute, weights->plan().output.channels),
+                         {}});
       for (const at::Tensor& parameter : {weights->weight(), weights->bias(), weights->neunorm_u()}) {
         if (parameter.defined()) parameters_.push_back(parameter);
       }

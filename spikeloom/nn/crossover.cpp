@@ -86,7 +86,7 @@ EventLimits measure_event_limits(const model::ComputeSettings& compute, const ke
     return is_convolution ? x : x.movedim(1, -1).reshape({x.size(0), -1});
   };
   const double per_input = static_cast<double>(images.pool * images.pool);
-  EventLimits limits = fixed_limits(compute);
+  EventLimits limits = fixed_limits(compute, layer.filters);
   at::Tensor current = dense_current(plan, input(), converted, {});
   if (compute.precision == model::Precision::kBf16) {
     const auto times = best_times([&] { current = dense_current(plan, input(), converted, {}); },

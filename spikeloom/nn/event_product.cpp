@@ -15,7 +15,10 @@ using kernels::BFloat16;
 
 /// Of the output over steps and samples, for Path::kAuto.
 constexpr std::int64_t kMinPixels = 1024;
-constexpr std::int64_t kMinFilters = 128;
+/// With fewer, a spike adds a row that is too short for the time it takes to find it.
+constexpr std::int64_t kMinFilters = 64;
+/// With fewer, it depends on the machine: they are event-driven where that was measured.
+constexpr std::int64_t kMinFiltersUnmeasured = 128;
 
 bool is_convolution(const at::Tensor& weight) { return weight.dim() == 4; }
 
@@ -38,6 +41,7 @@ std::optional<kernels::EventLayer> event_layer(const kernels::PackedImages& imag
   kernels::EventLayer layer;
   layer.images = images;
   layer.filters = plan.output.channels;
+  if (images.pool > kernels::kLargestPool) return std::nullopt;
   if (plan.spec.kind == model::LayerKind::kConvolution) {
     if (plan.spec.stride != 1 || plan.spec.padding >= plan.spec.kernel) return std::nullopt;
     layer.kernel = plan.spec.kernel;
@@ -51,13 +55,13 @@ std::optional<kernels::EventLayer> event_layer(const kernels::PackedImages& imag
   return layer;
 }
 
-EventLimits fixed_limits(const model::ComputeSettings& compute) {
+EventLimits fixed_limits(const model::ComputeSettings& compute, std::int64_t filters) {
+  if (filters < kMinFiltersUnmeasured) return {};
   return {compute.event_forward_below, compute.event_gradient_below, compute.open_windows_below};
 }
 
 bool may_be_event(const kernels::EventLayer& layer) {
   // The weights are put into another order each time: that has to be spread over enough pixels.
-  // And a spike has to add a row that is long enough for the time it takes to find it.
   return layer.output_pixels() >= kMinPixels && layer.filters >= kMinFilters;
 }
 

@@ -33,8 +33,9 @@ struct EventLimits {
   double input_gradient_below = 0.0;
 };
 
-/// Those that the settings fix for every layer.
-EventLimits fixed_limits(const model::ComputeSettings& compute);
+/// Those that the settings fix, for every layer of as many filters as pay on any machine; 0 for narrower
+/// ones.
+EventLimits fixed_limits(const model::ComputeSettings& compute, std::int64_t filters);
 
 /// Whether Path::kAuto considers the layer at all: it has filters and output pixels enough.
 bool may_be_event(const kernels::EventLayer& layer);

@@ -29,6 +29,10 @@ const std::vector<EventLayer>& layers() {
       {{1, 2, 37, 29, 40, 1}, 3, 1, 70},  // images in several pieces
       {{3, 3, 6, 5, 9, 1}, 5, 2, 65},     // several images a piece, a kernel of five
       {{1, 1, 8, 8, 530, 4}, 2, 1, 32},   // pooling by four, an even kernel, channels in parts
+      {{2, 1, 43, 39, 72, 2}, 3, 1, 96},  // behind pooling: several blocks of pixels, a block of 32 filters
+      {{1, 2, 9, 7, 13, 2}, 3, 1, 64},    // pooled channels that begin within a byte
+      {{1, 2, 7, 8, 392, 3}, 3, 1, 130},  // pooling by three, channels in parts
+      {{1, 1, 40, 40, 3, 20}, 1, 0, 32},  // counts of nine digits
   };
   return all;
 }
@@ -139,16 +143,20 @@ TEST(EventLayer, FixedPointWeightsEqualTheirReferenceAndRoundByHalfAScale) {
 }
 
 TEST(EventLayer, SumsOfTheLargestWeightsDoNotOverflow) {
-  const EventLayer layer{{1, 2, 5, 5, 512, 1}, 3, 1, 70};
-  const auto spikes = random_spikes(layer.images, 1.0f);
-  for (const float weight : {1.0f, -1.0f}) {
-    const std::vector<float> weights(static_cast<std::size_t>(layer.weight_rows() * layer.filters), weight);
-    std::vector<float> output(static_cast<std::size_t>(layer.output_pixels() * layer.filters));
-    const auto fixed = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
-    cpu::event_forward(layer, spikes.data(), fixed, nullptr, output.data());
-    EXPECT_NEAR(output[static_cast<std::size_t>(12 * 70 + 69)], weight * 9 * 512,
-                0.01);                               // the middle: all taps
-    EXPECT_NEAR(output[0], weight * 4 * 512, 0.01);  // a corner: four
+  for (const std::int64_t pool : {1, 2, 3}) {
+    const EventLayer layer{{1, 2, 5 * pool, 5 * pool, 512, pool}, 3, 1, 70};
+    const auto spikes = random_spikes(layer.images, 1.0f);
+    for (const float weight : {1.0f, -1.0f}) {
+      const std::vector<float> weights(static_cast<std::size_t>(layer.weight_rows() * layer.filters), weight);
+      const auto fixed = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
+      everywhere([&] {
+        std::vector<float> output(static_cast<std::size_t>(layer.output_pixels() * layer.filters));
+        cpu::event_forward(layer, spikes.data(), fixed, nullptr, output.data());
+        EXPECT_NEAR(output[static_cast<std::size_t>(12 * 70 + 69)], weight * 9 * 512,
+                    0.01);                               // the middle: all taps
+        EXPECT_NEAR(output[0], weight * 4 * 512, 0.01);  // a corner: four
+      });
+    }
   }
 }
 

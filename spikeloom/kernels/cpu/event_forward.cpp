@@ -94,8 +94,8 @@ HWY_ATTR HWY_INLINE void add_four(D d16, const std::int16_t* weights, const std:
   }
 }
 
-// Adds weight rows, kVectors vectors of them from `weights` on, to sums of 32 bits: those of the even lanes and
-// those of the odd ones of each vector.
+// Adds weight rows, kVectors vectors of them from `weights` on, to sums of 32 bits: those of the even lanes
+// and those of the odd ones of each vector.
 template <int kVectors, int kPitch, class D, class U, class V>
 HWY_ATTR HWY_INLINE void add_rows(D d16, const std::int16_t* weights, const std::uint16_t* rows,
                                   std::int64_t left, U even, U odd, V (&sums)[2 * kVectors]) {
@@ -129,9 +129,8 @@ HWY_ATTR HWY_NOINLINE void add_part(const std::int16_t* weights, const SpikeList
   const hn::RepartitionToWide<decltype(d16)> d32;
   const int half = static_cast<int>(hn::Lanes(d32));
   const int per_group = 16 / half;  // vectors of 32 filters
-  const auto place = [&](int k) HWY_ATTR {
-    return k / 2 / per_group * 32 + k % 2 * 16 + k / 2 % per_group * half;
-  };
+  const auto place = [&](int k)
+                         HWY_ATTR { return k / 2 / per_group * 32 + k % 2 * 16 + k / 2 % per_group * half; };
   const std::uint16_t *const all_rows = part.rows, *const order = part.order;
   const auto even = unit(d16, 0, false), odd = unit(d16, 0, true);
   // The weights of the next part lie behind: into the second-level cache, a piece for each pixel.
@@ -202,7 +201,8 @@ HWY_ATTR void forward_pixels(const EventLayer& layer, const std::uint8_t* spikes
   sums.resize(static_cast<std::size_t>((end - begin) * FixedPointWeights::kBlock));
   for (std::int64_t f = 0; f < weights.stride; f += FixedPointWeights::kBlock) {
     const std::int64_t width = weights.width(f), count = std::min(width, layer.filters - f);
-    (width == 32 ? add_block<32> : add_block<64>)(lists, weights.values.data() + f * weights.rows, sums.data());
+    (width == 32 ? add_block<32> : add_block<64>)(lists, weights.values.data() + f * weights.rows,
+                                                  sums.data());
     for (std::int64_t pixel = 0; pixel < end - begin; ++pixel) {
       finish(sums.data() + pixel * width, scale + f, bias != nullptr ? bias + f : nullptr, count,
              output + (begin + pixel) * layer.filters + f);

@@ -78,9 +78,12 @@ void SpikeLists::build(const EventLayer& layer, const std::uint8_t* spikes, std:
   order_.resize(static_cast<std::size_t>(parts() * pixels_));
   lists_.resize(static_cast<std::size_t>(parts() * pixels_ * planes_));
   // At most as many rows as there are bits, and a chunk behind the last.
-  const auto most = static_cast<std::size_t>(pixels_ * taps_ * channels_ * planes_ + kChunk);
-  if (rows_.size() < most) rows_.resize(most);
-  std::uint16_t* to = rows_.data();
+  const std::int64_t most = pixels_ * taps_ * channels_ * planes_ + kChunk;
+  if (room_ < most) {
+    rows_.reset(new std::uint16_t[static_cast<std::size_t>(most)]);
+    room_ = most;
+  }
+  std::uint16_t* to = rows_.get();
   const bool compress = can_compress();
   for (std::int64_t part = 0; part < parts(); ++part) {
     to = compress ? list_part_by_compressing(part, to) : list_part(part, to, BitByBit());
@@ -92,7 +95,7 @@ SpikeLists::Part SpikeLists::part(std::int64_t i) const {
   const std::int64_t channel = i % split_ * split_length_;
   const std::int64_t taps = std::min(taps_per_part_, taps_ - first_tap(i));
   return {first_tap(i) * channels_ + channel,
-          split_ > 1 ? std::min(split_length_, channels_ - channel) : taps * channels_, rows_.data(),
+          split_ > 1 ? std::min(split_length_, channels_ - channel) : taps * channels_, rows_.get(),
           order_.data() + i * pixels_, lists_.data() + i * pixels_ * planes_};
 }
 
@@ -160,7 +163,7 @@ inline __attribute__((always_inline)) std::uint16_t* SpikeLists::list_part(std::
   const std::int64_t count = std::min(split_length_, channels - split * split_length_);
   const std::int64_t stride = split_ * planes * words;
   const std::uint64_t* const bits = bits_.data() + split * planes * words;
-  const std::uint16_t* const all = rows_.data();
+  const std::uint16_t* const all = rows_.get();
   List* list = lists_.data() + part * pixels_ * planes;
   const std::int32_t* inputs = inputs_.data() + first;
   for (std::int64_t pixel = 0; pixel < pixels_; ++pixel, inputs += taps_) {

@@ -1,6 +1,7 @@
 #pragma once
 // Packed spikes as lists of the weight rows that they add up. Internal to the event-driven kernels.
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "spikeloom/kernels/event_layer.h"
@@ -8,8 +9,9 @@
 namespace spikeloom::kernels::cpu {
 
 /// For output pixels [begin, end): the weight rows of the spikes that they see, in parts (some taps, or some
-/// channels of a tap) whose weights, for a block of filters, fit into the first-level cache. Behind pooling by
-/// k, a channel's spikes are counted in binary: a list for each digit, `plane`, whose rows count 2^plane times.
+/// channels of a tap) whose weights, for a block of filters, fit into the first-level cache. Behind pooling
+/// by k, a channel's spikes are counted in binary: a list for each digit, `plane`, whose rows count 2^plane
+/// times.
 class SpikeLists {
  public:
   struct List {
@@ -36,7 +38,8 @@ class SpikeLists {
   Part part(std::int64_t i) const;
 
  private:
-  void read_inputs(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first, std::int64_t last);
+  void read_inputs(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first,
+                   std::int64_t last);
   void find_inputs(const EventLayer& layer, std::int64_t begin, std::int64_t end);
   void sort_pixels(std::int64_t part);
   template <class Writer>
@@ -48,9 +51,11 @@ class SpikeLists {
   std::int64_t first_row_ = 0;  ///< of the input, over all images
   std::int64_t words_ = 0;      ///< of 64 channels
   int planes_ = 1;
-  std::vector<std::uint64_t> bits_;   ///< [input pixel][split][plane][word]
-  std::vector<std::int32_t> inputs_;  ///< [output pixel][tap]: input pixel, or -1 outside of the image
-  std::vector<std::uint16_t> rows_, order_;
+  std::vector<std::uint64_t> bits_;        ///< [input pixel][split][plane][word]
+  std::vector<std::int32_t> inputs_;       ///< [output pixel][tap]: input pixel, or -1 outside of the image
+  std::unique_ptr<std::uint16_t[]> rows_;  ///< not initialised: there is room for far more than is used
+  std::int64_t room_ = 0;
+  std::vector<std::uint16_t> order_;
   std::vector<List> lists_;
   std::vector<std::uint32_t> counts_;
 };
