@@ -49,7 +49,9 @@ class DeviceTraining : public ::testing::TestWithParam<Variant> {
 
   TrainingRequest request(const std::string& run, Recorder& recorder) const {
     TrainingRequest request;
-    request.recipe = small_recipe(GetParam().overrides);
+    std::vector<std::string> overrides = GetParam().overrides;
+    overrides.push_back("training.epochs=3");  // twelve steps
+    request.recipe = small_recipe(overrides);
     request.run_path = run;
     request.data_dir = data_;
     request.stop = &recorder.stop;
@@ -63,7 +65,7 @@ class DeviceTraining : public ::testing::TestWithParam<Variant> {
     wanted.device = device;
     wanted.device_path_on_host = device == "cpu";
     const auto result = train(wanted, other);
-    EXPECT_EQ(result.iterations, 8);
+    EXPECT_EQ(result.iterations, 12);
     EXPECT_GT(result.test_samples, 0);
     const auto want = read_metrics(cpu_run_), got = read_metrics(device_run_);
     ASSERT_EQ(got.size(), want.size());
@@ -127,7 +129,7 @@ TEST_P(DeviceTraining, GoesOnOnTheOther) {
     wanted.device_path_on_host = !begins_on_device;
     const auto result = train(wanted, second);
     EXPECT_FALSE(result.interrupted);
-    EXPECT_EQ(result.iterations, 8);
+    EXPECT_EQ(result.iterations, 12);
   }
 }
 
