@@ -28,6 +28,20 @@ class EventReader {
   /// file and byte offset if the file is damaged or cut short, after the events before the damage have been
   /// given; DataError if it cannot be read.
   virtual std::size_t read(events::Event* events, std::size_t capacity) = 0;
+  /// Events outside of the sensor that read() has left out so far (EventReaderOptions::drop_outside).
+  virtual std::int64_t dropped_events() const { return 0; }
+  /// Bytes after the last whole event of a recording that was cut off, once read() has returned 0
+  /// (EventReaderOptions::partial).
+  virtual std::int64_t unread_bytes() const { return 0; }
+};
+
+/// What a column of times counts.
+enum class TimeUnit {
+  kFile,  ///< what the file says, or the format's usual unit
+  kSeconds,
+  kMilliseconds,
+  kMicroseconds,
+  kNanoseconds,
 };
 
 struct EventReaderOptions {
@@ -37,6 +51,22 @@ struct EventReaderOptions {
   int width = 0, height = 0;  ///< of the sensor, where the file does not say; 0: the format's usual one
   /// Which recording of a file that holds several, from 0 on: HDF5 spike files.
   std::int64_t recording = 0;
+  /// The chip of an AEDAT 2.0 file whose header does not name a known one: "dvs128", "davis346", ...; "": what
+  /// the header says.
+  std::string chip;
+  /// Which camera of a file that holds several (AEDAT4): its name in the file, or its number from 0 on; "": the
+  /// first.
+  std::string camera;
+  /// Unit of the times in text and arrays.
+  TimeUnit time_unit = TimeUnit::kFile;
+  /// What the columns of text and of arrays without names are: "t", "x", "y", "p", and "_" for one that is not
+  /// read; empty: what the file says.
+  std::vector<std::string> columns;
+  /// Events outside of the sensor are left out and counted instead of being an error; the others keep their
+  /// places.
+  bool drop_outside = false;
+  /// A recording that was cut off ends with its last whole event instead of an error.
+  bool partial = false;
 };
 
 /// What EventReaderOptions::format and --format take besides "auto": "atis-bin", "aedat2", "evt3", ... Names
