@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spikeloom/events/event.h"
@@ -45,9 +46,11 @@ enum class TimeUnit {
 };
 
 struct EventReaderOptions {
+  EventReaderOptions(std::string format_name = "auto", int sensor_width = 0, int sensor_height = 0)  // NOLINT
+      : format(std::move(format_name)), width(sensor_width), height(sensor_height) {}
   /// "auto": by content. Else one of event_format_names(): needed for old .dat files without a header and
   /// other files whose content does not tell.
-  std::string format = "auto";
+  std::string format;
   int width = 0, height = 0;  ///< of the sensor, where the file does not say; 0: the format's usual one
   /// Which recording of a file that holds several, from 0 on: HDF5 spike files.
   std::int64_t recording = 0;
