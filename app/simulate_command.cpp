@@ -30,7 +30,7 @@ int run_simulate(const SimulateOptions& options) {
         const auto now = Clock::now();
         if (!draw || (done < all && now - drawn < std::chrono::milliseconds(200))) return;
         drawn = now;
-        print_text(stderr, fmt::format("\r[{}] {} of {}{}",
+        print_text(stderr, fmt::format("\r{} {} of {}{}",
                                        progress_bar(static_cast<double>(done) / static_cast<double>(all), 30),
                                        with_separators(done), with_separators(all), done == all ? "\n" : ""));
       });
@@ -70,7 +70,9 @@ void add_simulate(CLI::App& program, Command& chosen) {
                    "mnist, fashion-mnist (as N-MNIST) or cifar10 (as DVS-CIFAR10)")
       ->required()
       ->type_name("NAME");
-  command->add_option("--out", options->out, "Folder to write, new or of an earlier simulation")
+  command
+      ->add_option("--out", options->out,
+                   "Folder to write: a new one, or that of the same simulation, which then goes on")
       ->required()
       ->type_name("DIR");
   command->add_option("--first", settings.first, "Number of the first recording; number k shows image k - 1")

@@ -68,10 +68,13 @@ events::GreyImage grey_image(const Dataset& images, std::int64_t index) {
   return grey;
 }
 
-std::string note_text(const SimulateSettings& settings, std::int64_t first, std::int64_t last) {
+constexpr const char* kNoteHead =
+    "The recordings in this folder are SIMULATED: no event camera made them. Say so wherever results from "
+    "them are shown.\n";
+
+/// What one simulation says of itself in the note.
+std::string note_block(const SimulateSettings& settings, std::int64_t first, std::int64_t last) {
   return fmt::format(
-      "The recordings in this folder are SIMULATED: no event camera made them. Say so wherever results from "
-      "them are shown.\n"
       "made by        spikeloom {} simulate --dataset {}{} --first {} --count {} --seed {}{}\n"
       "images         {}, {} part, {} to {} (number k shows image k - 1)\n"
       "like           {}\n",
@@ -82,8 +85,30 @@ std::string note_text(const SimulateSettings& settings, std::int64_t first, std:
                                     : "N-MNIST (fitted to real recordings 00001 to 00800)");
 }
 
-/// Makes the folder, or checks that what is in it may be added to.
-void prepare_folder(const fs::path& folder) {
+/// What a simulation and the one of the other part of the same set differ in.
+std::string without_part(std::string block) {
+  for (const char* line : {"made by", "images"}) {
+    const std::size_t begin = block.find(line);
+    if (begin == std::string::npos) continue;
+    std::string text = block.substr(begin, block.find('\n', begin) - begin);
+    const std::size_t length = text.size();
+    const auto cut = [&](const std::string& from, const std::string& to) {
+      const std::size_t at = text.find(from);
+      if (at == std::string::npos) return;
+      const std::size_t end = to.empty() ? at + from.size() : text.find(to, at);
+      text.erase(at, (end == std::string::npos ? text.size() : end) - at);
+    };
+    cut(" --test", "");
+    cut(" --first", " --seed");
+    if (std::string(line) == "images") text.clear();
+    block.replace(begin, length, text);
+  }
+  return block;
+}
+
+/// The note that goes into the folder: makes the folder, or checks that what is in it is this simulation, or
+/// the other part of it where the parts have folders of their own.
+std::string prepare_folder(const fs::path& folder, const std::string& block, bool parts_apart) {
   std::error_code error;
   const bool noted = fs::exists(folder / kNote, error);
   if (!noted && fs::exists(folder, error) && !fs::is_empty(folder, error)) {
@@ -92,8 +117,33 @@ void prepare_folder(const fs::path& folder) {
                     "other files; name a new folder",
                     folder.string(), kNote));
   }
+  std::string note = kNoteHead + block;
+  if (noted) {
+    const std::string before = read_text_file((folder / kNote).string());
+    const std::size_t head = std::string(kNoteHead).size();
+    const std::string blocks = before.rfind(kNoteHead, 0) == 0 ? before.substr(head) : before;
+    const bool is_test = block.find(" --test") != std::string::npos;
+    const bool one_part = blocks.find("made by") == blocks.rfind("made by");
+    const bool other_part = parts_apart && one_part &&
+                            is_test != (blocks.find(" --test") != std::string::npos) &&
+                            without_part(blocks) == without_part(block);
+    if (blocks.find(block) != std::string::npos) {
+      note = before;  // the same simulation goes on
+    } else if (other_part) {
+      note = before + block;
+    } else {
+      const std::size_t begin = blocks.find("spikeloom ");
+      throw DataError(
+          fmt::format("{} holds another simulation ({}): two are not mixed in one folder; name a new "
+                      "folder, or give the same options to go on with this one",
+                      folder.string(),
+                      begin == std::string::npos ? std::string("see ") + kNote
+                                                 : blocks.substr(begin, blocks.find('\n') - begin)));
+    }
+  }
   fs::create_directories(folder, error);
   if (error) throw DataError(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
+  return note;
 }
 
 void make_folder(const fs::path& folder) {
@@ -129,8 +179,9 @@ SimulateResult simulate_dataset(const SimulateSettings& settings, const std::str
   }
 
   const fs::path root(folder);
-  prepare_folder(root);
-  write_text_file((root / kNote).string(), note_text(settings, settings.first, last));
+  const std::string note =
+      prepare_folder(root, note_block(settings, settings.first, last), target.as_n_mnist);
+  write_text_file((root / kNote).string(), note);
   std::vector<std::string> paths(static_cast<std::size_t>(count));
   const std::vector<std::string>& names = images.class_names();
   std::vector<std::int64_t> ranks(names.size(), 0);

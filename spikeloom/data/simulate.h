@@ -27,11 +27,12 @@ struct SimulateResult {
 ///   mnist, fashion-mnist   Train/<digit>/<5 digits>.bin or Test/...
 ///   cifar10                <class>/cifar10_<class>_<number>.aedat; number = rank in its class, from 0
 /// and beside them SIMULATED.txt, which says what they are and how they were made. Each file is written whole
-/// or not at all; one that is there is replaced. The bytes depend on the settings only, not on threads or on
-/// which other recordings are made. `progress(done, all)` is called now and then, one call at a time.
-/// Throws ConfigError for an unknown set or a range outside it; DataError if images are missing, a file
-/// cannot be written or the folder holds recordings that SIMULATED.txt does not account for: simulated
-/// recordings are never mixed into a folder of real ones.
+/// or not at all; one that is there is replaced by the same bytes. The bytes depend on the settings only, not
+/// on threads or on which other recordings are made. `progress(done, all)` is called now and then, one call
+/// at a time. Throws ConfigError for an unknown set or a range outside it; DataError if images are missing, a
+/// file cannot be written, the folder holds other files and no SIMULATED.txt (simulated recordings are never
+/// mixed into a folder of real ones), or it holds another simulation. Only the identical simulation goes on
+/// in its folder, and the other part of an N-MNIST with the same settings is added to it.
 SimulateResult simulate_dataset(const SimulateSettings& settings, const std::string& folder,
                                 const std::function<void(std::int64_t, std::int64_t)>& progress);
 

@@ -122,6 +122,60 @@ TEST(SimulateTest, NeverWritesAmongRealRecordings) {
   EXPECT_FALSE(fs::exists(folder / "real/SIMULATED.txt"));
 }
 
+TEST(SimulateTest, GoesOnWithTheSameSimulationOnly) {
+  const TemporaryFolder folder;
+  auto settings = mnist_of(folder);
+  settings.count = 3;
+  const std::string out = folder / "out";
+  simulate_dataset(settings, out, nullptr);
+  const auto note = read_bytes(out + "/SIMULATED.txt");
+  const auto bytes = read_bytes(nmnist_path(out, "Train", 0, 1));
+  fs::remove(nmnist_path(out, "Train", 0, 1));
+  simulate_dataset(settings, out, nullptr);
+  EXPECT_EQ(read_bytes(out + "/SIMULATED.txt"), note);
+  EXPECT_EQ(read_bytes(nmnist_path(out, "Train", 0, 1)), bytes);
+  const auto refused = [&](const std::function<void(SimulateSettings&)>& change) {
+    auto other = settings;
+    change(other);
+    const auto message = message_of<DataError>([&] { simulate_dataset(other, out, nullptr); });
+    EXPECT_TRUE(contains(message, "--dataset mnist --first 1 --count 3 --seed 1")) << message;
+    EXPECT_FALSE(contains(message, "\n"));
+    EXPECT_EQ(read_bytes(out + "/SIMULATED.txt"), note);
+  };
+  refused([](auto& s) { s.seed = 2; });
+  refused([](auto& s) { s.count = 4; });
+  refused([](auto& s) { s.first = 2; });
+  refused([](auto& s) { s.sensor_per_recording = true; });
+  refused([](auto& s) {
+    s.test_part = true;
+    s.seed = 2;
+  });
+  // The other part, which has a folder of its own, joins it, and is then as settled.
+  settings.test_part = true;
+  settings.count = 2;
+  simulate_dataset(settings, out, nullptr);
+  const auto both = read_bytes(out + "/SIMULATED.txt");
+  const std::string text(both.begin(), both.end());
+  EXPECT_TRUE(contains(text, "--dataset mnist --first 1 --count 3 --seed 1")) << text;
+  EXPECT_TRUE(contains(text, "--dataset mnist --test --first 1 --count 2 --seed 1")) << text;
+  simulate_dataset(settings, out, nullptr);
+  EXPECT_EQ(read_bytes(out + "/SIMULATED.txt"), both);
+  settings.count = 3;
+  EXPECT_THROW(simulate_dataset(settings, out, nullptr), DataError);
+}
+
+TEST(SimulateTest, PartsWithoutFoldersOfTheirOwnAreNotMixed) {
+  const TemporaryFolder folder;
+  write_cifar10_set(folder / "cifar10", 4, 2);
+  SimulateSettings settings;
+  settings.dataset = "cifar10";
+  settings.data_dir = folder.path().string();
+  settings.count = 1;
+  simulate_dataset(settings, folder / "out", nullptr);
+  settings.test_part = true;
+  EXPECT_THROW(simulate_dataset(settings, folder / "out", nullptr), DataError);
+}
+
 TEST(SimulateTest, RefusesWhatIsNotThere) {
   const TemporaryFolder folder;
   const auto refuses = [&](const std::function<void(SimulateSettings&)>& change) {
