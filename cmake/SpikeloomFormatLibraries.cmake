@@ -1,4 +1,4 @@
-# What the readers of event recordings decompress and read with, as imported targets. Debian's packages of most of
+# What the readers of event recordings and images decompress and read with, as imported targets. Debian's packages of most of
 # them bring neither CMake files nor (all of them) pkg-config, so they are looked for by header and library.
 function(spikeloom_find_library target package header names)
   cmake_parse_arguments(ARG "" "" "SUFFIXES" ${ARGN})
@@ -18,4 +18,6 @@ spikeloom_find_library(Lz4 liblz4-dev lz4frame.h lz4)
 spikeloom_find_library(Zstd libzstd-dev zstd.h zstd)
 spikeloom_find_library(LibArchive libarchive-dev archive.h archive)
 spikeloom_find_library(Hdf5 libhdf5-dev hdf5.h "hdf5_serial;hdf5" SUFFIXES hdf5/serial)
-set(SPIKELOOM_FORMAT_LIBRARIES SpikeloomLz4 SpikeloomZstd SpikeloomLibArchive SpikeloomHdf5)
+spikeloom_find_library(Png libpng-dev png.h "png16;png")
+spikeloom_find_library(Jpeg libjpeg-dev jpeglib.h jpeg)
+set(SPIKELOOM_FORMAT_LIBRARIES SpikeloomLz4 SpikeloomZstd SpikeloomLibArchive SpikeloomHdf5 SpikeloomPng SpikeloomJpeg)
