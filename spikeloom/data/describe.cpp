@@ -8,10 +8,17 @@ namespace spikeloom::data {
 
 namespace {
 
-FolderFacts facts_of_folder(const DataSettings& settings) {
+/// Where the user's own set is.
+std::string own_root(const DataSettings& settings) {
   const SearchResult found = search_root(source_of(settings), "");
   if (found.root.empty()) throw DataError(found.message);
-  return read_folder_facts(settings, found.root);
+  return found.root;
+}
+
+ImageFacts own_images(const DataSettings& settings) {
+  const std::string root = own_root(settings);
+  return settings.dataset == "image-array" ? read_image_array_facts(settings, root)
+                                           : read_image_folder_facts(settings, root);
 }
 
 }  // namespace
@@ -22,7 +29,7 @@ SampleShape nominal_sample_shape(const DataSettings& settings, int num_steps) {
   if (info.is_recordings) {
     int width = info.sensor_width, height = info.sensor_height;
     if (info.is_users_own) {
-      const FolderFacts facts = facts_of_folder(settings);
+      const FolderFacts facts = read_folder_facts(settings, own_root(settings));
       width = facts.sensor_width;
       height = facts.sensor_height;
     }
@@ -31,6 +38,11 @@ SampleShape nominal_sample_shape(const DataSettings& settings, int num_steps) {
     shape.height = height / settings.downsample;
     shape.width = width / settings.downsample;
     shape.is_static = false;
+  } else if (info.is_users_own) {
+    const ImageFacts facts = own_images(settings);
+    shape.channels = facts.channels;
+    shape.height = facts.height;
+    shape.width = facts.width;
   } else if (info.name == "cifar10") {
     shape.channels = 3;
     shape.height = shape.width = 32;
@@ -43,9 +55,9 @@ SampleShape nominal_sample_shape(const DataSettings& settings, int num_steps) {
 
 int nominal_num_classes(const DataSettings& settings) {
   const DatasetInfo& info = find_source(settings.dataset).info;
-  const std::size_t count =
-      info.is_users_own ? facts_of_folder(settings).classes.size() : info.class_names.size();
-  return static_cast<int>(count);
+  if (!info.is_users_own) return static_cast<int>(info.class_names.size());
+  return static_cast<int>(info.is_recordings ? read_folder_facts(settings, own_root(settings)).classes.size()
+                                             : own_images(settings).classes.size());
 }
 
 std::string locate_dataset(const std::string& name, const std::string& data_dir) {

@@ -8,7 +8,7 @@
 namespace spikeloom::data {
 
 /// Shape of the samples that open_dataset(settings, num_steps, ...) will give, without opening anything;
-/// only the user's own recordings ("folder") are looked at. Throws ConfigError for an unknown set, and
+/// only the user's own data is looked at. Throws ConfigError for an unknown set, and
 /// DataError as open_dataset() for a folder.
 SampleShape nominal_sample_shape(const DataSettings& settings, int num_steps);
 

@@ -296,4 +296,8 @@ bool FrameCache::read(std::size_t index, std::uint8_t* counts) const {
   return index < keys_.size() && log_.read(keys_[index], counts);
 }
 
+bool FrameCache::read_last(std::size_t index, std::size_t count, std::uint8_t* counts) const {
+  return index < keys_.size() && log_.read_last(keys_[index], count, counts);
+}
+
 }  // namespace spikeloom::data

@@ -189,6 +189,19 @@ bool FrameLog::read(const ContentHash& recording, std::uint8_t* counts) const {
   return true;
 }
 
+bool FrameLog::read_last(const ContentHash& recording, std::size_t count, std::uint8_t* counts) const {
+  const auto found = frames_.find(recording);
+  if (found == frames_.end() || count > counts_) return false;
+  const Frames& frames = found->second;
+  constexpr std::size_t kGroup = 8;  // of frame_packing.h
+  const std::size_t first_group = (counts_ - count) / kGroup, first = first_group * kGroup;
+  std::vector<std::uint8_t> last(counts_ - first);
+  unpack_counts(map_ + frames.offset + packed_size(first, frames.bits), last.size(), frames.bits,
+                last.data());
+  std::copy(last.end() - static_cast<std::ptrdiff_t>(count), last.end(), counts);
+  return true;
+}
+
 bool FrameLog::replaced() const {
   struct stat mine {
   }, there{};

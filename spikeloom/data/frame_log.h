@@ -54,6 +54,8 @@ class FrameLog {
   /// Unpacks the frames of a recording; false if they are not here or are damaged. Thread-safe while nothing
   /// is appended or refreshed.
   bool read(const ContentHash& recording, std::uint8_t* counts) const;
+  /// The last `count` counts only, without looking at the checksum of the others.
+  bool read_last(const ContentHash& recording, std::size_t count, std::uint8_t* counts) const;
   /// Whether read() would be true, at a fraction of its cost. As thread-safe.
   bool holds(const ContentHash& recording) const;
 

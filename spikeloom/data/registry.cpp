@@ -13,8 +13,10 @@ namespace spikeloom::data {
 namespace {
 
 using SourceFunction = const Source& (*)();
-constexpr std::array<SourceFunction, 10> kSources = {mnist_source,  fashion_mnist_source, cifar10_source,
-                                                    nmnist_source, dvs_cifar10_source,   dvs_gesture_source, ncaltech101_source, shd_source, ssc_source, folder_source};
+constexpr std::array<SourceFunction, 12> kSources = {
+    mnist_source,       fashion_mnist_source, cifar10_source,      nmnist_source,
+    dvs_cifar10_source, dvs_gesture_source,   ncaltech101_source,  shd_source,
+    ssc_source,         folder_source,        image_folder_source, image_array_source};
 
 void require_at_least(std::int64_t value, std::int64_t smallest, const char* key) {
   if (value >= smallest) return;
@@ -41,8 +43,9 @@ Source source_of(const DataSettings& settings) {
   Source source = find_source(settings.dataset);
   if (!source.info.is_users_own) return source;
   if (settings.folder.empty()) {
-    throw ConfigError("names no folder: the set 'folder' needs one, with a sub-folder for each class", "", 0,
-                      "data.folder");
+    throw ConfigError(fmt::format("is empty: the set '{}' is where it says; expected there: {}",
+                                  source.info.name, source.info.layout),
+                      "", 0, "data.folder");
   }
   source.info.folders = {settings.folder};
   source.info.system_folders = {settings.folder};
@@ -55,7 +58,8 @@ std::vector<std::string> dataset_names() {
   return names;
 }
 
-DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::string& data_dir) {
+DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::string& data_dir,
+                        Parts parts) {
   // Data sets refer to the registered source; only that of a folder, which none refers to, is made here.
   const Source& registered = find_source(settings.dataset);
   const Source own = registered.info.is_users_own ? source_of(settings) : Source{};
@@ -72,7 +76,7 @@ DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::
   require_at_least(settings.sensor_height, 0, "data.sensor_height");
   const SearchResult found = search_root(source, data_dir);
   if (found.root.empty()) throw DataError(found.message);
-  DataSplits splits = source.open(source, settings, num_steps, found.root);
+  DataSplits splits = source.open(source, settings, num_steps, found.root, parts);
   splits.root = found.root;
   return splits;
 }

@@ -17,10 +17,16 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+/// A folder; of the user's own set it may be a file.
+bool is_there(const Source& source, const fs::path& path) {
+  std::error_code ignored;
+  return is_folder(path) || (source.info.is_users_own && fs::is_regular_file(path, ignored));
+}
+
 std::string root_within(const Source& source, const fs::path& base) {
   for (const std::string& folder : source.info.folders) {
     const fs::path root = base / folder;
-    if (is_folder(root) && source.recognizes(root)) return root.string();
+    if (is_there(source, root) && source.recognizes(root)) return root.string();
   }
   if (source.info.is_users_own) return "";  // any folder would do: only the one that was named
   return is_folder(base) && source.recognizes(base) ? base.string() : "";
@@ -44,7 +50,17 @@ SearchResult search_root(const Source& source, const std::string& data_dir) {
     looked.push_back(fmt::format("{} ({}{})", base, what, is_folder(base) ? "" : ", no such folder"));
     result.root = root_within(source, base);
   };
-  if (!data_dir.empty()) look(data_dir, "data folder");
+  if (!data_dir.empty()) {
+    look(data_dir, "the data folder named");
+    if (result.root.empty()) {
+      result.message = fmt::format(
+          "{} was not found in {}, the data folder named: neither in a sub-folder {} nor in itself. "
+          "Expected: {}. "
+          "To get it: {}",
+          info.title, data_dir, fmt::join(info.folders, ", "), info.layout, info.how_to_get);
+    }
+    return result;
+  }
   const char* variable = std::getenv("SPIKELOOM_DATA_DIR");
   if (variable != nullptr && *variable != '\0') {
     look(variable, "SPIKELOOM_DATA_DIR");
@@ -56,9 +72,13 @@ SearchResult search_root(const Source& source, const std::string& data_dir) {
   for (const std::string& folder : info.system_folders) {
     if (!result.root.empty()) break;
     looked.push_back(folder);
-    if (is_folder(folder) && source.recognizes(folder)) result.root = folder;
+    if (is_there(source, folder) && source.recognizes(folder)) result.root = folder;
   }
-  if (result.root.empty()) {
+  if (result.root.empty() && info.is_users_own) {
+    result.message =
+        fmt::format("{}: '{}' was not found, or has nothing of the kind in it. Looked in: {}. Expected: {}",
+                    info.title, info.folders.front(), fmt::join(looked, ", "), info.layout);
+  } else if (result.root.empty()) {
     result.message = fmt::format(
         "{} was not found. Looked in: {}; in each for the sub-folders {} and in itself. "
         "Expected: {}. To get it: {}",

@@ -21,6 +21,13 @@ enum class Downsampling {
   kStride,  ///< only pixels with x % factor == 0 and y % factor == 0 are kept
 };
 
+/// How an image of other proportions is brought to data.image_size.
+enum class Resize {
+  kCrop,     ///< scaled until it covers the size, and the middle of it cut out
+  kPad,      ///< scaled until it fits in, in the middle of black
+  kStretch,  ///< each side scaled by itself
+};
+
 /// Beyond it all but black is white.
 constexpr double kMaxColorChange = 255.0;
 
@@ -46,8 +53,17 @@ struct DataSettings {
   std::uint64_t split_seed = 1;
   std::int64_t folds = 10;  ///< >= 2
   std::int64_t fold = 0;    ///< 0 .. folds - 1
-  /// For the set "folder": the folder, absolute, or in one of the data folders, or in the working folder.
+  /// For the user's own sets: the folder ("image-array": or file), absolute, or in the data folder named, or,
+  /// if none is, in one of the data folders or the working folder.
   std::string folder;
+
+  // Still images of one's own: "image-folder" and "image-array".
+  /// "32x32" (width, height): all images are brought to this size; "": they have one size, and keep it.
+  std::string image_size;
+  Resize resize = Resize::kCrop;
+  /// 1: grey (0.299 R + 0.587 G + 0.114 B), 3: colour (grey in all three); 0: all images are one or the
+  /// other.
+  int channels = 0;
 
   // Still images.
   bool standardize =
@@ -65,8 +81,20 @@ struct DataSettings {
   bool horizontal_flip = false;  ///< mirror left-right with probability 1/2 (training only)
 
   // Event recordings.
-  /// Size of the sensor in pixels, for the set "folder"; 0: what its first recording says.
+  // How the files of the set "folder" are read, where they do not say it (formats/events/event_reader.h).
+  std::string format = "auto";  ///< "auto": by its content; else one of formats::event_format_names()
+  /// Size of the sensor in pixels: "304x240", or its two numbers; "" and 0: what its first recording says.
+  std::string sensor;
   int sensor_width = 0, sensor_height = 0;
+  std::string chip;       ///< chip of AEDAT 2.0 files: formats::event_chip_names()
+  std::string camera;     ///< name or number of the camera in files that hold several
+  std::string time_unit;  ///< of the times in text and arrays: "s", "ms", "us" or "ns"; "" = as the file says
+  std::string columns;    ///< of text and of arrays without names: "t,x,y,p,_"; "" = as the file says
+  // How the files of all sets of recordings are read.
+  /// Events outside of the sensor are left out, and their number is said; false: they are an error.
+  bool drop_outside = true;
+  /// A recording that was cut off ends with its last whole event, and that is said; false: it is an error.
+  bool partial = false;
   std::int64_t window_us = 5000;  ///< > 0, microseconds, for Slicing::kWindow
   std::int64_t overlap_us = 0;    ///< 0 .. window_us - 1: how much of a window the next one has too
   Slicing slicing = Slicing::kWindow;

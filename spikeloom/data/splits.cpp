@@ -68,11 +68,37 @@ Indices first_of(Indices indices, std::int64_t limit) {
   return indices;
 }
 
+void add_remark(const std::string& remark, std::string& all) {
+  if (!remark.empty()) all += (all.empty() ? "" : ", ") + remark;
+}
+
+std::string missing_classes(const std::string& part, const Dataset& dataset) {
+  const std::vector<std::string>& class_names = dataset.class_names();
+  std::vector<bool> there(class_names.size());
+  for (std::int64_t i = 0; i < dataset.size(); ++i) there[static_cast<std::size_t>(dataset.label(i))] = true;
+  std::vector<std::string> missing;
+  for (std::size_t label = 0; label < class_names.size(); ++label) {
+    if (!there[label]) missing.push_back("'" + class_names[label] + "'");
+  }
+  if (missing.empty()) return "";
+  constexpr std::size_t kNamed = 5;
+  const std::size_t count = missing.size();
+  missing.resize(std::min(count, kNamed));
+  return fmt::format("{} of {} classes {} not in the {} part: {}{}", count, class_names.size(),
+                     count == 1 ? "is" : "are", part, fmt::join(missing, ", "),
+                     count > kNamed ? ", ..." : "");
+}
+
 std::string describe_splits(const SplitSummary& summary, const DataSettings& settings) {
   const TrainingPart& training = summary.training;
-  std::string text =
-      fmt::format("{}: {} training", summary.title,
-                  count_text(static_cast<std::int64_t>(training.train.size()), training.available));
+  std::string text = summary.title + ":";
+  if (training.available == 0) {
+    text +=
+        fmt::format(" {} test ({})", count_text(summary.test, summary.test_available), summary.how_tested);
+    return summary.remark.empty() ? text : text + "; " + summary.remark;
+  }
+  text += fmt::format(" {} training",
+                      count_text(static_cast<std::int64_t>(training.train.size()), training.available));
   if (training.validation.empty()) {
     text += ", no validation";
   } else {

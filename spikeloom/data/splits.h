@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/data/dataset.h"
 #include "spikeloom/data/settings.h"
 #include "spikeloom/data/verify.h"
 
@@ -37,7 +38,7 @@ Indices first_of(Indices indices, std::int64_t limit);
 /// What the one line of DataSplits::description is made of.
 struct SplitSummary {
   std::string title;
-  TrainingPart training;
+  TrainingPart training;  ///< available 0: only the test part was asked for
   bool random_validation = false;
   bool official_validation = false;
   std::int64_t test = 0;            ///< after test_limit
@@ -45,6 +46,12 @@ struct SplitSummary {
   std::string how_tested;           ///< "official"
   std::string remark;               ///< what is missing of the complete set; may be empty
 };
+
+/// Puts a remark after what is there, with ", " between.
+void add_remark(const std::string& remark, std::string& all);
+
+/// "1 of 3 classes is not in the test part: 'b'"; "" if each class is there.
+std::string missing_classes(const std::string& part, const Dataset& dataset);
 
 std::string describe_splits(const SplitSummary& summary, const DataSettings& settings);
 

@@ -1,7 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include "spikeloom/data/settings.h"
 
 namespace spikeloom::data {
 
@@ -60,7 +63,8 @@ const DatasetInfo& dataset_info(const std::string& name);
 struct FileCheck {
   std::string path;
   bool ok = false;
-  std::string message;  ///< one line: what was checked, or what is wrong
+  std::string message;   ///< one line: what was checked, or what is wrong
+  bool missing = false;  ///< not ok only because it, or a part of it, is not there
 };
 
 /// How much of a split is there.
@@ -84,12 +88,29 @@ struct VerifyReport {
   std::string message;            ///< if not found: each place looked and how to get the set
   std::vector<FileCheck> checks;  ///< one a file; for recordings one a folder, and one for each bad recording
   std::vector<SplitCount> counts;
+  std::vector<std::string> class_names;  ///< in the order of SplitCount::per_class
   bool complete = false;  ///< every sample of the published set is there and every check passed
+
+  /// Something that is there is not as it should be. Neither complete nor damaged: a part is missing.
+  bool damaged() const;
+  /// "59,000 of 60,000 train samples missing, 1 of 4 files missing"; empty if nothing is.
+  std::string missing_text() const;
+};
+
+/// Told now and then what is read, and how many of its recordings or files are done.
+using VerifyProgress = std::function<void(const std::string& what, std::int64_t done, std::int64_t total)>;
+
+struct VerifyRequest {
+  DataSettings settings;  ///< dataset; for the user's own sets also where they are and how they are read
+  std::string data_dir;   ///< as open_dataset()
+  VerifyDepth depth = VerifyDepth::kFull;
+  VerifyProgress progress;  ///< may be empty
 };
 
 /// Reads the whole set and checks sizes, published MD5 sums, formats, counts and class balance. The folder is
-/// searched as by open_dataset(). Damage is reported, not thrown; throws ConfigError for an unknown name
-/// only.
+/// searched as by open_dataset(). Damage is reported, not thrown; throws ConfigError for an unknown name or
+/// for settings that the set does not take.
+VerifyReport verify_dataset(const VerifyRequest& request);
 VerifyReport verify_dataset(const std::string& name, const std::string& data_dir,
                             VerifyDepth depth = VerifyDepth::kFull);
 

@@ -8,6 +8,8 @@
 
 #include "spikeloom/config/toml.h"
 #include "spikeloom/events/transforms/transform.h"
+#include "spikeloom/formats/events/event_reader.h"
+#include "spikeloom/formats/events/event_reader_options.h"
 #include "spikeloom/model/structure.h"
 
 namespace spikeloom::train {
@@ -103,8 +105,21 @@ void visit_data(Visitor& visitor, data::DataSettings& data) {
   visitor.integer("folds", data.folds, 2, kMaxInt64);
   visitor.integer("fold", data.fold, 0, kMaxInt64);
   visitor.text("folder", data.folder);
+  visitor.text("format", data.format);
+  visitor.text("sensor", data.sensor);
   visitor.integer("sensor_width", data.sensor_width, 0, 65536);
   visitor.integer("sensor_height", data.sensor_height, 0, 65536);
+  visitor.text("chip", data.chip);
+  visitor.text("camera", data.camera);
+  visitor.text("time_unit", data.time_unit);
+  visitor.text("columns", data.columns);
+  visitor.flag("drop_outside", data.drop_outside);
+  visitor.flag("partial", data.partial);
+  visitor.text("image_size", data.image_size);
+  visitor.choice(
+      "resize", data.resize,
+      {{"crop", data::Resize::kCrop}, {"pad", data::Resize::kPad}, {"stretch", data::Resize::kStretch}});
+  visitor.integer("channels", data.channels, 0, 3);
   visitor.flag("standardize", data.standardize);
   visitor.integer("crop_padding", data.crop_padding, 0, 4096);
   visitor.flag("horizontal_flip", data.horizontal_flip);
@@ -307,6 +322,31 @@ void check_data(const config::Table& table, const data::DataSettings& data) {
     throw table.error("overlap_events",
                       "must be below events_per_step = " + std::to_string(data.events_per_step));
   }
+  const auto check_text = [&](const char* key, const std::string& text, const auto& parse) {
+    try {
+      if (!text.empty()) parse(text);
+    } catch (const ConfigError& error) {
+      throw table.error(key, error.what());
+    }
+  };
+  check_text("sensor", data.sensor, formats::parse_sensor);
+  check_text("image_size", data.image_size, [](const std::string& text) {
+    try {
+      formats::parse_sensor(text);
+    } catch (const ConfigError&) {
+      throw ConfigError("'" + text + "' is no size: give WIDTHxHEIGHT in pixels, for example 32x32");
+    }
+  });
+  check_text("time_unit", data.time_unit, formats::parse_time_unit);
+  check_text("columns", data.columns, formats::parse_columns);
+  const std::vector<std::string> names = formats::event_format_names();
+  if (data.format != "auto" && std::find(names.begin(), names.end(), data.format) == names.end()) {
+    std::string all;
+    for (const std::string& name : names) all += ", " + name;
+    throw table.error("format", "there is no event format '" + data.format + "'; choose auto" + all);
+  }
+  if (data.channels == 2)
+    throw table.error("channels", "must be 1 (grey), 3 (colour) or 0 (as the images are)");
   for (const std::string& text : data.transforms) {
     try {
       events::parse_transform(text);

@@ -18,7 +18,6 @@ namespace {
 using kernels::cuda::ImageDraw;
 
 constexpr std::int64_t kImages = 20;
-const DatasetInfo kInfo{};
 
 /// Random images without a black pixel, shown in reverse order.
 class MadeImages {
@@ -41,7 +40,7 @@ class MadeImages {
   ImageDataset shown_with(const ImageAugmentation& augmentation) const {
     Indices indices;
     for (std::int64_t i = 0; i < kImages; ++i) indices.push_back(kImages - 1 - i);
-    return ImageDataset(kInfo, store_, table_, indices, augmentation);
+    return ImageDataset("made", {}, store_, table_, indices, augmentation);
   }
   const ImageStore& store() const { return *store_; }
   const PixelTable& table() const { return *table_; }

@@ -5,6 +5,7 @@
 
 #include "made_sets.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/log.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/verify.h"
@@ -158,6 +159,72 @@ TEST(Folder, MistakesAreSaid) {
   write_bytes(folder / "mine/a/r0.aedat", {1, 2, 3});
   EXPECT_ANY_THROW(open_dataset(settings_for(folder / "mine"), 1, ""))
       << "the first says how large the sensor is";
+}
+
+TEST(Folder, EachClassIsInBothPartsOfTheDefaultSplit) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 12, 3);  // by the hash alone some classes would have no test part
+  const DataSplits splits = open_dataset(settings_for(folder / "mine"), 1, "");
+  for (const Dataset* part : {splits.train.get(), splits.require_test().get()}) {
+    std::set<int> labels;
+    for (std::int64_t i = 0; i < part->size(); ++i) labels.insert(part->label(i));
+    EXPECT_EQ(labels.size(), 12u);
+  }
+  EXPECT_FALSE(contains(splits.description, "not in")) << splits.description;
+  write_recording(folder / "mine", 12, 0);
+  const DataSplits with_one = open_dataset(settings_for(folder / "mine"), 1, "");
+  EXPECT_TRUE(contains(with_one.description, "class 'm' is not in the test part: it has one sample"))
+      << with_one.description;
+  DataSettings few = settings_for(folder / "mine");
+  few.train_limit = 3;
+  few.validation_samples = 1;
+  const std::string description = open_dataset(few, 1, "").description;
+  EXPECT_TRUE(contains(description, "not in the training part: ")) << description;
+  EXPECT_TRUE(contains(description, "12 of 13 classes are not in the validation part")) << description;
+}
+
+TEST(Folder, WhatIsNoRecordingIsListedNotFatal) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 2, 8);
+  write_bytes(folder / "mine/README.txt", {1});
+  write_bytes(folder / "mine/a/readme", {1});
+  write_bytes(folder / "mine/a/notes.md", {1});
+  write_bytes(folder / "mine/b/deeper/r.aedat", {1});
+  fs::create_directories(folder / "mine/none");
+  std::vector<std::string> lines;
+  set_log_sink([&](LogLevel, const std::string& message) { lines.push_back(message); });
+  const DataSplits splits = open_dataset(settings_for(folder / "mine"), 1, "");
+  set_log_sink({});
+  EXPECT_EQ(members(splits.train.get()).size() + members(splits.test.get()).size(), 16u);
+  EXPECT_EQ(splits.train->class_names(), (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(lines.size(), 1u);
+  for (const char* part : {"5 entries", "README.txt", "a/readme", "a/notes.md", "b/deeper", "none"}) {
+    EXPECT_TRUE(contains(lines[0], part)) << lines[0];
+  }
+  VerifyRequest request;
+  request.settings = settings_for(folder / "mine");
+  std::int64_t told = 0;
+  request.progress = [&](const std::string&, std::int64_t done, std::int64_t total) {
+    EXPECT_LE(done, total);
+    ++told;
+  };
+  const VerifyReport report = verify_dataset(request);
+  EXPECT_TRUE(report.complete) << report.checks.back().message;
+  EXPECT_EQ(report.counts[0].found, 16);
+  EXPECT_EQ(report.checks.size(), 7u) << "five skipped, two classes";
+  EXPECT_EQ(told, 16);
+}
+
+TEST(Folder, ANameThatIsNotUtf8IsAnErrorThatNamesIt) {
+  const TemporaryFolder folder;
+  write_classes(folder / "mine", 2, 2);
+  write_bytes(folder / "mine/k\xc3\xa4se/x.aedat", aedat2_bytes({{1, 1, 1, 1}}));
+  EXPECT_EQ(open_dataset(settings_for(folder / "mine"), 1, "").train->class_names().size(), 3u)
+      << "UTF-8 is fine";
+  write_bytes(folder / "mine/a/k\xe4se.aedat", aedat2_bytes({{1, 1, 1, 1}}));
+  const std::string message =
+      message_of<DataError>([&] { open_dataset(settings_for(folder / "mine"), 1, ""); });
+  EXPECT_TRUE(contains(message, "'k\\xe4se.aedat' is not UTF-8")) << message;
 }
 
 TEST(Folder, IsDescribedByWhatIsInIt) {

@@ -221,13 +221,11 @@ TEST(Recordings, WhatStaysInMemoryIsTheSame) {
   write_nmnist(folder / "nmnist", 40, 0);
   DataSettings settings = settings_for("n-mnist");
   settings.max_shift = 1;
-  const RecordingFormat format = recording_format(
-      nmnist_source().info, settings, 2,
-      [](const Recording& recording) {
-        const Bytes bytes = read_bytes(recording.path);
-        return events::EventStream{34, 34, {{0, bytes.at(0), bytes.at(1), 1}}};
-      },
-      34, 34);
+  RecordingFormat format = recording_format(nmnist_source().info, settings, 2, {}, 34, 34);
+  format.reader = [](const Recording& recording, ReadNotes&) {
+    const Bytes bytes = read_bytes(recording.path);
+    return events::EventStream{34, 34, {{0, bytes.at(0), bytes.at(1), 1}}};
+  };
   std::vector<Recording> recordings;
   for (int i = 1; i <= 40; ++i) {
     recordings.push_back({nmnist_path(folder / "nmnist", "Train", i * 7 % 10, i), i, i * 7 % 10, ""});

@@ -39,7 +39,6 @@ TEST(Search, TakesTheArgumentThenTheVariableThenTheWorkingFolder) {
   EXPECT_EQ(fs::canonical(root_of("cifar10", "")).string(), working_root);
   write_cifar10_set(variable / "cifar10", 1, 1);
   EXPECT_EQ(root_of("cifar10", ""), variable / "cifar10");
-  EXPECT_EQ(root_of("cifar10", argument.path().string()), variable / "cifar10");
   write_cifar10_set(argument / "cifar10", 1, 1);
   EXPECT_EQ(root_of("cifar10", argument.path().string()), argument / "cifar10");
 }
@@ -80,13 +79,21 @@ TEST(Search, MissingDataSaysWhereWhatAndHow) {
   const ScopedVariable scoped_variable("SPIKELOOM_DATA_DIR", variable.path().c_str());
   const ScopedWorkingFolder scoped_folder(working.path());
   for (const std::string& name : dataset_names()) {
-    if (name == "fashion-mnist") continue;  // a distribution may have installed it
-    if (name == "folder") continue;         // test_folder_sets.cpp
+    if (name == "fashion-mnist") continue;          // a distribution may have installed it
+    if (dataset_info(name).is_users_own) continue;  // test_folder_sets.cpp
     const std::string message = message_of<DataError>([&] { root_of(name, argument.path().string()); });
     const DatasetInfo& info = dataset_info(name);
-    for (const std::string& part : {info.title, argument.path().string(), variable.path().string(),
-                                    std::string("/data (working folder"), info.layout, info.how_to_get}) {
+    for (const std::string& part : {info.title, argument.path().string(), info.layout, info.how_to_get}) {
       EXPECT_TRUE(contains(message, part)) << part << " is not in: " << message;
+    }
+    EXPECT_FALSE(contains(message, variable.path().string())) << "not looked at: the argument is final";
+    const std::string unnamed = message_of<DataError>([&] { root_of(name, ""); });
+    for (const std::string& part : {info.title, variable.path().string(),
+                                    std::string("/data (working folder"), info.layout, info.how_to_get}) {
+      EXPECT_TRUE(contains(unnamed, part)) << part << " is not in: " << unnamed;
+    }
+    if (!info.downloads.empty()) {
+      EXPECT_TRUE(contains(message, "spikeloom data fetch " + name)) << message;
     }
     EXPECT_FALSE(contains(message, "\n"));
     const VerifyReport report = verify_dataset(name, argument.path().string());
@@ -105,6 +112,27 @@ TEST(Search, AnArgumentThatDoesNotExistIsNotSearchedAround) {
   write_cifar10_set(variable / "cifar10", 1, 1);
   EXPECT_TRUE(
       contains(message_of<DataError>([&] { root_of("cifar10", variable / "nowhere"); }), "does not exist"));
+}
+
+TEST(Search, WhatIsNamedByHandIsFinal) {
+  const TemporaryFolder named, variable, working;
+  const ScopedVariable scoped_variable("SPIKELOOM_DATA_DIR", variable.path().c_str());
+  const ScopedWorkingFolder scoped_folder(working.path());
+  write_cifar10_set(variable / "cifar10", 1, 1);
+  write_cifar10_set(working / "data/cifar10", 1, 1);
+  EXPECT_EQ(root_of("cifar10", ""), variable / "cifar10");
+  EXPECT_TRUE(contains(message_of<DataError>([&] { root_of("cifar10", named.path().string()); }),
+                       named.path().string()));
+  // A folder of one's own as well: not that of the same name in the working folder.
+  for (const char* label : {"a", "b"}) {
+    write_bytes(working / ("mine/" + std::string(label) + "/0.aedat"), aedat2_bytes({{1, 1, 1, 1}}));
+    write_bytes(working / ("mine/" + std::string(label) + "/1.aedat"), aedat2_bytes({{1, 1, 1, 1}}));
+  }
+  DataSettings own;
+  own.dataset = "folder";
+  own.folder = "mine";
+  EXPECT_NO_THROW(open_dataset(own, 1, ""));
+  EXPECT_THROW(open_dataset(own, 1, named.path().string()), DataError);
 }
 
 TEST(Search, APartOfASetNamesWhatIsMissing) {

@@ -101,6 +101,26 @@ TEST(Verify, DamageIsReportedNotThrown) {
   }));
 }
 
+TEST(Verify, APartThatIsMissingIsNoDamage) {
+  const TemporaryFolder folder;
+  for (int i = 1; i <= 3; ++i) {
+    write_bytes(nmnist_path(folder / "nmnist", "Train", 6, i), atis_bytes({{0, 1, 1, 1}}));
+  }
+  const VerifyReport report = verify_dataset("n-mnist", folder.path().string());
+  EXPECT_FALSE(report.complete);
+  EXPECT_FALSE(report.damaged());
+  EXPECT_EQ(report.missing_text(),
+            "59,997 of 60,000 train samples missing, 10,000 of 10,000 test samples missing");
+  write_cifar10_set(folder / "cifar10", 1, 1);
+  for (const char* file : {"data_batch_2.bin", "test_batch.bin"}) {
+    std::filesystem::remove(folder / ("cifar10/" + std::string(file)));
+  }
+  const VerifyReport images = verify_dataset("cifar10", folder.path().string());
+  EXPECT_TRUE(images.checks[1].missing);
+  EXPECT_FALSE(images.checks[0].missing) << "a batch of one image is not the published one";
+  EXPECT_TRUE(images.damaged());
+}
+
 TEST(Verify, ClassesMustBeAsFrequentAsPublished) {
   const TemporaryFolder folder;
   for (const ExpectedFile& file : dataset_info("cifar10").files) {

@@ -52,6 +52,59 @@ TEST(DataRecipe, AWrongTransformIsRefusedWhereItStands) {
        "--set: key 'data.transforms': transform 'roll(up=1)': 'up'");
 }
 
+TEST(DataRecipe, HowFilesAreReadIsReadAndWritten) {
+  const Recipe recipe = parse_recipe(kNetwork + R"toml(
+dataset = "folder"
+folder = "mine"
+format = "dat-v1"
+sensor = "304x240"
+chip = "davis346"
+camera = "1"
+time_unit = "ms"
+columns = "t,x,y,p,_"
+drop_outside = false
+partial = true
+image_size = "32x24"
+resize = "pad"
+channels = 3
+)toml",
+                                     "r.toml");
+  EXPECT_EQ(recipe.data.format, "dat-v1");
+  EXPECT_EQ(recipe.data.sensor, "304x240");
+  EXPECT_EQ(recipe.data.chip, "davis346");
+  EXPECT_EQ(recipe.data.camera, "1");
+  EXPECT_EQ(recipe.data.time_unit, "ms");
+  EXPECT_EQ(recipe.data.columns, "t,x,y,p,_");
+  EXPECT_FALSE(recipe.data.drop_outside);
+  EXPECT_TRUE(recipe.data.partial);
+  EXPECT_EQ(recipe.data.image_size, "32x24");
+  EXPECT_EQ(recipe.data.resize, data::Resize::kPad);
+  EXPECT_EQ(recipe.data.channels, 3);
+  EXPECT_TRUE(parse_recipe(to_toml(recipe), "other.toml", {"name=" + recipe.name}) == recipe);
+  for (const char* change :
+       {"data.format=evt3", "data.sensor=\"3x4\"", "data.chip=dvs128", "data.camera=\"2\"",
+        "data.time_unit=us", "data.columns=\"t,x,y,p\"", "data.drop_outside=true", "data.partial=false",
+        "data.image_size=\"4x4\"", "data.resize=crop", "data.channels=1"}) {
+    EXPECT_FALSE(parse_recipe(to_toml(recipe), "other.toml", {"name=" + recipe.name, change}) == recipe)
+        << change;
+  }
+  const Recipe defaults = parse_recipe(kNetwork, "r.toml");
+  EXPECT_TRUE(defaults.data.drop_outside);
+  EXPECT_FALSE(defaults.data.partial);
+}
+
+TEST(DataRecipe, HowFilesAreReadIsCheckedWhereItStands) {
+  says(refusal("format = \"dat-v3\"\n"), "r.toml:4: key 'data.format': there is no event format 'dat-v3'");
+  says(refusal("format = \"dat-v3\"\n"), "dat-v1");
+  says(refusal("sensor = \"304\"\n"), "r.toml:4: key 'data.sensor'");
+  says(refusal("time_unit = \"hour\"\n"), "r.toml:4: key 'data.time_unit'");
+  says(refusal("columns = \"t,x,z\"\n"), "r.toml:4: key 'data.columns'");
+  says(refusal("image_size = \"32\"\n"), "r.toml:4: key 'data.image_size'");
+  says(refusal("image_size = \"32\"\n"), "32x32");
+  says(refusal("channels = 2\n"), "r.toml:4: key 'data.channels'");
+  says(refusal("resize = \"zoom\"\n"), "data.resize");
+}
+
 TEST(DataRecipe, StepsByCountAndOverlapsAreReadAndChecked) {
   const Recipe recipe = parse_recipe(
       kNetwork + "slicing = \"count\"\nevents_per_step = 200\noverlap_events = 199\noverlap_us = 4999\n",

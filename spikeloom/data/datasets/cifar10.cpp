@@ -46,9 +46,12 @@ void append(const formats::Cifar10Batch& batch, ImageStore& store) {
   }
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int /*num_steps*/, const fs::path& root) {
+DataSplits open(const Source& source, const DataSettings& settings, int /*num_steps*/, const fs::path& root,
+                Parts parts) {
   std::vector<std::string> missing;
-  for (const ExpectedFile& file : source.info.files) {
+  const bool training_needed = parts == Parts::kAll || settings.standardize;
+  for (std::size_t i = training_needed ? 0 : kTrainFiles; i < source.info.files.size(); ++i) {
+    const ExpectedFile& file = source.info.files[i];
     if (!is_file(root / file.name)) missing.push_back(file.name);
   }
   if (!missing.empty()) {
@@ -56,18 +59,19 @@ DataSplits open(const Source& source, const DataSettings& settings, int /*num_st
                                 root.string(), fmt::join(missing, ", "), source.info.how_to_get));
   }
   ImageStore training{kSide, kSide, kChannels, {}, {}}, test = training;
-  for (std::size_t i = 0; i < source.info.files.size(); ++i) {
+  for (std::size_t i = training_needed ? 0 : kTrainFiles; i < source.info.files.size(); ++i) {
     append(formats::read_cifar10_batch((root / source.info.files[i].name).string()),
            i < kTrainFiles ? training : test);
   }
-  return open_images(source, settings, std::move(training), std::move(test));
+  return open_images(source, settings, std::move(training), std::move(test), parts);
 }
 
-void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
   for (std::size_t i = 0; i < source.info.files.size(); ++i) {
     FileCheck check{(root / source.info.files[i].name).string(), false, ""};
     if (!is_file(check.path)) {
       check.message = "missing";
+      check.missing = true;
     } else {
       try {
         const formats::Cifar10Batch batch = formats::read_cifar10_batch(check.path);
@@ -83,6 +87,10 @@ void verify(const Source& source, const fs::path& root, VerifyReport& report) {
       }
     }
     report.checks.push_back(check);
+    if (request.progress) {
+      request.progress(root.string(), static_cast<std::int64_t>(i + 1),
+                       static_cast<std::int64_t>(source.info.files.size()));
+    }
   }
 }
 
@@ -97,7 +105,8 @@ const Source& cifar10_source() {
     info.description = "photographs, colour, 32 x 32, 10 classes, 50,000 training and 10,000 test images";
     info.home_page = "https://www.cs.toronto.edu/~kriz/cifar.html";
     info.how_to_get =
-        "download the binary version (cifar-10-binary.tar.gz, MD5 c32a1d4ab5d03f1284b67883e8d87530) from " +
+        "spikeloom data fetch cifar10, or download the binary version (cifar-10-binary.tar.gz, MD5 "
+        "c32a1d4ab5d03f1284b67883e8d87530) from " +
         info.home_page + " and unpack it in DATA, which makes DATA/cifar-10-batches-bin";
     info.citation = "Krizhevsky: Learning multiple layers of features from tiny images (2009)";
     info.licence = "not stated by its authors, who ask to be cited";

@@ -8,7 +8,6 @@
 #include "spikeloom/base/random.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/events/aedat2.h"
 
 namespace spikeloom::data {
 namespace {
@@ -22,8 +21,11 @@ constexpr const char* kSuffix = ".aedat";
 /// Items of the kSplit stream: 0..9 draw the test part of a class, this one the validation samples.
 constexpr std::uint64_t kValidationItem = 10;
 
-events::EventStream read_recording(const Recording& recording) {
-  return formats::read_aedat2(recording.path);
+formats::EventReaderOptions reader_options(const DataSettings& settings) {
+  formats::EventReaderOptions options =
+      options_of_set(dvs_cifar10_source().info, settings, "aedat2", kSensorSide, kSensorSide);
+  options.chip = "dvs128";  // the headers do not say it
+  return options;
 }
 
 std::string file_prefix(const std::string& class_name) { return "cifar10_" + class_name + "_"; }
@@ -54,12 +56,12 @@ std::vector<Recording> all_recordings(const fs::path& root, std::size_t classes)
   return all;
 }
 
-struct Parts {
+struct NumberParts {
   Indices train, test;
 };
 
-Parts split_by_number(const std::vector<Recording>& all) {
-  Parts parts;
+NumberParts split_by_number(const std::vector<Recording>& all) {
+  NumberParts parts;
   for (std::size_t i = 0; i < all.size(); ++i) {
     (all[i].number < kFirstTestNumber ? parts.train : parts.test).push_back(static_cast<std::int64_t>(i));
   }
@@ -67,8 +69,8 @@ Parts split_by_number(const std::vector<Recording>& all) {
 }
 
 /// The paper's random 8,000 and 2,000, the same share of each class (Wu et al. 2019, section "Datasets").
-Parts split_at_random(const std::vector<Recording>& all, std::size_t classes, std::uint64_t seed) {
-  Parts parts;
+NumberParts split_at_random(const std::vector<Recording>& all, std::size_t classes, std::uint64_t seed) {
+  NumberParts parts;
   for (std::size_t label = 0; label < classes; ++label) {
     Indices of_class;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -86,16 +88,18 @@ Parts split_at_random(const std::vector<Recording>& all, std::size_t classes, st
   return parts;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
+                Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random", "paper"});
   const RecordingFormat format =
-      recording_format(info, settings, num_steps, read_recording, kSensorSide, kSensorSide);
+      recording_format(info, settings, num_steps, reader_options(settings), kSensorSide, kSensorSide);
   const std::vector<Recording> all = all_recordings(root, info.class_names.size());
   const bool paper = settings.split == "paper";
-  const Parts parts =
+  const NumberParts parts =
       paper ? split_at_random(all, info.class_names.size(), settings.split_seed) : split_by_number(all);
-  if (parts.train.empty()) {
+  const bool test_only = wanted == Parts::kTest;
+  if (parts.train.empty() && !test_only) {
     throw DataError(fmt::format("{} in {} has no training recordings (numbers 0 to {}). Expected: {}",
                                 info.title, root.string(), kFirstTestNumber - 1, info.layout));
   }
@@ -103,7 +107,8 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   SplitSummary summary;
   summary.title = info.title;
   summary.random_validation = settings.split != "default";
-  summary.training = hold_out(parts.train, settings, summary.random_validation, kValidationItem);
+  if (!test_only)
+    summary.training = hold_out(parts.train, settings, summary.random_validation, kValidationItem);
   const Indices tested = first_of(parts.test, settings.test_limit);
   summary.test = static_cast<std::int64_t>(tested.size());
   summary.test_available = static_cast<std::int64_t>(parts.test.size());
@@ -117,7 +122,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
     return std::make_shared<const RecordingDataset>(info.name, info.class_names, std::move(chosen), format);
   };
   DataSplits splits;
-  splits.train = part(summary.training.train);
+  if (!test_only) splits.train = part(summary.training.train);
   if (!summary.training.validation.empty()) splits.validation = part(summary.training.validation);
   if (tested.empty()) {
     splits.test_missing =
@@ -130,12 +135,13 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return splits;
 }
 
-void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
   for (std::size_t label = 0; label < source.info.class_names.size(); ++label) {
     const std::vector<Recording> recordings = class_recordings(root, label);
     report.counts[0].per_class[label] = static_cast<std::int64_t>(recordings.size());
-    verify_recordings(root / source.info.class_names[label], recordings, read_recording,
-                      source.info.splits[0].per_class[label], report);
+    verify_recordings((root / source.info.class_names[label]).string(), recordings,
+                      file_reader(reader_options(request.settings)), source.info.splits[0].per_class[label],
+                      request, report);
   }
 }
 
@@ -152,8 +158,10 @@ const Source& dvs_cifar10_source() {
         "without "
         "official split";
     info.home_page = "https://doi.org/10.6084/m9.figshare.4724671";
-    info.how_to_get = "download one archive a class (CIFAR10-DVS) from " + info.home_page +
-                      " and unpack them in DATA/dvs-cifar10, which makes DATA/dvs-cifar10/airplane and so on";
+    info.how_to_get =
+        "spikeloom data fetch dvs-cifar10, or download one archive a class (CIFAR10-DVS) from " +
+        info.home_page +
+        " and unpack them in DATA/dvs-cifar10, which makes DATA/dvs-cifar10/airplane and so on";
     info.citation =
         "Li, Liu, Ji, Li, Shi: CIFAR10-DVS: an event-stream dataset for object classification, Frontiers in "
         "Neuroscience 11 (2017)";

@@ -34,22 +34,39 @@ Span span_of(const std::string& piece) {
   return span;
 }
 
-/// The events of one gesture: those with begin <= t < end.
-events::EventStream read_recording(const Recording& recording) {
+formats::EventReaderOptions reader_options(const DataSettings& settings) {
+  return options_of_set(dvs_gesture_source().info, settings, "auto", kSensorSide, kSensorSide);
+}
+
+/// The events of one gesture: those with begin <= t < end. What was left out of its file is told with the
+/// first of the file's gestures.
+events::EventStream read_gesture(const Recording& recording, const formats::EventReaderOptions& options,
+                                 ReadNotes& notes) {
   // A file holds some twelve gestures, mostly asked for in turn.
   thread_local events::EventStream whole;
-  thread_local std::string path;
-  if (path != recording.path) {
-    path.clear();
-    whole = formats::read_events(recording.path, {"auto", kSensorSide, kSensorSide});
-    path = recording.path;
+  thread_local ReadNotes whole_notes;
+  thread_local std::string read;
+  const std::string wanted = recording.path + '\0' + options_text(options);
+  if (read != wanted) {
+    read.clear();
+    whole_notes = {};
+    whole = read_recording_file(recording.path, options, whole_notes);
+    read = wanted;
   }
+  if (recording.number == 0) notes = whole_notes;
   const Span span = span_of(recording.piece);
   events::EventStream gesture{kSensorSide, kSensorSide, {}};
   for (const events::Event& event : whole.events) {
     if (event.t_us >= span.begin_us && event.t_us < span.end_us) gesture.events.push_back(event);
   }
   return gesture;
+}
+
+RecordingReader gesture_reader(const DataSettings& settings) {
+  const formats::EventReaderOptions options = reader_options(settings);
+  return [options](const Recording& recording, ReadNotes& notes) {
+    return read_gesture(recording, options, notes);
+  };
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
@@ -98,10 +115,11 @@ std::vector<Recording> gestures_of(const fs::path& root, const char* list, std::
     const fs::path labels = root / (events.stem().string() + "_labels.csv");
     if (!fs::is_regular_file(events, ignored)) continue;
     const std::vector<std::string> lines = lines_of(labels);
+    std::int64_t in_trial = 0;
     for (std::size_t i = 1; i < lines.size(); ++i) {  // the first names the columns
       if (lines[i].empty()) continue;
       Recording gesture = parse_gesture(lines[i], i + 1, labels, events, classes);
-      gesture.number = static_cast<std::int64_t>(gestures.size());
+      gesture.number = in_trial++;
       gestures.push_back(std::move(gesture));
     }
   }
@@ -110,18 +128,21 @@ std::vector<Recording> gestures_of(const fs::path& root, const char* list, std::
 
 bool recognizes(const fs::path& root) {
   std::error_code ignored;
-  return fs::is_regular_file(root / kTrainList, ignored) && fs::is_regular_file(root / kTestList, ignored);
+  return fs::is_regular_file(root / kTrainList, ignored) || fs::is_regular_file(root / kTestList, ignored);
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
+                Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
-  const RecordingFormat format =
-      recording_format(info, settings, num_steps, read_recording, kSensorSide, kSensorSide);
+  RecordingFormat format =
+      recording_format(info, settings, num_steps, reader_options(settings), kSensorSide, kSensorSide);
+  format.reader = gesture_reader(settings);
   RecordingParts parts;
-  parts.train = gestures_of(root, kTrainList, info.class_names.size());
+  const bool test_only = wanted == Parts::kTest;
+  if (!test_only) parts.train = gestures_of(root, kTrainList, info.class_names.size());
   parts.test = gestures_of(root, kTestList, info.class_names.size());
-  if (parts.train.empty()) {
+  if (parts.train.empty() && !test_only) {
     throw DataError(fmt::format("{} in {} has no training recordings. Expected: {}. To get it: {}",
                                 info.title, root.string(), info.layout, info.how_to_get));
   }
@@ -129,12 +150,13 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   parts.how_tested = "official";
   parts.test_missing = fmt::format("{} in {} has none of the trials of {}. To get them: {}", info.title,
                                    root.string(), kTestList, info.how_to_get);
-  parts.remark =
-      partial_remark(info, "train", static_cast<std::int64_t>(parts.train.size()), "gestures for training");
+  if (!test_only)
+    parts.remark =
+        partial_remark(info, "train", static_cast<std::int64_t>(parts.train.size()), "gestures for training");
   return make_recording_splits(info.name, info.title, info.class_names, parts, settings, format);
 }
 
-void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
   for (std::size_t part = 0; part < report.counts.size(); ++part) {
     const char* const list = part == 0 ? kTrainList : kTestList;
     try {
@@ -142,7 +164,8 @@ void verify(const Source& source, const fs::path& root, VerifyReport& report) {
       for (const Recording& gesture : gestures) {
         ++report.counts[part].per_class[static_cast<std::size_t>(gesture.label)];
       }
-      verify_recordings(root / list, gestures, read_recording, source.info.splits[part].samples(), report);
+      verify_recordings((root / list).string(), gestures, gesture_reader(request.settings),
+                        source.info.splits[part].samples(), request, report);
     } catch (const Error& error) {
       report.checks.push_back({(root / list).string(), false, error.what()});
     }

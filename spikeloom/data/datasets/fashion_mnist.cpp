@@ -12,7 +12,8 @@ const Source& fashion_mnist_source() {
         "pictures of clothes, grey, 28 x 28, 10 classes, 60,000 training and 10,000 test images";
     info.home_page = "https://github.com/zalandoresearch/fashion-mnist";
     info.how_to_get =
-        "install the Debian package dataset-fashion-mnist, or download the four .gz files from " +
+        "spikeloom data fetch fashion-mnist, or install the Debian package dataset-fashion-mnist, or "
+        "download the four .gz files from " +
         info.home_page + " into DATA/fashion-mnist (unpacking is not needed)";
     info.citation =
         "Xiao, Rasul, Vollgraf: Fashion-MNIST: a novel image dataset for benchmarking machine learning "

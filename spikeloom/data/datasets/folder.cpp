@@ -1,13 +1,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/log.h"
+#include "spikeloom/data/datasets/class_folders.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/recording_splits.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/data/md5.h"
 #include "spikeloom/formats/events/event_reader.h"
 
 namespace spikeloom::data {
@@ -15,179 +19,130 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One recording of so many is for the test in split "default".
-constexpr int kTestShare = 5;
-/// Of the random stream that draws validation samples; those below draw the test part of a class.
-constexpr std::uint64_t kValidationItem = std::uint64_t{1} << 32;
+constexpr const char* kNoun = "recordings";
 
-/// The names in a folder that do not begin with a dot, in order of their bytes.
-std::vector<std::string> names_in(const fs::path& folder, bool folders) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    std::error_code ignored;
-    const bool wanted = folders ? entry->is_directory(ignored) : entry->is_regular_file(ignored);
-    if (wanted && name.front() != '.') names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+/// Files that lie among recordings and are none: texts about them, pictures, what file managers leave.
+bool is_recording_name(const std::string& name) {
+  std::string lower = name;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const fs::path path(lower);
+  static const std::array<const char*, 7> kNames = {"readme",    "license",     "licence",  "copying",
+                                                    "changelog", "desktop.ini", "thumbs.db"};
+  static const std::array<const char*, 17> kExtensions = {".md",  ".rst",  ".pdf",  ".html", ".htm", ".jpg",
+                                                          ".png", ".jpeg", ".json", ".xml",  ".yml", ".yaml",
+                                                          ".doc", ".docx", ".py",   ".ini",  ".log"};
+  const auto is = [](const std::string& text) { return [&](const char* other) { return text == other; }; };
+  return std::none_of(kNames.begin(), kNames.end(), is(lower)) &&
+         std::none_of(kNames.begin(), kNames.end(), is(path.stem().string())) &&
+         std::none_of(kExtensions.begin(), kExtensions.end(), is(path.extension().string()));
 }
 
-/// Throws DataError if the folder cannot be listed.
-std::vector<std::string> class_folders(const fs::path& root) {
-  std::error_code error;
-  const fs::directory_iterator readable(root, error);
-  if (error) throw DataError(root.string() + ": cannot list the folder: " + error.message());
-  std::vector<std::string> classes;
-  for (const std::string& name : names_in(root, true)) {
-    if (!names_in(root / name, false).empty()) classes.push_back(name);
-  }
-  return classes;
+ClassFolders list_folder(const fs::path& root, Parts parts) {
+  return list_class_folders(root, is_recording_name, kNoun, parts);
 }
 
-bool recognizes(const fs::path& root) {
-  const std::vector<std::string> folders = names_in(root, true);
-  return std::any_of(folders.begin(), folders.end(), [&](const std::string& name) {
-    return !names_in(root / name, false).empty() || !names_in(root / name, true).empty();
-  });
-}
-
-/// Where the classes are: below train and test if there are such folders, else directly.
-struct Layout {
-  fs::path train, test;
-  bool divided = false;
-  std::vector<std::string> classes;
-};
-
-Layout find_layout(const fs::path& root) {
-  Layout layout{root, root, false, {}};
-  std::error_code ignored;
-  if (fs::is_directory(root / "train", ignored) && fs::is_directory(root / "test", ignored) &&
-      !class_folders(root / "train").empty()) {
-    layout = {root / "train", root / "test", true, class_folders(root / "train")};
-    for (const std::string& name : class_folders(layout.test)) {
-      if (std::find(layout.classes.begin(), layout.classes.end(), name) == layout.classes.end()) {
-        throw DataError(
-            fmt::format("{}: the class '{}' is in no sub-folder of train", layout.test.string(), name));
-      }
-    }
-  } else {
-    layout.classes = class_folders(root);
-  }
-  if (layout.classes.size() < 2) {
-    throw DataError(
-        fmt::format("{}: recordings of at least two classes are needed, each class in a sub-folder of "
-                    "its own; found {} such sub-folders with files",
-                    root.string(), layout.classes.size()));
-  }
-  return layout;
-}
-
-/// All files of the classes, by class, then by name.
-std::vector<Recording> list_all(const fs::path& root, const std::vector<std::string>& classes) {
-  std::vector<Recording> all;
-  for (std::size_t label = 0; label < classes.size(); ++label) {
-    for (const std::string& name : names_in(root / classes[label], false)) {
-      all.push_back({(root / classes[label] / name).string(), static_cast<std::int64_t>(all.size()),
-                     static_cast<int>(label), ""});
-    }
-  }
-  return all;
-}
-
-/// Depends on "class/file" alone: a recording stays in its part whatever is added or removed.
-bool name_is_test(const Recording& recording) {
-  const fs::path path(recording.path);
-  const std::string name = path.parent_path().filename().string() + "/" + path.filename().string();
-  Md5 sum;
-  sum.add(name.data(), name.size());
-  return std::stoul(sum.hex().substr(0, 8), nullptr, 16) % kTestShare == 0;
-}
-
-}  // namespace
-
-FolderFacts read_folder_facts(const DataSettings& settings, const fs::path& root) {
-  const Layout layout = find_layout(root);
-  FolderFacts facts{layout.classes, settings.sensor_width, settings.sensor_height};
+FolderFacts facts_of(const DataSettings& settings, const ClassFolders& folders) {
+  const formats::EventReaderOptions options = options_of_folder(settings);
+  FolderFacts facts{folders.classes, options.width, options.height};
   if (facts.sensor_width > 0 && facts.sensor_height > 0) return facts;
-  const Recording first = list_all(layout.train, layout.classes).front();
-  const auto reader = formats::open_events(first.path);
+  const Recording& first = folders.train.empty() ? folders.test.front() : folders.train.front();
+  std::unique_ptr<formats::EventReader> reader;
+  try {
+    reader = formats::open_events(first.path, options);
+  } catch (const FormatError& error) {
+    if (options.format != "auto") throw;
+    throw DataError(std::string(error.what()) + " (in a recipe: data.format)");
+  }
   if (facts.sensor_width == 0) facts.sensor_width = reader->width();
   if (facts.sensor_height == 0) facts.sensor_height = reader->height();
   if (facts.sensor_width < 1 || facts.sensor_height < 1) {
-    throw ConfigError(fmt::format("{} does not say how large its sensor is: set data.sensor_width and "
-                                  "data.sensor_height",
-                                  first.path),
-                      "", 0, "data.sensor_width");
+    throw ConfigError(
+        fmt::format("{} does not say how large its sensor is: set data.sensor, for example \"304x240\"",
+                    first.path),
+        "", 0, "data.sensor");
   }
   return facts;
 }
 
-namespace {
-
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
-  const DatasetInfo& info = source.info;
-  const FolderFacts facts = read_folder_facts(settings, root);
-  const Layout layout = find_layout(root);
-  const auto reader = [facts](const Recording& recording) {
-    events::EventStream stream =
-        formats::read_events(recording.path, {"auto", facts.sensor_width, facts.sensor_height});
-    // One size for all: what lies outside is refused by the binning, naming the file.
+RecordingReader folder_reader(const DataSettings& settings, const FolderFacts& facts) {
+  formats::EventReaderOptions options = options_of_folder(settings);
+  options.width = facts.sensor_width;
+  options.height = facts.sensor_height;
+  return [options, facts](const Recording& recording, ReadNotes& notes) {
+    events::EventStream stream = read_recording_file(recording.path, options, notes);
+    // One size for all: what a larger sensor saw outside of it is refused by the binning, naming the file.
     stream.width = facts.sensor_width;
     stream.height = facts.sensor_height;
     return stream;
   };
-  RecordingFormat format =
-      recording_format(info, settings, num_steps, reader, facts.sensor_width, facts.sensor_height);
-  std::error_code ignored;
-  format.cache_scope = fs::absolute(root, ignored).string();
+}
 
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
+                Parts wanted) {
+  const DatasetInfo& info = source.info;
+  const bool test_only = wanted == Parts::kTest;
+  const ClassFolders folders = list_folder(root, wanted);
+  const FolderFacts facts = facts_of(settings, folders);
+  RecordingFormat format = recording_format(info, settings, num_steps, options_of_folder(settings),
+                                            facts.sensor_width, facts.sensor_height);
+  format.reader = folder_reader(settings, facts);
+  std::error_code ignored;
+  format.cache_scope += " in " + fs::absolute(root, ignored).string();
+
+  OwnParts own = divide_own(folders, settings, info.name);
+  if (own.train.empty() && !test_only) throw DataError(root.string() + ": no recording is left for training");
   RecordingParts parts;
-  const std::vector<Recording> all = list_all(layout.train, layout.classes);
-  if (layout.divided) {
-    check_split_name(settings, "a folder with train and test in it", {"default", "random"});
-    parts.train = all;
-    parts.test = list_all(layout.test, layout.classes);
-    parts.how_tested = "the folder test";
-  } else {
-    check_split_name(settings, info.name, {"default", "random", "folds"});
-    if (settings.split == "default") {
-      divide(
-          all, [&](std::size_t i) { return name_is_test(all[i]); }, parts);
-      parts.how_tested = fmt::format("one of {} by the hash of its name", kTestShare);
-    } else {
-      const bool folds = settings.split == "folds";
-      if (folds && settings.fold >= settings.folds) {
-        throw ConfigError(fmt::format("must be below data.folds = {}, is {}", settings.folds, settings.fold),
-                          "", 0, "data.fold");
-      }
-      const std::vector<bool> is_test =
-          test_fold(all, layout.classes.size(), folds ? settings.folds : kTestShare,
-                    folds ? settings.fold : 0, settings.split_seed);
-      divide(
-          all, [&](std::size_t i) { return is_test[i]; }, parts);
-      parts.how_tested = folds ? fmt::format("fold {} of {}, split_seed {}", settings.fold, settings.folds,
-                                             settings.split_seed)
-                               : fmt::format("one of {} of each class, drawn, split_seed {}", kTestShare,
-                                             settings.split_seed);
-    }
-  }
-  if (parts.train.empty()) throw DataError(root.string() + ": no recording is left for training");
+  if (!test_only) parts.train = std::move(own.train);
+  parts.test = std::move(own.test);
+  parts.how_tested = own.how_tested;
+  parts.remark = own.remark;
+  parts.tell_missing_classes = true;
   parts.test_missing =
       fmt::format("{}: no recording is left for the test ({})", root.string(), parts.how_tested);
   // Classes in turn would be learnt one after the other where nothing is shuffled, and the last samples,
   // which validation takes, would be of one class.
   parts.random_validation = true;
-  parts.validation_item = kValidationItem;
-  return make_recording_splits(info.name,
-                               fmt::format("{} ({} classes)", root.string(), layout.classes.size()),
-                               layout.classes, parts, settings, format);
+  parts.validation_item = kOwnValidationItem;
+  DataSplits splits =
+      make_recording_splits(info.name, fmt::format("{} ({} classes)", root.string(), folders.classes.size()),
+                            folders.classes, parts, settings, format);
+  if (!folders.skipped.empty()) {
+    log(LogLevel::kWarning, fmt::format("{}: {}", root.string(), skipped_text(folders.skipped, kNoun)));
+  }
+  return splits;
 }
 
-void verify(const Source&, const fs::path&, VerifyReport&) {}
+void verify(const Source&, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+  ClassFolders folders;
+  RecordingReader reader;
+  try {
+    folders = list_folder(root, Parts::kAll);
+    reader = folder_reader(request.settings, facts_of(request.settings, folders));
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    report.checks.push_back({root.string(), false, error.what()});
+    return;
+  }
+  report_own(folders, root, report);
+  std::map<std::string, std::vector<Recording>> of_folder;
+  for (const std::vector<Recording>* part : {&folders.train, &folders.test}) {
+    for (const Recording& recording : *part) {
+      of_folder[fs::path(recording.path).parent_path().string()].push_back(recording);
+    }
+  }
+  for (const auto& [folder, recordings] : of_folder) {
+    verify_recordings(folder, recordings, reader, static_cast<std::int64_t>(recordings.size()), request,
+                      report);
+  }
+}
 
 }  // namespace
+
+FolderFacts read_folder_facts(const DataSettings& settings, const fs::path& root) {
+  return facts_of(settings, list_folder(root, Parts::kAll));
+}
 
 const Source& folder_source() {
   static const Source source = [] {
@@ -199,15 +154,15 @@ const Source& folder_source() {
         "your own event recordings: one sub-folder a class, any event format, named by data.folder";
     info.home_page = "docs/datasets.md";
     info.how_to_get =
-        "put your recordings into one sub-folder a class and name their folder: data.folder = \"PATH\", from "
-        "here, "
-        "or from the data folder";
+        "put your recordings into one sub-folder a class and name their folder: data.folder = \"PATH\", "
+        "absolute, "
+        "in the data folder or in the working folder";
     info.citation = "none: the recordings are yours";
     info.licence = "yours";
     info.layout = "<class>/<any name>, or train/<class>/<any name> and test/<class>/<any name>";
     info.is_recordings = true;
     info.is_users_own = true;
-    folder.recognizes = recognizes;
+    folder.recognizes = has_class_folders;
     folder.open = open;
     folder.verify = verify;
     return folder;

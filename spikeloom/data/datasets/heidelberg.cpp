@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 /// Inputs: the channels of the cochlea, a row of pixels.
 constexpr int kChannels = 700;
 
-events::EventStream read_recording(const Recording& recording) {
+events::EventStream read_recording(const Recording& recording, ReadNotes&) {
   // The recordings of a file are mostly asked for in turn.
   thread_local std::unique_ptr<formats::Hdf5SpikeFile> file;
   thread_local std::string path;
@@ -58,7 +58,8 @@ std::vector<Recording> part_recordings(const Source& source, const fs::path& pat
   return recordings;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
+                Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
   if (settings.downsample != 1) {
@@ -66,38 +67,52 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
         fmt::format("{} has one row of {} inputs: it is not made smaller", info.name, kChannels), "", 0,
         "data.downsample");
   }
-  RecordingFormat format = recording_format(info, settings, num_steps, read_recording, kChannels, 1);
+  refuse_reader_settings(info, settings, true);
+  RecordingFormat format = recording_format(info, settings, num_steps, {}, kChannels, 1);
+  format.reader = read_recording;
+  format.cache_scope.clear();
   format.channels = info.channels;
   RecordingParts parts;
-  parts.train = part_recordings(source, part_path(source, root, "train"));
-  parts.validation = part_recordings(source, part_path(source, root, "valid"));
+  const bool test_only = wanted == Parts::kTest;
+  if (!test_only) {
+    parts.train = part_recordings(source, part_path(source, root, "train"));
+    parts.validation = part_recordings(source, part_path(source, root, "valid"));
+  }
   parts.test = part_recordings(source, part_path(source, root, "test"));
-  if (parts.train.empty()) {
+  if (parts.train.empty() && !test_only) {
     throw DataError(fmt::format("{} in {} has no training recordings. Expected: {}. To get it: {}",
                                 info.title, root.string(), info.layout, info.how_to_get));
   }
   parts.random_validation = settings.split == "random";
   parts.how_tested = "official";
-  parts.remark =
-      partial_remark(info, "train", static_cast<std::int64_t>(parts.train.size()), "recordings for training");
+  if (!test_only)
+    parts.remark = partial_remark(info, "train", static_cast<std::int64_t>(parts.train.size()),
+                                  "recordings for training");
   parts.test_missing = fmt::format("{} has no test part: {} is missing. To get it: {}", info.title,
                                    part_path(source, root, "test").string(), info.how_to_get);
   return make_recording_splits(info.name, info.title, info.class_names, parts, settings, format);
 }
 
-void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
   for (std::size_t i = 0; i < report.counts.size(); ++i) {
     const fs::path path = part_path(source, root, source.info.splits[i].name);
-    FileCheck check{path.string(), false, "missing"};
+    FileCheck check{path.string(), false, "missing", !is_file(path)};
     try {
       const std::vector<Recording> recordings = part_recordings(source, path);
+      std::int64_t done = 0;
       for (const Recording& recording : recordings) {
         ++report.counts[i].per_class[static_cast<std::size_t>(recording.label)];
-        if (report.depth == VerifyDepth::kFull) read_recording(recording);
+        if (report.depth == VerifyDepth::kFull) {
+          ReadNotes notes;
+          read_recording(recording, notes);
+          if (request.progress)
+            request.progress(path.string(), ++done, static_cast<std::int64_t>(recordings.size()));
+        }
       }
       const auto found = static_cast<std::int64_t>(recordings.size());
       if (is_file(path)) {
         check.ok = found == source.info.splits[i].samples();
+        check.missing = found < source.info.splits[i].samples();
         check.message = fmt::format("{} of {} recordings", with_commas(found),
                                     with_commas(source.info.splits[i].samples()));
       }

@@ -95,14 +95,14 @@ ImageStore read_part(const DatasetInfo& info, const fs::path& root, FileNumber i
                                   images_path.filename().string()),
                       labels_path.string(), 4);
   }
-  return {kSide, kSide, 1, std::move(images.values), std::move(labels.values)};
+  return {kSide, kSide, 1, std::move(images.values), {labels.values.begin(), labels.values.end()}};
 }
 
 void verify_file(const DatasetInfo& info, const fs::path& root, FileNumber number, VerifyReport& report) {
   const ExpectedFile& expected = info.files[number];
   const fs::path path = find_file(root, expected.name);
   if (path.empty()) {
-    report.checks.push_back({(root / expected.name).string(), false, "missing (also as .gz)"});
+    report.checks.push_back({(root / expected.name).string(), false, "missing (also as .gz)", true});
     return;
   }
   FileCheck check{path.string(), false, ""};
@@ -157,9 +157,11 @@ bool recognizes_idx_images(const fs::path& root) {
 }
 
 DataSplits open_idx_images(const Source& source, const DataSettings& settings, int /*num_steps*/,
-                           const fs::path& root) {
+                           const fs::path& root, Parts parts) {
   std::vector<std::string> missing;
-  for (const ExpectedFile& file : source.info.files) {
+  const bool training_needed = parts == Parts::kAll || settings.standardize;
+  for (std::size_t i = training_needed ? 0 : kTestImages; i < source.info.files.size(); ++i) {
+    const ExpectedFile& file = source.info.files[i];
     if (find_file(root, file.name).empty()) missing.push_back(file.name);
   }
   if (!missing.empty()) {
@@ -167,13 +169,17 @@ DataSplits open_idx_images(const Source& source, const DataSettings& settings, i
                                 source.info.title, root.string(), fmt::join(missing, ", "),
                                 source.info.how_to_get));
   }
-  return open_images(source, settings, read_part(source.info, root, kTrainImages, kTrainLabels),
-                     read_part(source.info, root, kTestImages, kTestLabels));
+  ImageStore training{kSide, kSide, 1, {}, {}};
+  if (training_needed) training = read_part(source.info, root, kTrainImages, kTrainLabels);
+  return open_images(source, settings, std::move(training),
+                     read_part(source.info, root, kTestImages, kTestLabels), parts);
 }
 
-void verify_idx_images(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify_idx_images(const Source& source, const VerifyRequest& request, const fs::path& root,
+                       VerifyReport& report) {
   for (const FileNumber number : {kTrainImages, kTrainLabels, kTestImages, kTestLabels}) {
     verify_file(source.info, root, number, report);
+    if (request.progress) request.progress(root.string(), number + 1, 4);
   }
 }
 

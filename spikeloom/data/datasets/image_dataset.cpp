@@ -8,6 +8,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
+#include "spikeloom/data/datasets/recording_reader.h"
 
 namespace spikeloom::data {
 namespace {
@@ -43,13 +44,13 @@ void draw_changes(const ImageAugmentation& augmentation, const AugmentKey& key, 
   if (augmentation.saturation > 0.0) draw.saturation = draw_factor(stream, augmentation.saturation);
 }
 
-void check_color(const DatasetInfo& info, double value, const char* key) {
+void check_color(const std::string& name, double value, const char* key) {
   if (value >= 0.0 && value <= kMaxColorChange) return;  // NaN is neither
-  throw ConfigError(fmt::format("{}: {} is outside 0 .. {}", info.name, value, kMaxColorChange), "", 0, key);
+  throw ConfigError(fmt::format("{}: {} is outside 0 .. {}", name, value, kMaxColorChange), "", 0, key);
 }
 
 /// Settings that cannot be made sense of for images of this size.
-void check_augmentation(const DatasetInfo& info, const DataSettings& settings, const ImageStore& images) {
+void check_augmentation(const std::string& name, const DataSettings& settings, const ImageStore& images) {
   const auto fits = [&](std::int64_t pixels) { return pixels <= images.height && pixels <= images.width; };
   if (!fits(settings.crop_padding)) {
     throw ConfigError(fmt::format("a padding of {} pixels exceeds the {} x {} image", settings.crop_padding,
@@ -61,12 +62,12 @@ void check_augmentation(const DatasetInfo& info, const DataSettings& settings, c
                                   images.height, images.width),
                       "", 0, "data.cutout");
   }
-  check_color(info, settings.brightness, "data.brightness");
-  check_color(info, settings.contrast, "data.contrast");
-  check_color(info, settings.saturation, "data.saturation");
+  check_color(name, settings.brightness, "data.brightness");
+  check_color(name, settings.contrast, "data.contrast");
+  check_color(name, settings.saturation, "data.saturation");
   if (settings.saturation > 0.0 && images.channels != 3) {
-    throw ConfigError(fmt::format("{} holds grey images, which have no saturation; remove it", info.name), "",
-                      0, "data.saturation");
+    throw ConfigError(fmt::format("{} holds grey images, which have no saturation; remove it", name), "", 0,
+                      "data.saturation");
   }
 }
 
@@ -107,10 +108,11 @@ PixelTable standardizing_table(const ImageStore& training) {
   return table;
 }
 
-ImageDataset::ImageDataset(const DatasetInfo& info, std::shared_ptr<const ImageStore> store,
-                           std::shared_ptr<const PixelTable> table, Indices indices,
-                           ImageAugmentation augmentation)
-    : info_(info),
+ImageDataset::ImageDataset(std::string name, std::vector<std::string> class_names,
+                           std::shared_ptr<const ImageStore> store, std::shared_ptr<const PixelTable> table,
+                           Indices indices, ImageAugmentation augmentation)
+    : name_(std::move(name)),
+      class_names_(std::move(class_names)),
       store_(std::move(store)),
       table_(std::move(table)),
       indices_(std::move(indices)),
@@ -175,50 +177,104 @@ void ImageDataset::read_moved(const kernels::cuda::ImageDraw& draw, float* sampl
   }
 }
 
+void refuse_image_file_settings(const DatasetInfo& info, const DataSettings& settings) {
+  const DataSettings defaults;
+  const std::pair<bool, const char*> changed[] = {
+      {settings.image_size != defaults.image_size, "data.image_size"},
+      {settings.resize != defaults.resize, "data.resize"},
+      {settings.channels != defaults.channels, "data.channels"}};
+  for (const auto& [is_changed, key] : changed) {
+    if (!is_changed) continue;
+    throw ConfigError(
+        fmt::format("is for the sets 'image-folder' and 'image-array', not for {}; remove it", info.name), "",
+        0, key);
+  }
+}
+
 DataSplits open_images(const Source& source, const DataSettings& settings, ImageStore training,
-                       ImageStore test) {
+                       ImageStore test, Parts parts) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
+  refuse_image_file_settings(info, settings);
+  refuse_reader_settings(info, settings, true);
+  ImageParts image_parts;
+  image_parts.name = info.name;
+  image_parts.title = info.title;
+  image_parts.class_names = info.class_names;
+  image_parts.how_tested = "official";
+  image_parts.random_validation = settings.split == "random";
+  image_parts.test_only = parts == Parts::kTest;
+  for (const auto& remark :
+       {image_parts.test_only ? "" : partial_remark(info, "train", training.size(), "training images"),
+        partial_remark(info, "test", test.size(), "test images")}) {
+    if (!remark.empty()) image_parts.remark += (image_parts.remark.empty() ? "" : ", ") + remark;
+  }
+  image_parts.training = std::move(training);
+  image_parts.test = std::move(test);
+  return make_image_splits(std::move(image_parts), settings);
+}
+
+DataSplits make_image_splits(ImageParts parts, const DataSettings& settings) {
   if (settings.max_shift != 0) {
     throw ConfigError(
-        fmt::format("{} holds still images, which are not shifted; use crop_padding", info.name), "", 0,
+        fmt::format("{} holds still images, which are not shifted; use crop_padding", parts.name), "", 0,
         "data.max_shift");
   }
   if (!settings.transforms.empty()) {
     throw ConfigError(
         fmt::format("{} holds still images: transforms are for the events of recordings; remove them",
-                    info.name),
+                    parts.name),
         "", 0, "data.transforms");
   }
-  check_augmentation(info, settings, training);
+  check_augmentation(parts.name, settings, parts.test_only ? parts.test : parts.training);
 
   SplitSummary summary;
-  summary.title = info.title;
-  summary.random_validation = settings.split == "random";
-  summary.training = hold_out(all_indices(training.size()), settings, summary.random_validation);
-  const Indices tested = first_of(all_indices(test.size()), settings.test_limit);
-  summary.test = static_cast<std::int64_t>(tested.size());
-  summary.test_available = test.size();
-  summary.how_tested = "official";
-  for (const auto& remark : {partial_remark(info, "train", training.size(), "training images"),
-                             partial_remark(info, "test", test.size(), "test images")}) {
-    if (!remark.empty()) summary.remark += (summary.remark.empty() ? "" : ", ") + remark;
+  summary.title = parts.title;
+  summary.random_validation = parts.random_validation;
+  if (!parts.test_only) {
+    summary.training = hold_out(all_indices(parts.training.size()), settings, parts.random_validation,
+                                parts.validation_item);
   }
+  const Indices tested = first_of(all_indices(parts.test.size()), settings.test_limit);
+  summary.test = static_cast<std::int64_t>(tested.size());
+  summary.test_available = parts.test.size();
+  summary.how_tested = parts.how_tested;
+  summary.remark = parts.remark;
 
+  if (settings.standardize && parts.training.size() == 0) {
+    throw ConfigError(fmt::format("{} has no training images here, from which mean and deviation are computed",
+                                  parts.title),
+                      "", 0, "data.standardize");
+  }
   const auto table = std::make_shared<const PixelTable>(
-      settings.standardize ? standardizing_table(training) : plain_table(training.channels));
-  const auto train_store = std::make_shared<const ImageStore>(std::move(training));
-  const auto test_store = std::make_shared<const ImageStore>(std::move(test));
+      settings.standardize ? standardizing_table(parts.training)
+                           : plain_table(std::max(parts.training.channels, parts.test.channels)));
+  const auto train_store = std::make_shared<const ImageStore>(std::move(parts.training));
+  const auto test_store = std::make_shared<const ImageStore>(std::move(parts.test));
   const ImageAugmentation augmentation{settings.crop_padding, settings.horizontal_flip, settings.cutout,
                                        settings.brightness,   settings.contrast,        settings.saturation};
   const auto part = [&](const std::shared_ptr<const ImageStore>& store, const Indices& indices) {
-    return std::make_shared<const ImageDataset>(info, store, table, indices, augmentation);
+    return std::make_shared<const ImageDataset>(parts.name, parts.class_names, store, table, indices,
+                                                augmentation);
   };
   DataSplits splits;
-  splits.train = part(train_store, summary.training.train);
-  if (!summary.training.validation.empty())
-    splits.validation = part(train_store, summary.training.validation);
-  splits.test = part(test_store, tested);
+  if (!parts.test_only) {
+    splits.train = part(train_store, summary.training.train);
+    if (!summary.training.validation.empty())
+      splits.validation = part(train_store, summary.training.validation);
+  }
+  if (tested.empty() && !parts.test_missing.empty()) {
+    splits.test_missing = parts.test_missing;
+  } else {
+    splits.test = part(test_store, tested);
+  }
+  if (parts.tell_missing_classes) {
+    for (const auto& [part_name, dataset] :
+         {std::make_pair("training", splits.train), std::make_pair("validation", splits.validation),
+          std::make_pair("test", splits.test)}) {
+      if (dataset != nullptr) add_remark(missing_classes(part_name, *dataset), summary.remark);
+    }
+  }
   splits.description = describe_splits(summary, settings);
   return splits;
 }

@@ -16,7 +16,7 @@ namespace spikeloom::data {
 struct ImageStore {
   std::int64_t height = 0, width = 0, channels = 0;
   std::vector<std::uint8_t> pixels;  ///< [n, height, width, channels]
-  std::vector<std::uint8_t> labels;  ///< [n]
+  std::vector<std::int32_t> labels;  ///< [n]
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
@@ -51,13 +51,14 @@ struct ImageAugmentation {
 /// not drawn.
 class ImageDataset : public Dataset {
  public:
-  ImageDataset(const DatasetInfo& info, std::shared_ptr<const ImageStore> store,
-               std::shared_ptr<const PixelTable> table, Indices indices, ImageAugmentation augmentation);
+  ImageDataset(std::string name, std::vector<std::string> class_names,
+               std::shared_ptr<const ImageStore> store, std::shared_ptr<const PixelTable> table,
+               Indices indices, ImageAugmentation augmentation);
 
-  const std::string& name() const override { return info_.name; }
+  const std::string& name() const override { return name_; }
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
   SampleShape shape() const override;
-  const std::vector<std::string>& class_names() const override { return info_.class_names; }
+  const std::vector<std::string>& class_names() const override { return class_names_; }
   int label(std::int64_t index) const override;
   void read(std::int64_t index, const AugmentKey* augment, float* sample) const override;
   const RawImages* raw_images() const override { return &raw_images_; }
@@ -67,7 +68,8 @@ class ImageDataset : public Dataset {
   void read_moved(const kernels::cuda::ImageDraw& draw, float* sample) const;
   std::int64_t position(std::int64_t index) const;
 
-  const DatasetInfo& info_;
+  std::string name_;
+  std::vector<std::string> class_names_;
   std::shared_ptr<const ImageStore> store_;
   std::shared_ptr<const PixelTable> table_;
   Indices indices_;
@@ -75,9 +77,31 @@ class ImageDataset : public Dataset {
   RawImages raw_images_;
 };
 
-/// Splits a set of still images with official training and test parts. Throws ConfigError for a setting that
-/// does not apply to still images, an unknown split or a validation part that leaves nothing to train on.
+/// Splits a set of still images with official training and test parts; with Parts::kTest `training` only
+/// standardises. Throws ConfigError for a setting that does not apply to still images, an unknown split or a
+/// validation part that leaves nothing to train on.
 DataSplits open_images(const Source& source, const DataSettings& settings, ImageStore training,
-                       ImageStore test);
+                       ImageStore test, Parts parts);
+
+/// Throws ConfigError where one of the settings of the user's own images (data.image_size, ...) is not at its
+/// default, for sets that have no use for it.
+void refuse_image_file_settings(const DatasetInfo& info, const DataSettings& settings);
+
+/// What was put together of the user's own images.
+struct ImageParts {
+  std::string name, title;
+  std::vector<std::string> class_names;
+  ImageStore training, test;
+  std::string how_tested;    ///< "official"
+  std::string test_missing;  ///< why the test part is empty
+  std::string remark;        ///< may be empty
+  bool random_validation = false;
+  std::uint64_t validation_item = 0;  ///< of the random stream that draws the validation samples (splits.h)
+  bool tell_missing_classes = false;  ///< say in the description which class is not in which part
+  bool test_only = false;
+};
+
+/// The same for parts that were made already; settings.split is not looked at.
+DataSplits make_image_splits(ImageParts parts, const DataSettings& settings);
 
 }  // namespace spikeloom::data

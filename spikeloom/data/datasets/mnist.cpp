@@ -11,8 +11,8 @@ const Source& mnist_source() {
     info.description =
         "handwritten digits, grey, 28 x 28, 10 classes, 60,000 training and 10,000 test images";
     info.home_page = "http://yann.lecun.com/exdb/mnist/";
-    info.how_to_get =
-        "download the four .gz files from " + info.home_page + " into DATA/mnist (unpacking is not needed)";
+    info.how_to_get = "spikeloom data fetch mnist, or download the four .gz files from " + info.home_page +
+                      " into DATA/mnist (unpacking is not needed)";
     info.citation =
         "LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, "
         "Proceedings of the IEEE 86 (1998)";

@@ -131,8 +131,8 @@ constexpr Class kClasses[] = {{"BACKGROUND_Google", 467},
                               {"wrench", 39},
                               {"yin_yang", 60}};
 
-events::EventStream read_recording(const Recording& recording) {
-  return formats::read_events(recording.path, {"atis-bin", kWidth, kHeight});
+formats::EventReaderOptions reader_options(const DataSettings& settings) {
+  return options_of_set(ncaltech101_source().info, settings, "atis-bin", kWidth, kHeight);
 }
 
 bool recognizes(const fs::path& root) {
@@ -145,10 +145,12 @@ std::vector<Recording> class_recordings(const fs::path& root, std::size_t label)
   return list_recordings(root / kClasses[label].name, static_cast<int>(label), kPrefix, kNumDigits, kSuffix);
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
+                Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
-  const RecordingFormat format = recording_format(info, settings, num_steps, read_recording, kWidth, kHeight);
+  const RecordingFormat format =
+      recording_format(info, settings, num_steps, reader_options(settings), kWidth, kHeight);
   std::vector<Recording> all;
   for (std::size_t label = 0; label < std::size(kClasses); ++label) {
     for (Recording& recording : class_recordings(root, label)) all.push_back(std::move(recording));
@@ -168,10 +170,11 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
         all, [&](std::size_t i) { return all[i].number % kTestShare == 0; }, parts);
     parts.how_tested = fmt::format("numbers divisible by {}", kTestShare);
   }
-  if (parts.train.empty()) {
+  if (parts.train.empty() && wanted != Parts::kTest) {
     throw DataError(fmt::format("{} in {} has no training recordings. Expected: {}", info.title,
                                 root.string(), info.layout));
   }
+  if (wanted == Parts::kTest) parts.train.clear();
   parts.test_missing = fmt::format("{} in {} has no test recordings ({}). To get them: {}", info.title,
                                    root.string(), parts.how_tested, info.how_to_get);
   parts.random_validation = true;
@@ -180,12 +183,13 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return make_recording_splits(info.name, info.title, info.class_names, parts, settings, format);
 }
 
-void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
   for (std::size_t label = 0; label < std::size(kClasses); ++label) {
     const std::vector<Recording> recordings = class_recordings(root, label);
     report.counts[0].per_class[label] = static_cast<std::int64_t>(recordings.size());
-    verify_recordings(root / kClasses[label].name, recordings, read_recording,
-                      source.info.splits[0].per_class[label], report);
+    verify_recordings((root / kClasses[label].name).string(), recordings,
+                      file_reader(reader_options(request.settings)), source.info.splits[0].per_class[label],
+                      request, report);
   }
 }
 

@@ -6,7 +6,6 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/events/atis_bin.h"
 
 namespace spikeloom::data {
 namespace {
@@ -18,8 +17,8 @@ constexpr int kNumDigits = 5;
 constexpr int kClasses = 10;
 constexpr const char* kSuffix = ".bin";
 
-events::EventStream read_recording(const Recording& recording) {
-  return formats::read_atis_bin(recording.path, kSensorSide, kSensorSide);
+formats::EventReaderOptions reader_options(const DataSettings& settings) {
+  return options_of_set(nmnist_source().info, settings, "atis-bin", kSensorSide, kSensorSide);
 }
 
 bool recognizes(const fs::path& root) {
@@ -53,13 +52,16 @@ std::vector<Recording> part_recordings(const fs::path& part) {
   return all;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root) {
+DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
+                Parts parts) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
   const RecordingFormat format =
-      recording_format(info, settings, num_steps, read_recording, kSensorSide, kSensorSide);
-  const std::vector<Recording> training = part_recordings(root / "Train");
-  if (training.empty()) {
+      recording_format(info, settings, num_steps, reader_options(settings), kSensorSide, kSensorSide);
+  const bool test_only = parts == Parts::kTest;
+  const std::vector<Recording> training =
+      test_only ? std::vector<Recording>{} : part_recordings(root / "Train");
+  if (training.empty() && !test_only) {
     throw DataError(fmt::format("{} in {} has no training recordings. Expected: {}. To get it: {}",
                                 info.title, root.string(), info.layout, info.how_to_get));
   }
@@ -69,12 +71,13 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   summary.title = info.title;
   summary.random_validation = settings.split == "random";
   const auto training_count = static_cast<std::int64_t>(training.size());
-  summary.training = hold_out(all_indices(training_count), settings, summary.random_validation);
+  if (!test_only)
+    summary.training = hold_out(all_indices(training_count), settings, summary.random_validation);
   summary.test_available = static_cast<std::int64_t>(test.size());
   const Indices tested = first_of(all_indices(summary.test_available), settings.test_limit);
   summary.test = static_cast<std::int64_t>(tested.size());
   summary.how_tested = "official";
-  summary.remark = partial_remark(info, "train", training_count, "recordings in Train");
+  if (!test_only) summary.remark = partial_remark(info, "train", training_count, "recordings in Train");
   if (!test.empty()) {
     const std::string remark = partial_remark(info, "test", summary.test_available, "recordings in Test");
     if (!remark.empty()) summary.remark += (summary.remark.empty() ? "" : ", ") + remark;
@@ -86,7 +89,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
     return std::make_shared<const RecordingDataset>(info.name, info.class_names, std::move(chosen), format);
   };
   DataSplits splits;
-  splits.train = part(training, summary.training.train);
+  if (!test_only) splits.train = part(training, summary.training.train);
   if (!summary.training.validation.empty()) splits.validation = part(training, summary.training.validation);
   if (test.empty()) {
     splits.test_missing = fmt::format(
@@ -100,14 +103,15 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return splits;
 }
 
-void verify(const Source& source, const fs::path& root, VerifyReport& report) {
+void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
   for (std::size_t part = 0; part < report.counts.size(); ++part) {
     const fs::path folder = root / (part == 0 ? "Train" : "Test");
     for (std::size_t digit = 0; digit < kClasses; ++digit) {
       const std::vector<Recording> recordings = digit_recordings(folder, static_cast<int>(digit));
       report.counts[part].per_class[digit] = static_cast<std::int64_t>(recordings.size());
-      verify_recordings(folder / std::to_string(digit), recordings, read_recording,
-                        source.info.splits[part].per_class[digit], report);
+      verify_recordings((folder / std::to_string(digit)).string(), recordings,
+                        file_reader(reader_options(request.settings)),
+                        source.info.splits[part].per_class[digit], request, report);
     }
   }
 }
@@ -125,7 +129,8 @@ const Source& nmnist_source() {
         "training "
         "and 10,000 test recordings";
     info.home_page = "https://www.garrickorchard.com/datasets/n-mnist";
-    info.how_to_get = "download Train.zip and Test.zip from " + info.home_page +
+    info.how_to_get = "spikeloom data fetch n-mnist, or download Train.zip and Test.zip from " +
+                      info.home_page +
                       " and unpack them in DATA/nmnist, which makes DATA/nmnist/Train and DATA/nmnist/Test";
     info.citation =
         "Orchard, Jayawant, Cohen, Thakor: Converting static image datasets to spiking neuromorphic datasets "

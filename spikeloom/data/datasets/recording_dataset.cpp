@@ -9,6 +9,7 @@
 #include "spikeloom/base/log.h"
 #include "spikeloom/base/random.h"
 #include "spikeloom/base/threads.h"
+#include "spikeloom/data/datasets/image_dataset.h"
 #include "spikeloom/data/frame_packing.h"
 
 namespace spikeloom::data {
@@ -17,7 +18,26 @@ namespace {
 constexpr std::int64_t kPolarities = 2;
 
 /// To be raised whenever the same recording gives other frames: caches made before are then not used.
-constexpr int kBinningVersion = 1;
+constexpr int kBinningVersion = 2;
+
+/// Two numbers of 64 bits, a bit a cell, so that they pack as well as spikes do.
+constexpr std::size_t kNoteCells = 128;
+
+void write_notes(const ReadNotes& notes, std::uint8_t* cells) {
+  for (std::size_t bit = 0; bit < 64; ++bit) {
+    cells[bit] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(notes.dropped_events) >> bit & 1);
+    cells[64 + bit] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(notes.unread_bytes) >> bit & 1);
+  }
+}
+
+ReadNotes read_notes(const std::uint8_t* cells) {
+  std::uint64_t dropped = 0, unread = 0;
+  for (std::size_t bit = 0; bit < 64; ++bit) {
+    dropped |= std::uint64_t{cells[bit] != 0} << bit;
+    unread |= std::uint64_t{cells[64 + bit] != 0} << bit;
+  }
+  return {static_cast<std::int64_t>(dropped), static_cast<std::int64_t>(unread)};
+}
 
 /// Longest run of digits taken for a number: far above any set, far below overflow.
 constexpr std::size_t kMostDigits = 12;
@@ -133,15 +153,19 @@ RecordingDataset::RecordingDataset(std::string name, std::vector<std::string> cl
       recordings_(std::move(recordings)),
       format_(format),
       memory_bytes_(memory_bytes),
-      memory_(std::make_unique<std::atomic<const Packed*>[]>(recordings_.size())) {
+      memory_(std::make_unique<std::atomic<const Packed*>[]>(recordings_.size())),
+      noted_(recordings_.size()) {
   shape_.is_static = false;
   shape_.num_steps = format.binning.num_steps;
   shape_.channels = format.channels;
   shape_.height = events::binned_width(format.sensor_height, format.binning);
   shape_.width = events::binned_width(format.sensor_width, format.binning);
+  num_counts_ = static_cast<std::size_t>(shape_.sample_size());
+  num_cells_ = num_counts_ + kNoteCells;
 }
 
 RecordingDataset::~RecordingDataset() {
+  tell_notes();  // of those that were read, if it was not all
   for (std::size_t i = 0; i < recordings_.size(); ++i) delete memory_[i].load();
 }
 
@@ -156,10 +180,13 @@ int RecordingDataset::label(std::int64_t index) const {
   return recordings_[static_cast<std::size_t>(index)].label;
 }
 
-void RecordingDataset::bin(std::size_t index, const AugmentKey* augment, std::uint8_t* counts) const {
+void RecordingDataset::bin(std::size_t index, const AugmentKey* augment, std::uint8_t* cells) const {
   const Recording& recording = recordings_[index];
+  std::uint8_t* const counts = cells;
   try {
-    events::EventStream stream = format_.reader(recording);
+    ReadNotes notes;
+    events::EventStream stream = format_.reader(recording, notes);
+    write_notes(notes, cells + num_counts_);
     transform(format_.transforms, augment, static_cast<std::int64_t>(index), recording.path, stream);
     if (format_.channels == kPolarities) {
       events::bin_events(stream, format_.binning, counts);
@@ -173,9 +200,25 @@ void RecordingDataset::bin(std::size_t index, const AugmentKey* augment, std::ui
   }
 }
 
+void RecordingDataset::note(std::size_t index, const std::uint8_t* cells) const {
+  const std::lock_guard<std::mutex> lock(notes_mutex_);
+  if (noted_[index]) return;
+  noted_[index] = true;
+  ++num_noted_;
+  tally_.add(read_notes(cells));
+  if (num_noted_ == recordings_.size()) tell_notes();
+}
+
+void RecordingDataset::tell_notes() const {
+  const std::string text = tally_.text();
+  if (told_ || text.empty()) return;
+  told_ = true;
+  log(LogLevel::kWarning, fmt::format("{}: {}", name_, text));
+}
+
 void RecordingDataset::frames(std::size_t index, std::uint8_t* counts) const {
   if (cache_ != nullptr && cache_->read(index, counts)) return;
-  const auto size = static_cast<std::size_t>(shape_.sample_size());
+  const std::size_t size = num_cells_;
   if (const Packed* const packed = memory_[index].load(std::memory_order_acquire)) {
     unpack_counts(packed->counts.data(), size, packed->bits, counts);
     return;
@@ -202,15 +245,16 @@ void RecordingDataset::frames(std::size_t index, std::uint8_t* counts) const {
 void RecordingDataset::read(std::int64_t index, const AugmentKey* augment, float* sample) const {
   check_index(index);
   thread_local std::vector<std::uint8_t> counts;
-  counts.resize(static_cast<std::size_t>(shape_.sample_size()));
+  counts.resize(num_cells_);
   if (augment != nullptr && format_.transforms.has_random()) {
     bin(static_cast<std::size_t>(index), augment, counts.data());
   } else {
     frames(static_cast<std::size_t>(index), counts.data());
   }
+  note(static_cast<std::size_t>(index), counts.data() + num_counts_);
   const Move move = augment != nullptr ? draw_move(format_, *augment, index) : Move{};
   if (move.is_none()) {
-    std::copy(counts.begin(), counts.end(), sample);
+    std::copy_n(counts.begin(), num_counts_, sample);
   } else {
     write_moved(counts.data(), shape_, move, sample);
   }
@@ -222,7 +266,8 @@ std::string RecordingDataset::cache_settings() const {
   const bool windows = binning.slicing == events::Binning::kWindow;
   const bool counted = binning.slicing == events::Binning::kCount;
   return fmt::format(
-      "version {}, set {} {}, sensor {} x {}, channels {}, steps {}, slicing {}, window {} {}, events {} {}, "
+      "version {}, set {} [{}], sensor {} x {}, channels {}, steps {}, slicing {}, window {} {}, events {} "
+      "{}, "
       "binary {}, downsample {}, stride {}, transforms {}",
       kBinningVersion, name_, format_.cache_scope, format_.sensor_width, format_.sensor_height,
       format_.channels, binning.num_steps, static_cast<int>(binning.slicing), windows ? binning.window_us : 0,
@@ -231,19 +276,27 @@ std::string RecordingDataset::cache_settings() const {
       binning.stride_downsampling && binning.downsample > 1, format_.transforms.fixed_text());
 }
 
+/// What the cache knows of the recordings that it holds.
+void RecordingDataset::note_all() const {
+  std::uint8_t cells[kNoteCells];
+  for (std::size_t i = 0; i < recordings_.size(); ++i) {
+    if (cache_->read_last(i, kNoteCells, cells)) note(i, cells);
+  }
+}
+
 bool RecordingDataset::prepare(const PrepareProgress& progress) const {
   const std::string folder = frame_cache_folder();
   if (folder.empty() || prepared_ || recordings_.empty() || format_.transforms.has_random()) return true;
   prepared_ = true;
   try {
-    cache_ = std::make_unique<FrameCache>(folder, name_, cache_settings(),
-                                          static_cast<std::size_t>(shape_.sample_size()));
+    cache_ = std::make_unique<FrameCache>(folder, name_, cache_settings(), num_cells_);
     std::vector<FrameCache::Recording> items;
     items.reserve(recordings_.size());
     for (const Recording& recording : recordings_) items.push_back({recording.path, recording.piece});
     prepared_ = cache_->fill(
-        items, [this](std::size_t index, std::uint8_t* counts) { bin(index, nullptr, counts); }, num_threads(),
-        progress);
+        items, [this](std::size_t index, std::uint8_t* counts) { bin(index, nullptr, counts); },
+        num_threads(), progress);
+    if (prepared_) note_all();
     return prepared_;
   } catch (const DataError& error) {
     log(LogLevel::kWarning,
@@ -256,11 +309,14 @@ bool RecordingDataset::prepare(const PrepareProgress& progress) const {
 }
 
 RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& settings, int num_steps,
-                                 const RecordingReader& reader, int sensor_width, int sensor_height) {
+                                 const formats::EventReaderOptions& options, int sensor_width,
+                                 int sensor_height) {
   RecordingFormat format;
-  format.reader = reader;
+  format.reader = file_reader(options);
+  format.cache_scope = options_text(options);
   format.sensor_width = sensor_width;
   format.sensor_height = sensor_height;
+  refuse_image_file_settings(info, settings);
   set_transforms(settings.transforms, format);
   const auto refuse = [](const std::string& message, const char* key) {
     throw ConfigError(message, "", 0, key);
@@ -356,27 +412,6 @@ bool has_recording(const std::filesystem::path& folder, const std::string& prefi
     if (recording_number(entry->path().filename().string(), prefix, num_digits, suffix) >= 0) return true;
   }
   return false;
-}
-
-void verify_recordings(const std::filesystem::path& folder, const std::vector<Recording>& recordings,
-                       const RecordingReader& reader, std::int64_t expected, VerifyReport& report) {
-  std::int64_t damaged = 0;
-  for (const Recording& recording : recordings) {
-    if (report.depth == VerifyDepth::kQuick) break;
-    try {
-      reader(recording);
-    } catch (const Error& error) {
-      report.checks.push_back({recording.path, false, error.what()});
-      ++damaged;
-    }
-  }
-  const auto found = static_cast<std::int64_t>(recordings.size());
-  report.checks.push_back(
-      {folder.string(), damaged == 0 && found == expected,
-       report.depth == VerifyDepth::kQuick
-           ? fmt::format("{} of {} recordings, not read", with_commas(found), with_commas(expected))
-           : fmt::format("{} of {} recordings, {} damaged", with_commas(found), with_commas(expected),
-                         with_commas(damaged))});
 }
 
 }  // namespace spikeloom::data

@@ -24,8 +24,10 @@ DataSplits make_recording_splits(const std::string& name, const std::string& tit
   summary.official_validation = !parts.validation.empty();
   DataSettings held = settings;
   if (summary.official_validation) held.validation_samples = 0;
-  summary.training =
-      hold_out(all_indices(count(parts.train)), held, parts.random_validation, parts.validation_item);
+  const bool test_only = parts.train.empty() && parts.validation.empty();
+  if (!test_only)
+    summary.training =
+        hold_out(all_indices(count(parts.train)), held, parts.random_validation, parts.validation_item);
   summary.test_available = count(parts.test);
   const Indices tested = first_of(all_indices(summary.test_available), settings.test_limit);
   summary.test = static_cast<std::int64_t>(tested.size());
@@ -33,8 +35,10 @@ DataSplits make_recording_splits(const std::string& name, const std::string& tit
   summary.remark = parts.remark;
 
   DataSplits splits;
-  splits.train = part(parts.train, summary.training.train);
-  if (summary.official_validation) {
+  if (!test_only) splits.train = part(parts.train, summary.training.train);
+  if (test_only) {
+    // Nothing was asked of it.
+  } else if (summary.official_validation) {
     summary.training.validation = first_of(all_indices(count(parts.validation)), settings.validation_samples);
     splits.validation = part(parts.validation, summary.training.validation);
   } else if (!summary.training.validation.empty()) {
@@ -44,6 +48,13 @@ DataSplits make_recording_splits(const std::string& name, const std::string& tit
     splits.test_missing = parts.test_missing;
   } else {
     splits.test = part(parts.test, tested);
+  }
+  if (parts.tell_missing_classes) {
+    for (const auto& [part_name, dataset] :
+         {std::make_pair("training", splits.train), std::make_pair("validation", splits.validation),
+          std::make_pair("test", splits.test)}) {
+      if (dataset != nullptr) add_remark(missing_classes(part_name, *dataset), summary.remark);
+    }
   }
   splits.description = describe_splits(summary, settings);
   return splits;

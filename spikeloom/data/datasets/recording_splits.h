@@ -11,9 +11,10 @@ struct RecordingParts {
   std::vector<Recording> train;
   std::vector<Recording> validation;  ///< official; empty if the set has none
   std::vector<Recording> test;
-  std::string how_tested;    ///< "official"
-  std::string test_missing;  ///< why test is empty
-  std::string remark;        ///< what is missing of the complete set; may be empty
+  std::string how_tested;             ///< "official"
+  std::string test_missing;           ///< why test is empty
+  std::string remark;                 ///< what is missing of the complete set; may be empty
+  bool tell_missing_classes = false;  ///< say in the description which class is not in which part
   bool random_validation = false;
   std::uint64_t validation_item = 0;  ///< of the random stream that draws the validation samples (splits.h)
 };
