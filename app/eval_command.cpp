@@ -14,7 +14,8 @@ namespace {
 
 struct EvalOptions {
   train::EvaluationRequest request;
-  int threads = 0;
+  std::string dataset, folder;
+  int steps = 0, threads = 0;
   bool json = false;
 };
 
@@ -23,12 +24,20 @@ void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::
   nlohmann::ordered_json rates = nlohmann::ordered_json::object();
   for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
   const nlohmann::ordered_json json = {
-      {"model", evaluation.model},    {"dataset", evaluation.dataset},
-      {"data", evaluation.data_root}, {"split", split},
-      {"samples", result.samples},    {"correct", result.correct},
-      {"accuracy", result.accuracy},  {"loss", result.loss},
-      {"seconds", result.seconds},    {"samples_per_s", static_cast<double>(result.samples) / result.seconds},
-      {"firing_rates", rates},        {"class_names", evaluation.class_names},
+      {"model", evaluation.model},
+      {"dataset", evaluation.dataset},
+      {"data", evaluation.data_root},
+      {"data_description", evaluation.data_description},
+      {"data_classes", evaluation.data_classes},
+      {"split", split},
+      {"samples", result.samples},
+      {"correct", result.correct},
+      {"accuracy", result.accuracy},
+      {"loss", result.loss},
+      {"seconds", result.seconds},
+      {"samples_per_s", static_cast<double>(result.samples) / result.seconds},
+      {"firing_rates", rates},
+      {"class_names", evaluation.class_names},
       {"confusion", result.confusion}};
   print_json(json);
 }
@@ -37,6 +46,11 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
   const auto& result = evaluation.result;
   print_line(stdout, fmt::format("model      {}", evaluation.model));
   print_line(stdout, fmt::format("data       {} {} ({})", evaluation.dataset, split, evaluation.data_root));
+  print_line(stdout, fmt::format("           {}", evaluation.data_description));
+  if (evaluation.data_classes != evaluation.class_names) {
+    print_line(stdout, fmt::format("classes    {} of the data, matched by name with the model's {}",
+                                   evaluation.data_classes.size(), evaluation.class_names.size()));
+  }
   print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {} samples)", 100.0 * result.accuracy,
                                  with_separators(result.correct), with_separators(result.samples)));
   print_line(stdout, fmt::format("loss       {:.5f}", result.loss));
@@ -67,9 +81,29 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
   print_line(stdout, "\n" + table(rows, {false, true, true, false}));
 }
 
+/// TOML's text of a string.
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
+}
+
+/// --dataset, --folder and --steps as keys of the recipe, before those of --set, which win.
+void add_shorthands(const EvalOptions& options, std::vector<std::string>& overrides) {
+  std::vector<std::string> first;
+  if (!options.dataset.empty()) first.push_back("data.dataset=" + quoted(options.dataset));
+  if (!options.folder.empty()) first.push_back("data.folder=" + quoted(options.folder));
+  if (options.steps > 0) first.push_back("network.num_steps=" + std::to_string(options.steps));
+  overrides.insert(overrides.begin(), first.begin(), first.end());
+}
+
 int run_eval(const EvalOptions& options) {
   train::configure_threads(options.threads > 0 ? options.threads : num_threads());
   train::EvaluationRequest request = options.request;
+  add_shorthands(options, request.overrides);
   if (is_terminal(stderr)) {
     request.progress = [](std::int64_t done, std::int64_t total) {
       std::fprintf(stderr, "\r\033[K%s %lld/%lld",
@@ -92,7 +126,8 @@ int run_eval(const EvalOptions& options) {
 
 void add_eval(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<EvalOptions>();
-  auto* command = program.add_subcommand("eval", "Accuracy of a trained network on a split of its data set");
+  auto* command = program.add_subcommand(
+      "eval", "Accuracy of a trained network on a split of its data set, or on other data");
   auto& request = options->request;
   command->add_option("model", request.model, "Run folder, model file or checkpoint")
       ->required()
@@ -100,10 +135,32 @@ void add_eval(CLI::App& program, Command& chosen) {
   command->add_option("--split", request.split, "train, validation or test")
       ->capture_default_str()
       ->type_name("NAME");
+  command
+      ->add_option("--dataset", options->dataset,
+                   "Another data set, of the same shape, instead of the recipe's")
+      ->type_name("NAME");
+  command
+      ->add_option("--folder", options->folder,
+                   "Another folder of your own data (data.folder) instead of the recipe's")
+      ->type_name("PATH");
+  command->add_option("--steps", options->steps, "Another number of time steps instead of the recipe's")
+      ->check(CLI::Range(1, 4096));
+  command
+      ->add_option(
+          "--set", request.overrides,
+          "Override a key of [data] or network.num_steps, e.g. data.window_us=10000; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command
+      ->add_option(
+          "--class-map", request.class_map,
+          "Which class of the data is which of the model, where names differ: 'a=b,c=d', or a file with "
+          "a line a=b each")
+      ->type_name("MAP");
   command->add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   command
       ->add_option("--data-dir", request.data_dir,
-                   "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
+                   "Folder that holds the data sets, the only one looked in (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
   command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
       ->check(CLI::Range(1, 1 << 20));
@@ -111,6 +168,10 @@ void add_eval(CLI::App& program, Command& chosen) {
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   command->add_flag("--json", options->json, "Print JSON; accuracy is a fraction of 1");
+  command->footer(
+      "With --dataset or --folder, the recipe's split and limits have their defaults unless --set gives "
+      "them.\n"
+      "Classes are matched by their names.");
   command->callback([options, &chosen] { chosen = [options] { return run_eval(*options); }; });
 }
 

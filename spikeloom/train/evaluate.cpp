@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/data/class_map.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/checkpoint.h"
@@ -99,47 +100,111 @@ EvaluationResult evaluate_network(nn::Network& network, const std::shared_ptr<co
   return result;
 }
 
+namespace {
+
+bool begins_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
+
+bool names_other_data(const std::string& assignment) {
+  return begins_with(assignment, "data.dataset=") || begins_with(assignment, "data.folder=");
+}
+
+/// The recipe with what is other for this evaluation.
+Recipe evaluated_recipe(const Recipe& trained, const std::vector<std::string>& overrides) {
+  if (overrides.empty()) return trained;
+  for (const std::string& assignment : overrides) {
+    if (begins_with(assignment, "data.") || begins_with(assignment, "network.num_steps=")) continue;
+    throw ConfigError(
+        "'" + assignment + "' cannot be changed for an evaluation: only keys of [data] and network.num_steps",
+        "--set");
+  }
+  Recipe recipe = trained;
+  if (std::any_of(overrides.begin(), overrides.end(), names_other_data)) {
+    const data::DataSettings defaults;
+    data::DataSettings& data = recipe.data;
+    data.validation_samples = defaults.validation_samples;
+    data.train_limit = defaults.train_limit;
+    data.test_limit = defaults.test_limit;
+    data.split = defaults.split;
+    data.split_seed = defaults.split_seed;
+    data.folds = defaults.folds;
+    data.fold = defaults.fold;
+    recipe.training.keep_best = false;  // needs validation samples, and nothing is trained
+  }
+  recipe = parse_recipe(to_toml(recipe), "the recipe of the model", overrides);
+  const bool other_data =
+      recipe.data.dataset != trained.data.dataset || recipe.data.folder != trained.data.folder;
+  if (other_data && recipe.data.standardize) {
+    throw ConfigError(
+        "the model was trained on pixels standardised by the training images of '" + trained.data.dataset +
+            "'; other data has other statistics, which would change the result: evaluate on that set",
+        "", 0, "data.standardize");
+  }
+  return recipe;
+}
+
+/// The part that was asked for. Throws ConfigError or DataError if there is none.
+std::shared_ptr<const data::Dataset> part_of(const data::DataSplits& splits, const std::string& split) {
+  if (split == "test") return splits.require_test();
+  if (split == "train") return splits.train;
+  if (splits.validation == nullptr) {
+    throw ConfigError("there is no validation part (data.validation_samples = 0); use --split test or train");
+  }
+  return splits.validation;
+}
+
+void check_split_name(const std::string& split) {
+  for (const char* name : {"train", "validation", "test"}) {
+    if (split == name) return;
+  }
+  throw ConfigError("unknown split '" + split + "': train, validation or test");
+}
+
+void check_shape(const data::Dataset& dataset, const ModelInfo& info) {
+  const data::SampleShape shape = dataset.shape();
+  const model::Shape given{shape.channels, shape.height, shape.width};
+  if (given == info.input) return;
+  throw ConfigError("the model takes samples of " + to_string(info.input) +
+                    " (channels x height x width), the data set '" + dataset.name() + "' has " +
+                    to_string(given));
+}
+
+}  // namespace
+
 ModelEvaluation evaluate_model(const EvaluationRequest& request) {
+  check_split_name(request.split);
   ModelEvaluation evaluation;
   evaluation.model = find_model(request.model);
   ModelInfo info;
   const at::Device device = ops::device_of(request.device);
-  const auto network = load_network(evaluation.model, &info);
+  auto network = load_network(evaluation.model, &info);
+  const Recipe recipe = evaluated_recipe(info.recipe, request.overrides);
+  if (recipe.network.num_steps != info.recipe.network.num_steps) {
+    // The parameters do not depend on the number of steps.
+    network = std::make_unique<nn::Network>(info.plan(), recipe.network, recipe.seed);
+    load_parameters(evaluation.model, *network);
+  }
   if (!device.is_cpu()) {
-    ops::prepare_arithmetic(device, info.recipe.network.compute.precision == model::Precision::kBf16);
+    ops::prepare_arithmetic(device, recipe.network.compute.precision == model::Precision::kBf16);
     network->to(device);
   }
-  if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {
+  if (recipe.network.compute.crossover == model::Crossover::kMeasured) {
     // Of the training, if there are any: the same paths as its own evaluation.
     read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(),
                     *network);
   }
-  const auto splits = data::open_dataset(info.recipe.data, info.recipe.network.num_steps, request.data_dir);
-  std::shared_ptr<const data::Dataset> dataset;
-  if (request.split == "test") {
-    dataset = splits.require_test();
-  } else if (request.split == "train") {
-    dataset = splits.train;
-  } else if (request.split == "validation") {
-    dataset = splits.validation;
-    if (!dataset) {
-      throw ConfigError(
-          "this model was trained without a validation split (data.validation_samples = 0); use --split "
-          "test or train");
-    }
-  } else {
-    throw ConfigError("unknown split '" + request.split + "': train, validation or test");
-  }
-  if (dataset->class_names().size() != info.class_names.size()) {
-    throw CheckpointError(evaluation.model + ": votes for " + std::to_string(info.class_names.size()) +
-                          " classes, the data set '" + dataset->name() + "' has " +
-                          std::to_string(dataset->class_names().size()));
-  }
+  const data::ClassMap class_map =
+      request.class_map.empty() ? data::ClassMap{} : data::parse_class_map(request.class_map);
+  const auto splits = data::open_dataset(recipe.data, recipe.network.num_steps, request.data_dir,
+                                         request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
+  std::shared_ptr<const data::Dataset> dataset = part_of(splits, request.split);
+  check_shape(*dataset, info);
+  evaluation.data_classes = dataset->class_names();
+  dataset = data::with_classes(dataset, info.class_names, class_map);
   NetworkEvaluation settings;
-  settings.batch_size = request.batch_size > 0 ? request.batch_size : info.recipe.training.eval_batch_size;
-  settings.workers = info.recipe.training.workers;
+  settings.batch_size = request.batch_size > 0 ? request.batch_size : recipe.training.eval_batch_size;
+  settings.workers = recipe.training.workers;
   settings.limit = request.limit;
-  settings.loss = info.recipe.loss;
+  settings.loss = recipe.loss;
   settings.progress = request.progress;
   dataset->prepare([&](std::int64_t done, std::int64_t total) {
     if (request.preparing) request.preparing(done, total);
@@ -148,6 +213,7 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   evaluation.result = evaluate_network(*network, dataset, settings);
   evaluation.dataset = dataset->name();
   evaluation.data_root = splits.root;
+  evaluation.data_description = splits.description;
   evaluation.class_names = info.class_names;
   return evaluation;
 }

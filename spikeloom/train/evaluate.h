@@ -20,10 +20,16 @@ struct EvaluationResult {
 };
 
 struct EvaluationRequest {
-  std::string model;            ///< model file, checkpoint or run folder
-  std::string device = "cpu";   ///< cpu, cuda or cuda:N
-  std::string data_dir;         ///< "" = search (data/registry.h)
-  std::string split = "test";   ///< "train", "validation" or "test"
+  std::string model;           ///< model file, checkpoint or run folder
+  std::string device = "cpu";  ///< cpu, cuda or cuda:N
+  std::string data_dir;        ///< "" = search (data/registry.h)
+  std::string split = "test";  ///< "train", "validation" or "test": only this part has to be there
+  /// Keys of the recipe that are others for this evaluation, "data.folder=PATH": [data] and
+  /// network.num_steps. With another data.dataset or data.folder the recipe's split and limits do not apply:
+  /// they have their defaults unless they are given here.
+  std::vector<std::string> overrides;
+  /// Which class of the data is which of the model, where the names differ: data::parse_class_map().
+  std::string class_map;
   std::int64_t batch_size = 0;  ///< 0 = the recipe's
   std::int64_t limit = 0;       ///< only the first so many samples; 0 = all
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< called now and then; may be empty
@@ -33,14 +39,19 @@ struct EvaluationRequest {
 
 struct ModelEvaluation {
   EvaluationResult result;
-  std::string model;      ///< the file that was used
-  std::string dataset;    ///< registered name
-  std::string data_root;  ///< the folder that was read
+  std::string model;                      ///< the file that was used
+  std::string dataset;                    ///< registered name
+  std::string data_root;                  ///< the folder that was read
+  std::string data_description;           ///< one line: how many samples there are, and how they were split
+  std::vector<std::string> data_classes;  ///< classes of the data, in its own order
   std::vector<std::string> class_names;
 };
 
-/// Runs a trained network over a split of its data set.
-/// Throws CheckpointError, FormatError, DataError, ConfigError (unknown split, classes that do not fit).
+/// Runs a trained network over a split of its data set, or of other data of the same shape. Labels are
+/// matched by the classes' names, never by their places: all classes that the data has samples of must be
+/// known to the model, or be mapped. Throws CheckpointError, FormatError, DataError, ConfigError (unknown
+/// split or key, classes or samples that do not fit; pixels standardised by statistics that the other data
+/// does not have).
 ModelEvaluation evaluate_model(const EvaluationRequest& request);
 
 }  // namespace spikeloom::train

@@ -10,6 +10,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/data/class_map.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/crossovers.h"
@@ -83,6 +84,11 @@ TrainingResult TrainingSession::run() {
   start.epoch = state_.epoch;
   start.batch = state_.batch;
   observer_.started(start);
+  if (recipe_.training.batch_size > splits_.train->size()) {
+    observer_.warned("training.batch_size = " + std::to_string(recipe_.training.batch_size) +
+                     " is more than the " + std::to_string(splits_.train->size()) +
+                     " training samples: each epoch is one batch of all of them");
+  }
 
   prepare(splits_.train, "train");
   prepare(splits_.validation, "validation");
@@ -123,6 +129,13 @@ void TrainingSession::build() {
 void TrainingSession::resume() {
   const std::string path = folder_->file("checkpoint.safetensors");
   load_parameters(path, *network_);
+  const std::vector<std::string> classes = read_model_info(path).class_names;
+  if (classes != splits_.train->class_names()) {
+    throw CheckpointError(path + ": was trained on the classes " + data::class_list(classes) +
+                          ", the data in " + splits_.root + " has " +
+                          data::class_list(splits_.train->class_names()) +
+                          ": a run goes on with the data that it began with");
+  }
   const auto saved = load_checkpoint_state(path);
   resumed_optimizer_ = saved.optimizer_state;
   if (!on_device()) optimizer_->load_state(resumed_optimizer_);

@@ -4,6 +4,8 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "spikeloom/base/errors.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/evaluate_network.h"
@@ -132,6 +134,69 @@ TEST_F(Evaluation, FiringRatesAreFractionsOfAllNeuronsAndSteps) {
     EXPECT_GT(rate, 0.0) << layer;
     EXPECT_LT(rate, 1.0) << layer;
   }
+}
+
+/// The set of the training under other names of the same shape: files of MNIST in the folder of
+/// Fashion-MNIST.
+std::string copy_as_fashion(const TemporaryFolder& folder, const std::string& name) {
+  std::filesystem::copy(folder / "data/mnist", folder / (name + "/fashion-mnist"),
+                        std::filesystem::copy_options::recursive);
+  return folder / name;
+}
+
+TEST_F(Evaluation, ClassesAreMatchedByName) {
+  const auto expected = evaluate_model(request("test")).result;
+  auto other = request("test");
+  other.data_dir = copy_as_fashion(*folder_, "other");
+  other.overrides = {"data.dataset=fashion-mnist"};
+  const std::string message = message_of<ConfigError>([&] { evaluate_model(other); });
+  EXPECT_TRUE(contains(message, "'T-shirt/top', 'Trouser'")) << message;
+  EXPECT_TRUE(contains(message, "'0', '1'")) << message;
+  const std::vector<std::string> names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+  // Turned by one: what was right is then wrong, but for the confusion's rows, which are as they were.
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    other.class_map += (i == 0 ? "" : ",") + names[i] + "=" + std::to_string((i + 1) % 10);
+  }
+  const auto turned = evaluate_model(other);
+  EXPECT_EQ(turned.dataset, "fashion-mnist");
+  EXPECT_EQ(turned.data_classes, names);
+  ASSERT_EQ(turned.class_names.size(), 10u);
+  for (std::size_t label = 0; label < 10; ++label) {
+    EXPECT_EQ(turned.result.confusion[(label + 1) % 10], expected.confusion[label]);
+  }
+  other.class_map = "Trouser=10";
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { evaluate_model(other); }), "no class '10'"));
+}
+
+TEST_F(Evaluation, TestPartAloneIsEnoughForIt) {
+  const auto expected = evaluate_model(request("test")).result;
+  std::filesystem::copy(*folder_ / "data", *folder_ / "alone", std::filesystem::copy_options::recursive);
+  for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) {
+    ASSERT_TRUE(std::filesystem::remove(*folder_ / "alone/mnist/" + file));
+  }
+  auto alone = request("test");
+  alone.data_dir = *folder_ / "alone";
+  const auto evaluation = evaluate_model(alone);
+  EXPECT_EQ(evaluation.result.confusion, expected.confusion);
+  alone.split = "train";
+  EXPECT_TRUE(contains(message_of<DataError>([&] { evaluate_model(alone); }), "missing train-images"));
+}
+
+TEST_F(Evaluation, StepsAndDataMayBeOthersTheNetworkMayNot) {
+  auto other = request("test");
+  other.overrides = {"network.num_steps=5", "data.test_limit=7"};
+  const auto evaluation = evaluate_model(other);
+  EXPECT_EQ(evaluation.result.samples, 7);
+  EXPECT_TRUE(contains(evaluation.data_description, "7 of 23 test")) << evaluation.data_description;
+  other.overrides = {"training.epochs=3"};
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { evaluate_model(other); }), "training.epochs=3"));
+  other.overrides = {"data.datset=mnist"};
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { evaluate_model(other); }), "data.datset"));
+  // The recipe's split is of its own data: ten validation samples are not taken out of the other.
+  auto all = request("train");
+  all.overrides = {"data.dataset=mnist"};
+  EXPECT_EQ(evaluate_model(all).result.samples, 60);
 }
 
 TEST_F(Evaluation, MissingModelsAndData) {
