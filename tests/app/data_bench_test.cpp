@@ -20,7 +20,8 @@ TEST_F(Data, ListsTheSetsAndWhereTheyAre) {
     EXPECT_NE(set.at("how_to_get"), "");
   }
   EXPECT_EQ(names, (std::vector<std::string>{"mnist", "fashion-mnist", "cifar10", "n-mnist", "dvs-cifar10",
-                                             "dvs128-gesture", "n-caltech101", "shd", "ssc", "folder"}));
+                                             "dvs128-gesture", "n-caltech101", "shd", "ssc", "folder",
+                                             "image-folder", "image-array"}));
   const auto text = run({"data", "--data-dir", "sets"});
   EXPECT_TRUE(contains(text.out, "found in sets/mnist")) << text.out;
   EXPECT_TRUE(contains(text.out, "dvs-cifar10")) << text.out;
@@ -41,6 +42,41 @@ TEST_F(Data, VerifyOfASetThatIsNotThere) {
   const auto outcome = run({"data", "verify", "dvs-cifar10", "--data-dir", "nowhere"});
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_TRUE(contains(outcome.out, "'nowhere' does not exist")) << outcome.out;
+}
+
+TEST_F(Data, VerifyOfAPartSaysThatItIsIncomplete) {
+  write("some/nmnist/Train/3/00001.bin", std::string("\x01\x02\x80\x00\x01", 5));
+  const auto text = run({"data", "verify", "n-mnist", "--data-dir", "some"});
+  EXPECT_EQ(text.exit_code, 3);
+  EXPECT_TRUE(contains(text.out, "INCOMPLETE: 59,999 of 60,000 train samples missing")) << text.out;
+  EXPECT_FALSE(contains(text.out, "DAMAGED")) << text.out;
+  EXPECT_TRUE(contains(text.out, "spikeloom data fetch n-mnist")) << text.out;
+  const auto report = run({"data", "verify", "n-mnist", "--data-dir", "some", "--json"}).json().at(0);
+  EXPECT_EQ(report.at("state"), "incomplete");
+  write("some/nmnist/Train/3/00002.bin", "abc");
+  const auto damaged = run({"data", "verify", "n-mnist", "--data-dir", "some"});
+  EXPECT_EQ(damaged.exit_code, 3);
+  EXPECT_TRUE(contains(damaged.out, "DAMAGED")) << damaged.out;
+}
+
+TEST_F(Data, VerifyReadsYourOwnDataAsYouSay) {
+  // Two records of a .dat file without a header.
+  const std::string record("\x01\x00\x00\x00\x05\x04\x02\x00", 8);
+  write("mine/a/0.dat", record + record);
+  write("mine/b/0.dat", record);
+  const auto good = run({"data", "verify", "folder", "--folder", "mine", "--set", "data.format=dat-v1",
+                         "--set", "data.sensor=32x24"});
+  EXPECT_EQ(good.exit_code, 0) << good.out << good.err;
+  EXPECT_TRUE(contains(good.out, "complete: all 2")) << good.out;
+  const auto unsaid = run({"data", "verify", "folder", "--folder", "mine"});
+  EXPECT_EQ(unsaid.exit_code, 3);
+  EXPECT_TRUE(contains(unsaid.out, "data.format")) << unsaid.out;
+  write("own.toml",
+        "[network]\nstructure = \"4C3(Encoding)-Voting\"\n[data]\ndataset = \"folder\"\nfolder = \"mine\"\n"
+        "format = \"dat-v1\"\nsensor = \"32x24\"\n");
+  EXPECT_EQ(run({"data", "verify", "own.toml"}).exit_code, 0);
+  expect_error(run({"data", "verify", "folder", "--folder", "mine", "--set", "training.epochs=3"}), 2,
+               {"training.epochs=3"});
 }
 
 TEST_F(Data, UnknownSet) { expect_error(run({"data", "imagenet"}), 2, {"imagenet", "fashion-mnist"}); }
