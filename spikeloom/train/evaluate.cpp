@@ -108,6 +108,23 @@ bool names_other_data(const std::string& assignment) {
   return begins_with(assignment, "data.dataset=") || begins_with(assignment, "data.folder=");
 }
 
+/// Back to the defaults what describes the files of the user's own data.
+void forget_how_data_is_read(data::DataSettings& data) {
+  const data::DataSettings defaults;
+  data.folder = defaults.folder;
+  data.format = defaults.format;
+  data.sensor = defaults.sensor;
+  data.sensor_width = defaults.sensor_width;
+  data.sensor_height = defaults.sensor_height;
+  data.chip = defaults.chip;
+  data.camera = defaults.camera;
+  data.time_unit = defaults.time_unit;
+  data.columns = defaults.columns;
+  data.image_size = defaults.image_size;
+  data.resize = defaults.resize;
+  data.channels = defaults.channels;
+}
+
 /// The recipe with what is other for this evaluation.
 Recipe evaluated_recipe(const Recipe& trained, const std::vector<std::string>& overrides) {
   if (overrides.empty()) return trained;
@@ -129,6 +146,14 @@ Recipe evaluated_recipe(const Recipe& trained, const std::vector<std::string>& o
     data.folds = defaults.folds;
     data.fold = defaults.fold;
     recipe.training.keep_best = false;  // needs validation samples, and nothing is trained
+  }
+  const auto names_set = [](const std::string& assignment) {
+    return begins_with(assignment, "data.dataset=");
+  };
+  if (std::any_of(overrides.begin(), overrides.end(), names_set)) {
+    // How the recipe's own data is read says nothing about another set; in "folder" and the like it is kept.
+    Recipe other = parse_recipe(to_toml(recipe), "the recipe of the model", overrides);
+    if (other.data.dataset != trained.data.dataset) forget_how_data_is_read(recipe.data);
   }
   recipe = parse_recipe(to_toml(recipe), "the recipe of the model", overrides);
   const bool other_data =

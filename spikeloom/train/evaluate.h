@@ -26,7 +26,8 @@ struct EvaluationRequest {
   std::string split = "test";  ///< "train", "validation" or "test": only this part has to be there
   /// Keys of the recipe that are others for this evaluation, "data.folder=PATH": [data] and
   /// network.num_steps. With another data.dataset or data.folder the recipe's split and limits do not apply:
-  /// they have their defaults unless they are given here.
+  /// they have their defaults unless they are given here; with another data.dataset
+  /// nor does what says how files of one's own are read.
   std::vector<std::string> overrides;
   /// Which class of the data is which of the model, where the names differ: data::parse_class_map().
   std::string class_map;

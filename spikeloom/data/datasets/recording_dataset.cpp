@@ -213,7 +213,7 @@ void RecordingDataset::tell_notes() const {
   const std::string text = tally_.text();
   if (told_ || text.empty()) return;
   told_ = true;
-  log(LogLevel::kWarning, fmt::format("{}: {}", name_, text));
+  log(LogLevel::kWarning, fmt::format("{}, part of {} recordings: {}", name_, size(), text));
 }
 
 void RecordingDataset::frames(std::size_t index, std::uint8_t* counts) const {
