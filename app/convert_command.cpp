@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "app/commands.h"
@@ -44,14 +45,20 @@ int run_convert(const ConvertOptions& options) {
   }
   writer.commit();
   if (options.json) {
-    print_json({{"input", options.input},
-                {"input_format", reader->format()},
-                {"output", options.output},
-                {"output_format", format},
-                {"events", total}});
+    nlohmann::ordered_json json = {{"input", options.input},
+                                   {"input_format", reader->format()},
+                                   {"output", options.output},
+                                   {"output_format", format},
+                                   {"events", total}};
+    if (options.recording.drop_outside) json["dropped_outside"] = reader->dropped_events();
+    if (options.recording.partial) json["unread_bytes"] = reader->unread_bytes();
+    print_json(json);
   } else {
     print_line(stdout, fmt::format("{}: {} events of {} ({}) as {}", options.output, with_separators(total),
                                    options.input, reader->format(), format));
+    if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
+      print_line(stdout, fmt::format("{}: {}", options.input, left_out));
+    }
   }
   return kOk;
 }

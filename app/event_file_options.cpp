@@ -2,21 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <utility>
 
+#include "app/output.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/event_reader_options.h"
 
 namespace spikeloom::app {
 namespace {
 
-constexpr int kLargestSide = 1 << 16;  // what the coordinates of events hold
-
-/// A side of the sensor, or 0 if the text is none.
-int parse_side(const std::string& text) {
-  int side = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, side);
-  return error == std::errc() && stopped == end && side >= 1 && side <= kLargestSide ? side : 0;
+/// parse(text), with the option's name before what is wrong with the text.
+template <class Parse>
+auto parse_option(const char* option, const std::string& text, Parse parse) {
+  try {
+    return parse(text);
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("{} {}", option, error.what()));
+  }
 }
 
 }  // namespace
@@ -24,13 +26,17 @@ int parse_side(const std::string& text) {
 formats::EventReaderOptions EventFileOptions::reader_options() const {
   formats::EventReaderOptions options;
   options.format = format;
-  if (sensor.empty()) return options;
-  const std::size_t cross = sensor.find('x');
-  options.width = parse_side(sensor.substr(0, cross));
-  options.height = cross == std::string::npos ? 0 : parse_side(sensor.substr(cross + 1));
-  if (options.width == 0 || options.height == 0) {
-    throw ConfigError(fmt::format("--sensor {}: give WIDTHxHEIGHT in pixels, e.g. 346x260", sensor));
+  if (!sensor.empty()) {
+    const formats::SensorSize size = parse_option("--sensor", sensor, formats::parse_sensor);
+    options.width = size.width;
+    options.height = size.height;
   }
+  options.chip = chip;
+  options.camera = camera;
+  options.time_unit = parse_option("--time-unit", time_unit, formats::parse_time_unit);
+  options.columns = parse_option("--columns", columns, formats::parse_columns);
+  options.drop_outside = drop_outside;
+  options.partial = partial;
   return options;
 }
 
@@ -44,6 +50,39 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
       .add_option("--sensor", options.sensor,
                   "Size of the sensor in pixels, where the recording does not say it")
       ->type_name("WxH");
+  command
+      .add_option("--chip", options.chip,
+                  "Chip of an AEDAT 1.0 or 2.0 recording whose header does not name it: " +
+                      joined(formats::event_chip_names()))
+      ->type_name("NAME");
+  command
+      .add_option(
+          "--camera", options.camera,
+          "Camera of a recording of several (AEDAT4), by name or number from 0 on; default: the first")
+      ->type_name("NAME");
+  command.add_option("--time-unit", options.time_unit, "Unit of the times in text and arrays: s, ms, us, ns")
+      ->type_name("UNIT");
+  command
+      .add_option("--columns", options.columns,
+                  "What the columns of text and of arrays without names are, e.g. t,x,y,p,_ (_: not read)")
+      ->type_name("LIST");
+  command.add_flag("--drop-outside", options.drop_outside,
+                   "Leave out and count events outside of the sensor instead of stopping at them");
+  command.add_flag("--partial", options.partial,
+                   "Read all whole events of a recording that was cut off, and say how many bytes are left");
+}
+
+std::string left_out_text(const formats::EventReader& reader) {
+  std::string text;
+  if (const std::int64_t dropped = reader.dropped_events(); dropped > 0) {
+    text = fmt::format("{} {} outside of the sensor dropped", with_separators(dropped),
+                       dropped == 1 ? "event" : "events");
+  }
+  if (const std::int64_t left = reader.unread_bytes(); left > 0) {
+    text += fmt::format("{}cut off: the last {} {} no whole event", text.empty() ? "" : "; ",
+                        with_separators(left), left == 1 ? "byte is" : "bytes are");
+  }
+  return text;
 }
 
 std::string joined(const std::vector<std::string>& names) {
