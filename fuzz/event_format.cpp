@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "spikeloom/base/errors.h"
@@ -28,12 +29,23 @@ void require(bool condition, const char* what) {
   std::abort();
 }
 
+/// Options of which each set is tried with inputs of other sizes.
+formats::EventReaderOptions options_for(std::size_t size) {
+  formats::EventReaderOptions options;
+  options.format = SPIKELOOM_FUZZ_FORMAT;
+  options.partial = size % 2 == 1;
+  options.drop_outside = size / 2 % 2 == 1;
+  if (options.drop_outside) options.width = options.height = 128;
+  const std::vector<std::string> columns[] = {{}, {}, {"t", "x", "y", "p"}, {"x", "y", "_", "p", "t"}};
+  options.columns = columns[size / 4 % 4];
+  options.time_unit = static_cast<formats::TimeUnit>(size / 16 % 5);
+  return options;
+}
+
 Decoded decode(const std::uint8_t* data, std::size_t size, std::size_t capacity) {
   Decoded decoded;
   try {
-    formats::EventReaderOptions options;
-    options.format = SPIKELOOM_FUZZ_FORMAT;
-    const auto reader = formats::open_events(formats::memory_source(data, size, "fuzz"), options);
+    const auto reader = formats::open_events(formats::memory_source(data, size, "fuzz"), options_for(size));
     const int width = reader->width(), height = reader->height();
     std::vector<events::Event> piece(capacity);
     std::size_t count = 0;
@@ -49,6 +61,8 @@ Decoded decode(const std::uint8_t* data, std::size_t size, std::size_t capacity)
     }
   } catch (const FormatError& error) {
     require(error.byte_offset() <= static_cast<std::int64_t>(size), "the damage is inside the file");
+    decoded.refused = true;
+  } catch (const ConfigError&) {  // options that do not fit the file
     decoded.refused = true;
   }
   return decoded;
