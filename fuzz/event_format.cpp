@@ -31,10 +31,15 @@ void require(bool condition, const char* what) {
   std::abort();
 }
 
+/// Options of which each set is tried with inputs of other sizes.
 formats::EventReaderOptions options_for(std::size_t size, bool lenient) {
   formats::EventReaderOptions options;
   options.format = SPIKELOOM_FUZZ_FORMAT;
-  options.drop_outside = options.partial = lenient;
+  options.partial = options.drop_outside = lenient;
+  if (options.drop_outside && size % 3 == 0) options.width = options.height = 128;
+  const std::vector<std::string> columns[] = {{}, {}, {"t", "x", "y", "p"}, {"x", "y", "_", "p", "t"}};
+  options.columns = columns[size / 4 % 4];
+  options.time_unit = static_cast<formats::TimeUnit>(size / 16 % 5);
   if (options.format == "aedat2") {  // each chip in turn, and none
     const std::vector<std::string> chips = formats::event_chip_names();
     const std::size_t which = size % (chips.size() + 1);
@@ -65,6 +70,8 @@ Decoded decode(const std::uint8_t* data, std::size_t size, std::size_t capacity,
     require(reader->dropped_events() >= 0 && reader->unread_bytes() >= 0, "counts are counts");
   } catch (const FormatError& error) {
     require(error.byte_offset() <= static_cast<std::int64_t>(size), "the damage is inside the file");
+    decoded.refused = true;
+  } catch (const ConfigError&) {  // options that do not fit the file
     decoded.refused = true;
   }
   return decoded;

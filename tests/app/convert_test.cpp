@@ -47,7 +47,13 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
   const auto json = run({"convert", "a.bin", "text", "--to", "csv", "--json"}).json();
   EXPECT_EQ(json.at("output_format"), "csv");
   EXPECT_EQ(json.at("events"), 1000);
-  EXPECT_EQ(read("text").rfind("t,x,y,p\n100,0,0,1\n170,1,1,0\n", 0), 0u);
+  EXPECT_EQ(read("text").rfind("# geometry: 34,34\nt,x,y,p\n100,0,0,1\n170,1,1,0\n", 0), 0u);
+  EXPECT_EQ(run({"convert", "a.bin", "array", "--to", "npy"}).exit_code, 0);
+  for (const char* name : {"text", "array"}) {
+    EXPECT_EQ(run({"convert", name, std::string(name) + ".bin"}).exit_code, 0) << "without options";
+    EXPECT_EQ(read(std::string(name) + ".bin"), read("a.bin")) << name;
+  }
+  EXPECT_EQ(info("text").at("width"), 34);
 }
 
 TEST_F(Convert, NothingIsOverwrittenWithoutForce) {

@@ -19,6 +19,7 @@
 #include "spikeloom/formats/events/evt3.h"
 #include "spikeloom/formats/events/hdf5_spikes.h"
 #include "spikeloom/formats/events/npy.h"
+#include "spikeloom/formats/events/partial_source.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -96,8 +97,7 @@ std::int64_t recording_number(const std::string& path, const std::string& text) 
   return std::stoll(text);
 }
 
-/// The only member of an archive that holds one file.
-std::unique_ptr<ByteSource> open_only_member(const std::string& path) {
+std::unique_ptr<ByteSource> open_listed_member(const std::string& path) {
   const std::vector<ArchiveMember> members = list_archive(path);
   if (members.size() == 1) return open_archive_member(path, members[0].name);
   if (members.empty()) throw FormatError("an archive without files", path);
@@ -106,10 +106,27 @@ std::unique_ptr<ByteSource> open_only_member(const std::string& path) {
                     path);
 }
 
+/// The only member of an archive that holds one file.
+std::unique_ptr<ByteSource> open_only_member(const std::string& path, bool partial) {
+  if (partial) {
+    // What was compressed and cut has no end to be listed.
+    ArchiveWalk walk(path);
+    const bool any = walk.next();
+    const std::string name = walk.member().name;
+    try {
+      if (any && walk.next()) return open_listed_member(path);
+    } catch (const FormatError&) {
+    }
+    if (any) return open_archive_member(path, name);
+  }
+  return open_listed_member(path);
+}
+
 /// Opens a source; `path` is the file it reads, or empty if it is not a file of its own.
 std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, const std::string& path,
                                          const EventReaderOptions& options) {
   const EventFormat* format = asked_format(options);
+  if (options.partial) source = partial_source(std::move(source));
   auto peeked = std::make_unique<PeekedSource>(std::move(source));
   const RecordingStart start = peeked->start();
   if (start.bytes.empty()) throw FormatError("the file is empty", peeked->name(), 0);
@@ -118,7 +135,7 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
     format = recognize_event_format({start.bytes, -1});
   }
   if (format == nullptr && !path.empty() && is_archive(start.bytes.data(), start.bytes.size())) {
-    return open_source(open_only_member(path), "", options);
+    return open_source(open_only_member(path, options.partial), "", options);
   }
   if (format == nullptr) {
     throw FormatError(
