@@ -49,6 +49,7 @@ ordered_json describe_recording(const std::string& path, const formats::EventRea
   const auto reader = formats::open_events(path, options);
   ordered_json json = {{"file", path}, {"format", reader->format()}};
   if (reader->num_recordings() != 1) json["recordings"] = reader->num_recordings();
+  if (const auto cameras = reader->cameras(); !cameras.empty()) json["cameras"] = cameras;
   describe(*reader, json);
   if (options.drop_outside) json["dropped_outside"] = reader->dropped_events();
   if (options.partial) json["unread_bytes"] = reader->unread_bytes();
@@ -96,7 +97,7 @@ ordered_json describe_data_file(const std::string& path, const formats::EventRea
       describe(formats::SafetensorsFile::open(path), json);
       break;
     case formats::FileKind::kUnknown:
-      if (is_archive(path)) return describe_recording(path, options);
+      if (is_archive(path) || options.partial) return describe_recording(path, options);
       throw FormatError(
           "is of no format known here: an event recording, IDX (.gz), CIFAR-10 binary, safetensors, or a "
           "recipe "

@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   add_convert(program, chosen);
   add_bench(program, chosen);
   add_simulate(program, chosen);
+  add_study(program, chosen);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

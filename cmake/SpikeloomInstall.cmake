@@ -12,6 +12,7 @@ endif()
 install(TARGETS ${targets} EXPORT SpikeloomTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY spikeloom DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom FILES_MATCHING PATTERN "*.toml")
+install(DIRECTORY studies DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom FILES_MATCHING PATTERN "*.toml")
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT SpikeloomTargets NAMESPACE Spikeloom:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/SpikeloomConfig.cmake.in ${CMAKE_BINARY_DIR}/SpikeloomConfig.cmake

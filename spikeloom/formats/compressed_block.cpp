@@ -10,6 +10,7 @@
 #include <string>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/cut_short.h"
 
 namespace spikeloom::formats {
 
@@ -90,8 +91,9 @@ std::size_t CompressedBlock::available(ByteWindow& window) const {
   if (left_ == 0) return 0;
   if (!window.ensure(1)) {
     if (left_ < 0) return 0;
-    throw FormatError(
-        fmt::format("the file ends within a packet, {} more bytes were expected; fetch the file again",
+    throw CutShort(
+        fmt::format("the file ends within a packet, {} more bytes were expected; fetch the file again, or "
+                    "read what is whole (--partial)",
                     left_),
         window.name(), window.offset());
   }
@@ -108,6 +110,14 @@ std::size_t CompressedBlock::read(ByteWindow& window, void* destination, std::si
   auto* out = static_cast<std::uint8_t*>(destination);
   std::size_t total = 0;
   while (total < size) {
+    if (left_ > 0 &&
+        !window.ensure(1)) {  // cut off: what the decompressor still holds, then what is there, then throw
+      const std::size_t held =
+          decompressor_ ? decompressor_->step(window.data(), 0, out + total, size - total).produced : 0;
+      total += held;
+      if (held > 0) continue;
+      if (total > 0) return total;
+    }
     const std::size_t here = available(window);
     if (!decompressor_) {
       const std::size_t count = std::min(here, size - total);
@@ -128,6 +138,13 @@ std::size_t CompressedBlock::read(ByteWindow& window, void* destination, std::si
     total += step.produced;
     frame_open_ = !step.frame_ended;
     if (step.consumed == 0 && step.produced == 0 && frame_open_) {
+      if (left_ < 0) {
+        if (total > 0) return total;
+        throw CutShort(
+            "compressed data that the end of the file cuts off; fetch the file again, or read what is whole "
+            "(--partial)",
+            window.name(), window.offset());
+      }
       throw FormatError("compressed data that ends within a frame; fetch the file again", window.name(),
                         window.offset());
     }

@@ -25,8 +25,9 @@ class CompressedBlock {
   /// Goes to the block that begins at the window's place. The block before must have been read to its end.
   /// With size -1 it goes to the end of the source.
   void begin(std::int64_t size);
-  /// The next bytes of the contents; fewer than `size` only at the end. Throws FormatError (offset in the
-  /// window's source) if they are damaged or the source ends within the block.
+  /// The next bytes of the contents; fewer than `size` at the end, and where the source ends within the
+  /// block: CutShort is thrown by the next call, once what there is has been given. Throws FormatError
+  /// (offset in the window's source) if they are damaged.
   std::size_t read(ByteWindow& window, void* destination, std::size_t size);
   /// Takes what is left of the block off the window, undecompressed.
   void skip(ByteWindow& window);

@@ -32,7 +32,8 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
   EXPECT_EQ(before.at("width"), 34);
   for (const auto& [name, format] :
        {std::pair{"b.raw", "EVT 3.0"}, {"b.dat", "DAT"}, {"b.aedat", "AEDAT 2.0"}, {"b.bin", "ATIS bin"}}) {
-    const Outcome outcome = run({"convert", "a.bin", name});
+    // ATIS bin does not say the size, which AEDAT 2.0 needs.
+    const Outcome outcome = run({"convert", "a.bin", name, "--sensor", "34x34"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_TRUE(contains(outcome.out, "1,000 events of a.bin (ATIS bin)")) << outcome.out;
     const auto after = info(name);
@@ -46,7 +47,13 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
   const auto json = run({"convert", "a.bin", "text", "--to", "csv", "--json"}).json();
   EXPECT_EQ(json.at("output_format"), "csv");
   EXPECT_EQ(json.at("events"), 1000);
-  EXPECT_EQ(read("text").rfind("t,x,y,p\n100,0,0,1\n170,1,1,0\n", 0), 0u);
+  EXPECT_EQ(read("text").rfind("# geometry: 34,34\nt,x,y,p\n100,0,0,1\n170,1,1,0\n", 0), 0u);
+  EXPECT_EQ(run({"convert", "a.bin", "array", "--to", "npy"}).exit_code, 0);
+  for (const char* name : {"text", "array"}) {
+    EXPECT_EQ(run({"convert", name, std::string(name) + ".bin"}).exit_code, 0) << "without options";
+    EXPECT_EQ(read(std::string(name) + ".bin"), read("a.bin")) << name;
+  }
+  EXPECT_EQ(info("text").at("width"), 34);
 }
 
 TEST_F(Convert, NothingIsOverwrittenWithoutForce) {
@@ -93,6 +100,62 @@ TEST_F(Convert, WhatTheFileDoesNotSayCanBeSaid) {
   EXPECT_EQ(json.at("events"), 1);
   EXPECT_EQ(json.at("on"), 1);
   EXPECT_EQ(json.at("t_first_us"), 7);
+}
+
+TEST_F(Convert, AChipThatTheFileDoesNotNameIsAskedFor) {
+  std::string bytes = "#!AER-DAT2.0\r\n# AEChip: com.sec.dvs.SecDvs640Gen2\r\n#End Of ASCII Header\r\n";
+  const std::size_t header = bytes.size();
+  const auto put = [&bytes](std::uint32_t word) {
+    for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(word >> shift);
+  };
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    put((300 + i) << 11 | (200 + i) << 1 | 1);
+    put(10 * i);
+  }
+  write("sec.aedat", bytes);
+  const auto json = info("sec.aedat");
+  EXPECT_EQ(json.at("width"), 640);
+  EXPECT_EQ(json.at("height"), 480);
+  EXPECT_EQ(json.at("on"), 40);
+  EXPECT_EQ(json.at("off"), 0);
+  write("unnamed.aedat", "#!AER-DAT2.0\r\n" + bytes.substr(header));
+  write("cochlea.aedat", "#!AER-DAT2.0\r\n# AEChip: CochleaAMS1c\r\n" + bytes.substr(header));
+  for (const char* name : {"unnamed.aedat", "cochlea.aedat"}) {
+    expect_error(run({"info", name}), 3, {name, "--chip", "--sensor", "secdvs640"});
+    EXPECT_EQ(info(name, {"--chip", "secdvs640"}).at("on"), 40);
+  }
+  expect_error(run({"info", "unnamed.aedat", "--chip", "dvs127"}), 2, {"'dvs127'", "dvs128"});
+}
+
+TEST_F(Convert, StrayEventsAreLeftOutWhenAskedFor) {
+  write_atis("a.bin", 100);  // x below 34, y below 29
+  expect_error(run({"convert", "a.bin", "b.csv", "--sensor", "30x29"}), 3, {"--drop-outside"});
+  const Outcome outcome = run({"convert", "a.bin", "b.csv", "--sensor", "30x29", "--drop-outside"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.out, "a.bin: 10 events outside of the sensor dropped")) << outcome.out;
+  const auto json = info("a.bin", {"--sensor", "30x29", "--drop-outside"});
+  EXPECT_EQ(json.at("events"), 90);
+  EXPECT_EQ(json.at("dropped_outside"), 10);
+  EXPECT_EQ(run({"convert", "a.bin", "c.csv", "--drop-outside", "--json"}).json().at("dropped_outside"), 0);
+}
+
+TEST_F(Convert, ARecordingThatWasCutOffIsSalvaged) {
+  write_atis("a.bin", 100);
+  write("cut.bin", read("a.bin").substr(0, 498));
+  const Outcome outcome = run({"convert", "cut.bin", "b.csv", "--partial"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.out, "99 events of cut.bin (ATIS bin)")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "cut.bin: cut off: the last 3 bytes are no whole event")) << outcome.out;
+  EXPECT_EQ(run({"info", "cut.bin", "--partial", "--format", "atis-bin", "--json"}).json().at("unread_bytes"),
+            3);
+  EXPECT_EQ(info("cut.bin", {"--partial"}).at("events"), 99);
+}
+
+TEST_F(Convert, TextsOfOptionsThatMeanNothingAreUsageErrors) {
+  write_atis("a.bin", 100);
+  expect_error(run({"info", "a.bin", "--time-unit", "min"}), 2, {"--time-unit", "'min'", "s, ms, us or ns"});
+  expect_error(run({"info", "a.bin", "--columns", "t,x,q"}), 2, {"--columns", "'q'", "t,x,y,p,_"});
+  expect_error(run({"info", "a.bin", "--camera", "left"}), 2, {"'left'", "one camera"});
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST_F(Info, OfImageFiles) {
 }
 
 TEST_F(Info, OfEventRecordings) {
-  std::string atis, aedat = "#!AER-DAT2.0\r\n";
+  std::string atis, aedat = "#!AER-DAT2.0\r\n# AEChip: DVS128\r\n";
   for (std::uint32_t i = 0; i < 10; ++i) {
     const std::uint32_t t_us = 100 + 1000 * i, on = i < 4 ? 1 : 0;
     atis += static_cast<char>(i);

@@ -110,7 +110,7 @@ Bytes atis_bytes(const std::vector<MadeEvent>& events) {
 }
 
 Bytes aedat2_bytes(const std::vector<MadeEvent>& events) {
-  const std::string header = "#!AER-DAT2.0\r\n# made for a test\r\n";
+  const std::string header = "#!AER-DAT2.0\r\n# AEChip: DVS128\r\n";
   Bytes bytes(header.begin(), header.end());
   const auto put = [&bytes](std::uint32_t word) {
     for (const int shift : {24, 16, 8, 0}) bytes.push_back(static_cast<std::uint8_t>(word >> shift));

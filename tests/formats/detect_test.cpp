@@ -34,7 +34,9 @@ TEST(Detect, KnowsEveryFormatByContent) {
   EXPECT_EQ(detect_file(folder.write(Bytes(2 * 3073, 9))), FileKind::kCifar10);
   EXPECT_EQ(detect_file(folder.write(atis_events(100))), FileKind::kEvents);
   EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT2.0\r\n") + Bytes(8, 0))), FileKind::kEvents);
+  EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT1.0\r\n"))), FileKind::kEvents);
   EXPECT_EQ(detect_file(folder.write(bytes_of("#!AER-DAT3.1\r\n"))), FileKind::kEvents);
+  EXPECT_EQ(detect_file(folder.write(bytes_of("Event Stream"))), FileKind::kEvents);
   EXPECT_EQ(detect_file(folder.write(bytes_of("t,x,y,p\n"))), FileKind::kEvents);
   const std::string path = folder.path() + "/model";
   const float value = 1.0f;
@@ -46,7 +48,7 @@ TEST(Detect, WhatFitsNoFormatIsUnknown) {
   const testing::TemporaryFolder folder;
   for (const Bytes& bytes :
        {Bytes{}, Bytes{0}, bytes_of("hello"), bytes_of("a text of forty characters, no more..ok"),
-        bytes_of("#!AER-DAT1.0\r\n"), Bytes(4000, 0), testing::gzipped(bytes_of("text")), Bytes{0x1f, 0x8b},
+        bytes_of("#!AER-DAT1.1\r\n"), Bytes(4000, 0), testing::gzipped(bytes_of("text")), Bytes{0x1f, 0x8b},
         Bytes(3073, 10), atis_events(7), Bytes(3072, 0)}) {
     EXPECT_EQ(detect_file(folder.write(bytes)), FileKind::kUnknown) << bytes.size();
   }

@@ -22,6 +22,7 @@ constexpr char kVersionLine[] = "#!AER-DAT3.1";
 constexpr char kEndOfHeader[] = "#!END-HEADER";
 constexpr std::size_t kHeaderBytes = 28, kEventBytes = 8;
 constexpr int kPolarityType = 1;
+constexpr const char* kRemedy = "fetch the file again, or read what is whole (--partial)";
 
 struct SensorSize {
   int width = 0, height = 0;
@@ -63,10 +64,16 @@ struct PacketHeader {
 class Aedat3Reader : public CarefulReader {
  public:
   Aedat3Reader(std::unique_ptr<ByteSource> source, const EventReaderOptions& options)
-      : CarefulReader(options.width, options.height), window_(std::move(source)) {
+      : CarefulReader(options), window_(std::move(source)) {
     read_header();
+    whole_end_ = window_.offset();
     // The first polarity packet tells which source, and so which sensor, this recording is of.
-    next_packet();
+    try {
+      next_packet();
+    } catch (const CutShort&) {
+      if (!options.partial) throw;
+      cut_at_start_ = true;
+    }
     if (options.width == 0 && options.height == 0) {
       const auto name = sources_.find(source_);
       const SensorSize size = name == sources_.end() ? SensorSize{} : sensor_size(name->second);
@@ -118,12 +125,12 @@ class Aedat3Reader : public CarefulReader {
     for (;;) {
       skip(padding_);
       padding_ = 0;
+      whole_end_ = window_.offset();
       if (!window_.ensure(kHeaderBytes)) {
         if (window_.size() == 0) return false;
-        throw FormatError(fmt::format("the file ends in a packet header: {} bytes are left of {}; fetch the "
-                                      "file again",
-                                      window_.size(), kHeaderBytes),
-                          window_.name(), window_.offset());
+        throw CutShort(fmt::format("the file ends in a packet header: {} bytes are left of {}; {}",
+                                   window_.size(), kHeaderBytes, kRemedy),
+                       window_.name(), window_.offset());
       }
       const PacketHeader header(window_.data());
       check(header);
@@ -162,17 +169,15 @@ class Aedat3Reader : public CarefulReader {
     // At most 2^31 events of 2^31 bytes: fits in 63 bits.
     if (size >= 0 && header.capacity * header.event_bytes > std::max<std::int64_t>(size - begin, 0) &&
         header.type != kPolarityType) {
-      throw FormatError("the file ends within a packet; fetch the file again", window_.name(), size);
+      throw CutShort(fmt::format("the file ends within a packet; {}", kRemedy), window_.name(), size);
     }
   }
 
   void skip(std::int64_t bytes) {
     while (bytes > 0) {
       if (!window_.ensure(1)) {
-        throw FormatError(
-            fmt::format("the file ends within a packet, {} more bytes were expected; fetch the file "
-                        "again",
-                        bytes),
+        throw CutShort(
+            fmt::format("the file ends within a packet, {} more bytes were expected; {}", bytes, kRemedy),
             window_.name(), window_.offset());
       }
       const std::int64_t step = std::min<std::int64_t>(bytes, static_cast<std::int64_t>(window_.size()));
@@ -183,20 +188,21 @@ class Aedat3Reader : public CarefulReader {
 
   void decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
     while (*count < capacity) {
+      if (cut_at_start_)
+        throw CutShort("the file ends before its first event", window_.name(), window_.offset());
       if (left_ == 0) {
         if (!next_packet()) return;
         continue;
       }
       if (!window_.ensure(kEventBytes)) {
-        throw FormatError(
-            fmt::format("the file ends within a packet: {} of its events are missing; fetch the "
-                        "file again",
-                        left_),
+        throw CutShort(
+            fmt::format("the file ends within a packet: {} of its events are missing; {}", left_, kRemedy),
             window_.name(), window_.offset());
       }
       const std::size_t here = static_cast<std::size_t>(std::min<std::int64_t>(
           left_, static_cast<std::int64_t>(std::min(window_.size() / kEventBytes, capacity - *count))));
       for (std::size_t i = 0; i < here; ++i) decode_event(events, count);
+      whole_end_ = window_.offset();
     }
   }
 
@@ -210,20 +216,28 @@ class Aedat3Reader : public CarefulReader {
             window_.name(), window_.offset() + 4);
       }
       const std::uint32_t x = data >> 17, y = data >> 2 & 0x7fff;
-      check_pixel(x, y, window_.name(), window_.offset());
-      events[(*count)++] = {base_us_ + timestamp, static_cast<std::uint16_t>(x),
-                            static_cast<std::uint16_t>(y), static_cast<std::uint8_t>(data >> 1 & 1)};
+      if (keep_pixel(x, y, window_.name(), window_.offset())) {
+        events[(*count)++] = {base_us_ + timestamp, static_cast<std::uint16_t>(x),
+                              static_cast<std::uint16_t>(y), static_cast<std::uint8_t>(data >> 1 & 1)};
+      }
     }
     window_.consume(kEventBytes);
     --left_;
   }
 
+  std::int64_t unread_after_cut() const override {
+    const std::int64_t size = window_.source_size();
+    return (size >= 0 ? size : window_.offset() + static_cast<std::int64_t>(window_.size())) - whole_end_;
+  }
+
   ByteWindow window_;
+  std::int64_t whole_end_ = 0;  ///< place after the last whole event or packet
+  bool cut_at_start_ = false;   ///< the file ends before the first event
   std::map<int, std::string> sources_;
   bool has_source_ = false, all_valid_ = false;
   int source_ = 0;
   std::int64_t left_ = 0;     ///< events of the packet that are still to be read
-  std::int64_t padding_ = 0;  ///< bytes behind them
+  std::int64_t padding_ = 0;  ///< bytes after them
   std::int64_t base_us_ = 0;
 };
 

@@ -34,24 +34,37 @@ struct Header {
 class Aedat4Reader : public CarefulReader {
  public:
   Aedat4Reader(ByteWindow window, const Header& header, const EventReaderOptions& options)
-      : CarefulReader(options.width, options.height),
+      : CarefulReader(options),
         window_(std::move(window)),
         block_(header.compression),
         table_place_(header.table_place),
         piece_(kPieceBytes) {
-    for (const Aedat4Stream& stream : parse_aedat4_streams(header.streams_xml)) {
-      if (stream.type != "EVTS" || stream_ >= 0) continue;
-      stream_ = stream.number;
-      if (options.width == 0 && options.height == 0) {
-        width_ = stream.width;
-        height_ = stream.height;
-      }
+    const std::vector<Aedat4Stream> cameras = event_streams(parse_aedat4_streams(header.streams_xml));
+    for (const Aedat4Stream& camera : cameras) cameras_.push_back(camera.source);
+    if (cameras.empty() && !options.camera.empty() && options.camera != "0") {
+      throw ConfigError(
+          fmt::format("{}: camera '{}': the header lists no cameras, so that only the first one (0) can "
+                      "be read",
+                      window_.name(), options.camera));
+    }
+    if (cameras.empty()) return;
+    const Aedat4Stream& camera = cameras[choose_camera(cameras, options.camera, window_.name())];
+    stream_ = camera.number;
+    if (options.width == 0 && options.height == 0) {
+      width_ = camera.width;
+      height_ = camera.height;
     }
   }
 
   const char* format() const override { return kName; }
+  std::vector<std::string> cameras() const override { return cameras_; }
 
  private:
+  [[noreturn]] void refuse_cut(const std::string& what) const {
+    throw CutShort(what + "; fetch the file again, or read what is whole (--partial)", window_.name(),
+                   packet_offset_);
+  }
+
   [[noreturn]] void refuse(const std::string& what) const {
     throw FormatError(what + "; fetch the file again", window_.name(), packet_offset_);
   }
@@ -62,14 +75,23 @@ class Aedat4Reader : public CarefulReader {
     std::memmove(piece_.data(), piece_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
-    end_ += block_.read(window_, piece_.data() + end_, piece_.size() - end_);
+    while (end_ < size && fill()) continue;
     return end_ >= size;
+  }
+
+  /// Reads contents after those at hand; false if there are no more. Where the file is cut off it gives what
+  /// there is before it throws.
+  bool fill() {
+    const std::size_t count = block_.read(window_, piece_.data() + end_, piece_.size() - end_);
+    end_ += count;
+    return count > 0;
   }
 
   /// Goes to the events of the next packet that has some; false at the end of the file.
   bool next_packet() {
     for (;;) {
       packet_offset_ = window_.offset();
+      packet_gave_events_ = false;
       if (table_place_ > 0 && packet_offset_ == table_place_) {
         check_table();
         return false;
@@ -77,11 +99,11 @@ class Aedat4Reader : public CarefulReader {
       if (table_place_ > 0 && packet_offset_ > table_place_) refuse("the data table begins within a packet");
       if (!window_.ensure(kPacketHeaderBytes)) {
         if (table_place_ > 0) {
-          refuse(
+          refuse_cut(
               fmt::format("the file ends before the data table at byte {}: it is cut short", table_place_));
         }
         if (window_.size() == 0) return false;
-        refuse("the file ends within the header of a packet");
+        refuse_cut("the file ends within the header of a packet");
       }
       const auto stream = static_cast<std::int32_t>(load_little_endian_u32(window_.data()));
       const auto size = static_cast<std::int32_t>(load_little_endian_u32(window_.data() + 4));
@@ -103,7 +125,7 @@ class Aedat4Reader : public CarefulReader {
   /// Finds the events of the packet; false, and past it, if it has none.
   bool open_packet(std::int32_t stream) {
     begin_ = end_ = 0;
-    ensure(kPieceBytes);
+    fill();
     constexpr std::size_t kPrefixBytes = 4, kSmallest = 12;
     if (end_ < kSmallest) refuse("a packet too short for a FlatBuffer");
     if (std::memcmp(piece_.data() + 8, "EVTS", 4) != 0) {
@@ -128,7 +150,7 @@ class Aedat4Reader : public CarefulReader {
         refuse(fmt::format("a packet of {} bytes that says it has {} events", packet_bytes, left_));
       }
     }
-    behind_ = packet_bytes - skipped - left_ * std::int64_t{kEventBytes};
+    after_ = packet_bytes - skipped - left_ * std::int64_t{kEventBytes};
     begin_ = kPrefixBytes;
     drop(skipped);
     if (left_ == 0) finish_packet();
@@ -147,14 +169,14 @@ class Aedat4Reader : public CarefulReader {
   }
 
   void finish_packet() {
-    drop(behind_);
+    drop(after_);
     if (ensure(1)) refuse("a packet with more contents than it says");
   }
 
   void check_table() {
     block_.begin(-1);
     begin_ = end_ = 0;
-    if (!ensure(1)) refuse("the data table is missing: the file is cut short");
+    if (!ensure(1)) refuse_cut("the data table is missing: the file is cut short");
     do {
       begin_ = end_;
     } while (ensure(1));
@@ -173,24 +195,34 @@ class Aedat4Reader : public CarefulReader {
         const std::uint8_t* bytes = piece_.data() + begin_;
         const auto x = static_cast<std::int16_t>(load_little_endian_u16(bytes + 8));
         const auto y = static_cast<std::int16_t>(load_little_endian_u16(bytes + 10));
-        check_pixel(x, y, window_.name(), packet_offset_);
-        events[*count] = {static_cast<std::int64_t>(load_little_endian_u64(bytes)),
-                          static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
-                          static_cast<std::uint8_t>(bytes[12] != 0 ? 1 : 0)};
+        if (keep_pixel(x, y, window_.name(), packet_offset_)) {
+          events[(*count)++] = {static_cast<std::int64_t>(load_little_endian_u64(bytes)),
+                                static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
+                                static_cast<std::uint8_t>(bytes[12] != 0 ? 1 : 0)};
+        }
         begin_ += kEventBytes;
         --left_;
-        ++*count;
+        packet_gave_events_ = true;
       }
       if (left_ == 0) finish_packet();
     }
   }
 
+  /// Of a packet that gave events, the contents after the last of them; else the bytes of the file from where
+  /// it begins.
+  std::int64_t unread_after_cut() const override {
+    if (packet_gave_events_) return static_cast<std::int64_t>(end_ - begin_);
+    return window_.offset() + static_cast<std::int64_t>(window_.size()) - packet_offset_;
+  }
+
   ByteWindow window_;
+  std::vector<std::string> cameras_;
   CompressedBlock block_;
   std::int64_t table_place_;
   std::vector<std::uint8_t> piece_;  // contents of the packet that are still to be looked at: [begin_, end_)
   std::size_t begin_ = 0, end_ = 0;
-  std::int64_t left_ = 0, behind_ = 0;  // events of the packet still to be read, and bytes behind them
+  std::int64_t left_ = 0, after_ = 0;  // events of the packet still to be read, and bytes after them
+  bool packet_gave_events_ = false;
   bool ended_ = false;
   std::int64_t stream_ = -1;
   std::int64_t packet_offset_ = 0;

@@ -1,7 +1,11 @@
 #include "spikeloom/formats/events/aedat4_streams.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
+
+#include "spikeloom/base/errors.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -55,12 +59,41 @@ std::vector<Aedat4Stream> parse_aedat4_streams(const std::string& xml) {
       const std::string key = attribute(tag, "key");
       if (key == "typeIdentifier" && nodes.size() == stream_depth) streams.back().type = text;
       if (nodes.size() == stream_depth + 1 && nodes.back() == "info") {
+        if (key == "source") streams.back().source = text;
         if (key == "sizeX") streams.back().width = std::max(small_number(text), 0);
         if (key == "sizeY") streams.back().height = std::max(small_number(text), 0);
       }
     }
   }
   return streams;
+}
+
+std::vector<Aedat4Stream> event_streams(const std::vector<Aedat4Stream>& streams) {
+  std::vector<Aedat4Stream> cameras;
+  for (const Aedat4Stream& stream : streams) {
+    if (stream.type == "EVTS") cameras.push_back(stream);
+  }
+  return cameras;
+}
+
+std::size_t choose_camera(const std::vector<Aedat4Stream>& cameras, const std::string& camera,
+                          const std::string& file) {
+  if (camera.empty()) return 0;
+  std::string names;
+  std::vector<std::size_t> so_named;
+  for (std::size_t i = 0; i < cameras.size(); ++i) {
+    const std::string& source = cameras[i].source;
+    if (source == camera) so_named.push_back(i);
+    names +=
+        fmt::format("{}{}{}", i == 0 ? "" : ", ", i, source.empty() ? "" : fmt::format(" ({:.80})", source));
+  }
+  if (so_named.size() == 1) return so_named[0];
+  const int number = small_number(camera);
+  if (so_named.empty() && number >= 0 && static_cast<std::size_t>(number) < cameras.size()) {
+    return static_cast<std::size_t>(number);
+  }
+  throw ConfigError(fmt::format("{}: {} camera '{}'; there are {}", file,
+                                so_named.empty() ? "no" : "several times", camera, names));
 }
 
 }  // namespace spikeloom::formats

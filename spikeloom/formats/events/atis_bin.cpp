@@ -19,6 +19,7 @@ constexpr const char* kName = "ATIS bin";
 constexpr std::size_t kEventBytes = 5;
 constexpr std::size_t kFewestEvents = 8;  // fewer could be in order by chance
 constexpr std::uint8_t kOverflowRow = 240;
+constexpr std::uint32_t kColumns = 256;
 constexpr std::int64_t kOverflowUs = 1 << 13;
 constexpr std::int64_t kTimeRange = 1 << 23;
 
@@ -61,7 +62,7 @@ struct AtisDecoder {
     throw FormatError(
         fmt::format(
             "event {} is at x = {}, y = {}, outside the sensor of {} x {} pixels: damaged, or of another "
-            "sensor (give its width and height)",
+            "sensor (give its size with --sensor, or leave such events out with --drop-outside)",
             offset / static_cast<std::int64_t>(kEventBytes), record[0], record[1], width, height),
         file, offset);
   }
@@ -86,30 +87,13 @@ bool recognizes(const RecordingStart& start) {
   return moves;
 }
 
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart& start,
+std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
                                   const EventReaderOptions& options) {
-  struct Size {
-    int width, height;
-  };
-  Size size{options.width, options.height};
-  if (size.width == 0 || size.height == 0) {
-    int x = 0, y = 0;
-    for (std::size_t at = 0; at + kEventBytes <= start.bytes.size(); at += kEventBytes) {
-      if (start.bytes[at + 1] == kOverflowRow) continue;
-      x = std::max<int>(x, start.bytes[at]);
-      y = std::max<int>(y, start.bytes[at + 1]);
-    }
-    Size usual{256, 240};
-    if (x < 240 && y < 180) usual = {240, 180};
-    if (x < 34 && y < 34) usual = {34, 34};
-    if (size.width == 0) size.width = usual.width;
-    if (size.height == 0) size.height = usual.height;
-  }
-  AtisDecoder decoder;
-  decoder.width = static_cast<std::uint32_t>(size.width);
-  decoder.height = static_cast<std::uint32_t>(size.height);
-  return std::make_unique<FixedRecordReader<AtisDecoder>>(kName, size.width, size.height,
-                                                          ByteWindow(std::move(source)), decoder);
+  AtisDecoder decoder;  // where nothing says the size, all that a record can hold is inside
+  decoder.width = options.width > 0 ? static_cast<std::uint32_t>(options.width) : kColumns;
+  decoder.height = options.height > 0 ? static_cast<std::uint32_t>(options.height) : kOverflowRow;
+  return std::make_unique<FixedRecordReader<AtisDecoder>>(kName, options.width, options.height,
+                                                          ByteWindow(std::move(source)), decoder, options);
 }
 
 }  // namespace

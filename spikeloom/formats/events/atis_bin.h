@@ -11,11 +11,11 @@ namespace spikeloom::formats {
 ///   byte 3  time bits 15-8        byte 4  time bits 7-0 (microseconds)
 /// y = 240 is no pixel but marks an overflow of the sensor's 13-bit clock: it and all later events are 8192
 /// us later. The 23-bit time wraps every 8.39 s: a step of more than half of that backwards is taken as a
-/// wrap. The sensor's size is not in the file: that of the options, else the first of 34 x 34 (N-MNIST), 240
-/// x 180 (N-Caltech101) and 256 x 240 (all there can be) that holds the first 64 KiB. Recognised by a size
-/// that is a multiple of 5, at least 8 events, coordinates up to 240 and times that never go back but at a
-/// wrap. Source: Orchard et al., "Converting static image datasets to spiking neuromorphic datasets using
-/// saccades" (2015), the published readers. Differs: the Matlab reader knows neither overflow nor wrap.
+/// wrap. The sensor's size is not in the file (N-MNIST 34 x 34, N-Caltech101 240 x 180): width() and height()
+/// are 0 unless the options say them. Recognised by a size that is a multiple of 5, at least 8 events,
+/// coordinates up to 240 and times that never go back but at a wrap. Source: Orchard et al., "Converting
+/// static image datasets to spiking neuromorphic datasets using saccades" (2015), the published readers.
+/// Differs: the Matlab reader knows neither overflow nor wrap.
 EventFormat atis_bin_format();
 
 /// A whole recording of that format. Throws FormatError if the file is empty, its size is no multiple of 5 or

@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
+
+#include "spikeloom/formats/events/event_times.h"
 
 namespace spikeloom::formats {
 namespace {
 
 constexpr std::size_t kLookRows = 4096;
-constexpr const char* kColumnNames[] = {"t", "x", "y", "p"};
 
 std::size_t rows_in(ColumnReader::Window& window, std::size_t wanted) {
   const auto row_bytes = static_cast<std::size_t>(window.row_bytes);
@@ -18,59 +20,92 @@ std::size_t rows_in(ColumnReader::Window& window, std::size_t wanted) {
   return std::min(wanted, window.bytes.size() / row_bytes);
 }
 
+std::size_t rows_to_look_at(std::vector<ColumnReader::Window>& windows, std::int64_t num_rows) {
+  auto rows = static_cast<std::size_t>(std::min<std::int64_t>(num_rows, kLookRows));
+  for (ColumnReader::Window& window : windows) rows = std::min(rows, rows_in(window, rows));
+  return rows;
+}
+
+const std::uint8_t* number_at(const std::vector<ColumnReader::Window>& windows,
+                              const ColumnReader::Column& column, std::size_t row) {
+  const ColumnReader::Window& window = windows[column.window];
+  return window.bytes.data() + static_cast<std::int64_t>(row) * window.row_bytes + column.place;
+}
+
 }  // namespace
 
 ColumnReader::ColumnReader(const char* format, std::vector<Window> windows, std::vector<Column> columns,
                            const ColumnPlaces& places, std::int64_t num_rows,
                            const EventReaderOptions& options)
-    : CarefulReader(options.width, options.height),
+    : TableReader(options),
       format_(format),
       windows_(std::move(windows)),
+      num_rows_(num_rows),
       left_(num_rows) {
   for (std::size_t i = 0; i < kNumEventColumns; ++i) {
     if (places[i] < 0) continue;
     has_column_[i] = true;
     columns_[i] = columns[static_cast<std::size_t>(places[i])];
-    const ByteWindow& window = windows_[columns_[i].window].bytes;
-    if (!columns_[i].type.is_integer()) {
+    const NpyType& type = columns_[i].type;
+    if (!type.is_integer() && !type.is_real()) {
+      const ByteWindow& window = windows_[columns_[i].window].bytes;
       throw FormatError(
-          fmt::format("column {} is of type {}{}, but only integers are read (t in microseconds): save "
-                      "it as integers, so that its unit is sure",
-                      kColumnNames[i], columns_[i].type.kind, columns_[i].type.bytes),
+          fmt::format("column {} is of type {}{}, but integers and floating-point numbers are read",
+                      kEventColumnNames[i], type.kind, type.bytes),
           window.name(), window.offset());
     }
+    plain_ = plain_ && type.is_integer();
   }
+  wrapped_polarity_ = columns_[kColumnP].type.wrapped_minus_one();
+  find_unit(options.time_unit);
+  plain_ = plain_ && unit_ == TimeUnit::kMicroseconds;
+}
+
+void ColumnReader::find_unit(TimeUnit asked) {
+  const Column& column = columns_[kColumnT];
+  unit_ = asked;
+  if (unit_ == TimeUnit::kFile) unit_ = column.type.time_unit;
+  if (unit_ == TimeUnit::kFile) unit_ = time_unit_in_name(column.name);
+  if (unit_ != TimeUnit::kFile) return;
+  unit_ = TimeUnit::kMicroseconds;
+  if (!column.type.is_real()) return;
+  TimeUnitFinder finder;
+  const std::size_t rows = rows_to_look_at(windows_, num_rows_);
+  for (std::size_t row = 0; row < rows; ++row) {
+    finder.see(column.type.load_real(at(kColumnT, row)), column.type.bytes);
+  }
+  const auto unit = finder.unit();
+  if (!unit) {
+    throw FormatError(TimeUnitFinder::question(), windows_[column.window].bytes.name(), offset(kColumnT, 0));
+  }
+  unit_ = *unit;
 }
 
 ColumnPlaces ColumnReader::find_order(std::vector<Window>& windows, const std::vector<Column>& columns,
-                                      std::int64_t num_rows) {
-  std::size_t rows = static_cast<std::size_t>(std::min<std::int64_t>(num_rows, kLookRows));
-  for (Window& window : windows) rows = std::min(rows, rows_in(window, rows));
-  for (const Column& column : columns) {
-    if (!column.type.is_integer()) return {0, 1, 2, 3};  // is refused by its type
-  }
-  const auto places = columns_by_content(rows, [&](std::size_t row, int index) {
-    const Column& column = columns[static_cast<std::size_t>(index)];
-    const Window& window = windows[column.window];
-    return column.type.load(window.bytes.data() + static_cast<std::int64_t>(row) * window.row_bytes +
-                            column.place);
-  });
+                                      std::int64_t num_rows, const EventReaderOptions& options) {
+  const NpyType& type = columns[0].type;
+  if (!type.is_integer() && !type.is_real()) return {0, 1, 2, 3};  // is refused by its type
+  ColumnOrderFinder finder(options.width, options.height);
+  const auto places = finder.find(
+      rows_to_look_at(windows, num_rows),
+      [&](std::size_t row, int index) {
+        const Column& column = columns[static_cast<std::size_t>(index)];
+        return column.type.load_real(number_at(windows, column, row));
+      },
+      static_cast<double>(type.wrapped_minus_one()));
   if (places) return *places;
-  const ByteWindow& window = windows[0].bytes;
-  throw FormatError(
-      "the four columns are in none of the orders (t, x, y, p), (x, y, t, p), (x, y, p, t): save the events "
-      "with "
-      "named fields t, x, y, p",
-      window.name(), window.offset());
+  throw FormatError(finder.question(), windows[0].bytes.name(), windows[0].bytes.offset());
 }
 
 std::size_t ColumnReader::rows_at_hand(std::size_t wanted) {
   wanted = static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(wanted)));
   for (Window& window : windows_) {
     const std::size_t rows = rows_in(window, wanted);
-    if (rows == 0) {
+    if (rows == 0 && !partial_) {
       throw FormatError(
-          fmt::format("the file ends before the last {} of its events; fetch the file again", left_),
+          fmt::format("the file ends before the last {} of its events: fetch the file again, or read what is "
+                      "there (--partial)",
+                      left_),
           window.bytes.name(), window.bytes.offset());
     }
     wanted = std::min(wanted, rows);
@@ -78,11 +113,43 @@ std::size_t ColumnReader::rows_at_hand(std::size_t wanted) {
   return wanted;
 }
 
+const std::uint8_t* ColumnReader::at(EventColumn column, std::size_t row) const {
+  return number_at(windows_, columns_[column], row);
+}
+
 std::int64_t ColumnReader::value(EventColumn column, std::size_t row) const {
-  const Column& where = columns_[column];
-  const Window& window = windows_[where.window];
-  return where.type.load(window.bytes.data() + static_cast<std::int64_t>(row) * window.row_bytes +
-                         where.place);
+  return columns_[column].type.load(at(column, row));
+}
+
+std::int64_t ColumnReader::whole(EventColumn column, std::size_t row) const {
+  constexpr double kMost = 1e18;
+  if (!columns_[column].type.is_real()) return value(column, row);
+  const double number = columns_[column].type.load_real(at(column, row));
+  if (!(std::abs(number) < kMost) || number != std::floor(number)) {
+    throw FormatError(fmt::format("{} is {}, which is no whole number", kEventColumnNames[column], number),
+                      windows_[0].bytes.name(), offset(column, row));
+  }
+  return static_cast<std::int64_t>(number);
+}
+
+std::int64_t ColumnReader::time_us(std::size_t row) const {
+  const NpyType& type = columns_[kColumnT].type;
+  const std::uint8_t* data = at(kColumnT, row);
+  std::optional<std::int64_t> us;
+  if (type.is_real()) {
+    us = real_to_us(type.load_real(data), unit_);
+  } else {
+    const std::int64_t ticks = type.load(data);
+    if (ticks >= 0 || !type.is_unsigned_64()) us = ticks_to_us(ticks, unit_);
+  }
+  if (us) return *us;
+  throw FormatError(
+      fmt::format("a time of {} {}, which 64 bits of microseconds do not hold",
+                  type.is_real()          ? fmt::format("{}", type.load_real(data))
+                  : type.is_unsigned_64() ? fmt::format("{}", static_cast<std::uint64_t>(type.load(data)))
+                                          : fmt::format("{}", type.load(data)),
+                  time_unit_name(unit_)),
+      windows_[0].bytes.name(), offset(kColumnT, row));
 }
 
 std::int64_t ColumnReader::offset(EventColumn column, std::size_t row) const {
@@ -91,26 +158,69 @@ std::int64_t ColumnReader::offset(EventColumn column, std::size_t row) const {
   return window.bytes.offset() + static_cast<std::int64_t>(row) * window.row_bytes + where.place;
 }
 
-void ColumnReader::decode(events::Event* events, std::size_t capacity, std::size_t* count) {
-  if (left_ == 0) return;
-  const std::size_t rows = rows_at_hand(capacity);
-  const std::string& file = windows_[0].bytes.name();
+bool ColumnReader::place_is_inside(std::int64_t x, std::int64_t y, std::size_t row) {
+  if (is_inside(x, y)) return true;
+  if (!drop_outside_) throw FormatError(outside(x, y), windows_[0].bytes.name(), offset(kColumnX, row));
+  ++dropped_;
+  return false;
+}
+
+void ColumnReader::refuse_polarity(const std::string& number, std::size_t row) const {
+  throw FormatError(fmt::format("a polarity of {}; there are 0 or -1 (off) and 1 (on)", number),
+                    windows_[0].bytes.name(), offset(kColumnP, row));
+}
+
+void ColumnReader::decode_integers(std::size_t rows, events::Event* events, std::size_t* count) {
+  const bool large_times = columns_[kColumnT].type.is_unsigned_64();
   for (std::size_t row = 0; row < rows; ++row) {
     const std::int64_t x = value(kColumnX, row);
     const std::int64_t y = has_column_[kColumnY] ? value(kColumnY, row) : 0;
-    check_pixel(x, y, file, offset(kColumnX, row));
+    if (!place_is_inside(x, y, row)) continue;
     const std::int64_t p = has_column_[kColumnP] ? value(kColumnP, row) : 1;
-    const auto polarity = polarity_of(p);
-    if (!polarity) {
-      throw FormatError(fmt::format("a polarity of {}; there are 0 or -1 (off) and 1 (on)", p), file,
-                        offset(kColumnP, row));
-    }
-    events[row] = {value(kColumnT, row), static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
-                   *polarity};
-    *count = row + 1;
+    const auto polarity = polarity_of(p, wrapped_polarity_);
+    if (!polarity) refuse_polarity(fmt::format("{}", p), row);
+    const std::int64_t t = value(kColumnT, row);
+    if (large_times && t < 0) time_us(row);  // refuses it
+    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), *polarity};
   }
+}
+
+void ColumnReader::decode_numbers(std::size_t rows, events::Event* events, std::size_t* count) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::int64_t x = whole(kColumnX, row);
+    const std::int64_t y = has_column_[kColumnY] ? whole(kColumnY, row) : 0;
+    if (!place_is_inside(x, y, row)) continue;
+    const std::int64_t p = has_column_[kColumnP] ? whole(kColumnP, row) : 1;
+    const auto polarity = polarity_of(p, wrapped_polarity_);
+    if (!polarity) refuse_polarity(fmt::format("{}", p), row);
+    const std::int64_t t = time_us(row);
+    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), *polarity};
+  }
+}
+
+bool ColumnReader::decode(events::Event* events, std::size_t capacity, std::size_t* count) {
+  if (left_ == 0) return false;
+  const std::size_t rows = rows_at_hand(capacity);
+  if (rows == 0) {
+    // What is there of the columns, less the rows that were given.
+    for (Window& window : windows_) {
+      const std::int64_t whole_rows = left_ * window.row_bytes;
+      std::int64_t bytes = 0;
+      while (bytes < whole_rows && window.bytes.ensure(1)) {
+        const std::int64_t step =
+            std::min<std::int64_t>(whole_rows - bytes, static_cast<std::int64_t>(window.bytes.size()));
+        window.bytes.consume(static_cast<std::size_t>(step));
+        bytes += step;
+      }
+      unread_ += bytes;
+    }
+    left_ = 0;
+    return false;
+  }
+  plain_ ? decode_integers(rows, events, count) : decode_numbers(rows, events, count);
   for (Window& window : windows_) window.bytes.consume(rows * static_cast<std::size_t>(window.row_bytes));
   left_ -= static_cast<std::int64_t>(rows);
+  return true;
 }
 
 }  // namespace spikeloom::formats

@@ -3,210 +3,162 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "spikeloom/base/errors.h"
-#include "spikeloom/formats/byte_window.h"
-#include "spikeloom/formats/events/careful_reader.h"
+#include "spikeloom/formats/events/csv_head.h"
 #include "spikeloom/formats/events/csv_line.h"
-#include "spikeloom/formats/events/event_columns.h"
+#include "spikeloom/formats/events/csv_text.h"
+#include "spikeloom/formats/events/table_reader.h"
 
 namespace spikeloom::formats {
 namespace {
 
 constexpr char kName[] = "csv";
-constexpr std::size_t kMaxLineBytes = std::size_t{1} << 14;
-constexpr std::size_t kLookBytes = std::size_t{1} << 16;
-constexpr std::size_t kMaxColumns = 64;
-constexpr char kByteOrderMark[] = "\xef\xbb\xbf";
-constexpr std::string_view kGeometry = "%geometry:";
 
-class CsvReader : public CarefulReader {
+/// Takes a field of digits alone, up to 18 of them and with a sign or none, off the line; false for any
+/// other, which is then left as it is. The usual case, so it is short.
+bool take_digits(std::string_view* line, char separator, std::int64_t* number) {
+  constexpr int kMaxDigits = 18;
+  const char *at = line->data(), *end = at + line->size();
+  while (at != end && *at == ' ') ++at;
+  const bool negative = at != end && *at == '-';
+  if (negative) ++at;
+  const char* first = at;
+  std::int64_t value = 0;
+  for (; at != end; ++at) {
+    const auto digit = static_cast<unsigned>(*at - '0');
+    if (digit > 9) break;
+    value = 10 * value + digit;
+    if (at - first == kMaxDigits) return false;
+  }
+  if (at == first) return false;
+  if (at != end && *at == separator) {
+    ++at;
+  } else if (at != end && !(*at == '\r' && at + 1 == end)) {
+    return false;
+  } else {
+    at = end;
+  }
+  *number = negative ? -value : value;
+  *line = std::string_view(at, static_cast<std::size_t>(end - at));
+  return true;
+}
+
+class CsvReader : public TableReader {
  public:
   CsvReader(std::unique_ptr<ByteSource> source, const EventReaderOptions& options)
-      : CarefulReader(options.width, options.height), window_(std::move(source)) {
-    if (window_.ensure(3) && std::memcmp(window_.data(), kByteOrderMark, 3) == 0) window_.consume(3);
-    std::string_view line;
-    while (look_at_line(&line) && is_csv_comment(line)) {
-      read_geometry(line);
-      take_line();
+      : TableReader(options), text_(std::move(source)), head_(read_csv_head(text_, options)) {
+    if (width_ == 0 && height_ == 0) {
+      width_ = head_.width;
+      height_ = head_.height;
     }
-    const auto layout = csv_layout(line);
-    if (!layout || line.empty()) refuse("no events: wanted is a row of numbers or of the names t, x, y, p");
-    layout_ = *layout;
-    if (layout_.num_columns > kMaxColumns) refuse(fmt::format("{} columns", layout_.num_columns));
-    if (!layout_.names.empty()) {
-      const auto places = columns_by_name(layout_.names);
-      if (!places) refuse("the names of the columns lack t or x, or have one twice");
-      places_ = *places;
-      take_line();
-    } else {
-      places_ = find_order();
+    what_.fill(-1);
+    for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+      const int place = head_.places[i];
+      if (place < 0) continue;
+      num_read_ = std::max(num_read_, place + 1);
+      what_[static_cast<std::size_t>(place)] = static_cast<int>(i);
     }
   }
 
   const char* format() const override { return kName; }
 
  private:
-  [[noreturn]] void refuse(const std::string& what) const {
-    throw FormatError(fmt::format("line {}: {}", line_number_, what), window_.name(), window_.offset());
-  }
-
-  /// The next line, without its end, as long as the window stands there; false at the end of the file.
-  bool look_at_line(std::string_view* line) {
-    *line = {};
-    line_bytes_ = 0;
-    for (std::size_t wanted = 128;; wanted *= 4) {
-      const bool more = window_.ensure(std::min(wanted, kMaxLineBytes));
-      const std::size_t length = std::min(window_.size(), kMaxLineBytes);
-      if (length == 0) return false;
-      const char* text = reinterpret_cast<const char*>(window_.data());
-      const void* end = std::memchr(text, '\n', length);
-      if (end != nullptr || !more) {
-        const std::size_t size =
-            end == nullptr ? length : static_cast<std::size_t>(static_cast<const char*>(end) - text);
-        line_bytes_ = end == nullptr ? size : size + 1;
-        *line = std::string_view(text, size);
-        return true;
-      }
-      if (wanted >= kMaxLineBytes) refuse(fmt::format("longer than {} bytes", kMaxLineBytes));
-    }
-  }
-
-  void take_line() {
-    window_.consume(line_bytes_);
-    ++line_number_;
-  }
-
-  void read_geometry(std::string_view line) {
-    if (width_ != 0 || height_ != 0 || line.substr(0, kGeometry.size()) != kGeometry) return;
-    line.remove_prefix(kGeometry.size());
-    const auto width = csv_number(next_csv_field(&line, ',')),
-               height = csv_number(next_csv_field(&line, ','));
-    constexpr std::int64_t kMaxPixels = 65536;
-    if (!width || !height || *width < 1 || *width > kMaxPixels || *height < 1 || *height > kMaxPixels) return;
-    width_ = static_cast<int>(*width);
-    height_ = static_cast<int>(*height);
-  }
-
-  /// By the rows at hand, of which the last may be cut.
-  ColumnPlaces find_order() {
-    if (layout_.num_columns != kNumEventColumns) {
-      refuse(
-          fmt::format("{} columns without names: wanted are four, or a first line with names such as t,x,y,p",
-                      layout_.num_columns));
-    }
-    const bool more = window_.ensure(kLookBytes);
-    std::string_view text(reinterpret_cast<const char*>(window_.data()),
-                          std::min(window_.size(), kLookBytes));
-    std::vector<std::int64_t> numbers;
-    std::int64_t line_number = line_number_;
-    while (!text.empty()) {
-      const std::size_t end = text.find('\n');
-      if (end == std::string_view::npos && more) break;
-      std::string_view line = text.substr(0, end);
-      text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-      if (is_csv_comment(line)) continue;
-      std::int64_t row[kNumEventColumns];
-      bool whole = true;
-      for (std::int64_t& number : row) {
-        const auto value = csv_number(next_csv_field(&line, layout_.separator));
-        whole = whole && value;
-        number = value.value_or(0);
-      }
-      if (!whole) break;  // is refused when its turn comes
-      numbers.insert(numbers.end(), row, row + kNumEventColumns);
-      ++line_number;
-    }
-    if (line_number == line_number_) refuse_number(std::string_view());
-    const auto places =
-        columns_by_content(numbers.size() / kNumEventColumns, [&numbers](std::size_t row, int column) {
-          return numbers[row * kNumEventColumns + static_cast<std::size_t>(column)];
-        });
-    if (!places) {
-      refuse("the columns are in none of the orders t,x,y,p; x,y,t,p; x,y,p,t: name them in a first line");
-    }
-    return *places;
-  }
-
-  [[noreturn]] void refuse_number(std::string_view field) const {
-    std::string shown(field.substr(0, 30));
-    std::replace_if(
-        shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20; }, ' ');
-    refuse(fmt::format("'{}' where a whole number was expected (t is in microseconds)", shown));
-  }
-
-  void decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
+  bool decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
     std::string_view line;
-    while (*count < capacity && look_at_line(&line)) {
-      if (!is_csv_comment(line)) {
-        decode_line(line, events + *count);
-        ++*count;
+    while (*count < capacity) {
+      if (!text_.look(&line)) return false;
+      // Of a last line without its end nothing says that it is whole.
+      if (partial_ && text_.is_open_ended()) {
+        unread_ = text_.line_bytes();
+        text_.take();
+        return false;
       }
-      take_line();
+      if (!is_csv_comment(line)) *count += decode_line(line, events + *count) ? 1 : 0;
+      text_.take();
     }
+    return true;
   }
 
-  void decode_line(std::string_view line, events::Event* event) const {
+  /// False if the event is outside of the sensor and left out.
+  bool decode_line(std::string_view line, events::Event* event) {
     std::int64_t values[kNumEventColumns] = {0, 0, 0, 1};
-    std::size_t left = kNumEventColumns;
-    for (const int place : places_) left -= place < 0 ? 1 : 0;
-    for (int column = 0; left > 0; ++column) {
-      if (line.empty()) refuse(fmt::format("{} columns, {} of which are needed are missing", column, left));
-      const std::string_view field = next_csv_field(&line, layout_.separator);
-      for (std::size_t i = 0; i < kNumEventColumns; ++i) {
-        if (places_[i] != column) continue;
-        const auto value = csv_number(field);
-        if (!value) refuse_number(field);
-        values[i] = *value;
-        --left;
+    for (int column = 0; column < num_read_; ++column) {
+      if (line.empty()) refuse_short_line(column);
+      const int what = what_[static_cast<std::size_t>(column)];
+      if (what < 0) {
+        next_csv_field(&line, head_.separator);
+        continue;
       }
+      std::int64_t& value = values[what];
+      const bool is_time = what == kColumnT;
+      if ((!is_time || head_.time_unit == TimeUnit::kMicroseconds) &&
+          take_digits(&line, head_.separator, &value)) {
+        continue;
+      }
+      const std::string_view field = next_csv_field(&line, head_.separator);
+      const auto number = is_time ? time_us(field) : csv_number(field);
+      if (!number) refuse_field(field, column);
+      value = *number;
     }
     const auto polarity = polarity_of(values[kColumnP]);
     if (!polarity)
-      refuse(fmt::format("a polarity of {}; there are 0 or -1 (off) and 1 (on)", values[kColumnP]));
-    try {
-      check_pixel(values[kColumnX], values[kColumnY], window_.name(), window_.offset());
-    } catch (const FormatError&) {
-      refuse(fmt::format("an event at ({}, {}), outside the sensor", values[kColumnX], values[kColumnY]));
+      text_.refuse(fmt::format("a polarity of {}; there are 0 or -1 (off) and 1 (on)", values[kColumnP]));
+    if (!is_inside(values[kColumnX], values[kColumnY])) {
+      if (!drop_outside_) text_.refuse(outside(values[kColumnX], values[kColumnY]));
+      ++dropped_;
+      return false;
     }
     *event = {values[kColumnT], static_cast<std::uint16_t>(values[kColumnX]),
               static_cast<std::uint16_t>(values[kColumnY]), *polarity};
+    return true;
   }
 
-  ByteWindow window_;
-  CsvLayout layout_;
-  ColumnPlaces places_{};
-  std::int64_t line_number_ = 1;
-  std::size_t line_bytes_ = 0;  // of the line last looked at, with its end
+  /// Times in microseconds are whole, so that a text of seconds is not cut to zeros.
+  std::optional<std::int64_t> time_us(std::string_view field) const {
+    if (head_.time_unit == TimeUnit::kMicroseconds) return csv_number(field);
+    const auto decimal = csv_decimal(field);
+    return decimal ? decimal_to_us(*decimal, head_.time_unit) : std::nullopt;
+  }
+
+  [[noreturn]] void refuse_field(std::string_view field, int column) const {
+    const auto what = static_cast<std::size_t>(what_[static_cast<std::size_t>(column)]);
+    std::string wanted = fmt::format("a whole number ({})", kEventColumnNames[what]);
+    if (what == kColumnT) {
+      wanted =
+          head_.time_unit == TimeUnit::kMicroseconds
+              ? "a time in whole microseconds (another unit: --time-unit s, ms, us or ns; data.time_unit)"
+              : fmt::format("a time in {}", time_unit_name(head_.time_unit));
+    }
+    text_.refuse_field(field, static_cast<std::size_t>(column), wanted);
+  }
+
+  [[noreturn]] void refuse_short_line(int column) const {
+    std::string missing;
+    for (int i = column; i < num_read_; ++i) {
+      const int what = what_[static_cast<std::size_t>(i)];
+      if (what >= 0) missing += (missing.empty() ? "" : ", ") + std::string(kEventColumnNames[what]);
+    }
+    text_.refuse(
+        fmt::format("{} columns; {} {} missing{}", column, missing, missing.size() > 1 ? "are" : "is",
+                    text_.is_open_ended() ? ", so the file is cut off: --partial reads what is before" : ""));
+  }
+
+  CsvText text_;
+  CsvHead head_;
+  int num_read_ = 0;                      // columns up to the last one that is read
+  std::array<int, kMaxCsvColumns> what_;  // is in a column: an EventColumn, or -1
 };
 
-/// Text whose first line of content is one that the reader takes.
 bool recognizes(const RecordingStart& start) {
   constexpr std::size_t kTextBytes = 4096;
-  std::string_view text(reinterpret_cast<const char*>(start.bytes.data()),
-                        std::min(start.bytes.size(), kTextBytes));
-  const bool cut = text.size() == kTextBytes;
-  const auto is_text = [](unsigned char c) { return c >= 0x20 || c == '\t' || c == '\r' || c == '\n'; };
-  if (!std::all_of(text.begin(), text.end(), is_text)) return false;
-  if (text.substr(0, 3) == kByteOrderMark) text.remove_prefix(3);
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos && cut) return false;
-    const std::string_view line = text.substr(0, end);
-    if (!is_csv_comment(line)) {
-      const auto layout = csv_layout(line);
-      if (!layout) return false;
-      return layout->names.empty() ? layout->num_columns == kNumEventColumns
-                                   : columns_by_name(layout->names).has_value();
-    }
-    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-  }
-  return false;
+  const std::string_view text(reinterpret_cast<const char*>(start.bytes.data()),
+                              std::min(start.bytes.size(), kTextBytes));
+  return begins_as_csv(text, text.size() == kTextBytes);
 }
 
 }  // namespace

@@ -62,9 +62,10 @@ struct DatDecoder {
   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset) const {
     const std::uint32_t address = load_little_endian_u32(record + 4);
     throw FormatError(
-        fmt::format("an event at x = {}, y = {} is outside the sensor of {} x {} pixels: damaged, or "
-                    "of another version (--format dat-v1, dat-v2)",
-                    x_of(address), y_of(address), width, height),
+        fmt::format(
+            "an event at x = {}, y = {} is outside the sensor of {} x {} pixels: damaged, or "
+            "of another version (--format dat-v1, dat-v2), or a stray event (--drop-outside leaves it out)",
+            x_of(address), y_of(address), width, height),
         file, offset);
   }
 };
@@ -73,11 +74,13 @@ using DatV1Decoder = DatDecoder<9, 8>;
 using DatV2Decoder = DatDecoder<14, 14>;
 
 template <class Decoder>
-std::unique_ptr<EventReader> make_reader(ByteWindow window, int width, int height) {
+std::unique_ptr<EventReader> make_reader(ByteWindow window, int width, int height,
+                                         const EventReaderOptions& options) {
   Decoder decoder;
   decoder.width = width > 0 ? static_cast<std::uint32_t>(width) : 1u << 16;
   decoder.height = height > 0 ? static_cast<std::uint32_t>(height) : 1u << 16;
-  return std::make_unique<FixedRecordReader<Decoder>>(kName, width, height, std::move(window), decoder);
+  return std::make_unique<FixedRecordReader<Decoder>>(kName, width, height, std::move(window), decoder,
+                                                      options);
 }
 
 bool any_address_above_v1(ByteWindow& window) {
@@ -112,15 +115,21 @@ std::unique_ptr<EventReader> open_version(std::unique_ptr<ByteSource> source,
       throw FormatError(fmt::format("DAT version {}: only versions up to 2 are read", version), window.name(),
                         0);
     }
-    if (version < 0) version = any_address_above_v1(window) ? 2 : 1;
+    if (version < 0 && any_address_above_v1(window)) version = 2;
+    if (version < 0 && window.size() > 0) {
+      throw FormatError(
+          "the header has no line '% Version', and no address shows it: give the version, --format dat-v1 or "
+          "dat-v2",
+          window.name(), 0);
+    }
   } else if (version < 0) {
     throw FormatError("this file has no header, so that its version must be given: --format dat-v1 or dat-v2",
                       window.name(), 0);
   }
   const int width = options.width > 0 ? options.width : header.width;
   const int height = options.height > 0 ? options.height : header.height;
-  if (version < 2) return make_reader<DatV1Decoder>(std::move(window), width, height);
-  return make_reader<DatV2Decoder>(std::move(window), width, height);
+  if (version < 2) return make_reader<DatV1Decoder>(std::move(window), width, height, options);
+  return make_reader<DatV2Decoder>(std::move(window), width, height, options);
 }
 
 template <int version>

@@ -1,25 +1,50 @@
 #include "spikeloom/formats/events/event_columns.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/event_times.h"
 
 namespace spikeloom::formats {
 namespace {
 
+constexpr double kMaxSide = 65536;
+
+/// Without a unit such as "_us" or " [us]" at its end.
+std::string without_unit(std::string name) {
+  if (time_unit_in_name(name) == TimeUnit::kFile) return name;
+  name.resize(name.find_last_of("_ \t[("));
+  while (!name.empty() && std::string(" \t[(_").find(name.back()) != std::string::npos) name.pop_back();
+  return name;
+}
+
 int column_of(std::string name) {
   static const std::array<std::vector<std::string>, kNumEventColumns> kNames = {
-      {{"t", "ts", "time", "timestamp", "timestamps", "t_us"},
-       {"x", "xs"},
-       {"y", "ys"},
-       {"p", "ps", "pol", "polarity", "polarities", "on"}}};
+      {{"t", "ts", "time", "times", "timestamp", "timestamps"},
+       {"x", "xs", "x_pos", "xpos", "col", "column"},
+       {"y", "ys", "y_pos", "ypos", "row"},
+       {"p", "ps", "pol", "pols", "polarity", "polarities", "on", "sign"}}};
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (std::size_t column = 0; column < kNumEventColumns; ++column) {
     const auto& names = kNames[column];
-    if (std::find(names.begin(), names.end(), name) != names.end()) return static_cast<int>(column);
+    const std::string& searched = column == kColumnT ? without_unit(name) : name;
+    if (std::find(names.begin(), names.end(), searched) != names.end()) return static_cast<int>(column);
   }
   return -1;
 }
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ",") + part;
+  return text;
+}
+
+constexpr ColumnPlaces kUsualOrders[] = {{0, 1, 2, 3}, {2, 0, 1, 3}, {3, 0, 1, 2}};
 
 }  // namespace
 
@@ -35,27 +60,102 @@ std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& name
   return places;
 }
 
-std::optional<ColumnPlaces> columns_by_content(
-    std::size_t num_rows, const std::function<std::int64_t(std::size_t row, int column)>& value) {
-  constexpr std::int64_t kMaxCoordinate = 65535;
-  for (const ColumnPlaces& places : {ColumnPlaces{0, 1, 2, 3}, {2, 0, 1, 3}, {3, 0, 1, 2}}) {
-    bool fits = true;
-    for (std::size_t row = 0; row < num_rows && fits; ++row) {
-      for (const EventColumn column : {kColumnX, kColumnY}) {
-        const std::int64_t coordinate = value(row, places[column]);
-        fits = fits && coordinate >= 0 && coordinate <= kMaxCoordinate;
-      }
-      fits = fits && polarity_of(value(row, places[kColumnP])).has_value();
-      fits = fits && (row == 0 || value(row - 1, places[kColumnT]) <= value(row, places[kColumnT]));
-    }
-    if (fits) return places;
+ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num_columns,
+                              const std::string& file) {
+  const std::vector<std::string>& given = options.columns;
+  if (given.size() != num_columns) {
+    throw ConfigError(fmt::format("columns {} name {} columns, but {} has {}: name each of them, with _ for "
+                                  "one that is not read",
+                                  joined(given), given.size(), file, num_columns),
+                      "", 0, "columns");
   }
-  return std::nullopt;
+  ColumnPlaces places = {-1, -1, -1, -1};
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i] == "_") continue;
+    const auto* name = std::find(std::begin(kEventColumnNames), std::end(kEventColumnNames), given[i]);
+    if (name == std::end(kEventColumnNames)) {
+      throw ConfigError(fmt::format("columns {}: '{}' is none of t, x, y, p and _", joined(given), given[i]),
+                        "", 0, "columns");
+    }
+    int& place = places[static_cast<std::size_t>(name - std::begin(kEventColumnNames))];
+    if (place >= 0) {
+      throw ConfigError(fmt::format("columns {}: '{}' is there twice", joined(given), given[i]), "", 0,
+                        "columns");
+    }
+    place = static_cast<int>(i);
+  }
+  if (places[kColumnT] < 0 || places[kColumnX] < 0) {
+    throw ConfigError(fmt::format("columns {}: t and x must be among them", joined(given)), "", 0, "columns");
+  }
+  return places;
 }
 
-std::optional<std::uint8_t> polarity_of(std::int64_t number) {
+ColumnOrderFinder::ColumnOrderFinder(int width, int height)
+    : width_(width > 0 ? width : kMaxSide), height_(height > 0 ? height : kMaxSide) {}
+
+std::optional<ColumnPlaces> ColumnOrderFinder::find(
+    std::size_t num_rows, const std::function<double(std::size_t row, int column)>& value, double wrapped) {
+  std::array<bool, kNumEventColumns> may_be[kNumEventColumns];
+  for (std::size_t column = 0; column < kNumEventColumns; ++column) {
+    bool polarity = true, whole = true;
+    double least = kMaxSide, most = -1, before = 0;
+    std::size_t steps_back = 0;
+    for (std::size_t row = 0; row < num_rows; ++row) {
+      const double number = value(row, static_cast<int>(column));
+      polarity =
+          polarity && (number == 0 || number == 1 || number == -1 || (wrapped > 0 && number == wrapped));
+      whole = whole && number == std::floor(number);
+      least = std::min(least, number);
+      most = std::max(most, number);
+      // Also what is no number: such a column is no time.
+      steps_back += row > 0 && !(before <= number) ? 1 : 0;
+      before = number;
+    }
+    const bool place = whole && least >= 0;
+    may_be[kColumnT][column] = steps_back <= num_rows / 4;
+    may_be[kColumnX][column] = place && most < width_;
+    may_be[kColumnY][column] = place && most < height_;
+    may_be[kColumnP][column] = polarity;
+  }
+  possible_.clear();
+  for (const ColumnPlaces& order : kUsualOrders) {
+    bool fits = true;
+    for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+      fits = fits && may_be[i][static_cast<std::size_t>(order[i])];
+    }
+    if (fits) possible_.push_back(order);
+  }
+  if (num_rows == 0) return possible_.front();  // no event depends on it
+  if (possible_.size() != 1) return std::nullopt;
+  return possible_.front();
+}
+
+std::string ColumnOrderFinder::question() const {
+  const std::string give = "give the order (--columns t,x,y,p or another; data.columns)";
+  if (possible_.empty())
+    return "the four columns have no names and are no t, x, y and p in any usual order: " + give;
+  std::string orders;
+  for (const ColumnPlaces& order : possible_) orders += (orders.empty() ? "" : " or ") + order_text(order);
+  return fmt::format("the four columns have no names and may be {}: {}", orders, give);
+}
+
+std::string order_text(const ColumnPlaces& places) {
+  std::string text = "_,_,_,_";
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    if (places[i] >= 0 && places[i] < 4)
+      text[2 * static_cast<std::size_t>(places[i])] = kEventColumnNames[i][0];
+  }
+  return text;
+}
+
+std::optional<std::uint8_t> polarity_of(std::int64_t number, std::int64_t wrapped) {
+  if (number == wrapped) return std::uint8_t{0};
   if (number < -1 || number > 1) return std::nullopt;
   return static_cast<std::uint8_t>(number == 1 ? 1 : 0);
+}
+
+std::int64_t wrapped_minus_one(std::int64_t bytes) {
+  return bytes >= 8 ? -1 : (std::int64_t{1} << 8 * bytes) - 1;
 }
 
 }  // namespace spikeloom::formats

@@ -7,27 +7,58 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/formats/events/event_reader.h"
+
 namespace spikeloom::formats {
 
 /// The four numbers of an event, in the order in which tables of events are written here.
 enum EventColumn : std::size_t { kColumnT, kColumnX, kColumnY, kColumnP };
 constexpr std::size_t kNumEventColumns = 4;
+constexpr const char* kEventColumnNames[kNumEventColumns] = {"t", "x", "y", "p"};
 
 /// Which column of a table holds which number of an event; -1: none. Without y every event is in row 0,
 /// without p every event is on.
 using ColumnPlaces = std::array<int, kNumEventColumns>;
 
-/// By the names of the columns, upper or lower case: t (ts, time, timestamp, timestamps, t_us), x (xs), y
-/// (ys), p (ps, pol, polarity, polarities, on). Nullopt if t or x is missing or one is there twice.
+/// By the names of the columns, upper or lower case: t (ts, time, times, timestamp, timestamps), x (xs,
+/// x_pos, xpos, col, column), y (ys, y_pos, ypos, row), p (ps, pol, pols, polarity, polarities, on, sign). A
+/// time may have its unit at the end: t_us, "timestamp [ms]" (time_unit_in_name()). Nullopt if t or x is
+/// missing or one is there twice.
 std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names);
 
-/// For four columns without names: the first of the orders (t, x, y, p), (x, y, t, p), (x, y, p, t) in which
-/// the first rows make sense: times that do not go back, coordinates in [0, 65535], polarities of -1, 0
-/// and 1. Nullopt if none does.
-std::optional<ColumnPlaces> columns_by_content(
-    std::size_t num_rows, const std::function<std::int64_t(std::size_t row, int column)>& value);
+/// EventReaderOptions::columns of a table of `num_columns`. Throws ConfigError if they are not as many, t or
+/// x is missing, one is there twice or has another name than t, x, y, p and _.
+ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num_columns,
+                              const std::string& file);
 
-/// 0 for 0 and -1, 1 for 1; nullopt for another number.
-std::optional<std::uint8_t> polarity_of(std::int64_t number);
+/// Finds the order of four columns without names: t,x,y,p; x,y,t,p or x,y,p,t. A column may be
+///   p if its numbers are 0, 1, -1 and `wrapped` (-1 as an unsigned number of the column's type);
+///   x or y if they are whole and inside the sensor (0: of up to 65536 columns or rows);
+///   t unless they go back in more than a quarter of the steps.
+/// More than one order that is possible is no answer: which one is right must be given. Also none is.
+class ColumnOrderFinder {
+ public:
+  ColumnOrderFinder(int width, int height);
+  /// `value` gives the numbers of `num_rows` rows; `wrapped` is 0 if there is none.
+  std::optional<ColumnPlaces> find(std::size_t num_rows,
+                                   const std::function<double(std::size_t row, int column)>& value,
+                                   double wrapped = 0);
+  /// What errors say where find() gave nothing: which orders are possible and how to choose one.
+  std::string question() const;
+
+ private:
+  double width_, height_;
+  std::vector<ColumnPlaces> possible_;
+};
+
+/// "t,x,y,p" for the order of four columns.
+std::string order_text(const ColumnPlaces& places);
+
+/// 0 for 0, -1 and `wrapped` (-1 as an unsigned number of 1, 2 or 4 bytes), 1 for 1; nullopt for another
+/// number.
+std::optional<std::uint8_t> polarity_of(std::int64_t number, std::int64_t wrapped = -1);
+
+/// What -1 becomes in an unsigned number of so many bytes (8: -1, as such numbers are read).
+std::int64_t wrapped_minus_one(std::int64_t bytes);
 
 }  // namespace spikeloom::formats

@@ -15,8 +15,8 @@ namespace spikeloom::formats {
 class EventReader {
  public:
   virtual ~EventReader() = default;
-  /// "ATIS bin", "AEDAT 2.0", "AEDAT 3.1", "AEDAT4", "DAT", "EVT 2.0", "EVT 2.1", "EVT 3.0", "HDF5 spikes",
-  /// "npy", "npz", "csv".
+  /// "ATIS bin", "AEDAT 1.0", "AEDAT 2.0", "AEDAT 3.1", "AEDAT4", "DAT", "EVT 2.0", "EVT 2.1", "EVT 3.0",
+  /// "HDF5 spikes", "npy", "npz", "csv", "Event Stream".
   virtual const char* format() const = 0;
   /// Size of the sensor in pixels, from the header, the options or the format; 0 if none of them says it
   /// (then one more than the largest coordinate is what read_events() reports).
@@ -24,6 +24,9 @@ class EventReader {
   virtual int height() const = 0;
   /// How many recordings the file holds, of which this is one (EventReaderOptions::recording).
   virtual std::int64_t num_recordings() const { return 1; }
+  /// The cameras of a file that may hold several (AEDAT4), by number from 0 on: their names, "" where it has
+  /// none. One of them is read (EventReaderOptions::camera). Empty where the format has one camera.
+  virtual std::vector<std::string> cameras() const { return {}; }
   /// Writes up to `capacity` > 0 events; fewer are no sign of the end, only 0 is. Times are in microseconds
   /// and unwrapped; coordinates lie inside width() x height() where those are known. Throws FormatError with
   /// file and byte offset if the file is damaged or cut short, after the events before the damage have been
@@ -54,16 +57,16 @@ struct EventReaderOptions {
   int width = 0, height = 0;  ///< of the sensor, where the file does not say; 0: the format's usual one
   /// Which recording of a file that holds several, from 0 on: HDF5 spike files.
   std::int64_t recording = 0;
-  /// The chip of an AEDAT 2.0 file whose header does not name a known one: "dvs128", "davis346", ...; "": what
-  /// the header says.
+  /// The chip of an AEDAT 1.0 or 2.0 file whose header does not name a known one: "dvs128", "davis346", ...
+  /// (event_chip_names()); it goes before what the header says. "": what the header says.
   std::string chip;
-  /// Which camera of a file that holds several (AEDAT4): its name in the file, or its number from 0 on; "": the
-  /// first.
+  /// Which camera of a file that holds several (AEDAT4): its name in the file, or its number from 0 on; "":
+  /// the first.
   std::string camera;
   /// Unit of the times in text and arrays.
   TimeUnit time_unit = TimeUnit::kFile;
-  /// What the columns of text and of arrays without names are: "t", "x", "y", "p", and "_" for one that is not
-  /// read; empty: what the file says.
+  /// What the columns of text and of arrays without names are: "t", "x", "y", "p", and "_" for one that is
+  /// not read; empty: what the file says.
   std::vector<std::string> columns;
   /// Events outside of the sensor are left out and counted instead of being an error; the others keep their
   /// places.

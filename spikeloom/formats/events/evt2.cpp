@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/formats/big_endian.h"
 #include "spikeloom/formats/events/evt_reader.h"
 #include "spikeloom/formats/events/prophesee_header.h"
@@ -119,11 +120,18 @@ std::size_t time_words(const ByteWindow& window) {
   return found;
 }
 
+/// The order in which the words make sense, if there is but one: time words come every few microseconds.
 WordOrder order_by_words(const ByteWindow& window) {
   const std::size_t little = time_words<LittleHalves>(window), legacy = time_words<LegacyHalves>(window);
   const std::size_t big = time_words<BigHalves>(window);
-  if (legacy > little && legacy >= big) return WordOrder::kLegacy;
-  return big > little ? WordOrder::kBig : WordOrder::kLittle;
+  if (window.size() < 8) return WordOrder::kLittle;  // nothing to be read
+  if (little > legacy && little > big) return WordOrder::kLittle;
+  if (legacy > little && legacy > big) return WordOrder::kLegacy;
+  if (big > little && big > legacy) return WordOrder::kBig;
+  throw FormatError(
+      "the header does not say the order of bytes, and the words do not show it: add a line such as "
+      "'% format EVT21;endianness=little' (or legacy, or big) to the header",
+      window.name(), window.offset());
 }
 
 struct Opened {
@@ -140,17 +148,17 @@ Opened open_raw(std::unique_ptr<ByteSource> source, const EventReaderOptions& op
 }
 
 template <class Decoder>
-std::unique_ptr<EventReader> make_reader(const char* name, Opened opened) {
+std::unique_ptr<EventReader> make_reader(const char* name, Opened opened, const EventReaderOptions& options) {
   return std::make_unique<EvtReader<Decoder>>(name, opened.header.width, opened.header.height,
-                                              std::move(opened.window), Decoder{});
+                                              std::move(opened.window), Decoder{}, options);
 }
 
 std::unique_ptr<EventReader> open_evt2(std::unique_ptr<ByteSource> source, const RecordingStart&,
                                        const EventReaderOptions& options) {
   Opened opened = open_raw(std::move(source), options);
   if (opened.header.order == WordOrder::kBig)
-    return make_reader<Evt2Decoder<BigWord>>(kEvt2Name, std::move(opened));
-  return make_reader<Evt2Decoder<LittleWord>>(kEvt2Name, std::move(opened));
+    return make_reader<Evt2Decoder<BigWord>>(kEvt2Name, std::move(opened), options);
+  return make_reader<Evt2Decoder<LittleWord>>(kEvt2Name, std::move(opened), options);
 }
 
 std::unique_ptr<EventReader> open_evt21(std::unique_ptr<ByteSource> source, const RecordingStart&,
@@ -159,10 +167,11 @@ std::unique_ptr<EventReader> open_evt21(std::unique_ptr<ByteSource> source, cons
   WordOrder order = opened.header.order;
   if (order == WordOrder::kUnsaid) order = order_by_words(opened.window);
   if (order == WordOrder::kLegacy) {
-    return make_reader<Evt21Decoder<LegacyHalves>>(kEvt21Name, std::move(opened));
+    return make_reader<Evt21Decoder<LegacyHalves>>(kEvt21Name, std::move(opened), options);
   }
-  if (order == WordOrder::kBig) return make_reader<Evt21Decoder<BigHalves>>(kEvt21Name, std::move(opened));
-  return make_reader<Evt21Decoder<LittleHalves>>(kEvt21Name, std::move(opened));
+  if (order == WordOrder::kBig)
+    return make_reader<Evt21Decoder<BigHalves>>(kEvt21Name, std::move(opened), options);
+  return make_reader<Evt21Decoder<LittleHalves>>(kEvt21Name, std::move(opened), options);
 }
 
 bool recognizes_evt2(const RecordingStart& start) {

@@ -149,9 +149,9 @@ std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const Reco
   const int width = options.width > 0 ? options.width : header.width;
   const int height = options.height > 0 ? options.height : header.height;
   if (header.order == WordOrder::kBig) {
-    return std::make_unique<EvtReader<Big>>(name, width, height, std::move(window), Big{});
+    return std::make_unique<EvtReader<Big>>(name, width, height, std::move(window), Big{}, options);
   }
-  return std::make_unique<EvtReader<Little>>(name, width, height, std::move(window), Little{});
+  return std::make_unique<EvtReader<Little>>(name, width, height, std::move(window), Little{}, options);
 }
 
 bool recognizes(const RecordingStart& start) {

@@ -9,7 +9,9 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/byte_window.h"
+#include "spikeloom/formats/cut_short.h"
 #include "spikeloom/formats/events/event_reader.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 
 namespace spikeloom::formats {
 
@@ -44,8 +46,15 @@ class HighWordClock {
 template <class Decoder>
 class EvtReader : public EventReader {
  public:
-  EvtReader(const char* format, int width, int height, ByteWindow window, const Decoder& decoder)
-      : format_(format), width_(width), height_(height), window_(std::move(window)), decoder_(decoder) {
+  EvtReader(const char* format, int width, int height, ByteWindow window, const Decoder& decoder,
+            const EventReaderOptions& options)
+      : format_(format),
+        width_(width),
+        height_(height),
+        window_(std::move(window)),
+        decoder_(decoder),
+        drop_outside_(options.drop_outside),
+        partial_(options.partial) {
     if (width > 0) limit_x_ = static_cast<std::uint32_t>(width);
     if (height > 0) limit_y_ = static_cast<std::uint32_t>(height);
   }
@@ -53,16 +62,19 @@ class EvtReader : public EventReader {
   const char* format() const override { return format_; }
   int width() const override { return width_; }
   int height() const override { return height_; }
+  std::int64_t dropped_events() const override { return dropped_; }
+  std::int64_t unread_bytes() const override { return unread_bytes_; }
 
   std::size_t read(events::Event* events, std::size_t capacity) override {
     constexpr std::size_t kWordBytes = Decoder::kWordBytes;
     for (;;) {
       if (pending_begin_ < pending_end_) return give_pending(events, capacity);
       if (!window_.ensure(kWordBytes)) {
-        if (window_.size() == 0) return 0;
-        throw FormatError(
+        if (partial_) unread_bytes_ = static_cast<std::int64_t>(window_.size());
+        if (window_.size() == 0 || partial_) return 0;
+        throw CutShort(
             fmt::format("the file ends in the middle of a word: {} bytes are left, a word has {}; fetch "
-                        "the file again",
+                        "the file again, or read what is whole (--partial)",
                         window_.size(), kWordBytes),
             window_.name(), window_.offset());
       }
@@ -75,6 +87,7 @@ class EvtReader : public EventReader {
                                 &pending_end_);
         pending_begin_ = 0;
       }
+      if (words == 0) words = drop_outside();
       if (words == 0) refuse();
       window_.consume(words * kWordBytes);
       if (num_events > 0) return num_events;
@@ -82,6 +95,23 @@ class EvtReader : public EventReader {
   }
 
  private:
+  /// Decodes the next word, one of whose events is outside of the sensor, and keeps those that are not; 1, or
+  /// 0 if such events are not to be left out.
+  std::size_t drop_outside() {
+    constexpr std::uint32_t kAnywhere = 1u << 16;  // what the coordinates of events hold
+    if (!drop_outside_) return 0;
+    std::size_t found = 0;
+    const std::size_t words =
+        decoder_.decode(window_.data(), 1, kAnywhere, kAnywhere, pending_.data(), pending_.size(), &found);
+    pending_begin_ = pending_end_ = 0;
+    for (std::size_t i = 0; i < found; ++i) {
+      if (is_outside(pending_[i].x, pending_[i].y, limit_x_, limit_y_) == 0)
+        pending_[pending_end_++] = pending_[i];
+    }
+    dropped_ += static_cast<std::int64_t>(found - pending_end_);
+    return words;
+  }
+
   std::size_t give_pending(events::Event* events, std::size_t capacity) {
     const std::size_t count = std::min(capacity, pending_end_ - pending_begin_);
     std::copy_n(pending_.begin() + static_cast<std::ptrdiff_t>(pending_begin_), count, events);
@@ -92,7 +122,7 @@ class EvtReader : public EventReader {
   [[noreturn]] void refuse() const {
     throw FormatError(
         fmt::format("an event outside the sensor of {} x {} pixels: damaged, or of another sensor (give "
-                    "its width and height)",
+                    "its size with --sensor, or leave such events out with --drop-outside)",
                     width_, height_),
         window_.name(), window_.offset());
   }
@@ -102,6 +132,8 @@ class EvtReader : public EventReader {
   std::uint32_t limit_x_ = 1u << 16, limit_y_ = 1u << 16;
   ByteWindow window_;
   Decoder decoder_;
+  bool drop_outside_, partial_;
+  std::int64_t dropped_ = 0, unread_bytes_ = 0;
   std::array<events::Event, Decoder::kMostEvents> pending_{};
   std::size_t pending_begin_ = 0, pending_end_ = 0;
 };

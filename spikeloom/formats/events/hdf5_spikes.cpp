@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/events/careful_reader.h"
+#include "spikeloom/formats/events/event_times.h"
 #include "spikeloom/formats/events/hdf5_columns.h"
 #include "spikeloom/formats/events/hdf5_file.h"
-#include "spikeloom/formats/events/hdf5_times.h"
+#include "spikeloom/formats/events/table_reader.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -55,6 +55,7 @@ std::vector<Number> read_list(const Hdf5File& file, const Hdf5Dataset& data, hid
   ListFree read;
   if (H5Dread(data.id.id(), list_type.id(), memory_space.id(), file_space.id(), transfer.id(), &read.list) <
       0) {
+    if (!data.missing_filter.empty()) file.refuse(data.missing_filter);
     file.refuse(fmt::format("recording {} is damaged; fetch the file again", index));
   }
   if (read.list.p == nullptr) return {};
@@ -71,23 +72,42 @@ H5T_class_t list_class(const Hdf5File& file, const Hdf5Dataset& data, const char
   return H5Tget_class(number.id());
 }
 
-std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index) {
+/// In microseconds.
+std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index, TimeUnit unit) {
   const Hdf5Dataset data = file.dataset(kTimes);
   const H5T_class_t kind = list_class(file, data, kTimes);
-  if (kind == H5T_INTEGER) return read_list<std::int64_t>(file, data, H5T_NATIVE_INT64, index);
-  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are no numbers");
   std::vector<std::int64_t> times_us;
-  for (const double seconds : read_list<double>(file, data, H5T_NATIVE_DOUBLE, index)) {
-    times_us.push_back(seconds_to_us(seconds, file));
+  const auto add = [&](std::optional<std::int64_t> us, const std::string& time) {
+    if (!us) {
+      file.refuse(fmt::format("a time of {} {}, which 64 bits of microseconds do not hold", time,
+                              time_unit_name(unit)));
+    }
+    times_us.push_back(*us);
+  };
+  if (kind == H5T_INTEGER) {
+    const Hdf5Handle number(H5Tget_super(data.type.id()));
+    const bool is_unsigned = H5Tget_sign(number.id()) == H5T_SGN_NONE;
+    // Converted to signed numbers, those from 2^63 on would all become the largest.
+    const hid_t memory = is_unsigned ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64;
+    for (const std::int64_t ticks : read_list<std::int64_t>(file, data, memory, index)) {
+      const bool too_large = is_unsigned && ticks < 0;
+      add(too_large ? std::nullopt : ticks_to_us(ticks, unit),
+          too_large ? fmt::format("{}", static_cast<std::uint64_t>(ticks)) : fmt::format("{}", ticks));
+    }
+    return times_us;
+  }
+  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are no numbers");
+  if (unit == TimeUnit::kFile) unit = TimeUnit::kSeconds;
+  for (const double time : read_list<double>(file, data, H5T_NATIVE_DOUBLE, index)) {
+    add(real_to_us(time, unit), fmt::format("{}", time));
   }
   return times_us;
 }
 
-class SpikeReader : public CarefulReader {
+class SpikeReader : public TableReader {
  public:
-  SpikeReader(const std::string& path, const EventReaderOptions& options)
-      : CarefulReader(options.width, options.height) {
-    const Hdf5SpikeFile file(path);
+  SpikeReader(const std::string& path, const EventReaderOptions& options) : TableReader(options) {
+    const Hdf5SpikeFile file(path, options.time_unit);
     num_recordings_ = file.num_recordings();
     events_ = file.read(options.recording);
     if (options.width == 0 && options.height == 0) {
@@ -95,17 +115,23 @@ class SpikeReader : public CarefulReader {
       height_ = 1;
       for (const events::Event& event : events_) width_ = std::max(width_, event.x + 1);
     }
-    for (const events::Event& event : events_) check_pixel(event.x, event.y, path, -1);
+    const auto is_out = [this](const events::Event& event) { return !is_inside(event.x, event.y); };
+    const auto first = std::find_if(events_.begin(), events_.end(), is_out);
+    if (first != events_.end() && !drop_outside_) throw FormatError(outside(first->x, first->y), path);
+    const auto end = std::remove_if(first, events_.end(), is_out);
+    dropped_ = events_.end() - end;
+    events_.erase(end, events_.end());
   }
 
   const char* format() const override { return kName; }
   std::int64_t num_recordings() const override { return num_recordings_; }
 
  private:
-  void decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
+  bool decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
     *count = std::min(capacity, events_.size() - given_);
     std::copy_n(events_.data() + given_, *count, events);
     given_ += *count;
+    return *count > 0;
   }
 
   std::vector<events::Event> events_;
@@ -115,8 +141,14 @@ class SpikeReader : public CarefulReader {
 
 std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOptions& options) {
   const Hdf5Session session;
-  auto file = std::make_unique<Hdf5File>(path);
-  if (file->type_at(kTimes) == H5O_TYPE_DATASET) return std::make_unique<SpikeReader>(path, options);
+  auto file = std::make_unique<Hdf5File>(path, options.partial);
+  if (file->type_at(kTimes) == H5O_TYPE_DATASET) {
+    if (!options.columns.empty()) {
+      throw ConfigError(path + ": holds spikes of SHD's layout, so that columns has no meaning: leave it out",
+                        "", 0, "columns");
+    }
+    return std::make_unique<SpikeReader>(path, options);
+  }
   if (options.recording != 0) {
     throw DataError(
         fmt::format("{}: has one recording, so there is no recording {}", path, options.recording));
@@ -139,7 +171,8 @@ bool recognizes(const RecordingStart& start) {
 
 }  // namespace
 
-Hdf5SpikeFile::Hdf5SpikeFile(const std::string& path) : file_(std::make_unique<Hdf5File>(path)) {
+Hdf5SpikeFile::Hdf5SpikeFile(const std::string& path, TimeUnit time_unit)
+    : file_(std::make_unique<Hdf5File>(path)), time_unit_(time_unit) {
   const Hdf5Session session;
   const Hdf5Dataset times = file_->dataset(kTimes), units = file_->dataset(kUnits);
   list_class(*file_, times, kTimes);
@@ -173,7 +206,7 @@ std::vector<events::Event> Hdf5SpikeFile::read(std::int64_t index) const {
                                 num_recordings_ - 1, index));
   }
   const Hdf5Session session;
-  const std::vector<std::int64_t> times_us = read_times(*file_, index);
+  const std::vector<std::int64_t> times_us = read_times(*file_, index, time_unit_);
   const std::vector<std::int64_t> units =
       read_list<std::int64_t>(*file_, file_->dataset(kUnits), H5T_NATIVE_INT64, index);
   if (times_us.size() != units.size()) {

@@ -19,8 +19,9 @@ class Hdf5File;
 /// that.
 class Hdf5SpikeFile {
  public:
-  /// Throws DataError if the file cannot be read, FormatError if it is damaged or has another layout.
-  explicit Hdf5SpikeFile(const std::string& path);
+  /// Throws DataError if the file cannot be read, FormatError if it is damaged or has another layout. Another
+  /// unit than kFile is that of the times, whatever their type.
+  explicit Hdf5SpikeFile(const std::string& path, TimeUnit time_unit = TimeUnit::kFile);
   ~Hdf5SpikeFile();
   Hdf5SpikeFile(const Hdf5SpikeFile&) = delete;
   Hdf5SpikeFile& operator=(const Hdf5SpikeFile&) = delete;
@@ -34,6 +35,7 @@ class Hdf5SpikeFile {
 
  private:
   std::unique_ptr<Hdf5File> file_;
+  TimeUnit time_unit_;
   std::int64_t num_recordings_ = 0;
 };
 
@@ -41,13 +43,14 @@ class Hdf5SpikeFile {
 bool is_hdf5_file(const std::string& path);
 
 /// HDF5 files: the layout of Hdf5SpikeFile, one recording at a time (its memory is that of one recording; the
-/// sensor is 700 x 1, as SHD and SSC have it, or as wide as the largest unit needs), or one recording in a
-/// group "events" or at the top:
-///   data sets of one dimension named t, x, y, p (event_columns.h), read a piece at a time, or
-///   a data set "events" of compound elements with such fields, or of integers with four columns.
-/// Integer t is in microseconds, floating-point t in seconds. Links to and data in other files are not
-/// followed. Compressed data needs a filter that the library has. The file is read by libhdf5, which is no
-/// stronger against files made to break it than Debian's version is.
+/// sensor is 700 x 1, as SHD and SSC have it, or as wide as the largest unit needs), or one recording, read a
+/// piece at a time, in columns (hdf5_tables.h). Integer t is in microseconds; floating-point t is in seconds
+/// where it is finer than 1/1000 (event_times.h) and in the layout of SHD; names and options go before that.
+/// `t_offset` beside the columns or above them (DSEC) is added. A matrix in davis/left/events or
+/// davis/right/events is MVSEC's: x, y, t in seconds, p. Rows that the file says but does not store are an
+/// error, or with EventReaderOptions::partial the end. Links to and data in other files are not followed.
+/// Compressed data needs a filter that the library has. The file is read by libhdf5, which is no stronger
+/// against files made to break it than Debian's version is.
 EventFormat hdf5_spikes_format();
 
 }  // namespace spikeloom::formats

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/event_columns.h"
 #include "spikeloom/formats/events/python_literal.h"
 #include "spikeloom/formats/little_endian.h"
 
@@ -48,6 +50,7 @@ class Description {
     if (type.bytes > kMaxElementBytes) refuse(fmt::format("type '{:.20}' is too large", text));
     if (!digits && type.bytes == 0) refuse(fmt::format("type '{:.20}' is not known", text));
     const bool unit = at < text.size() && text[at] == '[' && (type.kind == 'm' || type.kind == 'M');
+    if (unit) type.time_unit = unit_of(text.substr(at));
     if (at < text.size() && !unit) refuse(fmt::format("type '{:.20}' is not known", text));
     return type;
   }
@@ -95,6 +98,15 @@ class Description {
   }
 
  private:
+  /// Of "[us]". Another one, such as days, leaves a type that is not read.
+  static TimeUnit unit_of(const std::string& text) {
+    if (text == "[s]") return TimeUnit::kSeconds;
+    if (text == "[ms]") return TimeUnit::kMilliseconds;
+    if (text == "[us]") return TimeUnit::kMicroseconds;
+    if (text == "[ns]") return TimeUnit::kNanoseconds;
+    return TimeUnit::kFile;
+  }
+
   /// 'name' or ('title', 'name').
   std::string field_name(const PythonLiteral& literal) const {
     if (literal.kind == PythonLiteral::kString) return literal.text;
@@ -136,6 +148,7 @@ const PythonLiteral* entry(const PythonLiteral& dictionary, const char* key) {
 
 bool NpyType::is_integer() const {
   if (kind == 'b') return bytes == 1;
+  if (kind == 'm' || kind == 'M') return bytes == 8 && time_unit != TimeUnit::kFile;
   return (kind == 'i' || kind == 'u') && (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8);
 }
 
@@ -153,6 +166,36 @@ std::int64_t NpyType::load(const std::uint8_t* data) const {
   if (kind == 'i' && bytes < 8 && (bits >> (8 * bytes - 1) & 1) != 0) bits |= ~std::uint64_t{0} << 8 * bytes;
   if (kind == 'b') return bits != 0 ? 1 : 0;
   return static_cast<std::int64_t>(bits);
+}
+
+bool NpyType::is_real() const { return kind == 'f' && (bytes == 2 || bytes == 4 || bytes == 8); }
+
+std::int64_t NpyType::wrapped_minus_one() const {
+  return kind == 'u' ? formats::wrapped_minus_one(bytes) : -1;
+}
+
+double NpyType::load_real(const std::uint8_t* data) const {
+  if (is_unsigned_64()) return static_cast<double>(static_cast<std::uint64_t>(load(data)));
+  if (!is_real()) return static_cast<double>(load(data));
+  std::uint64_t bits = 0;
+  for (std::int64_t i = 0; i < bytes; ++i)
+    bits |= std::uint64_t{data[big_endian ? bytes - 1 - i : i]} << 8 * i;
+  if (bytes == 8) {
+    double number = 0;
+    std::memcpy(&number, &bits, sizeof(number));
+    return number;
+  }
+  if (bytes == 4) {
+    const auto half = static_cast<std::uint32_t>(bits);
+    float number = 0;
+    std::memcpy(&number, &half, sizeof(number));
+    return number;
+  }
+  const auto exponent = static_cast<int>(bits >> 10 & 31);
+  const auto fraction = static_cast<double>(bits & 1023);
+  double number = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
+  if (exponent == 31) number = fraction == 0 ? HUGE_VAL : std::nan("");
+  return (bits >> 15) != 0 ? -number : number;
 }
 
 std::int64_t NpyHeader::num_elements() const {

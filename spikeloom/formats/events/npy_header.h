@@ -5,19 +5,30 @@
 #include <vector>
 
 #include "spikeloom/formats/byte_window.h"
+#include "spikeloom/formats/events/event_reader.h"
 
 namespace spikeloom::formats {
 
-/// A number type of NumPy ('i' signed, 'u' unsigned, 'b' boolean) or anything else ('f', 'V', 'S', ...).
+/// A number type of NumPy ('i' signed, 'u' unsigned, 'b' boolean, 'f' floating-point) or anything else ('V',
+/// 'S', ...). Times that count from a date ('M') or a beginning ('m') are integers with a unit.
 struct NpyType {
   char kind = 'V';
   bool big_endian = false;
   std::int64_t bytes = 0;
+  TimeUnit time_unit = TimeUnit::kFile;  ///< of 'm' and 'M' where it is s, ms, us or ns
 
-  /// Whether load() can read it: i and u of 1, 2, 4 and 8 bytes, b of 1.
+  /// Whether load() can read it: i and u of 1, 2, 4 and 8 bytes, b of 1, m and M of 8 with a unit.
   bool is_integer() const;
-  /// The number at `data`; unsigned numbers from 2^63 on read as negative.
+  /// Whether load_real() can read it as a floating-point number: f of 2, 4 and 8 bytes.
+  bool is_real() const;
+  /// Whether load() may give a negative number for one from 2^63 on.
+  bool is_unsigned_64() const { return kind == 'u' && bytes == 8; }
+  /// What -1 becomes in such a type, where that is no negative number; else -1.
+  std::int64_t wrapped_minus_one() const;
+  /// The integer at `data`; unsigned numbers from 2^63 on read as negative.
   std::int64_t load(const std::uint8_t* data) const;
+  /// The number at `data`, of either kind.
+  double load_real(const std::uint8_t* data) const;
 };
 
 struct NpyField {

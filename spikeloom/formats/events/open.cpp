@@ -12,12 +12,14 @@
 #include "spikeloom/formats/events/atis_bin.h"
 #include "spikeloom/formats/events/csv.h"
 #include "spikeloom/formats/events/dat.h"
+#include "spikeloom/formats/events/es.h"
 #include "spikeloom/formats/events/event_format.h"
 #include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/events/evt2.h"
 #include "spikeloom/formats/events/evt3.h"
 #include "spikeloom/formats/events/hdf5_spikes.h"
 #include "spikeloom/formats/events/npy.h"
+#include "spikeloom/formats/events/partial_source.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -79,6 +81,14 @@ const EventFormat* asked_format(const EventReaderOptions& options) {
   return format;
 }
 
+/// A camera is chosen in formats that may hold several.
+void check_camera(const EventFormat& format, const EventReaderOptions& options, const std::string& file) {
+  const std::string key = format.key;
+  if (options.camera.empty() || options.camera == "0" || key == "aedat4" || key == "hdf5") return;
+  throw ConfigError(
+      fmt::format("{}: camera '{}': a recording of {} is of one camera", file, options.camera, format.name));
+}
+
 std::int64_t recording_number(const std::string& path, const std::string& text) {
   constexpr std::size_t kMaxDigits = 9;
   const bool digits = text.size() <= kMaxDigits && text.find_first_not_of("0123456789") == std::string::npos;
@@ -87,8 +97,7 @@ std::int64_t recording_number(const std::string& path, const std::string& text) 
   return std::stoll(text);
 }
 
-/// The only member of an archive that holds one file.
-std::unique_ptr<ByteSource> open_only_member(const std::string& path) {
+std::unique_ptr<ByteSource> open_listed_member(const std::string& path) {
   const std::vector<ArchiveMember> members = list_archive(path);
   if (members.size() == 1) return open_archive_member(path, members[0].name);
   if (members.empty()) throw FormatError("an archive without files", path);
@@ -97,22 +106,43 @@ std::unique_ptr<ByteSource> open_only_member(const std::string& path) {
                     path);
 }
 
+/// The only member of an archive that holds one file.
+std::unique_ptr<ByteSource> open_only_member(const std::string& path, bool partial) {
+  if (partial) {
+    // What was compressed and cut has no end to be listed.
+    ArchiveWalk walk(path);
+    const bool any = walk.next();
+    const std::string name = walk.member().name;
+    try {
+      if (any && walk.next()) return open_listed_member(path);
+    } catch (const FormatError&) {
+    }
+    if (any) return open_archive_member(path, name);
+  }
+  return open_listed_member(path);
+}
+
 /// Opens a source; `path` is the file it reads, or empty if it is not a file of its own.
 std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, const std::string& path,
                                          const EventReaderOptions& options) {
   const EventFormat* format = asked_format(options);
+  if (options.partial) source = partial_source(std::move(source));
   auto peeked = std::make_unique<PeekedSource>(std::move(source));
   const RecordingStart start = peeked->start();
   if (start.bytes.empty()) throw FormatError("the file is empty", peeked->name(), 0);
   if (format == nullptr) format = recognize_event_format(start);
+  if (format == nullptr && options.partial) {  // a cut leaves a size that is no multiple of a record's
+    format = recognize_event_format({start.bytes, -1});
+  }
   if (format == nullptr && !path.empty() && is_archive(start.bytes.data(), start.bytes.size())) {
-    return open_source(open_only_member(path), "", options);
+    return open_source(open_only_member(path, options.partial), "", options);
   }
   if (format == nullptr) {
     throw FormatError(
         fmt::format("is of no event format known by its content; --format chooses one of: {}", format_keys()),
         peeked->name());
   }
+  check_camera(*format, options, peeked->name());
   if (format->open_file != nullptr) {
     if (!path.empty()) return format->open_file(path, options);
     throw FormatError(fmt::format("{} is read from a file of its own only: unpack it first", format->name),
@@ -125,8 +155,8 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
 
 const std::vector<EventFormat>& event_formats() {
   static const std::vector<EventFormat> formats = {
-      evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(), aedat3_format(),
-      aedat4_format(), hdf5_spikes_format(), npy_format(), npz_format(),
+      evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(), aedat1_format(),
+      aedat3_format(), aedat4_format(), es_format(), hdf5_spikes_format(), npy_format(), npz_format(),
       // Without a signature, from the most to the least telling content.
       csv_format(), atis_bin_format(),
       // Only by name.

@@ -119,12 +119,17 @@ class HeaderBuilder {
   static PropheseeFormat format_by_words(const ByteWindow& window) {
     constexpr std::uint32_t kEvt2Types =
         1u << 0x0 | 1u << 0x1 | 1u << 0x8 | 1u << 0xa | 1u << 0xe | 1u << 0xf;
+    constexpr std::uint32_t kNoEvt3Types = 1u << 0x1 | 1u << 0x9 | 1u << 0xb | 1u << 0xc | 1u << 0xd;
     constexpr std::size_t kLookedAt = 1024;
+    if (window.size() < 2) return PropheseeFormat::kEvt2;  // nothing to be read
+    bool evt2 = true, evt3 = true;
     for (std::size_t i = 0; i < std::min(window.size() / 4, kLookedAt); ++i) {
-      const std::uint32_t type = load_little_endian_u32(window.data() + i * 4) >> 28;
-      if ((kEvt2Types >> type & 1) == 0) return PropheseeFormat::kEvt3;
+      const std::uint32_t word = load_little_endian_u32(window.data() + i * 4);
+      evt2 = evt2 && (kEvt2Types >> (word >> 28) & 1) != 0;
+      evt3 = evt3 && (kNoEvt3Types >> (word >> 28) & 1) == 0 && (kNoEvt3Types >> (word >> 12 & 0xf) & 1) == 0;
     }
-    return PropheseeFormat::kEvt2;
+    if (evt2 == evt3) return PropheseeFormat::kNone;
+    return evt2 ? PropheseeFormat::kEvt2 : PropheseeFormat::kEvt3;
   }
 
   PropheseeHeader header_;

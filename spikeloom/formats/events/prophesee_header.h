@@ -22,7 +22,8 @@ struct PropheseeHeader {
 };
 
 /// Takes the header off the window. Where a raw file's header does not name the encoding (the oldest ones),
-/// it is told from the words: EVT 2.0 if all are of its types, else EVT 3.0. Throws as ByteWindow.
+/// it is that of EVT 2.0 and EVT 3.0 of whose types all of the first words are, and kNone if they are of both
+/// or of neither. Throws as ByteWindow.
 PropheseeHeader read_prophesee_header(ByteWindow& window);
 
 /// The same for the first bytes of a file.

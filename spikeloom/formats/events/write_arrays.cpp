@@ -52,13 +52,18 @@ class NpyEncoder : public EventEncoder {
   CoordinateLimits limits_;
 };
 
+/// A line an event after one of names. The size of the sensor, where it is known, is in a comment before
+/// them.
 class CsvEncoder : public EventEncoder {
  public:
   CsvEncoder(int width, int height)
-      : limits_(coordinate_limits(width, height, {1 << 16, 1 << 16}, kFormat)) {}
+      : width_(width),
+        height_(height),
+        limits_(coordinate_limits(width, height, {1 << 16, 1 << 16}, kFormat)) {}
 
   std::vector<std::uint8_t> header(std::int64_t) const override {
-    const std::string text = "t,x,y,p\n";
+    std::string text = "t,x,y,p\n";
+    if (width_ > 0 && height_ > 0) text = fmt::format("# geometry: {},{}\n", width_, height_) + text;
     return {text.begin(), text.end()};
   }
 
@@ -72,6 +77,7 @@ class CsvEncoder : public EventEncoder {
 
  private:
   static constexpr const char* kFormat = "csv";
+  int width_, height_;
   CoordinateLimits limits_;
 };
 

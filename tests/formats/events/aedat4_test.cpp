@@ -117,6 +117,41 @@ TEST(Aedat4, PacketsOfNegativeSizeAndTablesInPacketsAreRefused) {
   EXPECT_NE(decode(inside).error, "");
 }
 
+TEST(Aedat4, TheCameraIsChosenByNameOrNumber) {
+  const Events left{{1, 2, 3, 1}, {5, 4, 3, 0}}, right{{2, 60, 40, 0}};
+  const auto file = [&](const std::string& left_name, const std::string& right_name) {
+    return testing::aedat4_stereo_file(
+        {aedat4_packet(1, event_packet(left), kRaw), aedat4_packet(0, bytes_of("a frame"), kRaw),
+         aedat4_packet(2, event_packet(right), kRaw)},
+        left_name, right_name);
+  };
+  const auto read = [](const Bytes& bytes, const std::string& camera) {
+    EventReaderOptions options;
+    options.camera = camera;
+    return decode(bytes, options);
+  };
+  const Bytes named = file("DVX_1", "DVX_2"), unnamed = file("", ""), same = file("DVX", "DVX");
+  EXPECT_EQ(decode(named).events, left) << "the first";
+  EXPECT_EQ(decode(named).cameras, (std::vector<std::string>{"DVX_1", "DVX_2"}));
+  for (const char* camera : {"1", "DVX_2"}) EXPECT_EQ(read(named, camera).events, right) << camera;
+  for (const char* camera : {"0", "DVX_1"}) EXPECT_EQ(read(named, camera).events, left) << camera;
+  EXPECT_EQ(read(unnamed, "1").events, right);
+  EXPECT_EQ(read(same, "1").events, right);
+  for (const auto& [bytes, camera] :
+       {std::pair{named, "2"}, {named, "DVX_3"}, {unnamed, "DVX_1"}, {same, "DVX"}}) {
+    try {
+      read(bytes, camera);
+      FAIL() << camera;
+    } catch (const ConfigError& error) {
+      EXPECT_NE(std::string(error.what()).find(bytes == named ? "0 (DVX_1), 1 (DVX_2)" : "there are 0"),
+                std::string::npos)
+          << error.what();
+    }
+  }
+  EXPECT_THROW(read(testing::encoded("evt3", 34, 34, {{0, 1, 1, 1}}), "1"), ConfigError) << "one camera";
+  EXPECT_EQ(read(testing::encoded("evt3", 34, 34, {{0, 1, 1, 1}}), "0").events.size(), 1u);
+}
+
 TEST(Aedat4, StreamsAreFoundInTheXml) {
   const auto streams = parse_aedat4_streams(
       "<dv><node name=\"outInfo\"><node name=\"3\"><attr key=\"typeIdentifier\">EVTS</attr>"

@@ -71,6 +71,7 @@ TEST(Npy, PlainArraysOfFourColumnsInAnyUsualOrder) {
     EXPECT_EQ(plain({0, 1, 2, 3}, fortran).events, kEvents);
     EXPECT_EQ(plain({1, 2, 0, 3}, fortran).events, kEvents);
     EXPECT_EQ(plain({1, 2, 3, 0}, fortran).events, kEvents);
+    EXPECT_NE(plain({3, 1, 2, 0}, fortran).error, "") << "not a usual one";
     EXPECT_NE(plain({3, 3, 1, 0}, fortran).error, "");
   }
   EXPECT_EQ(decode(npy_file("'<i8'", "(0, 4)", {})).events, Events{});

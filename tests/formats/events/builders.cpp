@@ -71,15 +71,24 @@ Bytes aedat4_packet(int stream, const Bytes& contents, int compression) {
   return little_endian({stream, static_cast<std::int64_t>(body.size())}, 4) + body;
 }
 
-Bytes aedat4_file(const std::vector<Bytes>& packets, int compression, bool interrupted, int width,
-                  int height) {
-  const std::string xml = fmt::format(
-      "<dv version=\"2.0\"><node name=\"outInfo\" path=\"/\">"
-      "<node name=\"0\" path=\"/0/\"><attr key=\"typeIdentifier\" type=\"string\">IMUS</attr></node>"
-      "<node name=\"1\" path=\"/1/\"><attr key=\"typeIdentifier\" type=\"string\">EVTS</attr>"
-      "<node name=\"info\" path=\"/1/info/\"><attr key=\"sizeX\" type=\"int\">{}</attr>"
-      "<attr key=\"sizeY\" type=\"int\">{}</attr></node></node></node></dv>",
-      width, height);
+namespace {
+
+/// The node of a stream in the header's XML.
+std::string stream_node(int number, const std::string& type, const std::string& info) {
+  return fmt::format(
+      "<node name=\"{0}\" path=\"/{0}/\"><attr key=\"typeIdentifier\" type=\"string\">{1}</attr>{2}</node>",
+      number, type,
+      info.empty() ? "" : fmt::format("<node name=\"info\" path=\"/{}/info/\">{}</node>", number, info));
+}
+
+std::string size_attributes(int width, int height) {
+  return fmt::format("<attr key=\"sizeX\" type=\"int\">{}</attr><attr key=\"sizeY\" type=\"int\">{}</attr>",
+                     width, height);
+}
+
+Bytes aedat4_file_of(const std::string& nodes, const std::vector<Bytes>& packets, int compression,
+                     bool interrupted) {
+  const std::string xml = "<dv version=\"2.0\"><node name=\"outInfo\" path=\"/\">" + nodes + "</node></dv>";
   Bytes all;
   for (const Bytes& packet : packets) all = all + packet;
   // Root at 20: vtable (10 bytes, table of 20, fields at 4, 8, 16) at 8, table at 20, text at 40.
@@ -95,6 +104,25 @@ Bytes aedat4_file(const std::vector<Bytes>& packets, int compression, bool inter
                              compression);
   }
   return file;
+}
+
+}  // namespace
+
+Bytes aedat4_file(const std::vector<Bytes>& packets, int compression, bool interrupted, int width,
+                  int height) {
+  return aedat4_file_of(stream_node(0, "IMUS", "") + stream_node(1, "EVTS", size_attributes(width, height)),
+                        packets, compression, interrupted);
+}
+
+Bytes aedat4_stereo_file(const std::vector<Bytes>& packets, const std::string& left,
+                         const std::string& right) {
+  const auto camera = [](int number, const std::string& source) {
+    const std::string said =
+        source.empty() ? "" : fmt::format("<attr key=\"source\" type=\"string\">{}</attr>", source);
+    return stream_node(number, "EVTS", said + size_attributes(64, 48));
+  };
+  return aedat4_file_of(stream_node(0, "FRME", "") + camera(1, left) + camera(2, right), packets, kRaw,
+                        false);
 }
 
 Bytes npy_file(const std::string& descr, const std::string& shape, const Bytes& data, bool fortran) {

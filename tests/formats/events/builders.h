@@ -27,6 +27,11 @@ Bytes aedat4_file(const std::vector<Bytes>& packets, int compression, bool inter
 /// A .npy file with a header of this text.
 Bytes npy_file(const std::string& descr, const std::string& shape, const Bytes& data, bool fortran = false);
 
+/// An AEDAT4 file that lists streams 1 and 2 as those of two cameras of 64 x 48, with these sources ("": not
+/// said).
+Bytes aedat4_stereo_file(const std::vector<Bytes>& packets, const std::string& left,
+                         const std::string& right);
+
 /// An archive: format "zip" (deflated), "zip-stored" or "tar", filter "", "gzip" or "xz".
 Bytes archive_of(const std::vector<std::pair<std::string, Bytes>>& files, const std::string& format,
                  const std::string& filter = "");

@@ -43,9 +43,19 @@ TEST(Davis, EventsOutsideTheSensorAreRefusedAtTheirByte) {
     EXPECT_EQ(decoded.events.size(), 1u);
     EXPECT_EQ(decoded.error_offset, static_cast<std::int64_t>(header.size() + 8));
   }
-  EXPECT_EQ(decode(bytes_of(header) + record(davis(240, 0, 0), 2), {"auto", 346, 260}).events,
-            (Events{{2, 105, 0, 0}}))
-      << "the options' size goes first";
+}
+
+TEST(Davis, TheOptionsSizeMovesNothing) {
+  const std::string header = "#!AER-DAT2.0\r\n# AEChip: DAVIS346B\r\n#End Of ASCII Header\r\n";
+  const Bytes file = bytes_of(header) + record(davis(344, 7, 1), 1) + record(davis(0, 259, 0), 2);
+  const Decoded larger = decode(file, {"auto", 1024, 512});
+  EXPECT_EQ(larger.events, (Events{{1, 1, 7, 1}, {2, 345, 259, 0}})) << "x was 679 once";
+  EXPECT_EQ(larger.width, 1024);
+  const Decoded smaller = decode(file, {"auto", 100, 100});
+  EXPECT_EQ(smaller.events, (Events{{1, 1, 7, 1}}));
+  EXPECT_EQ(smaller.error_offset, static_cast<std::int64_t>(header.size() + 8));
+  EXPECT_NE(decode(bytes_of(header) + record(davis(346, 0, 0), 1), {"auto", 1024, 512}).error, "")
+      << "a column that the chip does not have";
 }
 
 TEST(Davis, TheSensorIsFoundInTheHeaderTheOptionsOrTheAddresses) {
@@ -61,15 +71,13 @@ TEST(Davis, TheSensorIsFoundInTheHeaderTheOptionsOrTheAddresses) {
         {"# HardwareInterface: DAVIS640\r\n# AEChip: DAVIS240B\r\n", davis(1, 1, 0), 240, 180, {}},
         {"# AEChip: DAVIS128\r\n", davis(1, 1, 0), 128, 128, {}},
         {"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n", 0x102, 128, 128, {}},
-        {"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n", 0x102, 128, 128, {"auto", 240, 180}},
+        {"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n", 0x102, 240, 180, {"auto", 240, 180}},
         {"# a file in the address space of a DAVIS640\r\n", 0x102, 640, 480, {}},
-        {"# AEChip: unheard.of.Chip\r\n", davis(200, 100, 0), 240, 180, {}},
-        {"", davis(200, 100, 0), 240, 180, {}},
-        {"", davis(300, 100, 0), 346, 260, {}},
+        {"# AEChip: unheard.of.Chip\r\n", davis(200, 100, 0), 240, 180, {"auto", 240, 180}},
+        {"", davis(200, 100, 0), 346, 260, {"auto", 346, 260}},
         {"", davis(100, 300, 0), 640, 480, {}},
-        {"", davis(200, 100, 0), 304, 240, {"auto", 304, 240}},
-        {"", 0x102, 128, 128, {}},
-        {"", 0x80000001u, 128, 128, {}}}) {
+        {"", 0x102, 128, 128, {"auto", 128, 128}},
+        {"", davis(100, 100, 0), 128, 128, {"auto", 128, 128}}}) {
     const Decoded decoded =
         decode(bytes_of("#!AER-DAT2.0\r\n") + bytes_of(c.header) + record(c.address, 1), c.options);
     EXPECT_EQ(decoded.error, "") << c.header;

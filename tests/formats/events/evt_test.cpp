@@ -138,6 +138,9 @@ TEST(Evt21, VectorsOf32AreReadInEveryByteOrder) {
     EXPECT_EQ(decode(bytes_of(kEvt21) + bytes).events, expected) << "told from the words";
     EXPECT_EQ(decode(bytes_of(said) + bytes, {}, 1).events, expected) << "one at a time";
   }
+  EXPECT_NE(decode(bytes_of(kEvt21) + words32({5, 0x1fc02807})).error.find("endianness"), std::string::npos)
+      << "no time word shows the order";
+  EXPECT_EQ(decode(bytes_of(kEvt21)).error, "");
   const Decoded outside = decode(bytes_of(kEvt21) + words32({0, 0x80000000, 0x80000000, 0x00022800}));
   EXPECT_EQ(outside.events.size(), 0u);
   EXPECT_EQ(outside.error_offset, static_cast<std::int64_t>(sizeof(kEvt21) - 1 + 8));
@@ -168,6 +171,9 @@ TEST(EvtHeader, SizeAndFormatComeFromWhatIsSaid) {
     EXPECT_EQ(decoded.error, "") << c.header;
   }
   EXPECT_EQ(decode(bytes_of("% system_ID 48\n") + words32({0x80000001, 0x1fc02807})).format, "EVT 2.0");
+  const Bytes both = bytes_of("% system_ID 48\n") + words32({0x80000001, 0x00002007});
+  EXPECT_NE(decode(both).error.find("--format"), std::string::npos) << "words of EVT 2.0 and of EVT 3.0";
+  EXPECT_EQ(decode(both, {"evt2"}).events, (Events{{64, 4, 7, 0}}));
   const Decoded chosen = decode(words, {"evt3", 50, 60});
   EXPECT_EQ(chosen.width, 50);
   EXPECT_EQ(chosen.events.size(), 1u) << "no header at all, but the format is given";

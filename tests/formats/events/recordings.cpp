@@ -25,6 +25,7 @@ Decoded decode_in_pieces(const Bytes& bytes, const EventReaderOptions& options, 
     decoded.format = reader->format();
     decoded.width = reader->width();
     decoded.height = reader->height();
+    decoded.cameras = reader->cameras();
     Events piece;
     for (;;) {
       piece.resize(next_capacity());
@@ -33,6 +34,8 @@ Decoded decode_in_pieces(const Bytes& bytes, const EventReaderOptions& options, 
       decoded.events.insert(decoded.events.end(), piece.begin(),
                             piece.begin() + static_cast<std::ptrdiff_t>(count));
     }
+    decoded.dropped = reader->dropped_events();
+    decoded.unread = reader->unread_bytes();
   } catch (const FormatError& error) {
     decoded.error_offset = error.byte_offset();
     decoded.error = error.what();

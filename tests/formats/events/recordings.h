@@ -28,6 +28,8 @@ struct Decoded {
   Events events;
   std::int64_t error_offset = -2;  ///< byte of the FormatError, -2 if there was none
   std::string error;
+  std::int64_t dropped = 0, unread = 0;  ///< dropped_events() and unread_bytes() at the end
+  std::vector<std::string> cameras;
 };
 
 /// Decodes bytes in memory, asking for `capacity` events at a time.

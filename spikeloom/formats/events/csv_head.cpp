@@ -1,0 +1,252 @@
+#include "spikeloom/formats/events/csv_head.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "spikeloom/formats/events/csv_line.h"
+
+namespace spikeloom::formats {
+namespace {
+
+constexpr std::size_t kMaxUnnamedColumns = 16;  // of a text that is recognised by itself
+
+constexpr char kHowToName[] =
+    "name them (--columns t,x,y,p or another, with _ for one that is not read; data.columns; or a first line "
+    "with their names)";
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + fmt::format("{:.30}", name);
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  return text;
+}
+
+/// Width and height of a line of two whole numbers.
+std::optional<std::pair<int, int>> sensor_size(std::string_view line) {
+  constexpr std::int64_t kMaxPixels = 65536;
+  const std::vector<std::string_view> fields = csv_fields(line, csv_separator(line));
+  if (fields.size() != 2) return std::nullopt;
+  const auto width = csv_number(fields[0]), height = csv_number(fields[1]);
+  if (!width || !height || *width < 1 || *width > kMaxPixels || *height < 1 || *height > kMaxPixels)
+    return std::nullopt;
+  return std::pair(static_cast<int>(*width), static_cast<int>(*height));
+}
+
+/// What comments say: "%geometry:640,480", "# geometry: 640,480", "# x y t p", "# columns: t, x, y, p".
+struct Comments {
+  std::optional<std::pair<int, int>> size;
+  std::vector<std::string> names;
+  bool two_lists_of_names = false;
+
+  void see(std::string_view line) {
+    line = csv_trimmed(line);
+    while (!line.empty() && (line[0] == '#' || line[0] == '%')) line = csv_trimmed(line.substr(1));
+    constexpr std::string_view kGeometry = "geometry:";
+    if (line.substr(0, kGeometry.size()) == kGeometry) {
+      if (!size) size = sensor_size(line.substr(kGeometry.size()));
+      return;
+    }
+    const std::size_t colon = line.rfind(':');
+    if (colon != std::string_view::npos) line = csv_trimmed(line.substr(colon + 1));
+    std::vector<std::string> words;
+    for (const std::string_view field : csv_fields(line, csv_separator(line))) words.emplace_back(field);
+    if (words.size() > kMaxCsvColumns || !columns_by_name(words)) return;
+    two_lists_of_names = two_lists_of_names || (!names.empty() && names != words);
+    names = std::move(words);
+  }
+};
+
+class HeadReader {
+ public:
+  HeadReader(CsvText& text, const EventReaderOptions& options) : text_(text), options_(options) {}
+
+  CsvHead read() {
+    std::string_view line = first_content();
+    // A size of the sensor is a line of its own before rows of more numbers.
+    const auto size = options_.columns.size() == 2 ? std::nullopt : sensor_size(line);
+    if (size) {
+      comments_.size = size;
+      text_.take();
+      line = first_content();
+      if (line.empty()) return head();
+      if (sensor_size(line)) text_.refuse("a row of two numbers, which is no event: wanted are t, x, y, p");
+    }
+    if (line.empty()) text_.refuse("no events: wanted is a row of numbers or of the names t, x, y, p");
+    const auto layout = csv_layout(line);
+    if (!layout) refuse_mixture(line);
+    if (layout->num_columns > kMaxCsvColumns) text_.refuse(fmt::format("{} columns", layout->num_columns));
+    layout_ = *layout;
+    const bool has_names = !layout_.names.empty();
+    find_places();
+    if (has_names) text_.take();
+    find_unit();
+    return head();
+  }
+
+ private:
+  CsvHead head() const {
+    CsvHead head;
+    head.separator = layout_.separator;
+    head.places = places_;
+    head.time_unit = unit_;
+    if (comments_.size) std::tie(head.width, head.height) = *comments_.size;
+    return head;
+  }
+
+  /// The next line that is no comment, "" at the end.
+  std::string_view first_content() {
+    std::string_view line;
+    while (text_.look(&line) && is_csv_comment(line)) {
+      comments_.see(line);
+      text_.take();
+    }
+    return line;
+  }
+
+  [[noreturn]] void refuse_mixture(std::string_view line) const {
+    const std::vector<std::string_view> fields = csv_fields(line, csv_separator(line));
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (!csv_decimal(fields[i])) text_.refuse_field(fields[i], i, "a number, as in the columns beside it,");
+    }
+    text_.refuse("neither a row of numbers nor one of names");
+  }
+
+  void find_places() {
+    // An order that is given goes before names, which may be of another language.
+    if (!options_.columns.empty()) {
+      places_ = columns_as_given(options_, layout_.num_columns, text_.name());
+      return;
+    }
+    if (layout_.names.empty() && comments_.names.size() == layout_.num_columns) {
+      if (comments_.two_lists_of_names) {
+        text_.refuse(fmt::format("comments before it name the columns in two ways: {}", kHowToName));
+      }
+      layout_.names = comments_.names;
+    }
+    if (layout_.names.empty()) {
+      places_ = order_by_content();
+      return;
+    }
+    const auto places = columns_by_name(layout_.names);
+    if (!places) {
+      text_.refuse(fmt::format("the names of the columns, {}, lack t or x, or have one twice: {}",
+                               joined(layout_.names), kHowToName));
+    }
+    places_ = *places;
+    unit_ = time_unit_in_name(layout_.names[static_cast<std::size_t>(places_[kColumnT])]);
+  }
+
+  /// The fields of the first rows, up to one that cannot be read.
+  template <class See>
+  void look_at_rows(See see) {
+    std::string_view rest = text_.lines_at_hand();
+    while (!rest.empty()) {
+      const std::size_t end = rest.find('\n');
+      const std::string_view line = rest.substr(0, end);
+      rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+      if (is_csv_comment(line)) continue;
+      if (!see(csv_fields(line, layout_.separator))) return;
+    }
+  }
+
+  ColumnPlaces order_by_content() {
+    if (layout_.num_columns != kNumEventColumns) {
+      text_.refuse(fmt::format("{} columns without names: {}", layout_.num_columns, kHowToName));
+    }
+    std::vector<double> numbers;
+    look_at_rows([&](const std::vector<std::string_view>& fields) {
+      if (fields.size() < kNumEventColumns) return false;
+      double row[kNumEventColumns];
+      for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+        const auto number = number_of(fields[i]);
+        if (!number && numbers.empty()) text_.refuse_field(fields[i], i, "a number");
+        if (!number) return false;
+        row[i] = *number;
+      }
+      numbers.insert(numbers.end(), row, row + kNumEventColumns);
+      return true;
+    });
+    if (numbers.empty()) return {0, 1, 2, 3};  // a row that is cut: it is refused when its turn comes
+    ColumnOrderFinder finder(options_.width > 0 ? options_.width
+                             : comments_.size   ? comments_.size->first
+                                                : 0,
+                             options_.height > 0 ? options_.height
+                             : comments_.size    ? comments_.size->second
+                                                 : 0);
+    const auto places =
+        finder.find(numbers.size() / kNumEventColumns, [&numbers](std::size_t row, int column) {
+          return numbers[row * kNumEventColumns + static_cast<std::size_t>(column)];
+        });
+    if (!places) text_.refuse(finder.question());
+    return *places;
+  }
+
+  static std::optional<double> number_of(std::string_view field) {
+    if (const auto whole = csv_number(field)) return static_cast<double>(*whole);
+    const auto decimal = csv_decimal(field);
+    if (!decimal) return std::nullopt;
+    // Only sorted and compared: rounding does not matter, but it must not look whole.
+    return std::strtod(std::string(field).c_str(), nullptr);
+  }
+
+  void find_unit() {
+    if (options_.time_unit != TimeUnit::kFile) unit_ = options_.time_unit;
+    if (unit_ != TimeUnit::kFile) return;
+    TimeUnitFinder finder;
+    const auto column = static_cast<std::size_t>(places_[kColumnT]);
+    look_at_rows([&](const std::vector<std::string_view>& fields) {
+      const auto time = column < fields.size() ? csv_decimal(fields[column]) : std::nullopt;
+      if (time) finder.see(*time);
+      return time.has_value();
+    });
+    const auto unit = finder.unit();
+    if (!unit) text_.refuse(TimeUnitFinder::question());
+    unit_ = *unit;
+  }
+
+  CsvText& text_;
+  const EventReaderOptions& options_;
+  Comments comments_;
+  CsvLayout layout_;
+  ColumnPlaces places_ = {0, 1, 2, 3};
+  TimeUnit unit_ = TimeUnit::kFile;
+};
+
+}  // namespace
+
+CsvHead read_csv_head(CsvText& text, const EventReaderOptions& options) {
+  return HeadReader(text, options).read();
+}
+
+bool begins_as_csv(std::string_view text, bool cut) {
+  const auto is_text = [](unsigned char c) { return c >= 0x20 || c == '\t' || c == '\r' || c == '\n'; };
+  if (!std::all_of(text.begin(), text.end(), is_text)) return false;
+  if (text.substr(0, 3) == "\xef\xbb\xbf") text.remove_prefix(3);
+  bool has_size = false;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos && cut) return false;
+    const std::string_view line = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    if (is_csv_comment(line)) continue;
+    if (!has_size && sensor_size(line)) {
+      has_size = true;
+      continue;
+    }
+    const auto layout = csv_layout(line);
+    if (!layout) return false;
+    if (!layout->names.empty()) return columns_by_name(layout->names).has_value();
+    return layout->num_columns >= 3 && layout->num_columns <= kMaxUnnamedColumns;
+  }
+  return false;
+}
+
+}  // namespace spikeloom::formats
