@@ -145,8 +145,8 @@ int main(int argc, char** argv) {
   std::string name = (fs::temp_directory_path() / "spikeloom-bench-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) return 1;
   const fs::path folder = name;
-  const auto add = [](const std::string& name, const std::string& path) {
-    benchmark::RegisterBenchmark(name.c_str(), [path](benchmark::State& state) {
+  const auto add = [](const std::string& reader, const std::string& path) {
+    benchmark::RegisterBenchmark(reader.c_str(), [path](benchmark::State& state) {
       decode(state, path);
     })->Unit(benchmark::kMillisecond);
   };

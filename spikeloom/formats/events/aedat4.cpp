@@ -127,7 +127,7 @@ class Aedat4Reader : public CarefulReader {
     begin_ = end_ = 0;
     fill();
     constexpr std::size_t kPrefixBytes = 4, kSmallest = 12;
-    if (end_ < kSmallest) refuse("a packet too short for a FlatBuffer");
+    if (!ensure(kSmallest)) refuse("a packet too short for a FlatBuffer");
     if (std::memcmp(piece_.data() + 8, "EVTS", 4) != 0) {
       if (stream_ >= 0) refuse("a packet of the stream of events that is marked as something else");
       block_.skip(window_);
@@ -139,6 +139,7 @@ class Aedat4Reader : public CarefulReader {
     bool damaged = !table.valid();
     const auto elements = table.reference(0, &damaged);
     if (damaged || (elements && *elements + 4 > static_cast<std::int64_t>(end_ - kPrefixBytes))) {
+      fill();  // throws where the file ends here
       refuse("a damaged packet of events");
     }
     std::int64_t skipped = packet_bytes;

@@ -169,8 +169,9 @@ std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const Reco
     throw FormatError(fmt::format("Event Stream version {}.{}: versions 1 and 2 are read", major, minor),
                       window.name(), window.offset());
   }
-  window.consume(kVersionBytes + (major == 2 ? 1 : 0));  // and the patch version
-  need(1);
+  const std::size_t version_bytes = kVersionBytes + (major == 2 ? 1 : 0);  // and the patch version
+  need(version_bytes + 1);
+  window.consume(version_bytes);
   const int kind = window.data()[0];
   const bool is_dvs = kind == (major == 1 ? 0 : 1), is_atis = kind == (major == 1 ? 1 : 2);
   if (!is_dvs && !is_atis) {
