@@ -36,6 +36,8 @@ double kept_bytes(const LayerPlan& layer, const NetworkSettings& settings) {
 /// What a layer needs for a moment: its input and output as floats, and with training their gradients.
 double working_bytes(const LayerPlan& layer, const NetworkSettings& settings, const MemoryUse& use,
                      double steps, bool is_first) {
+  // Spikes are pooled as bits: only the next layer's input is made of floats.
+  if (!layer.spec.has_weights() && runs_compact(settings)) return 0.0;
   const double input_steps = is_first && use.static_input ? 1.0 : steps;
   const auto in = static_cast<double>(layer.input.size()), out = static_cast<double>(layer.output.size());
   auto samples = static_cast<double>(use.batch_size);
