@@ -133,6 +133,8 @@ int ImageDataset::label(std::int64_t index) const {
   return store_->labels[static_cast<std::size_t>(position(index))];
 }
 
+SampleOrigin ImageDataset::origin(std::int64_t index) const { return {std::to_string(position(index)), 0}; }
+
 kernels::cuda::ImageDraw ImageDataset::image_draw(std::int64_t index, const AugmentKey* augment) const {
   kernels::cuda::ImageDraw draw;
   draw.image = position(index);

@@ -59,6 +59,7 @@ class ImageDataset : public Dataset {
   SampleShape shape() const override;
   const std::vector<std::string>& class_names() const override { return info_.class_names; }
   int label(std::int64_t index) const override;
+  SampleOrigin origin(std::int64_t index) const override;
   void read(std::int64_t index, const AugmentKey* augment, float* sample) const override;
   const RawImages* raw_images() const override { return &raw_images_; }
   kernels::cuda::ImageDraw image_draw(std::int64_t index, const AugmentKey* augment) const override;
