@@ -1,2 +1,2 @@
 # Recipes are read without LibTorch, so they are a module of their own inside train/.
-spikeloom_module(recipe SOURCES ${CMAKE_CURRENT_LIST_DIR}/recipe.cpp LINK spikeloom_config spikeloom_events spikeloom_model)
+spikeloom_module(recipe SOURCES ${CMAKE_CURRENT_LIST_DIR}/recipe.cpp ${CMAKE_CURRENT_LIST_DIR}/recipe_changes.cpp LINK spikeloom_config spikeloom_events spikeloom_model)
