@@ -34,6 +34,17 @@ std::string one_line(std::string text) {
   return text;
 }
 
+std::string shell_quoted(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && std::strchr("-_./+=:,@%", c) != nullptr);
+  });
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string with_separators(std::int64_t value) {
   std::string digits = std::to_string(value);
   const std::ptrdiff_t start = value < 0 ? 1 : 0;

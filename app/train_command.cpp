@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstring>
 
 #include "app/commands.h"
 #include "app/output.h"
@@ -9,8 +10,6 @@
 #include "app/recipe_search.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/base/threads.h"
-#include "spikeloom/train/environment.h"
 #include "spikeloom/train/model_info.h"
 #include "spikeloom/train/run_folder.h"
 #include "spikeloom/train/trainer.h"
@@ -23,29 +22,51 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes i
 
 extern "C" void handle_stop_signal(int signal) {
   stop_requested = true;
-  std::signal(signal, SIG_DFL);  // a second Ctrl-C ends at once
+  // A second Ctrl-C ends at once. A terminal that is closed may say so twice: once itself, once by its shell.
+  if (signal != SIGHUP) std::signal(signal, SIG_DFL);
+}
+
+void stop_on_signals() {
+  std::signal(SIGINT, handle_stop_signal);
+  std::signal(SIGTERM, handle_stop_signal);
+  if (std::signal(SIGHUP, handle_stop_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
+  // A closed pipe is an error of the write instead, which TrainingDisplay takes as a wish to stop.
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 struct TrainOptions {
   std::string recipe, out, data_dir, resume, device = "cpu";
   std::vector<std::string> overrides;
   int threads = 0;
-  bool json = false, quiet = false, list = false;
+  bool json = false, quiet = false, list = false, accept_changed_data = false;
 };
 
+std::string resume_command(const train::TrainingResult& result) {
+  return shell_quoted(program_path()) + " train --resume " + shell_quoted(result.run_path);
+}
+
+/// How often the test set was read, as it is.
+std::string test_readings(const train::TrainingResult& result) {
+  if (result.test_reads <= 1) return "test set read once";
+  return fmt::format(
+      "test set read {} times over this run: it was stopped in a reading, or made longer after one",
+      result.test_reads);
+}
+
 void print_result(const train::TrainingResult& result, std::FILE* stream) {
+  if (result.stopped_early) {
+    print_line(stream,
+               fmt::format("stopped early after {} epochs: the validation accuracy did not get better",
+                           result.epochs));
+  }
   if (result.has_validation) {
     print_line(stream, fmt::format("validation accuracy {:.2f} % ({})", 100.0 * result.validation_accuracy,
                                    result.selection));
   }
   if (result.has_test) {
-    print_line(stream, fmt::format("test accuracy {:.2f} % on {} samples ({}, test set read once)",
-                                   100.0 * result.test_accuracy, with_separators(result.test_samples),
-                                   result.selection));
-    if (result.has_last_epoch_test && result.selection != "last epoch") {
-      print_line(stream, fmt::format("test accuracy {:.2f} % (last epoch, likewise)",
-                                     100.0 * result.last_epoch_test_accuracy));
-    }
+    print_line(stream,
+               fmt::format("test accuracy {:.2f} % on {} samples ({}, {})", 100.0 * result.test_accuracy,
+                           with_separators(result.test_samples), result.selection, test_readings(result)));
   }
   print_line(stream, fmt::format("trained {} iterations in {} ({:.1f} samples/s), peak memory {:.0f} MB",
                                  with_separators(result.iterations), duration(result.train_seconds),
@@ -54,9 +75,41 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
     print_line(stream,
                fmt::format("device   {}, peak {:.0f} MB", result.device, result.peak_device_memory_mb));
   }
+  const std::string program = shell_quoted(program_path()), run = shell_quoted(result.run_path);
+  const char* split = result.has_test ? "test" : result.has_validation ? "validation" : "train";
   print_line(stream, fmt::format("model    {}", result.model_path));
-  print_line(stream, fmt::format("next     {} eval {} --split test", program_path(), result.run_path));
-  print_line(stream, fmt::format("         {} info {}", program_path(), result.run_path));
+  print_line(stream, fmt::format("next     {} eval {} --split {}", program, run, split));
+  print_line(stream, fmt::format("         {} info {}", program, run));
+}
+
+/// What a finished run that was resumed says before its result.
+void print_nothing_left(const train::TrainingResult& result, const train::Recipe& recipe, std::FILE* stream) {
+  const auto& training = recipe.training;
+  std::string longer = fmt::format("training.epochs={}", 2 * static_cast<std::int64_t>(result.epochs));
+  if (training.max_iterations > 0 && result.iterations >= training.max_iterations) {
+    longer = fmt::format("training.max_iterations={}", 2 * result.iterations);
+  } else if (result.stopped_early) {
+    longer = "training.early_stopping_epochs=0";
+  }
+  print_line(stream,
+             "nothing was left to do: this run is finished, and this is its result. To train longer:");
+  print_line(stream, fmt::format("  {} --set {}", resume_command(result), longer));
+}
+
+/// The exit code of a training that ended because its output was lost.
+int report_lost_output(const TrainingDisplay& display, const train::TrainingResult& result) {
+  if (!display.reader_is_gone()) {
+    throw DataError(std::string("cannot write the output: ") + std::strerror(display.output_error()) +
+                    "; everything is saved" +
+                    (result.interrupted ? ". Go on with: " + resume_command(result) : ""));
+  }
+  if (!result.interrupted) return kOk;
+  print_line(
+      stderr,
+      fmt::format("spikeloom: the output was closed: stopped after {} iterations; everything is saved. Go on "
+                  "with: {}",
+                  with_separators(result.iterations), resume_command(result)));
+  return kInterrupted;
 }
 
 int run_train(const TrainOptions& options) {
@@ -67,38 +120,41 @@ int run_train(const TrainOptions& options) {
   if (options.recipe.empty() == options.resume.empty()) {
     throw ConfigError("give a recipe, or --resume RUN to go on with a run (spikeloom train --help)");
   }
-  if (!options.resume.empty() && (!options.overrides.empty() || !options.out.empty())) {
-    throw ConfigError("--resume goes on with the recipe of the run: --set and --out are for a new run");
+  if (!options.resume.empty() && !options.out.empty()) {
+    throw ConfigError("--resume goes on in the run's own folder: --out is for a new run");
   }
-  train::configure_threads(options.threads > 0 ? options.threads : num_threads());
+  if (options.resume.empty() && options.accept_changed_data) {
+    throw ConfigError("--accept-changed-data is for a run that is resumed (--resume RUN)");
+  }
   train::TrainingRequest request;
   request.data_dir = options.data_dir;
   request.stop = &stop_requested;
   request.device = options.device;
+  request.threads = options.threads;
   if (options.resume.empty()) {
     request.recipe = train::load_recipe(find_recipe(options.recipe), options.overrides);
     request.run_path = options.out.empty() ? train::new_run_path(request.recipe.name) : options.out;
   } else {
     request.resume = true;
     request.run_path = options.resume;
+    request.changes = options.overrides;
+    request.accept_changed_data = options.accept_changed_data;
   }
-  std::signal(SIGINT, handle_stop_signal);
-  std::signal(SIGTERM, handle_stop_signal);
+  stop_on_signals();
   std::FILE* stream = options.json ? stderr : stdout;
-  TrainingDisplay display(stream, options.quiet);
+  TrainingDisplay display(stream, options.quiet, &stop_requested);
   const train::TrainingResult result = train::train(request, display);
-  if (options.json) {
-    const auto recipe = train::read_model_info(train::find_model(result.run_path)).recipe;
-    print_line(stdout, train::to_json(result, recipe));
-  }
+  const auto recipe = train::read_model_info(result.run_path + "/checkpoint.safetensors").recipe;
+  if (options.json) print_line(stdout, train::to_json(result, recipe));
+  if (display.output_error() != 0) return report_lost_output(display, result);
   if (result.interrupted) {
-    print_line(
-        stream,
-        fmt::format("\nstopped after {} iterations; everything is saved. Go on with: {} train --resume {}",
-                    with_separators(result.iterations), program_path(), result.run_path));
+    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Go on with: {}",
+                                   with_separators(result.iterations), resume_command(result)));
     return kInterrupted;
   }
-  if (!options.quiet) print_result(result, stream);
+  if (options.quiet) return kOk;
+  if (result.nothing_left) print_nothing_left(result, recipe, stream);
+  print_result(result, stream);
   return kOk;
 }
 
@@ -112,24 +168,33 @@ void add_train(CLI::App& program, Command& chosen) {
   command->add_option("--out", options->out, "Run folder to make (default: runs/RECIPE)")->type_name("DIR");
   command
       ->add_option("--set", options->overrides,
-                   "Override a key of the recipe, e.g. training.epochs=3; may be repeated")
+                   "Override a key of the recipe, e.g. training.epochs=3; may be repeated. With --resume: "
+                   "train longer or with another learning rate (docs/recipes.md lists the keys)")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--resume", options->resume, "Go on with a run that was stopped, bit for bit")
+  command
+      ->add_option("--resume", options->resume,
+                   "Go on with a run that was stopped, bit for bit; of a finished run, print the result")
       ->type_name("RUN");
+  command->add_flag("--accept-changed-data", options->accept_changed_data,
+                    "With --resume: go on although the data are not those that the run began with");
   command
       ->add_option("--data-dir", options->data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
   command->add_option("--device", options->device, "cpu, cuda or cuda:N (docs/gpu.md)")
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads (default: all; with --resume: as many as the run began with)")
+      ->check(CLI::Range(1, 1024));
   command->add_flag("--json", options->json,
                     "Print the result as JSON on standard output, everything else on standard error");
   command->add_flag("--quiet", options->quiet, "Print warnings and errors only");
   command->add_flag("--list", options->list, "Name all recipes");
   command->footer(
-      "Ctrl-C saves and says how to go on. The run folder holds recipe.toml, environment.json,\n"
+      "Ctrl-C, a closed terminal or pipe: saves and says how to go on. The run folder holds recipe.toml, "
+      "environment.json,\n"
       "metrics.jsonl, checkpoint.safetensors, model.safetensors and result.json.");
   command->callback([options, &chosen] { chosen = [options] { return run_train(*options); }; });
 }

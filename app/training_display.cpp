@@ -4,9 +4,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 
 #include "app/output.h"
+#include "spikeloom/base/memory.h"
 
 namespace spikeloom::app {
 namespace {
@@ -14,30 +16,33 @@ namespace {
 std::size_t terminal_width(std::FILE* stream) {
   struct winsize size {};
   if (::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
+  const char* columns = std::getenv("COLUMNS");
+  const int count = columns != nullptr ? std::atoi(columns) : 0;
+  return count > 0 ? static_cast<std::size_t>(count) : 80;
 }
 
 }  // namespace
 
-std::string progress_bar(double fraction, int width) {
-  const int full = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * width);
-  std::string bar(static_cast<std::size_t>(full), '=');
-  if (full < width) bar += '>' + std::string(static_cast<std::size_t>(width - full - 1), ' ');
-  return "[" + bar + "]";
+TrainingDisplay::TrainingDisplay(std::FILE* stream, bool quiet, std::atomic<bool>* stop)
+    : stream_(stream), quiet_(quiet), terminal_(is_terminal(stream)), stop_(stop) {}
+
+void TrainingDisplay::write(const std::string& text) {
+  if (output_error_ != 0) return;
+  if (std::fputs(text.c_str(), stream_) >= 0 && std::fflush(stream_) == 0) return;
+  output_error_ = errno != 0 ? errno : EIO;
+  *stop_ = true;  // what was learnt is saved first; then the program says why
 }
 
-TrainingDisplay::TrainingDisplay(std::FILE* stream, bool quiet)
-    : stream_(stream), quiet_(quiet), terminal_(is_terminal(stream)) {}
+bool TrainingDisplay::reader_is_gone() const { return output_error_ == EPIPE || output_error_ == EIO; }
 
 void TrainingDisplay::draw(const std::string& line) {
-  std::fprintf(stream_, "\r\033[K%s", line.substr(0, terminal_width(stream_) - 1).c_str());
-  std::fflush(stream_);
+  write("\r\033[K" + line.substr(0, terminal_width(stream_) - 1));
   drawn_ = true;
 }
 
 void TrainingDisplay::clear() {
   if (!drawn_) return;
-  std::fputs("\r\033[K", stream_);
+  write("\r\033[K");
   drawn_ = false;
 }
 
@@ -50,15 +55,22 @@ bool TrainingDisplay::due(double seconds) {
 
 void TrainingDisplay::started(const train::TrainingStart& start) {
   if (quiet_) return;
-  print_line(stream_, fmt::format("data     {}", start.data_description));
-  print_line(stream_, fmt::format("         in {}", start.data_root));
-  print_line(stream_, fmt::format("network  {}", start.network));
-  print_line(stream_, fmt::format("         {} parameters, {}MAC a step", with_separators(start.parameters),
-                                  with_prefix(static_cast<double>(start.macs_per_step))));
-  print_line(stream_, fmt::format("run      {}", start.run_path));
+  say(fmt::format("data     {}", start.data_description));
+  say(fmt::format("         in {}", start.data_root));
+  say(fmt::format("network  {}", start.network));
+  say(fmt::format("         {} parameters, {}MAC a step", with_separators(start.parameters),
+                  with_prefix(static_cast<double>(start.macs_per_step))));
+  const model::MemoryEstimate& memory = start.memory;
+  say(fmt::format("memory   about {} and the data set: weights, gradients, optimiser {},",
+                  memory_text(memory.total()),
+                  memory_text(memory.parameters + memory.gradients + memory.optimizer)));
+  say(fmt::format("         kept state {}, working set {}, batches {}, program {}",
+                  memory_text(memory.kept_state), memory_text(memory.working_set), memory_text(memory.inputs),
+                  memory_text(memory.library)));
+  say(fmt::format("run      {}", start.run_path));
   if (start.resumed) {
-    print_line(stream_, fmt::format("         going on at epoch {}, batch {} of {}", start.epoch + 1,
-                                    start.batch, start.iterations_per_epoch));
+    say(fmt::format("         going on at epoch {}, batch {} of {}", start.epoch + 1, start.batch,
+                    start.iterations_per_epoch));
   }
 }
 
@@ -70,21 +82,27 @@ void TrainingDisplay::preparing(const std::string& split, std::int64_t done, std
   draw(fmt::format("binning recordings ({}) {} {}/{}", split, progress_bar(fraction, 20), done, total));
 }
 
+void TrainingDisplay::estimate_time(const train::TrainingProgress& progress) {
+  constexpr std::int64_t kIterations = 20;
+  constexpr double kWorthSaying = 120.0;
+  if (first_iteration_ < 0) first_iteration_ = progress.iteration - 1;
+  const std::int64_t done = progress.iteration - first_iteration_;
+  if (time_said_ || done < kIterations) return;
+  time_said_ = true;
+  if (progress.seconds_left < kWorthSaying) return;
+  clear();
+  say(fmt::format("time     about {} at the speed of the first {} iterations",
+                  rough_duration(progress.seconds_left), done));
+}
+
 void TrainingDisplay::progressed(const train::TrainingProgress& progress) {
   if (quiet_) return;
-  const double fraction = progress.iterations > 0 ? static_cast<double>(progress.iteration) /
-                                                        static_cast<double>(progress.iterations)
-                                                  : 1.0;
+  estimate_time(progress);
   if (terminal_) {
     if (!due(0.2)) return;
-    draw(fmt::format("epoch {}/{} {} {:3.0f}%  loss {:.4f}  accuracy {:.1f} %  {:.0f} samples/s  {} left",
-                     progress.epoch + 1, progress.epochs, progress_bar(fraction, 20), 100.0 * fraction,
-                     progress.mean_loss, 100.0 * progress.mean_accuracy, progress.samples_per_s,
-                     duration(progress.seconds_left)));
+    draw(progress_line(progress, terminal_width(stream_)));
   } else if (progress.logged && due(5.0)) {
-    print_line(
-        stream_,
-        fmt::format("epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {:.2f} %  {:.1f} samples/s  {} left",
+    say(fmt::format("epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {:.2f} %  {:.1f} samples/s  {} left",
                     progress.epoch + 1, progress.epochs, progress.batch, progress.batches, progress.mean_loss,
                     100.0 * progress.mean_accuracy, progress.samples_per_s, duration(progress.seconds_left)));
   }
@@ -100,11 +118,11 @@ void TrainingDisplay::epoch_ended(const train::EpochReport& report) {
                         100.0 * report.validation_accuracy);
   }
   line += fmt::format("  {:.0f} samples/s  {}", report.samples_per_s, duration(report.seconds));
-  print_line(stream_, line);
+  say(line);
   if (report.firing_rates.empty()) return;
   std::string rates = "         firing rates:";
   for (const auto& [layer, rate] : report.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
-  print_line(stream_, rates);
+  say(rates);
 }
 
 void TrainingDisplay::evaluating(const std::string& split, std::int64_t done, std::int64_t total) {

@@ -1,17 +1,21 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <string>
 
+#include "app/progress_line.h"
 #include "spikeloom/train/trainer.h"
 
 namespace spikeloom::app {
 
-/// Shows a training: one line that is drawn again on a terminal, a line now and then elsewhere.
+/// Shows a training: one line that is drawn again on a terminal, a line now and then elsewhere. Where its
+/// stream cannot be written to any more (a closed pipe or terminal, a full disk), it asks the training to
+/// stop and be saved, and is silent from then on.
 class TrainingDisplay : public train::TrainingObserver {
  public:
-  /// quiet: warnings only.
-  TrainingDisplay(std::FILE* stream, bool quiet);
+  /// quiet: warnings only. stop: becomes true when the output is lost.
+  TrainingDisplay(std::FILE* stream, bool quiet, std::atomic<bool>* stop);
 
   void started(const train::TrainingStart& start) override;
   void preparing(const std::string& split, std::int64_t done, std::int64_t total) override;
@@ -20,18 +24,27 @@ class TrainingDisplay : public train::TrainingObserver {
   void evaluating(const std::string& split, std::int64_t done, std::int64_t total) override;
   void warned(const std::string& message) override;
 
+  /// Why the stream cannot be written to any more, as errno says; 0 = it can.
+  int output_error() const { return output_error_; }
+  /// Nobody reads any more: what was on the other side of a pipe, or the terminal, is gone.
+  bool reader_is_gone() const;
+
  private:
+  void say(const std::string& line) { write(line + "\n"); }
+  void write(const std::string& text);
   void draw(const std::string& line);
   void clear();
   bool due(double seconds);
+  void estimate_time(const train::TrainingProgress& progress);
   std::FILE* stream_;
   bool quiet_;
   bool terminal_;
+  std::atomic<bool>* stop_;
+  int output_error_ = 0;
   bool drawn_ = false;
+  std::int64_t first_iteration_ = -1;
+  bool time_said_ = false;
   std::chrono::steady_clock::time_point last_{};
 };
-
-/// "[=====>    ]" of `width` characters between the brackets.
-std::string progress_bar(double fraction, int width);
 
 }  // namespace spikeloom::app

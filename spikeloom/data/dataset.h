@@ -41,6 +41,12 @@ struct RawImages {
 /// Told now and then, on the thread that asked, how many samples of how many are prepared; false ends it.
 using PrepareProgress = std::function<bool(std::int64_t done, std::int64_t total)>;
 
+/// What tells a sample apart from the others of its set, wherever the set lies.
+struct SampleOrigin {
+  std::string name;        ///< a file's name and the place in it, or the position in the set's official order
+  std::int64_t bytes = 0;  ///< size of the file; 0: not a file of its own, or not known
+};
+
 /// One split of a data set: labelled samples, addressed by 0 .. size() - 1. Thread-safe, but for
 /// prepare(); what read() gives never changes.
 class Dataset {
@@ -59,6 +65,9 @@ class Dataset {
   virtual const std::vector<std::string>& class_names() const = 0;
   /// Label of a sample, 0 .. class_names().size() - 1. Throws ShapeError if the index is outside the set.
   virtual int label(std::int64_t index) const = 0;
+  /// Where a sample comes from, without reading it (fingerprint.h). Throws ShapeError if the index is outside
+  /// the set.
+  virtual SampleOrigin origin(std::int64_t /*index*/) const { return {}; }
   /// Writes a sample, [num_steps, height, width, channels] floats, shape().sample_size() of them: pixel
   /// values in [0, 1] (or standardised), or event counts. `augment` nullptr: as it is on disk. Throws
   /// ShapeError if the index is outside the set, FormatError or DataError naming the file if it is damaged or

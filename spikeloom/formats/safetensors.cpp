@@ -9,6 +9,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/formats/safetensors_checksum.h"
 #include "spikeloom/formats/safetensors_header.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -90,6 +91,16 @@ std::string header_text(const std::vector<const TensorView*>& order, const std::
   return text;
 }
 
+std::map<std::string, std::string> with_checksums(const std::vector<const TensorView*>& tensors,
+                                                  std::map<std::string, std::string> metadata) {
+  metadata[kHeaderChecksumKey] = empty_checksum();
+  for (const TensorView* tensor : tensors) {
+    metadata[kTensorChecksumPrefix + tensor->name] =
+        checksum_of(tensor->data, static_cast<std::size_t>(tensor_bytes(tensor->dtype, tensor->shape)));
+  }
+  return metadata;
+}
+
 std::int64_t read_header_length(const RandomAccessFile& file) {
   if (file.size() < kLengthBytes) {
     throw FormatError(fmt::format("{} bytes are too few for a safetensors file", file.size()), file.path(),
@@ -144,10 +155,22 @@ void place_tensors(std::vector<TensorInfo>* tensors, std::int64_t data_begin, co
 }  // namespace
 
 void write_safetensors(const std::string& path, const std::vector<TensorView>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, Checksums checksums) {
   check_names(tensors, path);
+  for (const auto& [key, value] : metadata) {
+    if (key.rfind(kChecksumPrefix, 0) != 0) continue;
+    throw FormatError(fmt::format("metadata key {} to be written is reserved for checksums", in_quotes(key)),
+                      path);
+  }
   const std::vector<const TensorView*> order = writing_order(tensors);
-  const std::string header = header_text(order, path, metadata);
+  std::string header;
+  if (checksums == Checksums::kNone) {
+    header = header_text(order, path, metadata);
+  } else {
+    header_text(order, path, metadata);  // shapes and data are good before they are read
+    header = header_text(order, path, with_checksums(order, metadata));
+    seal_header(&header);
+  }
   const std::uint64_t length = header.size();
   AtomicFile file(path);
   file.write(&length, sizeof(length));
@@ -165,6 +188,8 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
   std::vector<char> json(static_cast<std::size_t>(length));
   file->read_at(kLengthBytes, json.data(), json.size());
   SafetensorsHeader header = parse_safetensors_header(json, kLengthBytes, path);
+  result.has_checksums_ = formats::has_checksums(header);
+  result.checksums_ = take_checksums(&header, json, kLengthBytes, path);
   result.data_begin_ = kLengthBytes + length;
   place_tensors(&header.tensors, result.data_begin_, *file);
   result.file_ = std::move(file);
@@ -187,6 +212,14 @@ void SafetensorsFile::read(const TensorInfo& tensor, void* destination) const {
                       file_->path(), tensor.offset);
   }
   file_->read_at(tensor.offset, destination, static_cast<std::size_t>(tensor.size_bytes));
+  const auto checksum = checksums_.find(tensor.name);
+  if (checksum == checksums_.end()) return;
+  if (checksum_of(destination, static_cast<std::size_t>(tensor.size_bytes)) != checksum->second) {
+    throw FormatError(fmt::format("array {} does not match its checksum: one or more of its {} bytes are "
+                                  "damaged",
+                                  in_quotes(tensor.name), tensor.size_bytes),
+                      file_->path(), tensor.offset);
+  }
 }
 
 }  // namespace spikeloom::formats

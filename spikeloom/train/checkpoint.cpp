@@ -3,10 +3,12 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
+#include <cmath>
 #include <set>
 #include <sstream>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/log.h"
 #include "spikeloom/formats/safetensors.h"
 #include "spikeloom/nn/device_chain.h"
 
@@ -60,14 +62,42 @@ void write(const std::string& path, const nn::Network& network, const NamedTenso
     tensor = tensor.to(at::kCPU).contiguous();
     views.push_back({name, to_dtype(tensor.scalar_type()), tensor.sizes().vec(), tensor.data_ptr()});
   }
-  formats::write_safetensors(path, views, metadata);
+  formats::write_safetensors(path, views, metadata, formats::Checksums::kXxh3);
 }
 
+/// "[1, 0, 2]": the place of an element of a row-major array.
+std::string index_text(std::int64_t element, const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (auto extent = shape.rbegin(); extent != shape.rend(); ++extent) {
+    text = std::to_string(element % *extent) + (text.empty() ? "" : ", ") + text;
+    element /= *extent;
+  }
+  return "[" + text + "]";
+}
+
+template <class Value>
+void check_finite(const Value* values, const formats::TensorInfo& info, const std::string& path) {
+  const auto count = static_cast<std::int64_t>(info.size_bytes / static_cast<std::int64_t>(sizeof(Value)));
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw CheckpointError(path + ": tensor '" + info.name + "' is " +
+                          (std::isnan(values[i]) ? "not a number (NaN)" : "infinite") + " at " +
+                          index_text(i, info.shape) + ": the file is damaged");
+  }
+}
+
+/// The bytes match their checksum, where the file has one, and numbers are finite.
 at::Tensor read(const formats::SafetensorsFile& file, const formats::TensorInfo& info,
                 const std::string& path) {
   at::Tensor tensor =
       at::empty(info.shape, to_scalar_type(info.dtype, path + ": tensor '" + info.name + "'"));
-  file.read(info, tensor.data_ptr());
+  try {
+    file.read(info, tensor.data_ptr());
+  } catch (const FormatError& error) {
+    throw CheckpointError(error.what());
+  }
+  if (info.dtype == formats::DType::kF32) check_finite(tensor.data_ptr<float>(), info, path);
+  if (info.dtype == formats::DType::kF64) check_finite(tensor.data_ptr<double>(), info, path);
   return tensor;
 }
 
@@ -118,6 +148,11 @@ void save_checkpoint(const std::string& path, const nn::Network& network, const 
 
 void load_parameters(const std::string& path, nn::Network& network) {
   const auto file = formats::SafetensorsFile::open(path);
+  if (!file.has_checksums()) {
+    log(LogLevel::kWarning, path +
+                                ": has no checksums (an older Spikeloom or another program wrote it): damage "
+                                "to its values would not be noticed");
+  }
   std::vector<std::pair<at::Tensor, at::Tensor>> copies;
   std::set<std::string> known{"voting.class_of"};
   const auto stage = [&](const std::string& name, const at::Tensor& value) -> const at::Tensor& {

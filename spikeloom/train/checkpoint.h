@@ -15,8 +15,9 @@ namespace spikeloom::train {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// Writes a network: metadata (see model_info.h) and one tensor a parameter, plus "voting.class_of".
-/// Atomic: an existing file is replaced only by a complete one. Throws DataError.
+/// Writes a network: metadata (see model_info.h) and one tensor a parameter, plus "voting.class_of", with
+/// checksums (formats/safetensors_checksum.h). Atomic: an existing file is replaced only by a complete one.
+/// Throws DataError.
 void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info);
 
 /// The same plus what training needs to go on: `state` (any JSON text) and further tensors, kept under
@@ -25,15 +26,17 @@ void save_checkpoint(const std::string& path, const nn::Network& network, const 
                      const std::string& state, const NamedTensors& optimizer_state);
 
 /// Copies the parameters of a model or checkpoint into `network`, all or nothing.
-/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, or
-/// not known.
+/// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, not
+/// known, not what its checksum says or not finite (with the place of the value). A file without checksums is
+/// read, with a warning to log().
 void load_parameters(const std::string& path, nn::Network& network);
 
 struct CheckpointState {
   std::string state;
   NamedTensors optimizer_state;
 };
-/// What save_checkpoint added to the parameters. Throws CheckpointError if it is a model, not a checkpoint.
+/// What save_checkpoint added to the parameters. Throws CheckpointError if it is a model, not a checkpoint,
+/// and as load_parameters does for tensors that are damaged.
 CheckpointState load_checkpoint_state(const std::string& path);
 
 /// The network of a model file or checkpoint, with its parameters. Throws CheckpointError, FormatError,

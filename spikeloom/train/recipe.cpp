@@ -252,6 +252,7 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.integer("eval_batch_size", training.eval_batch_size, 1, kMaxInt);
   visitor.integer("max_iterations", training.max_iterations, 0, kMaxInt64);
   visitor.flag("keep_best", training.keep_best);
+  visitor.integer("early_stopping_epochs", training.early_stopping_epochs, 0, kMaxInt);
   visitor.integer("log_every", training.log_every, 1, kMaxInt);
   visitor.integer("checkpoint_every", training.checkpoint_every, 1, kMaxInt);
   visitor.number("checkpoint_minutes", training.checkpoint_minutes, kNotNegative);
@@ -380,6 +381,12 @@ void check_together(config::Table& root, const Recipe& recipe) {
         .error("keep_best",
                "the best epoch is chosen on validation samples and there are none; set "
                "data.validation_samples, or keep_best = false to take the last epoch");
+  }
+  if (recipe.training.early_stopping_epochs > 0 && recipe.data.validation_samples == 0) {
+    throw root.table("training")
+        .error("early_stopping_epochs",
+               "what has to improve is the accuracy on validation samples and there are none; set "
+               "data.validation_samples, or early_stopping_epochs = 0");
   }
 }
 

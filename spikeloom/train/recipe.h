@@ -54,10 +54,13 @@ struct TrainingSettings {
   std::int64_t max_iterations = 0;  ///< stop after so many batches of training; 0 = no limit
   /// false: the model is that of the last epoch; true: of the epoch that is best on the validation samples.
   bool keep_best = false;
-  int log_every = 50;                ///< iterations
-  int checkpoint_every = 1;          ///< epochs
-  double checkpoint_minutes = 10.0;  ///< also save inside an epoch when so many minutes have passed; 0 = off
-  int workers = 1;                   ///< threads that read samples ahead; 0: read when needed
+  /// Stop when the validation accuracy has not exceeded its best for so many epochs; 0 = never.
+  int early_stopping_epochs = 0;
+  int log_every = 50;        ///< iterations
+  int checkpoint_every = 1;  ///< epochs
+  /// Also save inside an epoch when so many minutes have passed (TrainingRequest::checkpoint_share); 0 = off.
+  double checkpoint_minutes = 1.0;
+  int workers = 1;  ///< threads that read samples ahead; 0: read when needed
 };
 
 struct Recipe {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "spikeloom/model/memory_estimate.h"
 #include "spikeloom/train/recipe.h"
 
 namespace spikeloom::train {
@@ -23,6 +24,7 @@ struct TrainingStart {
   bool resumed = false;
   int epoch = 0;  ///< where it starts, from 0
   std::int64_t batch = 0;
+  model::MemoryEstimate memory;  ///< on a device: of the device, but for the inputs
 };
 
 /// Said after each training iteration.
@@ -67,8 +69,21 @@ struct TrainingRequest {
   std::string run_path;
   std::string data_dir;  ///< "" = search (data/registry.h)
   bool resume = false;
+  /// When resuming: what is to change in the run's recipe ("training.epochs=20"), of the keys that may
+  /// (recipe_changes.h). A finished run goes on if that leaves something to do.
+  std::vector<std::string> changes;
+  /// When resuming: go on although the data are not those of the checkpoint (data/fingerprint.h). What
+  /// differs is then a warning, and noted in metrics.jsonl.
+  bool accept_changed_data = false;
   std::string device =
       "cpu";  ///< cpu, cuda or cuda:N; a run may be resumed on another one, its bits then differ
+  /// Kernels', LibTorch's and the BLAS's while it trains; 0 = num_threads() of base/threads.h (the processors
+  /// of this process, or SPIKELOOM_NUM_THREADS), or, when resuming, the number that the run began with.
+  /// Another number changes the last digits: a warning says so.
+  int threads = 0;
+  /// Largest share of the time that checkpoints inside an epoch may take: where one takes long, they are
+  /// written less often than training.checkpoint_minutes says. 0 = as often as it says.
+  double checkpoint_share = 0.01;
   /// On the CPU: the loop, kernels and optimisers of a device on their host queue. Slow; for tests where
   /// there is no device.
   bool device_path_on_host = false;
@@ -81,7 +96,10 @@ struct TrainingResult {
   std::string run_path;
   std::string model_path;  ///< empty if interrupted
   bool interrupted = false;
-  std::string selection;  ///< "last epoch" or "best validation epoch (N)"
+  /// A finished run was resumed and nothing was left to do: all else is as result.json has it.
+  bool nothing_left = false;
+  bool stopped_early = false;  ///< by training.early_stopping_epochs
+  std::string selection;       ///< "last epoch" or "best validation epoch (N)"
   int epochs = 0;
   std::int64_t iterations = 0;
   double train_seconds = 0.0;  ///< training alone, over all sessions: no validation, no test
@@ -90,11 +108,10 @@ struct TrainingResult {
   double validation_accuracy = 0.0;  ///< of the kept model
   bool has_test = false;
   double test_accuracy = 0.0, test_loss = 0.0;
-  /// With keep_best: of the network of the last epoch, read beside that of the kept one. Both were settled
-  /// before.
-  bool has_last_epoch_test = false;
-  double last_epoch_test_accuracy = 0.0;
   std::int64_t test_samples = 0;
+  /// How often the test part was read, or begun to be, over all sessions of the run: 1, but for runs that
+  /// were stopped while it was read, or made longer after it was.
+  int test_reads = 0;
   LayerRates firing_rates;  ///< on the test samples, or of the last epoch without them
   double peak_memory_mb = 0.0;
   double peak_device_memory_mb = 0.0;  ///< 0 on the CPU
@@ -104,15 +121,19 @@ struct TrainingResult {
 /// Trains a network from a recipe and keeps everything in a run folder (run_folder.h).
 ///
 /// The kept model is that of the last epoch, or of the best validation epoch (training.keep_best); the test
-/// part is read once, at the end (with keep_best for the last epoch's network too, which is reported beside).
+/// part is read once, at the end, for that model.
 /// The same recipe, data and number of threads give the same bits; a run that was interrupted and resumed
-/// gives the bits of one that was not. Throws ConfigError, DataError, FormatError, ShapeError,
-/// CheckpointError; NumericsError if the loss or a weight is not finite, or weights are so large that their
-/// squares overflow (names iteration, layer and last good checkpoint). Source: Wu et al. 2019 (STBP, eq.
-/// 11-14).
+/// gives the bits of one that was not. A resumed run takes the data, settings and threads of its checkpoint:
+/// other data and edits of its recipe.toml are refused, what may change is in TrainingRequest. Throws
+/// ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight is
+/// not finite, or weights are so large that their squares overflow (names iteration, layer and last good
+/// checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.
 std::string to_json(const TrainingResult& result, const Recipe& recipe);
+
+/// The result in such a text, which stands in the file `path`. Throws DataError if it is damaged.
+TrainingResult result_from_json(const std::string& text, const std::string& path);
 
 }  // namespace spikeloom::train

@@ -10,11 +10,12 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
-#include "spikeloom/data/class_map.h"
+#include "spikeloom/base/memory.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/environment.h"
+#include "spikeloom/train/environment_log.h"
 #include "spikeloom/train/schedule.h"
 
 namespace spikeloom::train {
@@ -39,11 +40,11 @@ TrainingSession::TrainingSession(const TrainingRequest& request, TrainingObserve
 
 TrainingResult TrainingSession::run() {
   if (request_.resume) {
-    folder_.emplace(RunFolder::open(request_.run_path));
-    recipe_ = read_model_info(folder_->file("checkpoint.safetensors")).recipe;
+    if (auto result = open_run()) return *result;
   }
   device_ = ops::device_of(request_.device);
   splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
+  check_data();
   build();
   if (request_.resume) {
     resume();
@@ -56,13 +57,16 @@ TrainingResult TrainingSession::run() {
     }
   }
   if (on_device()) move_to_device();
-  if (!request_.resume) {
+  if (request_.resume) {
+    note_changes();
+  } else {
     // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at
     // once.
     save_checkpoint();
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
-  write_text_file(folder_->file("environment.json"), environment_json(ops::describe(device_)));
+  append_session(folder_->file(kEnvironmentFile), state_.iteration,
+                 describe_environment(ops::describe(device_)));
   if (!on_device() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
     const std::string file = folder_->file(kCrossoverFile);
     // Kept when the run goes on: the same path as before, to the last bit.
@@ -83,11 +87,12 @@ TrainingResult TrainingSession::run() {
   start.resumed = request_.resume;
   start.epoch = state_.epoch;
   start.batch = state_.batch;
+  start.memory = memory_;
   observer_.started(start);
   if (recipe_.training.batch_size > splits_.train->size()) {
     observer_.warned("training.batch_size = " + std::to_string(recipe_.training.batch_size) +
                      " is more than the " + std::to_string(splits_.train->size()) +
-                     " training samples: each epoch is one batch of all of them");
+                     " training samples: each batch is the whole set, one update an epoch");
   }
 
   prepare(splits_.train, "train");
@@ -116,6 +121,7 @@ void TrainingSession::build() {
   const auto shape = splits_.train->shape();
   const auto classes = static_cast<int>(splits_.train->class_names().size());
   auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
+  check_memory(plan);
   network_ = std::make_unique<nn::Network>(std::move(plan), recipe_.network, recipe_.seed);
   if (on_device() && recipe_.network.kind == model::NetworkKind::kSpiking) {
     network_->make_device_chain();  // refuses what cannot run there before there is a folder
@@ -126,25 +132,30 @@ void TrainingSession::build() {
   if (batches_per_epoch_ == 0) throw DataError(splits_.root + ": there is no training sample");
 }
 
-void TrainingSession::resume() {
-  const std::string path = folder_->file("checkpoint.safetensors");
-  load_parameters(path, *network_);
-  const std::vector<std::string> classes = read_model_info(path).class_names;
-  if (classes != splits_.train->class_names()) {
-    throw CheckpointError(path + ": was trained on the classes " + data::class_list(classes) +
-                          ", the data in " + splits_.root + " has " +
-                          data::class_list(splits_.train->class_names()) +
-                          ": a run goes on with the data that it began with");
+void TrainingSession::check_memory(const model::NetworkPlan& plan) {
+  constexpr int kLoaderBatches = 5;  // LoaderSettings::prefetch + 1
+  model::MemoryUse use;
+  use.batch_size = std::min(recipe_.training.batch_size, splits_.train->size());
+  use.static_input = splits_.train->shape().is_static;
+  const bool momentum = recipe_.optimizer.momentum > 0.0;
+  use.moments = recipe_.optimizer.kind == OptimizerSettings::kAdam ? 2 : momentum ? 1 : 0;
+  use.loader_batches = kLoaderBatches;
+  memory_ = model::estimate_memory(plan, recipe_.network, use);
+  const MemoryLimit limit = memory_limit();
+  // A device has memory of its own, which says itself when it is full.
+  const bool on_cpu = device_.is_cpu();
+  const std::int64_t certain = on_cpu ? memory_.certain : memory_.parameters;
+  const std::string has = limit.what + " is " + memory_text(limit.bytes);
+  if (certain > limit.bytes) {
+    throw ConfigError("its " + std::to_string(plan.parameters()) + " weights need " + memory_text(certain) +
+                          (on_cpu ? " of memory with gradients and optimiser" : " of memory") + ", and " +
+                          has + "; use smaller layers",
+                      "", 0, "network.structure");
   }
-  const auto saved = load_checkpoint_state(path);
-  resumed_optimizer_ = saved.optimizer_state;
-  if (!on_device()) optimizer_->load_state(resumed_optimizer_);
-  state_ = TrainingState::from_json(saved.state, path);
-  if (state_.batch > batches_per_epoch_) {
-    throw CheckpointError(path + ": was made on more training samples than are here (batch " +
-                          std::to_string(state_.batch) + " of " + std::to_string(batches_per_epoch_) + ")");
+  if (on_cpu && memory_.total() > limit.bytes) {
+    observer_.warned("this training needs about " + memory_text(memory_.total()) + " of memory, and " + has +
+                     ": if it fails, lower training.batch_size or network.num_steps");
   }
-  folder_->truncate_metrics(state_.metrics_size);
 }
 
 void TrainingSession::calibrate() {
@@ -223,8 +234,10 @@ void TrainingSession::log_if_due() {
 }
 
 bool TrainingSession::checkpoint_due() const {
-  return recipe_.training.checkpoint_minutes > 0.0 &&
-         seconds_since(last_checkpoint_) > 60.0 * recipe_.training.checkpoint_minutes;
+  if (recipe_.training.checkpoint_minutes == 0.0) return false;
+  const double seconds = seconds_since(last_checkpoint_);
+  return seconds > 60.0 * recipe_.training.checkpoint_minutes &&
+         (request_.checkpoint_share <= 0.0 || seconds * request_.checkpoint_share >= checkpoint_seconds_);
 }
 
 double TrainingSession::train_batch(const data::Batch& batch) {
@@ -257,14 +270,23 @@ double TrainingSession::train_batch(const data::Batch& batch) {
 void TrainingSession::check_finite(double loss) {
   // A LIF layer turns NaN into silence, so that the loss can stay finite: the weights are looked at as well.
   const at::NoGradGuard no_grad;
+  // No trained weight is near this, relative to the threshold that they are to reach.
+  const double largest = 1e6 * std::max(1.0, recipe_.network.neuron.v_threshold);
   std::string where;
   for (const auto& parameter : network_->parameters()) {
     // In the parameter's own precision: weights whose squares overflow are as lost as Inf, though the spikes
     // that they cause stay finite.
-    if (!std::isfinite(parameter.value.square().sum().item().toDouble())) {
-      where = "the weights '" + parameter.name + "' are not finite, or so large that their squares overflow";
-      break;
-    }
+    const double squares = parameter.value.square().sum().item().toDouble();
+    const double size =
+        std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(parameter.value.numel(), 1)));
+    if (size <= largest) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2g", size);
+    where = "the weights '" + parameter.name + "' " +
+            (std::isfinite(squares) ? std::string("have grown to ") + text +
+                                          " (root mean square), so that no gradient leads back"
+                                    : "are not finite, or so large that their squares overflow");
+    break;
   }
   if (where.empty() && std::isfinite(loss)) return;
   if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
@@ -386,16 +408,20 @@ bool TrainingSession::finish_epoch() {
   observer_.epoch_ended(report);
 
   ++state_.epoch;
+  state_.cut_batch = state_.batch < batches_per_epoch_ ? state_.batch : 0;
   state_.batch = 0;
   state_.epoch_metrics = RunningMetrics();
   state_.epoch_rates.clear();
-  state_.finished = state_.epoch >= recipe_.training.epochs || reached_limit();
+  state_.finished = is_done(state_);
+  state_.stopped_early = state_.finished && state_.epoch < recipe_.training.epochs && !reached_limit();
+  if (state_.finished && splits_.test) ++state_.test_reads;  // the next thing that is done
   if (state_.finished || state_.epoch % recipe_.training.checkpoint_every == 0) save_checkpoint();
   return true;
 }
 
 void TrainingSession::save_checkpoint() {
   check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
+  const auto start = Clock::now();
   state_.metrics_size = folder_->metrics_size();
   const std::string path = folder_->file("checkpoint.safetensors");
   try {
@@ -407,55 +433,7 @@ void TrainingSession::save_checkpoint() {
                     folder_->path());
   }
   last_checkpoint_ = Clock::now();
-}
-
-TrainingResult TrainingSession::finish() {
-  TrainingResult result = summary();
-  result.selection = "last epoch";
-  const auto incomplete = [&](const EvaluationResult& test) { return test.samples < splits_.test->size(); };
-  if (recipe_.training.keep_best && state_.best_epoch >= 0) {
-    if (splits_.test && state_.best_epoch + 1 != state_.epoch) {
-      const auto last = evaluate(splits_.test, "test");
-      if (incomplete(last)) {
-        result.interrupted = true;
-        return result;
-      }
-      result.has_last_epoch_test = true;
-      result.last_epoch_test_accuracy = last.accuracy;
-    }
-    load_parameters(folder_->file("best.safetensors"), *network_);
-    result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
-    result.validation_accuracy = state_.best_validation;
-  }
-  result.model_path = folder_->file("model.safetensors");
-  save_model(result.model_path, *network_, model_info());
-  if (splits_.test) {
-    const auto test = evaluate(splits_.test, "test");
-    if (incomplete(test)) {
-      result.interrupted = true;  // the checkpoint says "finished": resuming only tests
-      result.model_path.clear();
-      return result;
-    }
-    result.has_test = true;
-    result.test_accuracy = test.accuracy;
-    result.test_loss = test.loss;
-    result.test_samples = test.samples;
-    if (recipe_.training.keep_best && state_.best_epoch + 1 == state_.epoch) {
-      result.has_last_epoch_test = true;
-      result.last_epoch_test_accuracy = test.accuracy;
-    }
-    result.firing_rates = test.firing_rates;
-    folder_->append_metrics(nlohmann::ordered_json{{"kind", "test"},
-                                                   {"iteration", state_.iteration},
-                                                   {"selection", result.selection},
-                                                   {"test_loss", test.loss},
-                                                   {"test_accuracy", test.accuracy},
-                                                   {"samples", test.samples},
-                                                   {"firing_rates", rates_object(test.firing_rates)}}
-                                .dump());
-  }
-  write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
-  return result;
+  checkpoint_seconds_ = seconds_since(start);
 }
 
 }  // namespace spikeloom::train

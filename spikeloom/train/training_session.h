@@ -5,7 +5,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "spikeloom/data/fingerprint.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/nn/network.h"
 #include "spikeloom/train/device_feed.h"
@@ -13,6 +15,7 @@
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/model_info.h"
 #include "spikeloom/train/optimizer.h"
+#include "spikeloom/train/recipe_changes.h"
 #include "spikeloom/train/run_folder.h"
 #include "spikeloom/train/trainer.h"
 
@@ -45,7 +48,14 @@ struct TrainingState {
   int best_epoch = -1;
   double last_validation = -1.0;
   bool finished = false;
+  /// Batches that were done of the last epoch, where training.max_iterations ended it before its end: `epoch`
+  /// counts it as done.
+  std::int64_t cut_batch = 0;
+  bool stopped_early = false;
+  int test_reads = 0;  ///< the one that begins now included
   std::int64_t metrics_size = 0;
+  std::vector<std::string> changes;       ///< settings and data that changed when it was resumed, as JSON
+  std::optional<data::Fingerprint> data;  ///< none in checkpoints of older versions
 
   std::string to_json() const;
   /// Throws CheckpointError if the text is damaged.
@@ -59,7 +69,17 @@ class TrainingSession {
 
  private:
   void build();
+  void check_memory(const model::NetworkPlan& plan);
+  /// Reads a run's recipe and state, and applies what is to change. The result if nothing is left to do.
+  std::optional<TrainingResult> open_run();
+  /// A run that was finished goes on if its recipe now asks for more.
+  void reopen();
+  /// Whether the recipe asks for no more than this.
+  bool is_done(const TrainingState& state) const;
+  bool improves_no_more(const TrainingState& state) const;
+  void check_data();
   void resume();
+  void note_changes();
   void calibrate();
   /// Fills the cache of a set of recordings; ends early if the user wants to stop.
   void prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
@@ -102,6 +122,12 @@ class TrainingSession {
   std::unique_ptr<DeviceTrainer> device_trainer_;  ///< of a spiking network on a device
   std::shared_ptr<const DeviceImages> device_images_;
   OptimizerState resumed_optimizer_;
+  Recipe recipe_before_;  ///< resumed: without what changed
+  std::vector<RecipeChange> changes_;
+  std::string changed_data_;  ///< what differs, and is accepted
+  bool keep_metrics_ =
+      false;  ///< what follows the checkpoint in metrics.jsonl is the line of a finished test
+  model::MemoryEstimate memory_;
   TrainingState state_;
   std::int64_t batches_per_epoch_ = 0;
   LayerRates last_rates_;
@@ -110,6 +136,7 @@ class TrainingSession {
   double session_seconds_ = 0.0;
   double loader_wait_seconds_ = 0.0;  ///< part of session_seconds_ in which no batch was ready
   std::chrono::steady_clock::time_point last_checkpoint_;
+  double checkpoint_seconds_ = 0.0;  ///< how long the last one took
 };
 
 }  // namespace spikeloom::train

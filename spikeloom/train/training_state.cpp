@@ -25,6 +25,40 @@ FiringRates to_rates(const nlohmann::json& array) {
   return rates;
 }
 
+nlohmann::ordered_json to_object(const std::optional<data::PartFingerprint>& part) {
+  if (!part) return nullptr;
+  return {
+      {"samples", part->samples}, {"names", part->names}, {"sizes", part->sizes}, {"labels", part->labels}};
+}
+
+std::optional<data::PartFingerprint> to_part(const nlohmann::json& object) {
+  if (object.is_null()) return std::nullopt;
+  data::PartFingerprint part;
+  part.samples = object.at("samples").get<std::int64_t>();
+  part.names = object.at("names").get<std::string>();
+  part.sizes = object.at("sizes").get<std::string>();
+  part.labels = object.at("labels").get<std::string>();
+  return part;
+}
+
+nlohmann::ordered_json to_object(const data::Fingerprint& data) {
+  return {{"shape", data.shape},
+          {"class_names", data.class_names},
+          {"train", to_object(data.train)},
+          {"validation", to_object(data.validation)},
+          {"test", to_object(data.test)}};
+}
+
+data::Fingerprint to_fingerprint(const nlohmann::json& object) {
+  data::Fingerprint data;
+  data.shape = object.at("shape").get<std::string>();
+  data.class_names = object.at("class_names").get<std::vector<std::string>>();
+  data.train = to_part(object.at("train"));
+  data.validation = to_part(object.at("validation"));
+  data.test = to_part(object.at("test"));
+  return data;
+}
+
 RunningMetrics to_metrics(const nlohmann::json& object) {
   RunningMetrics metrics;
   metrics.loss_sum = object.at("loss_sum").get<double>();
@@ -55,8 +89,14 @@ std::string TrainingState::to_json() const {
                                  {"best_epoch", best_epoch},
                                  {"last_validation", last_validation},
                                  {"finished", finished},
-                                 {"metrics_size", metrics_size}};
-  return json.dump();
+                                 {"cut_batch", cut_batch},
+                                 {"stopped_early", stopped_early},
+                                 {"test_reads", test_reads},
+                                 {"metrics_size", metrics_size},
+                                 {"changes", nlohmann::ordered_json::array()}};
+  for (const std::string& change : changes) json["changes"].push_back(nlohmann::ordered_json::parse(change));
+  if (data) json["data"] = to_object(*data);
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 TrainingState TrainingState::from_json(const std::string& text, const std::string& path) {
@@ -76,10 +116,21 @@ TrainingState TrainingState::from_json(const std::string& text, const std::strin
     state.last_validation = json.at("last_validation").get<double>();
     state.finished = json.at("finished").get<bool>();
     state.metrics_size = json.at("metrics_size").get<std::int64_t>();
+    // Not in checkpoints of older versions.
+    state.cut_batch = json.value("cut_batch", std::int64_t{0});
+    state.stopped_early = json.value("stopped_early", false);
+    state.test_reads = json.value("test_reads", state.finished ? 1 : 0);
+    if (json.contains("changes")) {
+      for (const auto& change : nlohmann::ordered_json::parse(text).at("changes")) {
+        state.changes.push_back(change.dump());
+      }
+    }
+    if (json.contains("data")) state.data = to_fingerprint(json.at("data"));
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(path + ": its training state is damaged");
   }
-  if (state.epoch < 0 || state.batch < 0 || state.iteration < state.batch || state.metrics_size < 0) {
+  if (state.epoch < 0 || state.batch < 0 || state.cut_batch < 0 || state.cut_batch > state.iteration ||
+      state.iteration < state.batch || state.metrics_size < 0) {
     throw CheckpointError(path + ": its training state is damaged: epoch " + std::to_string(state.epoch) +
                           ", batch " + std::to_string(state.batch) + ", iteration " +
                           std::to_string(state.iteration) + ", metrics_size " +

@@ -1,4 +1,5 @@
 // Bad input gets one clear line, the right exit code, and loses nothing.
+#include "spikeloom/formats/safetensors.h"
 #include "tests/app/program.h"
 
 namespace spikeloom::app::testing {
@@ -88,11 +89,24 @@ TEST_F(BadInput, RandomBytesAsModel) {
 TEST_F(BadInput, CheckpointOfAnotherNetwork) {
   ASSERT_EQ(run(train_command("run", {"--set", "training.max_iterations=1"})).exit_code, 0);
   for (const std::string name : {"model", "checkpoint"}) {
-    std::string bytes = read("run/" + name + ".safetensors");
-    // The description says another network of the same length than the tensors.
-    for (std::size_t at = 0; (at = bytes.find("-16FC-", at)) != std::string::npos;)
-      bytes.replace(at, 6, "-15FC-");
-    write("other/" + name + ".safetensors", bytes);
+    const auto file = formats::SafetensorsFile::open(path("run/" + name + ".safetensors"));
+    // The description says another network than the tensors.
+    auto metadata = file.metadata();
+    for (auto& entry : metadata) {
+      std::string& text = entry.second;
+      for (std::size_t at = 0; (at = text.find("-16FC-", at)) != std::string::npos;)
+        text.replace(at, 6, "-15FC-");
+    }
+    std::vector<std::vector<char>> bytes;
+    std::vector<formats::TensorView> tensors;
+    for (const auto& info : file.tensors()) {
+      bytes.emplace_back(static_cast<std::size_t>(info.size_bytes));
+      file.read(info, bytes.back().data());
+      tensors.push_back({info.name, info.dtype, info.shape, bytes.back().data()});
+    }
+    write("other/" + name + ".safetensors", "");
+    formats::write_safetensors(path("other/" + name + ".safetensors"), tensors, metadata,
+                               formats::Checksums::kXxh3);
     expect_error(run({"eval", "other/" + name + ".safetensors", "--data-dir", "sets"}), 3,
                  {"other/" + name +
                   ".safetensors: belongs to another network: tensor 'fc1.weight' has shape [16, 98], "

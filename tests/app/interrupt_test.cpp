@@ -1,6 +1,10 @@
 // Training that is stopped by a signal: what is said, and that going on gives the bits of an uninterrupted
 // run.
 #include <signal.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <thread>
 
 #include "tests/app/program.h"
 
@@ -46,6 +50,57 @@ TEST_F(Interrupt, CtrlCSavesAndSaysHowToGoOn) {
 
   ASSERT_EQ(run(command("whole")).exit_code, 0);
   expect_resumes_to_the_bits_of("whole");
+}
+
+TEST_F(Interrupt, AClosedTerminalSavesToo) {
+  const auto stopped = run_and_signal(command("run"), SIGHUP, after_lines(22));
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
+  EXPECT_TRUE(contains(stopped.out, "everything is saved. Go on with: ")) << stopped.out;
+  ASSERT_EQ(run(command("whole")).exit_code, 0);
+  expect_resumes_to_the_bits_of("whole");
+}
+
+TEST_F(Interrupt, NohupIsRespected) {
+  const auto before = ::signal(SIGHUP, SIG_IGN);  // the child inherits it
+  const auto stopped = run_and_signal(command("run"), SIGHUP, after_lines(22));
+  ::signal(SIGHUP, before);
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
+  EXPECT_TRUE(exists("run/model.safetensors"));
+}
+
+TEST_F(Interrupt, AClosedPipeSavesAndSaysHowToGoOn) {
+  const std::string pipe = path("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::string line;
+  std::thread head([&] { std::getline(std::ifstream(pipe), line); });  // head -1
+  Surroundings surroundings;
+  surroundings.out_file = pipe;
+  const auto stopped = run(command("run"), surroundings);
+  head.join();
+  EXPECT_EQ(line.find("data     MNIST"), 0u) << line;
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
+  EXPECT_TRUE(contains(stopped.err, "spikeloom: the output was closed: stopped after ")) << stopped.err;
+  EXPECT_TRUE(contains(stopped.err, "everything is saved. Go on with: ")) << stopped.err;
+  ASSERT_EQ(run(command("whole")).exit_code, 0);
+  expect_resumes_to_the_bits_of("whole");
+}
+
+TEST_F(Interrupt, KillDuringSavesLeavesACheckpoint) {
+  // Saving all the time: at each iteration whose checkpoint takes less than 1 % of the time, and at each
+  // epoch.
+  auto words = command("run");
+  for (const char* set : {"training.checkpoint_minutes=1e-9", "training.batch_size=2"}) {
+    words.insert(words.end(), {"--set", set});
+  }
+  for (int i = 0; i < 5; ++i) {
+    const int lines = count_lines("run/metrics.jsonl");
+    const auto killed = run_and_signal(
+        i == 0 ? words : std::vector<std::string>{"train", "--resume", "run", "--data-dir", "sets"}, SIGKILL,
+        after_lines(lines + 60 + 7 * i));
+    EXPECT_EQ(killed.exit_code, 128 + SIGKILL) << killed.err;
+    const auto evaluated = run({"eval", "run", "--data-dir", "sets"});
+    EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  }
 }
 
 TEST_F(Interrupt, KillLosesNoMoreThanTheEpoch) {

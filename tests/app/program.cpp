@@ -68,6 +68,11 @@ pid_t ProgramTest::start(const std::vector<std::string>& arguments, const Surrou
     const struct rlimit limit = {bytes, bytes};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (surroundings.max_address_bytes >= 0) {
+    const auto bytes = static_cast<rlim_t>(surroundings.max_address_bytes);
+    const struct rlimit limit = {bytes, bytes};
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
   ::unsetenv("SPIKELOOM_DATA_DIR");
   ::setenv("SPIKELOOM_NUM_THREADS", "1", 1);
   // Saves a second start of the process.

@@ -24,6 +24,7 @@ struct Outcome {
 struct Surroundings {
   std::string out_file;          ///< standard output goes there; "" = it is caught
   long max_file_bytes = -1;      ///< largest file it may write; -1 = no limit
+  long max_address_bytes = -1;   ///< ulimit -v; -1 = no limit
   bool may_start_again = false;  ///< as a user's: app/process.h
 };
 

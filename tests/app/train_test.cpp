@@ -77,6 +77,50 @@ TEST_F(Train, RunsAreNamedAfterTheRecipeAndNumbered) {
   }
 }
 
+TEST_F(Train, SaysTheMemoryItNeeds) {
+  const auto outcome = run(train_command("runs/a", {"--set", "training.max_iterations=1"}));
+  EXPECT_TRUE(contains(outcome.out, "memory   about 2")) << outcome.out;
+}
+
+TEST_F(Train, ANetworkThatCannotFitIsOneLine) {
+  Surroundings surroundings;
+  surroundings.max_address_bytes = 6L << 30;
+  const auto huge = train_command("runs/a", {"--set", "network.structure=65536FC-65536FC-Voting"});
+  expect_error(
+      run(huge, surroundings), 2,
+      {"key 'network.structure': its 4347", "the limit on address space (ulimit -v)", "use smaller layers"});
+  EXPECT_FALSE(exists("runs/a"));
+}
+
+TEST_F(Train, AnAbsurdLearningRateIsSaid) {
+  for (const char* optimizer : {"sgd", "adam"}) {
+    const auto outcome = run(train_command(std::string("runs/") + optimizer,
+                                           {"--quiet", "--set", "optimizer.learning_rate=1e10", "--set",
+                                            std::string("optimizer.kind=") + optimizer}));
+    expect_error(outcome, 4,
+                 {"training diverged at epoch 1, iteration 1 ", "the weights 'conv1.weight' have grown to ",
+                  "lower optimizer.learning_rate"});
+  }
+}
+
+TEST_F(Train, ABatchAboveTheSetsSizeIsAWarning) {
+  const auto outcome = run(train_command("runs/a", {"--quiet", "--set", "training.batch_size=1000"}));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err,
+            "spikeloom: warning: training.batch_size = 1000 is more than the 100 training samples: each "
+            "batch is the "
+            "whole set, one update an epoch\n");
+}
+
+TEST_F(Train, AFullDiskBehindStandardOutputLosesNothing) {
+  Surroundings surroundings;
+  surroundings.out_file = "/dev/full";
+  const auto outcome = run(train_command("runs/a"), surroundings);
+  expect_error(outcome, 3,
+               {"cannot write the output: No space left on device; everything is saved. Go on with: "});
+  EXPECT_EQ(run({"train", "--resume", "runs/a", "--data-dir", "sets", "--quiet"}).exit_code, 0);
+}
+
 TEST_F(Train, ASilentLayerIsAWarning) {
   const auto outcome =
       run(train_command("runs/a", {"--quiet", "--set", "init.gain=1e-3", "--set", "training.epochs=1"}));

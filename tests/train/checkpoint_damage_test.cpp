@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
@@ -120,6 +122,64 @@ TEST_F(DamagedModel, BytesThatAreNoSafetensorsFile) {
   EXPECT_TRUE(contains(message_of<FormatError>([&] { load_network(damaged_, &info); }), damaged_));
   EXPECT_TRUE(
       contains(message_of<DataError>([&] { load_network(folder_ / "none", &info); }), folder_ / "none"));
+}
+
+TEST_F(DamagedModel, ValuesThatAreNotFinite) {
+  for (const auto& [value, what] : {std::pair<float, std::string>{std::nanf(""), "not a number (NaN)"},
+                                    {-std::numeric_limits<float>::infinity(), "infinite"}}) {
+    Parts parts(good_);
+    auto* weights = static_cast<float*>(const_cast<void*>(parts.tensor("conv1.weight").data));
+    weights[9 + 5] = value;  // [1, 0, 1, 2] of [2, 1, 3, 3]
+    EXPECT_TRUE(contains(refused(parts), "tensor 'conv1.weight' is " + what + " at [1, 0, 1, 2]"));
+  }
+}
+
+TEST_F(DamagedModel, AnyByteOfAnyPart) {
+  const std::string bytes = read_text_file(good_);
+  const auto file = formats::SafetensorsFile::open(good_);
+  EXPECT_TRUE(file.has_checksums());
+  const auto flipped = [&](std::int64_t place) {
+    std::string text = bytes;
+    text[static_cast<std::size_t>(place)] ^= 1;
+    write_text_file(damaged_, text);
+  };
+  for (const auto& tensor : file.tensors()) {
+    for (const std::int64_t place :
+         {tensor.offset, tensor.offset + tensor.size_bytes / 2, tensor.offset + tensor.size_bytes - 1}) {
+      flipped(place);
+      ModelInfo info;
+      const std::string message = message_of<CheckpointError>([&] { load_network(damaged_, &info); });
+      EXPECT_TRUE(contains(message, "array '" + tensor.name + "' does not match its checksum")) << message;
+    }
+  }
+  for (std::int64_t place = 0; place < file.tensors().front().offset; place += 7) {
+    flipped(place);
+    ModelInfo info;
+    EXPECT_TRUE(contains(message_of<FormatError>([&] { load_network(damaged_, &info); }), damaged_)) << place;
+  }
+}
+
+TEST(DamagedCheckpoint, OptimizerStateToo) {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", run = folder / "run", path = run + "/checkpoint.safetensors";
+  testing::write_pattern_set(data, 60, 20);
+  testing::Recorder recorder;
+  recorder.stop_at_iteration = 3;
+  testing::run_training(small_recipe({"optimizer.kind=adam"}), run, data, recorder);
+  const std::string bytes = read_text_file(path);
+  int arrays = 0;
+  const auto file = formats::SafetensorsFile::open(path);
+  for (const auto& tensor : file.tensors()) {
+    ++arrays;
+    std::string text = bytes;
+    text[static_cast<std::size_t>(tensor.offset + tensor.size_bytes / 2)] ^= 16;
+    write_text_file(path, text);
+    testing::Recorder second;
+    const std::string message =
+        message_of<CheckpointError>([&] { testing::resume_training(run, data, second); });
+    EXPECT_TRUE(contains(message, "array '" + tensor.name + "' does not match its checksum")) << message;
+  }
+  EXPECT_GT(arrays, 12) << "weights and two moments of each";
 }
 
 TEST(DamagedState, IsRefused) {

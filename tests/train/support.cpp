@@ -45,6 +45,10 @@ void Recorder::progressed(const TrainingProgress& now) {
 }
 
 void Recorder::evaluating(const std::string& split, std::int64_t done, std::int64_t total) {
+  ++evaluations;
+  std::int64_t& before = last_done_[split];
+  evaluated[split] += done - before;
+  before = done == total ? 0 : done;
   if (split != stop_in_split) return;
   if (evaluations_ + 1 == stop_in_evaluation && done < total) stop = true;
   if (done == total) ++evaluations_;
@@ -57,15 +61,24 @@ TrainingResult run_training(const Recipe& recipe, const std::string& run_path, c
   request.run_path = run_path;
   request.data_dir = data_dir;
   request.stop = &recorder.stop;
+  request.checkpoint_share = 0.0;  // as often as the recipe says, whatever a save takes here
   return train(request, recorder);
 }
 
-TrainingResult resume_training(const std::string& run_path, const std::string& data_dir, Recorder& recorder) {
+TrainingRequest resume_request(const std::string& run_path, const std::string& data_dir, Recorder& recorder) {
   TrainingRequest request;
   request.run_path = run_path;
   request.data_dir = data_dir;
   request.resume = true;
   request.stop = &recorder.stop;
+  request.checkpoint_share = 0.0;
+  return request;
+}
+
+TrainingResult resume_training(const std::string& run_path, const std::string& data_dir, Recorder& recorder,
+                               const std::vector<std::string>& changes) {
+  TrainingRequest request = resume_request(run_path, data_dir, recorder);
+  request.changes = changes;
   return train(request, recorder);
 }
 

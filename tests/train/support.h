@@ -37,6 +37,8 @@ class Recorder : public TrainingObserver {
   std::vector<TrainingProgress> progress;
   std::vector<EpochReport> epochs;
   std::vector<std::string> warnings;
+  int evaluations = 0;                            ///< times that evaluating() was called
+  std::map<std::string, std::int64_t> evaluated;  ///< samples that were evaluated of each part
 
   std::atomic<bool> stop{false};
   std::int64_t stop_at_iteration = -1;  ///< after so many iterations of the whole training
@@ -45,12 +47,15 @@ class Recorder : public TrainingObserver {
 
  private:
   int evaluations_ = 0;
+  std::map<std::string, std::int64_t> last_done_;
 };
 
 /// Trains `recipe` into `run_path` on the set in `data_dir`.
 TrainingResult run_training(const Recipe& recipe, const std::string& run_path, const std::string& data_dir,
                             Recorder& recorder);
-TrainingResult resume_training(const std::string& run_path, const std::string& data_dir, Recorder& recorder);
+TrainingRequest resume_request(const std::string& run_path, const std::string& data_dir, Recorder& recorder);
+TrainingResult resume_training(const std::string& run_path, const std::string& data_dir, Recorder& recorder,
+                               const std::vector<std::string>& changes = {});
 
 /// The lines of a run's metrics.jsonl.
 std::vector<nlohmann::json> read_metrics(const std::string& run_path);

@@ -1,6 +1,7 @@
 #include "spikeloom/train/trainer.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -96,7 +97,9 @@ TEST_F(Training, KeepsAllInTheRunFolder) {
   const auto result = run_training(recipe, run_, data_, recorder_);
   EXPECT_EQ(load_recipe(run_ + "/recipe.toml"), recipe);
   const auto environment = nlohmann::json::parse(read_text_file(run_ + "/environment.json"));
-  EXPECT_TRUE(environment.contains("libtorch") && environment.contains("threads"));
+  ASSERT_EQ(environment.at("sessions").size(), 1u);
+  EXPECT_TRUE(environment["sessions"][0].contains("libtorch") &&
+              environment["sessions"][0].contains("threads"));
   const auto written = nlohmann::json::parse(read_text_file(run_ + "/result.json"));
   EXPECT_EQ(written.at("test_accuracy").get<double>(), result.test_accuracy);
   EXPECT_EQ(written.at("recipe"), "small");
@@ -144,6 +147,64 @@ TEST_F(Training, AMistakeLeavesNoFolderBehind) {
             }),
             "");
   EXPECT_FALSE(fs::exists(run_));
+}
+
+TEST_F(Training, ANetworkThatCannotFitIsRefusedBeforeItIsAllocated) {
+  const std::string message = message_of<ConfigError>([&] {
+    run_training(
+        small_recipe({"network.structure=65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-"
+                      "65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-"
+                      "65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-"
+                      "65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-65536FC-Voting"}),
+        run_, data_, recorder_);
+  });  // two terabytes
+  EXPECT_TRUE(contains(message, "key 'network.structure': its 1546")) << message;
+  EXPECT_TRUE(contains(message, " TB of memory with gradients and optimiser, and ")) << message;
+  EXPECT_FALSE(fs::exists(run_));
+}
+
+TEST_F(Training, SaysWhatMemoryItNeeds) {
+  run_training(small_recipe({"training.max_iterations=1"}), run_, data_, recorder_);
+  const auto& memory = recorder_.starts[0].memory;
+  EXPECT_EQ(memory.certain, 12 * recorder_.starts[0].parameters);  // momentum
+  EXPECT_GT(memory.total(), memory.certain);
+}
+
+TEST_F(Training, ABatchAboveTheSetsSizeIsSaidOnce) {
+  run_training(small_recipe({"training.batch_size=100"}), run_, data_, recorder_);
+  ASSERT_EQ(recorder_.warnings.size(), 1u);
+  EXPECT_EQ(recorder_.warnings[0],
+            "training.batch_size = 100 is more than the 60 training samples: each batch is the whole set, "
+            "one update "
+            "an epoch");
+}
+
+TEST_F(Training, CheckpointsInsideAnEpochTakeLittleTime) {
+  // A save waits for the disk, an iteration takes about a millisecond: at every iteration it is too often.
+  struct Counting : Recorder {
+    void progressed(const TrainingProgress&) override {
+      struct stat info {};
+      ::stat((run + "/checkpoint.safetensors").c_str(), &info);
+      if (info.st_ino != last) ++changes;  // a new file each time
+      last = info.st_ino;
+    }
+    std::string run;
+    ino_t last = 0;
+    int changes = -1;
+  } often, seldom;
+  often.run = run_;
+  seldom.run = run_ + "2";
+  const auto recipe =
+      small_recipe({"training.checkpoint_minutes=1e-12", "training.batch_size=2", "training.log_every=1000",
+                    "training.epochs=3", "training.checkpoint_every=9"});
+  run_training(recipe, often.run, data_, often);
+  TrainingRequest request;
+  request.recipe = recipe;
+  request.run_path = seldom.run;
+  request.data_dir = data_;
+  train(request, seldom);
+  EXPECT_GT(often.changes, 60);
+  EXPECT_LT(seldom.changes, often.changes / 2);
 }
 
 TEST_F(Training, CanBeResumedFromItsFirstMoment) {
@@ -199,9 +260,8 @@ TEST_F(Training, KeepsTheEpochThatIsBestOnValidation) {
   EXPECT_EQ(kept.loss, recorder_.epochs[best].validation_loss);
   request.split = "test";
   EXPECT_EQ(result.test_accuracy, evaluate_model(request).result.accuracy);
-  request.model = run_ + "/checkpoint.safetensors";
-  ASSERT_TRUE(result.has_last_epoch_test);
-  EXPECT_EQ(result.last_epoch_test_accuracy, evaluate_model(request).result.accuracy);
+  EXPECT_EQ(result.test_reads, 1);
+  EXPECT_EQ(recorder_.evaluated["test"], 20) << "each test sample is read once, by the kept model";
   EXPECT_NE(testing::read_tensors(run_ + "/model.safetensors").at("fc1.weight"),
             testing::read_tensors(run_ + "/checkpoint.safetensors").at("fc1.weight"));
 }

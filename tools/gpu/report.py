@@ -81,13 +81,12 @@ def trainings(results):
         rates = " ".join(f"{rate:.2f}" for rate in (run.get("firing_rates") or {}).values())
         rows.append((run["recipe"], run.get("T", ""), "yes" if run.get("neunorm") else "no", run["seed"],
                      run.get("batch", ""), run["state"], percent(run.get("test_accuracy")),
-                     percent(run.get("last_epoch_test_accuracy")),
                      percent(run.get("validation_accuracy")), run.get("selection", ""), number(run.get("steps")),
                      number(run.get("seconds")), number(run.get("seconds_to_90_percent_validation")),
                      number(run.get("samples_per_s")), number(run.get("peak_memory_mb")), rates,
                      (run.get("reason") or "").strip().split("\n")[-1][:120]))
     return ["## Trainings", ""] + table(
-        ["recipe", "T", "NeuNorm", "seed", "batch", "state", "test", "test, last epoch", "validation", "model", "updates", "seconds",
+        ["recipe", "T", "NeuNorm", "seed", "batch", "state", "test", "validation", "model", "updates", "seconds",
          "seconds to 90 % validation", "samples/s", "peak MB", "firing rates", "reason"], rows) if rows else []
 
 

@@ -147,7 +147,7 @@ def train_one(session, run, overrides):
     path = folder / "result.json"
     if path.exists():
         result = json.loads(path.read_text())
-        for key in ("test_accuracy", "last_epoch_test_accuracy", "test_loss", "validation_accuracy", "selection", "firing_rates",
+        for key in ("test_accuracy", "test_loss", "validation_accuracy", "selection", "firing_rates",
                     "samples_per_s"):
             if key in result:
                 run[key] = result[key]

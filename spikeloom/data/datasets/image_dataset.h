@@ -17,6 +17,7 @@ struct ImageStore {
   std::int64_t height = 0, width = 0, channels = 0;
   std::vector<std::uint8_t> pixels;  ///< [n, height, width, channels]
   std::vector<std::int32_t> labels;  ///< [n]
+  std::vector<SampleOrigin> origins;  ///< [n], or empty: the position in the set says where an image comes from
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
@@ -60,6 +61,7 @@ class ImageDataset : public Dataset {
   SampleShape shape() const override;
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int label(std::int64_t index) const override;
+  SampleOrigin origin(std::int64_t index) const override;
   void read(std::int64_t index, const AugmentKey* augment, float* sample) const override;
   const RawImages* raw_images() const override { return &raw_images_; }
   kernels::cuda::ImageDraw image_draw(std::int64_t index, const AugmentKey* augment) const override;

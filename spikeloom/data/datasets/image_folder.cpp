@@ -52,7 +52,14 @@ ImageStore load(const std::vector<Recording>& files, const ImageTarget& target,
                             static_cast<std::size_t>(target.channels);
   store.pixels.resize(files.size() * bytes);
   store.labels.reserve(files.size());
-  for (const Recording& file : files) store.labels.push_back(file.label);
+  for (const Recording& file : files) {
+    store.labels.push_back(file.label);
+    std::error_code ignored;
+    const auto size = fs::file_size(file.path, ignored);
+    // Without the folder, which may be moved; the class is in the label.
+    store.origins.push_back(
+        {fs::path(file.path).filename().string(), ignored ? 0 : static_cast<std::int64_t>(size)});
+  }
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::exception_ptr failure;

@@ -74,7 +74,7 @@ void check_memory(const ImageTarget& target, std::int64_t count, const std::stri
 }
 
 ImageStore store_of(const ImageTarget& target) {
-  return {target.height, target.width, target.channels, {}, {}};
+  return {target.height, target.width, target.channels, {}, {}, {}};
 }
 
 }  // namespace spikeloom::data

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "spikeloom/base/errors.h"
@@ -178,6 +179,19 @@ void RecordingDataset::check_index(std::int64_t index) const {
 int RecordingDataset::label(std::int64_t index) const {
   check_index(index);
   return recordings_[static_cast<std::size_t>(index)].label;
+}
+
+SampleOrigin RecordingDataset::origin(std::int64_t index) const {
+  check_index(index);
+  const Recording& recording = recordings_[static_cast<std::size_t>(index)];
+  // Without the folder, which may be moved; the class is in the label.
+  SampleOrigin origin;
+  origin.name = fmt::format("{} {} {}", std::filesystem::path(recording.path).filename().string(),
+                            recording.number, recording.piece);
+  std::error_code ignored;
+  const auto bytes = std::filesystem::file_size(recording.path, ignored);
+  if (!ignored) origin.bytes = static_cast<std::int64_t>(bytes);
+  return origin;
 }
 
 void RecordingDataset::bin(std::size_t index, const AugmentKey* augment, std::uint8_t* cells) const {

@@ -57,6 +57,7 @@ class RecordingDataset : public Dataset {
   SampleShape shape() const override { return shape_; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
   int label(std::int64_t index) const override;
+  SampleOrigin origin(std::int64_t index) const override;
   void read(std::int64_t index, const AugmentKey* augment, float* sample) const override;
   /// Fills the cache file. If that cannot be used to the end (full disk, no permission), says so once through
   /// log() and goes on without it.
