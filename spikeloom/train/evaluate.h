@@ -26,6 +26,7 @@ struct EvaluationRequest {
   std::string split = "test";   ///< "train", "validation" or "test"
   std::int64_t batch_size = 0;  ///< 0 = the recipe's
   std::int64_t limit = 0;       ///< only the first so many samples; 0 = all
+  int threads = 0;              ///< as in TrainingRequest
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< called now and then; may be empty
   /// The same while recordings are binned into the cache, before.
   std::function<void(std::int64_t done, std::int64_t total)> preparing;
@@ -39,7 +40,7 @@ struct ModelEvaluation {
   std::vector<std::string> class_names;
 };
 
-/// Runs a trained network over a split of its data set.
+/// Runs a trained network over a split of its data set, in an ArithmeticScope of its own.
 /// Throws CheckpointError, FormatError, DataError, ConfigError (unknown split, classes that do not fit).
 ModelEvaluation evaluate_model(const EvaluationRequest& request);
 

@@ -1,21 +1,21 @@
 #pragma once
-// Internal to train: batches of the loader as tensors, and the evaluation of a network in memory.
+// Internal to train: the evaluation of a network in memory.
 #include <ATen/core/Tensor.h>
 
 #include <atomic>
 #include <memory>
 
-#include "spikeloom/data/loader.h"
 #include "spikeloom/nn/network.h"
+#include "spikeloom/train/batch_tensors.h"
 #include "spikeloom/train/evaluate.h"
+#include "spikeloom/train/model_info.h"
 #include "spikeloom/train/recipe.h"
 
 namespace spikeloom::train {
 
-/// A batch's inputs as [T, N, C, H, W], without copying: valid as long as the batch.
-at::Tensor batch_inputs(const data::Batch& batch, const data::SampleShape& shape);
-/// A batch's labels [N] int64, without copying.
-at::Tensor batch_labels(const data::Batch& batch);
+/// A model's network on a device, with the arithmetic of its training. Throws as evaluate_model() does.
+std::unique_ptr<nn::Network> load_for_inference(const std::string& path, const std::string& device,
+                                                ModelInfo* info);
 
 /// The recipe's loss on votes [N, K].
 at::Tensor recipe_loss(const at::Tensor& votes, const at::Tensor& labels, const LossSettings& settings);

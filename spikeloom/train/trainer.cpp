@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/version.h"
+#include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/training_session.h"
 
 namespace spikeloom::train {
@@ -36,6 +37,7 @@ TrainingResult TrainingSession::summary() const {
 }
 
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer) {
+  const ArithmeticScope scope(request.threads);
   return TrainingSession(request, observer).run();
 }
 

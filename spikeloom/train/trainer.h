@@ -69,6 +69,9 @@ struct TrainingRequest {
   bool resume = false;
   std::string device =
       "cpu";  ///< cpu, cuda or cuda:N; a run may be resumed on another one, its bits then differ
+  /// Kernels', LibTorch's and the BLAS's while it trains; 0 = num_threads() of base/threads.h (the processors
+  /// of this process, or SPIKELOOM_NUM_THREADS).
+  int threads = 0;
   /// On the CPU: the loop, kernels and optimisers of a device on their host queue. Slow; for tests where
   /// there is no device.
   bool device_path_on_host = false;
@@ -105,11 +108,12 @@ struct TrainingResult {
 ///
 /// The kept model is that of the last epoch, or of the best validation epoch (training.keep_best); the test
 /// part is read once, at the end (with keep_best for the last epoch's network too, which is reported beside).
-/// The same recipe, data and number of threads give the same bits; a run that was interrupted and resumed
-/// gives the bits of one that was not. Throws ConfigError, DataError, FormatError, ShapeError,
-/// CheckpointError; NumericsError if the loss or a weight is not finite, or weights are so large that their
-/// squares overflow (names iteration, layer and last good checkpoint). Source: Wu et al. 2019 (STBP, eq.
-/// 11-14).
+/// The same recipe, data and number of threads give the same bits, in any program; a run that was interrupted
+/// and resumed gives the bits of one that was not. Threads and floating-point mode are set for it and put
+/// back (arithmetic_scope.h): one training at a time in a process. Throws ConfigError, DataError,
+/// FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight is not finite, or weights
+/// are so large that their squares overflow (names iteration, layer and last good checkpoint). Source: Wu et
+/// al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.
