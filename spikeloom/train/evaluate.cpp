@@ -100,27 +100,22 @@ EvaluationResult evaluate_network(nn::Network& network, const std::shared_ptr<co
   return result;
 }
 
-std::unique_ptr<nn::Network> load_for_inference(const std::string& path, const std::string& device_name,
-                                                ModelInfo* info) {
-  const at::Device device = ops::device_of(device_name);
-  auto network = load_network(path, info);
-  if (!device.is_cpu()) {
-    ops::prepare_arithmetic(device, info->recipe.network.compute.precision == model::Precision::kBf16);
-    network->to(device);
-  }
-  if (info->recipe.network.compute.crossover == model::Crossover::kMeasured) {
-    // Of the training, if there are any: the same paths as its own evaluation.
-    read_crossovers((std::filesystem::path(path).parent_path() / kCrossoverFile).string(), *network);
-  }
-  return network;
-}
-
 ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   const ArithmeticScope scope(request.threads);
   ModelEvaluation evaluation;
   evaluation.model = find_model(request.model);
   ModelInfo info;
-  const auto network = load_for_inference(evaluation.model, request.device, &info);
+  const at::Device device = ops::device_of(request.device);
+  const auto network = load_network(evaluation.model, &info);
+  if (!device.is_cpu()) {
+    ops::prepare_arithmetic(device, info.recipe.network.compute.precision == model::Precision::kBf16);
+    network->to(device);
+  }
+  if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {
+    // Of the training, if there are any: the same paths as its own evaluation.
+    read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(),
+                    *network);
+  }
   const auto splits = data::open_dataset(info.recipe.data, info.recipe.network.num_steps, request.data_dir);
   std::shared_ptr<const data::Dataset> dataset;
   if (request.split == "test") {

@@ -8,14 +8,9 @@
 #include "spikeloom/nn/network.h"
 #include "spikeloom/train/batch_tensors.h"
 #include "spikeloom/train/evaluate.h"
-#include "spikeloom/train/model_info.h"
 #include "spikeloom/train/recipe.h"
 
 namespace spikeloom::train {
-
-/// A model's network on a device, with the arithmetic of its training. Throws as evaluate_model() does.
-std::unique_ptr<nn::Network> load_for_inference(const std::string& path, const std::string& device,
-                                                ModelInfo* info);
 
 /// The recipe's loss on votes [N, K].
 at::Tensor recipe_loss(const at::Tensor& votes, const at::Tensor& labels, const LossSettings& settings);

@@ -7,6 +7,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/nn/network.h"
+#include "spikeloom/ops/device.h"
 #include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/batch_tensors.h"
 #include "spikeloom/train/checkpoint.h"
@@ -45,7 +46,12 @@ TrainedNetwork::~TrainedNetwork() = default;
 
 TrainedNetwork TrainedNetwork::load(const std::string& run_or_model, const std::string& device) {
   ModelInfo info;
-  auto network = load_for_inference(find_model(run_or_model), device, &info);
+  const at::Device place = ops::device_of(device);
+  auto network = load_network(find_model(run_or_model), &info);
+  if (!place.is_cpu()) {
+    ops::prepare_arithmetic(place, info.recipe.network.compute.precision == model::Precision::kBf16);
+    network->to(place);
+  }
   return {std::move(info), std::move(network)};
 }
 

@@ -36,7 +36,6 @@ learning_rate = 0.03
 epochs = 3
 batch_size = 20
 eval_batch_size = 7
-keep_best = true
 log_every = 3
 """
 
@@ -124,6 +123,8 @@ def check_pages_name_everything(prefix, run_folder):
     named += [(f"## {name}", json.loads((run_folder / name).read_text()))
               for name in ("result.json", "environment.json")]
     for section, content in named:
+        if "sessions" in content:
+            content = {**content, **content["sessions"][0]}
         text = re.split(r"^(?:## |\*\*`)", page.split(section)[1], flags=re.MULTILINE)[0]
         undocumented = [key for key in content if f"`{key}`" not in text]
         expect(not undocumented, f"docs/run-folder.md, {section}: no {undocumented}")
