@@ -9,6 +9,7 @@
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/nn/network.h"
 #include "spikeloom/ops/device.h"
+#include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/benchmark_device.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/evaluate_network.h"
@@ -43,6 +44,7 @@ void fill_layers(const std::vector<std::vector<nn::LayerCost>>& costs,
 }  // namespace
 
 BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
+  const ArithmeticScope scope(request.threads);
   const at::Device device = ops::device_of(request.device);
   if (!device.is_cpu()) return benchmark_on_device(request, device);
   using Clock = std::chrono::steady_clock;

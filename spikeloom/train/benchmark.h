@@ -20,6 +20,7 @@ struct BenchmarkRequest {
   int iterations = 5;           ///< timed, after two that are not
   std::uint64_t seed = 1;
   std::string device = "cpu";  ///< cpu, cuda or cuda:N
+  int threads = 0;             ///< as in TrainingRequest
 };
 
 /// One layer with weights; times are medians.

@@ -17,6 +17,7 @@
 #include "spikeloom/base/version.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/ops/device.h"
+#include "spikeloom/train/arithmetic_scope.h"
 
 namespace spikeloom::train {
 namespace {
@@ -81,16 +82,8 @@ void release_freed_memory() {
 }
 
 void configure_threads(int count) {
-  set_num_threads(count);
-  at::set_num_threads(count);
-  using SetThreads = void (*)(int);
-  if (void* symbol = ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
-    reinterpret_cast<SetThreads>(symbol)(count);
-  }
-  at::globalContext().setFlushDenormal(true);
-  flush_denormals();
-#pragma omp parallel num_threads(count)
-  flush_denormals();  // each thread of the pool has its own control register
+  if (count < 1) set_num_threads(count);  // throws: 0 is no default here
+  new ArithmeticScope(count);             // never closed: for the rest of the process
 }
 
 }  // namespace spikeloom::train

@@ -17,8 +17,8 @@ std::string environment_json(const std::string& device = "cpu");
 /// steps, such as calibration. Nothing where the C library cannot.
 void release_freed_memory();
 
-/// Makes `count` threads the number that kernels, LibTorch and the BLAS use, and flushes denormals on the
-/// calling thread. Call once at the start of a program. Throws ConfigError (see base/threads.h).
+/// Opens an ArithmeticScope (arithmetic_scope.h) that stays open, on the calling thread: for the start of a
+/// program. Throws ConfigError unless 1 <= count <= 1024.
 void configure_threads(int count);
 
 }  // namespace spikeloom::train

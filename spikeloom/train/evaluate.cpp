@@ -11,6 +11,7 @@
 #include "spikeloom/data/class_map.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/ops/device.h"
+#include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/evaluate_network.h"
@@ -196,6 +197,7 @@ void check_shape(const data::Dataset& dataset, const ModelInfo& info) {
 }  // namespace
 
 ModelEvaluation evaluate_model(const EvaluationRequest& request) {
+  const ArithmeticScope scope(request.threads);
   check_split_name(request.split);
   ModelEvaluation evaluation;
   evaluation.model = find_model(request.model);

@@ -33,6 +33,7 @@ struct EvaluationRequest {
   std::string class_map;
   std::int64_t batch_size = 0;  ///< 0 = the recipe's
   std::int64_t limit = 0;       ///< only the first so many samples; 0 = all
+  int threads = 0;              ///< as in TrainingRequest
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< called now and then; may be empty
   /// The same while recordings are binned into the cache, before.
   std::function<void(std::int64_t done, std::int64_t total)> preparing;
@@ -53,6 +54,7 @@ struct ModelEvaluation {
 /// known to the model, or be mapped. Throws CheckpointError, FormatError, DataError, ConfigError (unknown
 /// split or key, classes or samples that do not fit; pixels standardised by statistics that the other data
 /// does not have).
+/// Runs in an ArithmeticScope of its own.
 ModelEvaluation evaluate_model(const EvaluationRequest& request);
 
 }  // namespace spikeloom::train

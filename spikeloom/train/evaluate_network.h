@@ -1,21 +1,16 @@
 #pragma once
-// Internal to train: batches of the loader as tensors, and the evaluation of a network in memory.
+// Internal to train: the evaluation of a network in memory.
 #include <ATen/core/Tensor.h>
 
 #include <atomic>
 #include <memory>
 
-#include "spikeloom/data/loader.h"
 #include "spikeloom/nn/network.h"
+#include "spikeloom/train/batch_tensors.h"
 #include "spikeloom/train/evaluate.h"
 #include "spikeloom/train/recipe.h"
 
 namespace spikeloom::train {
-
-/// A batch's inputs as [T, N, C, H, W], without copying: valid as long as the batch.
-at::Tensor batch_inputs(const data::Batch& batch, const data::SampleShape& shape);
-/// A batch's labels [N] int64, without copying.
-at::Tensor batch_labels(const data::Batch& batch);
 
 /// The recipe's loss on votes [N, K].
 at::Tensor recipe_loss(const at::Tensor& votes, const at::Tensor& labels, const LossSettings& settings);

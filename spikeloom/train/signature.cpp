@@ -7,6 +7,7 @@
 #include "spikeloom/data/md5.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/nn/network.h"
+#include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/optimizer.h"
 #include "spikeloom/train/random_batch.h"
 
@@ -21,6 +22,7 @@ void add(data::Md5& sum, const at::Tensor& tensor) {
 }  // namespace
 
 std::string training_signature(const BenchmarkRequest& request) {
+  const ArithmeticScope scope(request.threads);
   nn::Network network(model::plan_network(request.network, request.input, request.num_classes),
                       request.network, request.seed);
   OptimizerSettings settings;

@@ -1,7 +1,7 @@
 #include "spikeloom/train/trainer.h"
 
 #include "spikeloom/base/threads.h"
-#include "spikeloom/train/environment.h"
+#include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/environment_log.h"
 #include "spikeloom/train/training_session.h"
 
@@ -19,8 +19,7 @@ int threads_of(const TrainingRequest& request) {
 }  // namespace
 
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer) {
-  const int threads = threads_of(request);
-  configure_threads(threads > 0 ? threads : num_threads());
+  const ArithmeticScope scope(threads_of(request));
   return TrainingSession(request, observer).run();
 }
 

@@ -122,12 +122,13 @@ struct TrainingResult {
 ///
 /// The kept model is that of the last epoch, or of the best validation epoch (training.keep_best); the test
 /// part is read once, at the end, for that model.
-/// The same recipe, data and number of threads give the same bits; a run that was interrupted and resumed
-/// gives the bits of one that was not. A resumed run takes the data, settings and threads of its checkpoint:
-/// other data and edits of its recipe.toml are refused, what may change is in TrainingRequest. Throws
-/// ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight is
-/// not finite, or weights are so large that their squares overflow (names iteration, layer and last good
-/// checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
+/// The same recipe, data and number of threads give the same bits, in any program; a run that was interrupted
+/// and resumed gives the bits of one that was not. A resumed run takes the data, settings and threads of its
+/// checkpoint: other data and edits of its recipe.toml are refused, what may change is in TrainingRequest.
+/// Threads and floating-point mode are set for it and put back (arithmetic_scope.h): one training at a time in
+/// a process. Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the
+/// loss or a weight is not finite, or weights are so large that their squares overflow (names iteration, layer
+/// and last good checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.

@@ -1,23 +1,42 @@
 #!/usr/bin/env python3
-"""Installs the build into an empty folder, builds examples/consumer against it, runs it and the installed program."""
+"""Installs the build into an empty folder, builds examples/ against it, and compares what they compute with the
+installed program, and with examples/read_model.py."""
 import argparse
 import json
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
 import tempfile
 
+THREADS = "2"
 RECIPE = """
 [data]
 dataset = "mnist"
+validation_samples = 20
 [network]
-structure = "2C3(Encoding)-AP4-Voting"
-num_steps = 2
+structure = "6C3(Encoding)-AP2-8C5S2-AP2-20FC-Voting"
+num_steps = 3
+[neuron]
+reset = "subtract"
+decay = 0.6
+learn_decay = true
+learn_v_threshold = true
+[dropout]
+rate = 0.1
+[voting]
+neurons_per_class = 3
+assignment = "random"
+[optimizer]
+kind = "adam"
+learning_rate = 0.03
 [training]
-epochs = 1
-batch_size = 10
+epochs = 3
+batch_size = 20
+eval_batch_size = 7
+log_every = 3
 """
 
 
@@ -40,28 +59,121 @@ def write_idx(path, shape, values):
 
 
 def write_data(folder):
-    for part, count in (("train", 20), ("t10k", 10)):
-        write_idx(folder / f"{part}-images-idx3-ubyte", (count, 28, 28), [i % 251 for i in range(count * 784)])
+    """Digits that a small network learns: a bright bar at one of ten places, and noise."""
+    for part, count in (("train", 200), ("t10k", 60)):
+        pixels = bytearray((i * 7919 + i // 784 * 104729) % 97 for i in range(count * 784))
+        for image in range(count):
+            for row in range(28):
+                start = image * 784 + row * 28 + 2 + 2 * (image % 10)
+                pixels[start:start + 3] = bytes((250, 255, 240))
+        write_idx(folder / f"{part}-images-idx3-ubyte", (count, 28, 28), pixels)
         write_idx(folder / f"{part}-labels-idx1-ubyte", (count,), [i % 10 for i in range(count)])
 
 
-def check_library(options, prefix, work):
-    run(options.cmake, "-S", options.source_dir / "examples/consumer", "-B", work / "build", "-G", options.generator,
+def build_example(name, options, prefix, work):
+    build = work / "build" / name
+    run(options.cmake, "-S", prefix / "share/doc/spikeloom/examples" / name, "-B", build, "-G", options.generator,
         f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={options.compiler}", "-DCMAKE_BUILD_TYPE=Release")
-    cache = (work / "build/CMakeCache.txt").read_text()
+    cache = (build / "CMakeCache.txt").read_text()
     found = [line for line in cache.splitlines() if line.startswith("Spikeloom_DIR:")]
     expect(len(found) == 1 and str(prefix) in found[0], f"not the installed package: {found}")
-    run(options.cmake, "--build", work / "build")
-    consumer = work / "build/consumer"
-    expect(run(consumer) == "CIFARNet: 45049188 parameters\n", "the consumer plans another network")
+    run(options.cmake, "--build", build)
+    return build / name
 
-    write_data(work / "sets/mnist")
-    (work / "small.toml").write_text(RECIPE)
-    said = run(consumer, work / "small.toml", work / "run",
-               env={**os.environ, "SPIKELOOM_DATA_DIR": str(work / "sets")})
-    expect(said.startswith("test accuracy 0."), said)
-    result = json.loads((work / "run/result.json").read_text())
-    expect(result["iterations"] == 2 and result["test_samples"] == 10, str(result))
+
+def tensors_of(path):
+    """The bytes of a safetensors file's tensors, and their names and shapes: no version, no path."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__")
+    return header, data[8 + size:]
+
+
+def check_library(options, prefix, work):
+    """The library's train() and the program's train give the same bits, whatever the threads of the process are."""
+    consumer = build_example("consumer", options, prefix, work)
+    expect(run(consumer) == "CIFARNet: 45049188 parameters\n", "the consumer plans another network")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for state, recipe in (("exact", RECIPE), ("compact", RECIPE.replace("learn_", "# learn_"))):
+        (work / "small.toml").write_text(recipe)
+        of_library, of_program = work / f"library-{state}", work / f"program-{state}"
+        said = run(consumer, "train", work / "small.toml", of_library, THREADS, env=environment)
+        run(prefix / "bin/spikeloom", "train", work / "small.toml", "--out", of_program, "--threads", THREADS,
+            "--quiet")
+        library, program = (json.loads((folder / "result.json").read_text()) for folder in (of_library, of_program))
+        expect(said == f"test accuracy {program['test_accuracy']:.4f}\n", f"{state}: {said} {program}")
+        for key in ("iterations", "test_samples", "test_accuracy", "test_loss", "firing_rates"):
+            expect(library[key] == program[key], f"{state}: {key}: {library[key]}, the program's is {program[key]}")
+        expect(program["test_accuracy"] > 0.3, f"{state}: nothing was learnt: {program}")
+        expect(tensors_of(of_library / "model.safetensors") == tensors_of(of_program / "model.safetensors"),
+               f"{state}: library and program train other weights")
+    return consumer
+
+
+def check_pages_name_everything(prefix, run_folder):
+    """docs/run-folder.md and docs/model-format.md name every file, key and array that a run writes."""
+    pages = prefix / "share/doc/spikeloom/docs"
+    page = (pages / "run-folder.md").read_text()
+    undocumented = [path.name for path in run_folder.iterdir() if f"`{path.name}`" not in page]
+    expect(not undocumented, f"docs/run-folder.md: no {undocumented}")
+    lines = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    expect({line["kind"] for line in lines} == {"train", "epoch", "test"}, "other kinds of lines in metrics.jsonl")
+    named = [(f'**`"{line["kind"]}"`**', line) for line in lines]
+    named += [(f"## {name}", json.loads((run_folder / name).read_text()))
+              for name in ("result.json", "environment.json")]
+    for section, content in named:
+        if "sessions" in content:
+            content = {**content, **content["sessions"][0]}
+        text = re.split(r"^(?:## |\*\*`)", page.split(section)[1], flags=re.MULTILINE)[0]
+        undocumented = [key for key in content if f"`{key}`" not in text]
+        expect(not undocumented, f"docs/run-folder.md, {section}: no {undocumented}")
+    page = (pages / "model-format.md").read_text()
+    data = (run_folder / "checkpoint.safetensors").read_bytes()
+    header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+    keys = {re.sub(r"tensor\..*", "tensor.NAME", key) for key in header.pop("__metadata__")}
+    for name in header:
+        state = re.sub(r"(optimizer\.[a-z_]+)\..*", r"\1.NAME", name)
+        keys.add(state if state != name or name == "voting.class_of" else re.sub(r"\w+\.", "LAYER.", name, count=1))
+    keys = {"voting.weight" if key == "LAYER.weight" else key for key in keys}
+    undocumented = [key for key in keys if f"`{key}`" not in page]
+    expect(not undocumented, f"docs/model-format.md: no {undocumented}")
+
+
+def check_numpy_reader(prefix, consumer, work):
+    """NumPy's votes are the library's, and so the program's."""
+    numpy_python = [python for python in (sys.executable, "/usr/bin/python3") if subprocess.run(
+        [python, "-c", "import numpy, tomllib"], capture_output=True).returncode == 0]
+    if not numpy_python:
+        print("skipped: examples/read_model.py needs Python 3.11 and NumPy (python3-numpy)")
+        return
+    images = work / "sets/mnist/t10k-images-idx3-ubyte"
+    samples = "60"
+    for name in ("model", "checkpoint"):
+        file = work / f"library-exact/{name}.safetensors"
+        reader = [numpy_python[0], prefix / "share/doc/spikeloom/examples/read_model.py", file]
+        expect("conv1.weight float32 [6, 1, 3, 3]" in run(*reader), f"{name}: read_model.py does not list the tensors")
+        votes = [line.split() for line in run(*reader, images, samples).splitlines()]
+        expected = [line.split() for line in run(consumer, "votes", file, samples).splitlines()]
+        expect(len(votes) == len(expected) == int(samples), f"{name}: {len(votes)} lines, {len(expected)} expected")
+        for i, (ours, theirs) in enumerate(zip(votes, expected)):
+            differences = [abs(float(a) - float(b)) for a, b in zip(ours[:-1], theirs[:-1])]
+            expect(max(differences) < 1e-6 and ours[-1] == theirs[-1], f"{name}, sample {i}: {ours}, not {theirs}")
+        evaluation = json.loads(run(prefix / "bin/spikeloom", "eval", file, "--json"))
+        correct = sum(line[-1] == str(i % 10) for i, line in enumerate(votes))
+        expect(evaluation["correct"] == correct, f"{name}: {correct} are right, the program says {evaluation}")
+
+
+def check_training_loop(options, prefix, work):
+    """A loop of one's own learns, and the program evaluates what it saves."""
+    training_loop = build_example("training_loop", options, prefix, work)
+    model = work / "mine.safetensors"
+    lines = run(training_loop, "mnist", "6C3(Encoding)-AP4-Voting", "2", "4", model).splitlines()
+    losses = [float(line.split()[-1]) for line in lines[:-1]]
+    expect(len(losses) == 4 and losses[-1] < losses[0], str(lines))
+    evaluation = json.loads(run(prefix / "bin/spikeloom", "eval", model, "--json"))
+    expect(lines[-1] == f"test accuracy {evaluation['accuracy']:.4f}", f"{lines}, the program says {evaluation}")
+    expect(evaluation["accuracy"] > 0.3, f"nothing was learnt: {lines}")
 
 
 def check_program(prefix, work):
@@ -75,6 +187,39 @@ def check_program(prefix, work):
         expect(len(path) == 1 and pathlib.Path(path[0]).resolve().is_relative_to(prefix), f"{name}: {path}")
 
 
+def check_snippets(options, prefix, work):
+    """The snippets of docs/api.md and README.md compile; those with LibTorch stand in an example, which is built."""
+    page = (prefix / "share/doc/spikeloom/docs/api.md").read_text()
+    readme = (prefix / "share/doc/spikeloom/README.md").read_text()
+    loop = (prefix / "share/doc/spikeloom/examples/training_loop/training_loop.cpp").read_text().split("\n")
+    loop = {line.strip() for line in loop}
+    includes, functions = ["#include <cstdio>", "#include <string>", "#include <vector>"], []
+    for snippet in re.findall(r"^```cpp\n(.*?)^```", page + readme, re.DOTALL | re.MULTILINE):
+        lines = snippet.splitlines()
+        if "<torch/" in snippet:
+            missing = [line for line in lines if line and line.strip() not in loop]
+            expect(not missing, f"docs/api.md: not in examples/training_loop: {missing}")
+            continue
+        includes += [line for line in lines if line.startswith("#include")]
+        body = "\n".join(line for line in lines if not line.startswith("#include"))
+        functions.append(f"void snippet_{len(functions)}() {{\n{body}\n}}\n")
+    expect(len(functions) >= 10, f"only {len(functions)} snippets in docs/api.md")
+    source = work / "snippets.cpp"
+    source.write_text("\n".join(includes + functions))
+    run(options.compiler, "-std=c++17", "-fsyntax-only", "-I", prefix / "include", source)
+    for folder, names in re.findall(r"^\| `spikeloom/(.*?/)(\w+\.h.*?)` \|", page, re.MULTILINE):
+        for name in re.findall(r"\w+\.h", names):
+            expect((prefix / "include/spikeloom" / folder / name).is_file(), f"docs/api.md: no {folder}{name}")
+
+
+def check_documentation(options, prefix):
+    pages = prefix / "share/doc/spikeloom"
+    installed = {path.relative_to(pages) for path in pages.rglob("*.md")}
+    for name in ("README.md", "docs/api.md", "docs/model-format.md", "docs/run-folder.md"):
+        expect(pathlib.Path(name) in installed, f"{name} is not installed")
+    run(sys.executable, "-B", options.source_dir / "tests/docs/check_links.py", pages)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("build-dir", "source-dir"):
@@ -86,8 +231,15 @@ def main():
         work = pathlib.Path(folder).resolve()
         prefix = work / "prefix"
         run(options.cmake, "--install", options.build_dir, "--prefix", prefix)
-        check_library(options, prefix, work)
         check_program(prefix, work)
+        check_documentation(options, prefix)
+        check_snippets(options, prefix, work)
+        write_data(work / "sets/mnist")
+        os.environ["SPIKELOOM_DATA_DIR"] = str(work / "sets")
+        consumer = check_library(options, prefix, work)
+        check_pages_name_everything(prefix, work / "program-exact")
+        check_numpy_reader(prefix, consumer, work)
+        check_training_loop(options, prefix, work)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,12 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/kernels/cuda/lif.h", "#pragma once\n#include <cuda_runtime.h>\n", "cuda_runtime.h")
         self.expect("spikeloom/data/copy.cpp", "#include <cuda_runtime_api.h>\n", "cuda_runtime_api.h")
 
+    def test_torch_in_examples(self):
+        loop = "#include <torch/optim/adam.h>\n#include \"spikeloom/nn/network.h\"\n"
+        self.assertEqual(self.problems({"examples/training_loop/loop.cpp": loop}), [])
+        self.expect("examples/consumer/consumer.cpp", "#include <torch/optim/adam.h>\n", "torch/optim/adam.h")
+        self.expect("examples/consumer/consumer.cpp", '#include "spikeloom/nn/network.h"\n', "ATen/core/Tensor.h")
+
     def test_torch_that_reaches_the_program(self):
         self.expect("app/eval.cpp", '#include "spikeloom/nn/network.h"\n', "ATen/core/Tensor.h",
                     "spikeloom/nn/network.h -> spikeloom/ops/lif.h")

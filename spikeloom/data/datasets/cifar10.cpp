@@ -58,7 +58,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int /*num_st
     throw DataError(fmt::format("{} in {} is not complete: missing {}. To get it: {}", source.info.title,
                                 root.string(), fmt::join(missing, ", "), source.info.how_to_get));
   }
-  ImageStore training{kSide, kSide, kChannels, {}, {}}, test = training;
+  ImageStore training{kSide, kSide, kChannels, {}, {}, {}}, test = training;
   for (std::size_t i = training_needed ? 0 : kTrainFiles; i < source.info.files.size(); ++i) {
     append(formats::read_cifar10_batch((root / source.info.files[i].name).string()),
            i < kTrainFiles ? training : test);

@@ -169,7 +169,7 @@ DataSplits open_idx_images(const Source& source, const DataSettings& settings, i
                                 source.info.title, root.string(), fmt::join(missing, ", "),
                                 source.info.how_to_get));
   }
-  ImageStore training{kSide, kSide, 1, {}, {}};
+  ImageStore training{kSide, kSide, 1, {}, {}, {}};
   if (training_needed) training = read_part(source.info, root, kTrainImages, kTrainLabels);
   return open_images(source, settings, std::move(training),
                      read_part(source.info, root, kTestImages, kTestLabels), parts);

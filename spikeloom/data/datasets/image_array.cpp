@@ -135,7 +135,7 @@ ImageStore load(const Arrays& arrays, const std::string& images_name, const std:
 
 /// Takes the images at `indices` out of a store.
 ImageStore chosen(const ImageStore& all, const std::vector<std::int64_t>& indices) {
-  ImageStore store{all.height, all.width, all.channels, {}, {}};
+  ImageStore store{all.height, all.width, all.channels, {}, {}, {}};
   const auto bytes = static_cast<std::ptrdiff_t>(all.height * all.width * all.channels);
   store.pixels.reserve(indices.size() * static_cast<std::size_t>(bytes));
   for (const std::int64_t i : indices) {
