@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/nn/loss.h"
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/checkpoint.h"
-#include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/evaluate_network.h"
 
 namespace spikeloom::train {
@@ -108,11 +106,6 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   if (!device.is_cpu()) {
     ops::prepare_arithmetic(device, info.recipe.network.compute.precision == model::Precision::kBf16);
     network->to(device);
-  }
-  if (info.recipe.network.compute.crossover == model::Crossover::kMeasured) {
-    // Of the training, if there are any: the same paths as its own evaluation.
-    read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(),
-                    *network);
   }
   const auto splits = data::open_dataset(info.recipe.data, info.recipe.network.num_steps, request.data_dir);
   std::shared_ptr<const data::Dataset> dataset;
