@@ -85,6 +85,11 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
       {"state", options.state},
       {"path", options.path},
       {"crossover", options.crossover},
+      {"crossovers_measured",
+       result.crossovers == train::BenchmarkResult::kFixed
+           ? nlohmann::ordered_json()
+           : nlohmann::ordered_json(result.crossovers == train::BenchmarkResult::kMeasuredNow ? "now"
+                                                                                              : "before")},
       {"threads", num_threads()},
       {"iterations", options.request.iterations},
       {"samples_per_s", result.samples_per_s},
@@ -147,6 +152,11 @@ int run_bench(BenchOptions& options) {
                            layer.path, layer.density, layer.forward_ms, layer.backward_ms,
                            layer.event_forward_below, layer.event_gradient_below, layer.open_windows_below));
   }
+  if (result.crossovers != train::BenchmarkResult::kFixed) {
+    print_line(stdout, result.crossovers == train::BenchmarkResult::kMeasuredNow
+                           ? "  crossovers: measured just now"
+                           : "  crossovers: of an earlier measurement (--measure-again: measure them now)");
+  }
   if (result.saved_bytes_per_sample > 0) {
     print_line(stdout,
                fmt::format("  kept for backward: {:.0f} bytes a sample", result.saved_bytes_per_sample));
@@ -190,11 +200,13 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
           "How spikes meet weights: dense, event (a row of weights for each spike) or auto (by density)")
       ->capture_default_str();
   command
-      .add_option(
-          "--crossover", options->crossover,
-          "Densities below which auto is event-driven: measured here, layer by layer, or fixed (as in a "
-          "recipe with compute.crossover = \"fixed\")")
+      .add_option("--crossover", options->crossover,
+                  "Densities below which auto is event-driven in training: measured, layer by layer, once "
+                  "for a machine and a "
+                  "network, or fixed (as in a recipe with compute.crossover = \"fixed\")")
       ->capture_default_str();
+  command.add_flag("--measure-again", request.measure_again,
+                   "Measure crossovers now, not only if no earlier measurement is kept");
   command
       .add_option(
           "--working-set", request.network.compute.working_set_mb,

@@ -1,11 +1,16 @@
 #pragma once
 // What the compact state keeps of the membrane potential before reset: whether the surrogate window is open,
 // or an 8-bit code of x = v_pre - v_threshold where the gradient depends on its value.
-//   half = a/2 (rectangular), a (triangular): the surrogate is 0 outside |x| < half, code 0
-//   half = 2a (sigmoid, arctan): x is taken as +-half where it lies outside
-//   code = 1 + min(floor((x + half) * 255 / (2 half)), 254)      decoded x = (code - 1/2) * 2 half / 255 -
-//   half
-// so that the decoded x is within half / 255 of the true one inside the window.
+// The sign of x is the spike, so that a code stands for |x|, with c = half the surrogate's width a.
+// A surrogate that is 0 away from the threshold: half = a/2 (rectangular), a (triangular), code 0 where |x| >= half,
+//   code = 1 + min(floor(|x| * 255 / half), 254)       decoded |x| = (code - 1/2) * half / 255
+// so that the decoded x is within half / 510 of the true one.
+// A surrogate that is 0 nowhere (sigmoid, arctan):
+//   code = min(floor(256 c / (|x| + c)), 255)          decoded |x| = 256 c / (code + 1/2) - c
+// Steps of |x| are c/256 at the threshold and grow as (|x| + c)^2, about as 1 / (dh/dx)^(2/3), which for a given
+// number of codes makes the least square error of h; |x| has no bound, and both h(x) and x h(x), which the reset
+// path needs, keep their tails.
+// What it costs: docs/performance.md, measured by tests/nn/compact_error_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -35,29 +40,32 @@ inline bool closes(Surrogate surrogate) {
 class VPreCode {
  public:
   explicit VPreCode(const NeuronParams& params)
-      : half(static_cast<float>(params.surrogate_width) * factor(params.surrogate)),
-        closes(kernels::closes(params.surrogate)),
-        per_x(255.0f / (2.0f * half)),
-        step(2.0f * half / 255.0f) {}
+      : closes(kernels::closes(params.surrogate)),
+        half(static_cast<float>(params.surrogate_width) *
+             (params.surrogate == Surrogate::kRectangular ? 0.5f : 1.0f)),
+        per_x(255.0f / half),
+        step(half / 255.0f),
+        offset(0.5f * static_cast<float>(params.surrogate_width)),
+        numerator(256.0f * offset) {}
 
   SPIKELOOM_HOST_DEVICE std::uint8_t encode(float x) const {
-    if (closes && !(std::fabs(x) < half)) return 0;
-    const float position = std::floor((std::max(-half, std::min(half, x)) + half) * per_x);
+    if (!closes) {
+      const float position = numerator / (std::fabs(x) + offset);
+      return static_cast<std::uint8_t>(position < 255.0f ? position : 255.0f);
+    }
+    if (!(std::fabs(x) < half)) return 0;
+    const float position = std::floor(std::fabs(x) * per_x);
     return static_cast<std::uint8_t>(1 + static_cast<int>(std::min(position, 254.0f)));
   }
-  SPIKELOOM_HOST_DEVICE float decode(std::uint8_t code) const {
-    return (static_cast<float>(code) - 0.5f) * step - half;
+  SPIKELOOM_HOST_DEVICE float decode(std::uint8_t code, bool fired) const {
+    const float distance = closes ? (static_cast<float>(code) - 0.5f) * step
+                                  : numerator / (static_cast<float>(code) + 0.5f) - offset;
+    return fired ? distance : -distance;
   }
 
-  const float half;
-  const bool closes;  ///< code 0 exists
-  const float per_x, step;
-
- private:
-  static float factor(Surrogate surrogate) {
-    if (surrogate == Surrogate::kRectangular) return 0.5f;
-    return surrogate == Surrogate::kTriangular ? 1.0f : 2.0f;
-  }
+  const bool closes;              ///< code 0 stands for "the surrogate is 0"
+  const float half, per_x, step;  ///< if it closes: codes per |x|, and its inverse
+  const float offset, numerator;  ///< if it does not: c and 256 c
 };
 
 }  // namespace spikeloom::kernels

@@ -32,16 +32,22 @@ struct DropoutSettings {
 };
 
 enum class InitScheme {
-  kKaiming,     ///< normal, std = gain * (v_threshold / 0.75) * sqrt(2 / fan_in)
+  /// Normal, std = gain * (v_threshold / 0.75) * sqrt(2 / fan_in); of an artificial network gain * sqrt(2 /
+  /// fan_in).
+  kKaiming,
   kCalibrated,  ///< kKaiming, then each layer scaled on the first batch until it fires at firing_rate
 };
 struct InitSettings {
   InitScheme scheme = InitScheme::kKaiming;
+  /// 2 for spiking networks. Artificial ones want 1, which is plain Kaiming-normal and a recipe's default
+  /// there.
   double gain = 2.0;
   double firing_rate = 0.2;
 };
 
-/// How the network is computed. Never decides what is computed, only how exactly and how fast.
+/// How the network is computed. Never decides what is computed, only how exactly and how fast. What inference
+/// computes depends on these settings and the weights alone: not on the batch, on parts of it, or on
+/// densities.
 enum class StateMode {
   kCompact,  ///< kept for backward: 1 bit a spike, 1 bit or an 8-bit code of v_pre (kernels/v_pre_code.h)
   kExact,    ///< everything in full, by LibTorch's autograd: the reference
@@ -52,12 +58,15 @@ enum class Precision {
 };
 /// How the products of spikes and weights, and the weights' gradient, are computed (state kCompact only).
 enum class Path {
-  kAuto,   ///< event-driven where few spikes come in, else dense
+  /// Training: event-driven where few spikes come in, else dense. Inference: event-driven with
+  /// Precision::kBf16 in
+  /// convolutions of 128 filters and more, unless event_forward_below is 0.
+  kAuto,
   kDense,  ///< as if every input were a number: convolutions and matrix products of oneDNN and BLAS
   kEvent,  ///< event-driven wherever that is possible
 };
 enum class Crossover {
-  kMeasured,  ///< at the start of a training, on the machine
+  kMeasured,  ///< once for a machine and a network
   kFixed,     ///< ComputeSettings::event_*_below: the same path on every machine
 };
 struct ComputeSettings {
@@ -65,12 +74,12 @@ struct ComputeSettings {
   Precision precision = Precision::kFp32;
   Path path = Path::kAuto;
   Crossover crossover = Crossover::kMeasured;
-  /// Megabytes that a convolution's currents may take: a batch that needs more than twice that runs through the
-  /// convolutions some samples at a time (compact state). 0: never.
+  /// Megabytes that a convolution's currents may take: a batch that needs more than twice that runs through
+  /// the convolutions some samples at a time (compact state). 0: never.
   double working_set_mb = 20.0;
   /// Path::kAuto with Crossover::kFixed: spikes for each input of the weights below which the current (only
-  /// with Precision::kBf16: weights are rounded to 16 bits) and the weights' gradient are event-driven.
-  /// docs/performance.md.
+  /// with Precision::kBf16: weights are rounded to 1023 steps from 0 to the largest of a filter) and the
+  /// weights' gradient are event-driven. docs/performance.md.
   double event_forward_below = 0.45;
   double event_gradient_below = 0.45;
   /// Share of open surrogate windows below which the gradient of a convolution's input (with

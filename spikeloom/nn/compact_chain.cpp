@@ -111,13 +111,14 @@ std::int64_t CompactChain::samples_at_a_time(std::int64_t batch, bool static_inp
   return (batch - 1) / parts + 1;  // all parts but the last of one size
 }
 
-EventChoice CompactChain::choose(std::size_t layer, const CompactState& state) const {
+EventChoice CompactChain::choose(std::size_t layer, const CompactState& state, bool keep) const {
   if (layer == 0) return {};
   const CompactLayerState& before = state.layers[layer - 1];
   // NeuNorm, several poolings and dropout make other values of the spikes.
   if (!layers_[layer - 1].fused || layers_[layer].block->dropout(state.options).rate > 0.0) return {};
   const auto events = event_layer(before.images, layers_[layer].block->plan());
   if (!events) return {};
+  if (!keep) return {inference_is_event(compute_, layers_[layer].block->plan()), false};
   const auto values = static_cast<double>(before.images.num_steps * before.images.pooled_neurons());
   return choose_event(compute_, layers_[layer].limits, *events,
                       static_cast<double>(before.spike_count) / std::max(values, 1.0));

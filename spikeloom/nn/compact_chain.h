@@ -19,8 +19,8 @@ namespace spikeloom::nn {
 /// A layer's weights as its products want them, kept as long as they do not change: for inference.
 struct ConvertedWeights {
   std::uint32_t dense_version = 0, event_version = 0;
-  at::Tensor dense;                                 ///< in the precision of the products
-  std::optional<kernels::FixedPointWeights> event;  ///< rounded to 16 bits
+  at::Tensor dense;  ///< in the precision of the products
+  std::optional<kernels::FixedPointWeights> event;
 };
 
 /// A layer with weights, and what lies between its neurons and the next weights.
@@ -80,7 +80,7 @@ class CompactChain {
                     std::vector<at::Tensor>& gradients) const;
   at::Tensor between(const CompactLayer& layer, const at::Tensor& spikes) const;
   LayerCrossover crossover_of(std::size_t layer) const;
-  EventChoice choose(std::size_t layer, const CompactState& state) const;
+  EventChoice choose(std::size_t layer, const CompactState& state, bool keep) const;
   std::string path_of(std::size_t layer, EventChoice event) const;
   at::Tensor layer_input(std::size_t layer, const CompactState& state) const;
   at::Tensor drop(std::size_t layer, const CompactState& state, const at::Tensor& x) const;

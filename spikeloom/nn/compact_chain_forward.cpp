@@ -9,6 +9,7 @@
 #include "spikeloom/kernels/cpu/compact_lif.h"
 #include "spikeloom/nn/compact_chain.h"
 #include "spikeloom/nn/dense_product.h"
+#include "spikeloom/nn/inference_product.h"
 #include "spikeloom/nn/layer_timer.h"
 #include "spikeloom/ops/layout.h"
 
@@ -28,7 +29,7 @@ void CompactChain::run_forward(std::size_t first, std::size_t last, bool keep, C
     if (layer.fused && !layer.pools.empty()) kept.images.pool = layer.pools.front()->plan().spec.kernel;
     const at::Tensor bias = block.bias().defined() ? block.bias().to(dtype_of(l)) : at::Tensor();
 
-    kept.event = choose(l, state);
+    kept.event = choose(l, state, keep);
     if (!kept.weight.defined() && (keep || !kept.event.forward)) kept.weight = dense_weight(l, keep);
     at::Tensor x, current;
     if (kept.event.forward) {
@@ -39,7 +40,10 @@ void CompactChain::run_forward(std::size_t first, std::size_t last, bool keep, C
       x = drop(0, state, ops::channels_last(state.input).flatten(0, 1));
       if (!layer.is_convolution()) x = x.movedim(1, -1).reshape({x.size(0), -1});
     }
-    if (!kept.event.forward) current = dense_current(plan, x, kept.weight, bias);
+    if (!kept.event.forward) {
+      current = keep || layer.is_convolution() ? dense_current(plan, x, kept.weight, bias)
+                                               : linear_by_blocks(x, kept.weight, bias);
+    }
     const kernels::LifSize size{block.num_steps(), kept.images.neurons(), kept.static_input};
     const std::int64_t packed = kernels::packed_bytes(size.neurons);
     kept.spikes = at::empty({size.num_steps, packed}, at::kByte);

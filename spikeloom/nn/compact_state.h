@@ -26,7 +26,7 @@ struct CompactLayerState {
   std::unique_ptr<kernels::cpu::CodeStore> codes;  ///< of v_pre there
   at::Tensor all_codes;                            ///< uint8 [T, neurons], for a surrogate that is nowhere 0
   std::int64_t open_count = 0;
-  /// The layer's weights in the precision of the products, and rounded to 16 bits for event-driven currents:
+  /// The layer's weights in the precision of the products, and fixed-point ones for event-driven currents:
   /// where they are needed. Parts of a batch share them.
   at::Tensor weight;
   std::shared_ptr<const kernels::FixedPointWeights> fixed;

@@ -76,9 +76,16 @@ EventChoice choose_event(const model::ComputeSettings& compute, const EventLimit
       break;
   }
   if (!may_be_event(layer)) return {false, false};
-  // Rounding the weights to 16 bits is no loss beside bfloat16, but one beside float.
+  // A weight's error, largest of the filter / 2046 at most, is like bfloat16's, |weight| / 512: below it for
+  // the large ones, above for those below a quarter of the largest. Beside float it is a loss.
   const bool may_round = compute.precision == model::Precision::kBf16;
   return {may_round && spikes_per_input < limits.forward_below, spikes_per_input < limits.gradient_below};
+}
+
+bool inference_is_event(const model::ComputeSettings& compute, const model::LayerPlan& plan) {
+  if (compute.path != model::Path::kAuto) return compute.path == model::Path::kEvent;
+  return compute.precision == model::Precision::kBf16 && compute.event_forward_below > 0.0 &&
+         plan.spec.kind == model::LayerKind::kConvolution && plan.output.channels >= kMinFiltersUnmeasured;
 }
 
 kernels::FixedPointWeights fixed_weights(const kernels::EventLayer& layer, const at::Tensor& weight) {

@@ -44,7 +44,13 @@ bool may_be_event(const kernels::EventLayer& layer);
 EventChoice choose_event(const model::ComputeSettings& compute, const EventLimits& limits,
                          const kernels::EventLayer& layer, double spikes_per_input);
 
-/// Weights [F, C, k, k] or [F, C], float, rounded to 16 bits (kernels/event_layer.h).
+/// The same in inference, where only the settings and the layer count, so that the votes for a sample do not
+/// depend on what else is in its batch or on the machine: kAuto is event-driven for convolutions of as many
+/// filters as pay on any machine, with Precision::kBf16 and compute.event_forward_below above 0.
+bool inference_is_event(const model::ComputeSettings& compute, const model::LayerPlan& plan);
+
+/// Weights [F, C, k, k] or [F, C], float, rounded to 1023 steps from 0 to the largest of a filter
+/// (kernels/event_layer.h).
 kernels::FixedPointWeights fixed_weights(const kernels::EventLayer& layer, const at::Tensor& weight);
 
 /// Currents [T * N, F, H, W] in channels-last memory of a convolution, or [T * N, F], from packed spikes;

@@ -37,7 +37,6 @@ void fill_normal(at::Tensor& x, double standard_deviation, std::uint64_t seed, s
 }
 
 double initial_standard_deviation(double gain, double v_threshold, std::int64_t fan_in) {
-  constexpr double kReferenceThreshold = 0.75;
   return gain * (v_threshold / kReferenceThreshold) * std::sqrt(2.0 / static_cast<double>(fan_in));
 }
 

@@ -9,6 +9,9 @@ namespace spikeloom::nn {
 /// standard deviation, in memory order. Depends on (seed, tensor_number) only, not on the number of threads.
 void fill_normal(at::Tensor& x, double standard_deviation, std::uint64_t seed, std::uint64_t tensor_number);
 
+/// The threshold for which a gain of 2 was found.
+constexpr double kReferenceThreshold = 0.75;
+
 /// Standard deviation of the initial weights: gain * (v_threshold / 0.75) * sqrt(2 / fan_in).
 ///
 /// Kaiming-normal keeps the variance of ReLU layers; LIF layers with the paper's threshold of 0.75 starve on

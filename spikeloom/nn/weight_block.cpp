@@ -12,6 +12,7 @@
 
 #include "spikeloom/base/random.h"
 #include "spikeloom/nn/block.h"
+#include "spikeloom/nn/inference_product.h"
 #include "spikeloom/nn/initialise.h"
 #include "spikeloom/ops/dropout.h"
 #include "spikeloom/ops/lif.h"
@@ -57,10 +58,9 @@ WeightBlock::WeightBlock(const model::LayerPlan& plan, const model::NetworkSetti
     weight_ = at::empty({plan_.output.channels, fan_in}, options);
   }
   const bool ann = kind_ == model::NetworkKind::kAnn;
-  // An ANN has no threshold: plain Kaiming-normal.
+  // An ANN has no threshold: that of the formula's reference leaves the gain alone.
   const double standard_deviation =
-      ann ? initial_standard_deviation(1.0, 0.75, fan_in)
-          : initial_standard_deviation(settings.init.gain, neuron_.v_threshold, fan_in);
+      initial_standard_deviation(settings.init.gain, ann ? kReferenceThreshold : neuron_.v_threshold, fan_in);
   fill_normal(weight_, standard_deviation, seed, static_cast<std::uint64_t>(number));
   weight_.set_requires_grad(true);
   if (settings.bias) bias_ = at::zeros({plan_.output.channels}, options).set_requires_grad(true);
@@ -75,7 +75,7 @@ void WeightBlock::collect(std::vector<Parameter>& parameters) {
   const auto role = plan_.spec.kind == LayerKind::kConvolution ? ParameterRole::kConvolution
                                                                : ParameterRole::kFullyConnected;
   parameters.push_back({name() + ".weight", weight_, role});
-  if (bias_.defined()) parameters.push_back({name() + ".bias", bias_, role});
+  if (bias_.defined()) parameters.push_back({name() + ".bias", bias_, role, true});
   if (neunorm_u_.defined())
     parameters.push_back({name() + ".neunorm_u", neunorm_u_, ParameterRole::kNeuNorm});
   if (decay_.requires_grad()) parameters.push_back({name() + ".decay", decay_, ParameterRole::kNeuron});
@@ -112,7 +112,10 @@ at::Tensor WeightBlock::current(const at::Tensor& input, const ForwardOptions& o
   }
   // Flattened in memory order [H, W, C]: no copy. The weights' columns have that order.
   if (x.dim() == 5) x = x.movedim(-3, -1);
-  return at::linear(x.reshape({steps * batch, -1}), weight_, bias_).view({steps, batch, -1});
+  const at::Tensor rows = x.reshape({steps * batch, -1});
+  return (c10::GradMode::is_enabled() ? at::linear(rows, weight_, bias_)
+                                      : linear_by_blocks(rows, weight_, bias_))
+      .view({steps, batch, -1});
 }
 
 at::Tensor WeightBlock::fire(const at::Tensor& current, const ForwardOptions& options) {

@@ -11,6 +11,7 @@
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/benchmark_device.h"
+#include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/optimizer.h"
@@ -62,11 +63,14 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
     network.calibrate(input.narrow(1, 0, std::min(request.batch_size, kEnough)), request.firing_rate,
                       nn::Network::CalibrationTarget::kThresholds);
   }
-  if (request.network.compute.crossover == model::Crossover::kMeasured) {
-    network.measure_crossovers(request.batch_size);
+  BenchmarkResult result;
+  if (request.network.compute.crossover == model::Crossover::kMeasured && !request.inference) {
+    const auto taken = take_crossovers(network, request.batch_size, request.measure_again);
+    if (!taken.layers.empty()) {
+      result.crossovers = taken.measured ? BenchmarkResult::kMeasuredNow : BenchmarkResult::kMeasuredBefore;
+    }
   }
   release_freed_memory();
-  BenchmarkResult result;
   std::vector<double> times;
   FiringRates rates;
   std::vector<std::vector<nn::LayerCost>> costs;

@@ -21,6 +21,7 @@ struct BenchmarkRequest {
   std::uint64_t seed = 1;
   std::string device = "cpu";  ///< cpu, cuda or cuda:N
   int threads = 0;             ///< as in TrainingRequest
+  bool measure_again = false;  ///< crossovers are timed even if an earlier measurement is kept
 };
 
 /// One layer with weights; times are medians.
@@ -49,6 +50,9 @@ struct BenchmarkResult {
   std::vector<BenchmarkLayer> layers;  ///< empty with exact state
   /// Kept between forward and backward, the input included; 0 in inference, -1 (not known) with exact state.
   double saved_bytes_per_sample = 0.0;
+  /// Where the crossovers in force come from; kFixed also where there is nothing to choose, and in inference,
+  /// which does not go by them.
+  enum Crossovers { kFixed, kMeasuredNow, kMeasuredBefore } crossovers = kFixed;
 };
 
 /// Times a whole training step (forward, loss, backward, SGD with momentum) or a forward pass on random data.

@@ -57,7 +57,7 @@ void DeviceOptimizer::update(std::size_t i, const at::Tensor& gradient) {
   if (rounded.defined()) update.weights_bf16 = static_cast<kernels::BFloat16*>(rounded.data_ptr());
   update.learning_rate = rate_.data_ptr<float>();
   update.rate_factor = static_cast<float>(rate_factor(parameters_[i].role, settings_));
-  update.weight_decay = static_cast<float>(settings_.weight_decay);
+  update.weight_decay = static_cast<float>(weight_decay_of(parameters_[i], settings_));
   if (settings_.max_gradient_norm > 0.0) update.clip = clip_.data_ptr<float>();
   if (settings_.kind == OptimizerSettings::kAdam) {
     kernels::cuda::adam_step(

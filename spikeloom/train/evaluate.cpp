@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/class_map.h"
@@ -13,7 +12,6 @@
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/checkpoint.h"
-#include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/evaluate_network.h"
 
 namespace spikeloom::train {
@@ -213,11 +211,6 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   if (!device.is_cpu()) {
     ops::prepare_arithmetic(device, recipe.network.compute.precision == model::Precision::kBf16);
     network->to(device);
-  }
-  if (recipe.network.compute.crossover == model::Crossover::kMeasured) {
-    // Of the training, if there are any: the same paths as its own evaluation.
-    read_crossovers((std::filesystem::path(evaluation.model).parent_path() / kCrossoverFile).string(),
-                    *network);
   }
   const data::ClassMap class_map =
       request.class_map.empty() ? data::ClassMap{} : data::parse_class_map(request.class_map);

@@ -50,6 +50,12 @@ double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings) {
   return 1.0;
 }
 
+double weight_decay_of(const nn::Parameter& parameter, const OptimizerSettings& settings) {
+  const bool is_weight = !parameter.is_bias && (parameter.role == nn::ParameterRole::kConvolution ||
+                                                parameter.role == nn::ParameterRole::kFullyConnected);
+  return is_weight || settings.decay_all ? settings.weight_decay : 0.0;
+}
+
 void check_optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings) {
   check_fits_float("learning_rate", settings.learning_rate);
   check_fits_float("weight_decay", settings.weight_decay);
@@ -78,18 +84,18 @@ class Optimizer::Impl {
   Impl(const std::vector<nn::Parameter>& parameters, const OptimizerSettings& settings)
       : parameters_(parameters), settings_(settings) {
     check_optimizer(parameters, settings);
-    std::map<nn::ParameterRole, std::vector<at::Tensor>> by_role;
+    std::map<std::pair<nn::ParameterRole, double>, std::vector<at::Tensor>> by_role_and_decay;
     for (const auto& parameter : parameters) {
-      by_role[parameter.role].push_back(parameter.value);
+      by_role_and_decay[{parameter.role, weight_decay_of(parameter, settings)}].push_back(parameter.value);
       values_.push_back(parameter.value);
     }
     std::vector<OptimizerParamGroup> groups;
-    for (auto& [role, values] : by_role) {
+    std::vector<double> decays;
+    for (auto& [key, values] : by_role_and_decay) {
       groups.emplace_back(values);
-      factors_.push_back(rate_factor(role, settings));
+      factors_.push_back(rate_factor(key.first, settings));
+      decays.push_back(key.second);
     }
-    // Weight decay pulls weights to zero; biases, U, decays and thresholds are few and left to the same rule,
-    // as LibTorch's optimisers do.
     if (settings.kind == OptimizerSettings::kAdam) {
       auto options = AdamOptions(settings.learning_rate)
                          .betas({settings.beta1, settings.beta2})
@@ -100,6 +106,14 @@ class Optimizer::Impl {
       auto options =
           SGDOptions(settings.learning_rate).momentum(settings.momentum).weight_decay(settings.weight_decay);
       optimizer_ = std::make_unique<torch::optim::SGD>(groups, options);
+    }
+    for (std::size_t i = 0; i < decays.size(); ++i) {
+      auto& group = optimizer_->param_groups()[i].options();
+      if (settings.kind == OptimizerSettings::kAdam) {
+        static_cast<AdamOptions&>(group).weight_decay(decays[i]);
+      } else {
+        static_cast<SGDOptions&>(group).weight_decay(decays[i]);
+      }
     }
     set_learning_rate(settings.learning_rate);
   }

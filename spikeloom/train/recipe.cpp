@@ -42,6 +42,10 @@ class Reader {
   void number(const char* key, double& value, const Range& range) {
     value = table_.get_double(key, value, range);
   }
+  /// A number whose default depends on keys before it.
+  void number(const char* key, double& value, const Range& range, double otherwise) {
+    value = table_.get_double(key, otherwise, range);
+  }
   template <class Integer>
   void integer(const char* key, Integer& value, std::int64_t min, std::int64_t max) {
     value = static_cast<Integer>(table_.get_int(key, static_cast<std::int64_t>(value), min, max));
@@ -70,7 +74,7 @@ class Writer {
     add(key, std::move(list));
   }
   void flag(const char* key, bool value) { add(key, value); }
-  void number(const char* key, double value, const Range&) { add(key, value); }
+  void number(const char* key, double value, const Range&, double = 0.0) { add(key, value); }
   template <class Integer>
   void integer(const char* key, Integer value, std::int64_t, std::int64_t) {
     add(key, static_cast<std::int64_t>(value));
@@ -191,7 +195,8 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
   visitor.section("init");
   visitor.choice("scheme", network.init.scheme,
                  {{"kaiming", model::InitScheme::kKaiming}, {"calibrated", model::InitScheme::kCalibrated}});
-  visitor.number("gain", network.init.gain, kPositive);
+  visitor.number("gain", network.init.gain, kPositive,
+                 network.kind == model::NetworkKind::kAnn ? 1.0 : model::InitSettings().gain);
   visitor.number("firing_rate", network.init.firing_rate, kInsideZeroToOne);
 
   visitor.section("compute");
@@ -219,6 +224,7 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.number("learning_rate", optimizer.learning_rate, kPositive);
   visitor.number("momentum", optimizer.momentum, kZeroToBelowOne);
   visitor.number("weight_decay", optimizer.weight_decay, kNotNegative);
+  visitor.flag("decay_all", optimizer.decay_all);
   visitor.number("beta1", optimizer.beta1, kZeroToBelowOne);
   visitor.number("beta2", optimizer.beta2, kZeroToBelowOne);
   visitor.number("epsilon", optimizer.epsilon, kPositive);

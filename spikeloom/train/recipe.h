@@ -16,6 +16,7 @@ struct OptimizerSettings {
   double learning_rate = 0.1;
   double momentum = 0.9;  ///< SGD only
   double weight_decay = 0.0;
+  bool decay_all = false;                    ///< false: weight_decay acts on weights of layers only
   double beta1 = 0.9, beta2 = 0.999;         ///< Adam only
   double epsilon = 1e-8;                     ///< Adam only
   double fully_connected_rate_factor = 1.0;  ///< times learning_rate for fully connected and voting layers

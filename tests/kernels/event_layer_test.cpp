@@ -216,5 +216,39 @@ TEST(WindowCodes, ArePackedAndComeBack) {
   }
 }
 
+// What 1023 steps cost: a current is a sum of weights, so its relative error, as a standard deviation over
+// random spikes, is that of the weights. Normal weights, as a network starts with: like bfloat16's.
+// docs/performance.md.
+TEST(FixedPointWeights, CostCurrentsAboutWhatBfloat16Does) {
+  for (const std::int64_t channels : {32, 128, 512}) {
+    const EventLayer layer{{1, 1, 4, 4, channels, 1}, 3, 1, 64};
+    const std::int64_t rows = layer.weight_rows();
+    std::mt19937 engine(3);
+    std::normal_distribution<float> normal;
+    std::vector<float> weights(static_cast<std::size_t>(rows * layer.filters));
+    for (float& weight : weights) weight = normal(engine);
+    const auto fixed = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
+    double error = 0.0, error_bfloat16 = 0.0, norm = 0.0;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t filter = 0; filter < layer.filters; ++filter) {
+        const float weight = weights[static_cast<std::size_t>(row * layer.filters + filter)];
+        const auto place = static_cast<std::size_t>(fixed.at(row, filter));
+        const float rounded =
+            static_cast<float>(fixed.values[place]) * fixed.scale[static_cast<std::size_t>(filter)];
+        error += std::pow(static_cast<double>(rounded - weight), 2);
+        error_bfloat16 += std::pow(static_cast<double>(to_float(from_float<BFloat16>(weight)) - weight), 2);
+        norm += std::pow(static_cast<double>(weight), 2);
+      }
+    }
+    const double relative = std::sqrt(error / norm), relative_bfloat16 = std::sqrt(error_bfloat16 / norm);
+    EXPECT_LT(relative, 1.3e-3) << channels;
+    EXPECT_GT(relative, 0.5e-3) << channels;
+    EXPECT_LT(relative, relative_bfloat16) << channels;
+    RecordProperty(
+        std::to_string(channels) + " channels",
+        std::to_string(100 * relative) + " %, bfloat16 " + std::to_string(100 * relative_bfloat16) + " %");
+  }
+}
+
 }  // namespace
 }  // namespace spikeloom::kernels

@@ -201,6 +201,19 @@ TEST(Calibrate, ThresholdsAndWeightsAreTwoWaysToTheSame) {
   }
 }
 
+TEST(InitialStandardDeviation, GainActsOnArtificialNetworksWithoutAThreshold) {
+  model::NetworkSettings settings = settings_of("32C3(Encoding)-64C3-Voting");
+  settings.kind = model::NetworkKind::kAnn;
+  settings.neuron.v_threshold = 0.05;  // of neurons that there are none of
+  for (const double gain : {1.0, 0.5, 2.0}) {
+    settings.init.gain = gain;
+    const Network network = make_network(settings, {8, 8, 8});
+    const at::Tensor weight = value_of(network, "conv2.weight");
+    const double expected = gain * std::sqrt(2.0 / 288);
+    EXPECT_NEAR(weight.std().item().toDouble(), expected, 0.02 * expected) << gain;
+  }
+}
+
 TEST(Calibrate, RefusesWhatHasNoRate) {
   model::NetworkSettings settings = settings_of("4C3(Encoding)-Voting");
   const at::Tensor input = random_normal({1, 2, 1, 4, 4}, at::kDouble, 1);

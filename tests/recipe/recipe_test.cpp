@@ -207,6 +207,18 @@ TEST(Recipe, SettingsThatContradictEachOtherAreRefused) {
   EXPECT_TRUE(parse_recipe(best, "r").training.keep_best);
 }
 
+TEST(Recipe, DefaultGainGoesByTheKindOfNetwork) {
+  EXPECT_EQ(parse_recipe(kSmall, "r").network.init.gain, 2.0);
+  EXPECT_EQ(parse_recipe(kSmall, "r", {"network.kind=ann"}).network.init.gain, 1.0);
+  for (const char* kind : {"network.kind=ann", "network.kind=snn"}) {
+    const Recipe recipe = parse_recipe(kSmall, "r", {kind, "init.gain=1.5"});
+    EXPECT_EQ(recipe.network.init.gain, 1.5);
+    EXPECT_TRUE(parse_recipe(to_toml(recipe), "r") == recipe);
+  }
+  const Recipe ann = parse_recipe(kSmall, "r", {"network.kind=ann"});
+  EXPECT_EQ(parse_recipe(to_toml(ann), "r").network.init.gain, 1.0);
+}
+
 TEST(Recipe, OverridesAreCheckedLikeAFile) {
   const Recipe recipe = parse_recipe(
       kSmall, "r.toml", {"training.batch_size=32", "network.kind=ann", "seed=4", "seed=5", "name=x-1"});
@@ -285,6 +297,7 @@ TEST(Recipe, EveryStructTakesPartInEquality) {
       [](Recipe& r) { r.network.dropout.same_mask_each_step = true; },
       [](Recipe& r) { r.network.init.firing_rate = 0.21; },
       [](Recipe& r) { r.optimizer.max_gradient_norm = 1; },
+      [](Recipe& r) { r.optimizer.decay_all = true; },
       [](Recipe& r) { r.schedule.final_rate_fraction = 0.1; },
       [](Recipe& r) { r.loss.reduction = LossSettings::kSum; },
       [](Recipe& r) { r.training.workers = 2; }};

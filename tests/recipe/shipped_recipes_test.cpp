@@ -116,6 +116,18 @@ TEST(ShippedRecipes, GpuRecipesAreThePapersButForTheProtocol) {
   }
 }
 
+// What a spiking network needs to fire grows from layer to layer behind ReLUs.
+TEST(ShippedRecipes, ArtificialNetworksStartWithoutAnExtraGain) {
+  int count = 0;
+  for (const std::string& file : shipped()) {
+    const Recipe recipe = load(file);
+    if (recipe.network.kind != model::NetworkKind::kAnn) continue;
+    EXPECT_EQ(recipe.network.init.gain, 1.0) << file;
+    ++count;
+  }
+  EXPECT_GE(count, 12);
+}
+
 /// Each line of tools/gpu/trainings.txt: a recipe and overrides of its keys.
 TEST(ShippedRecipes, ListOfGpuTrainingsLoads) {
   std::istringstream lines(

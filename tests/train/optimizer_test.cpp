@@ -118,6 +118,39 @@ TEST(Optimizer, AdamByHand) {
   }
 }
 
+// Biases, U, decays and thresholds have no reason to be small.
+TEST(Optimizer, WeightDecayActsOnWeightsOfLayersOnly) {
+  for (const auto kind : {OptimizerSettings::kSgd, OptimizerSettings::kAdam}) {
+    for (const bool all : {false, true}) {
+      std::vector<Parameter> parameters = {parameter("conv1.weight", ParameterRole::kConvolution, {1.0}),
+                                           parameter("conv1.bias", ParameterRole::kConvolution, {1.0}),
+                                           parameter("conv1.neunorm_u", ParameterRole::kNeuNorm, {1.0}),
+                                           parameter("conv1.decay", ParameterRole::kNeuron, {1.0}),
+                                           parameter("conv1.v_threshold", ParameterRole::kNeuron, {1.0}),
+                                           parameter("fc1.weight", ParameterRole::kFullyConnected, {1.0}),
+                                           parameter("fc1.bias", ParameterRole::kFullyConnected, {1.0})};
+      parameters[1].is_bias = parameters[6].is_bias = true;
+      OptimizerSettings settings;
+      settings.kind = kind;
+      settings.learning_rate = 0.125;
+      settings.weight_decay = 0.5;
+      settings.decay_all = all;
+      Optimizer optimizer(parameters, settings);
+      for (auto& p : parameters) set_gradient(p, {0.0});
+      optimizer.step();
+      for (const auto& p : parameters) {
+        const bool decays = all || p.name == "conv1.weight" || p.name == "fc1.weight";
+        EXPECT_EQ(p.value.item().toDouble() < 1.0, decays) << p.name;
+        EXPECT_EQ(weight_decay_of(p, settings), decays ? 0.5 : 0.0) << p.name;
+      }
+      // What is remembered goes by names, so that it can be loaded by the other setting.
+      settings.decay_all = !all;
+      Optimizer other(parameters, settings);
+      other.load_state(optimizer.state());
+    }
+  }
+}
+
 TEST(Optimizer, TheWholeGradientIsScaledToTheLargestNorm) {
   std::vector<Parameter> parameters = {parameter("a", ParameterRole::kConvolution, {0.0}),
                                        parameter("b", ParameterRole::kFullyConnected, {0.0})};

@@ -99,6 +99,7 @@ HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  constexpr bool kCloses = kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto width = static_cast<float>(params.surrogate_width);
   const auto decay = hn::Set(d, static_cast<float>(params.decay));
@@ -106,23 +107,31 @@ HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode
   const auto reset_path = hn::Set(d, params.detach_reset ? 0.0f : 1.0f);
   const auto peak = hn::Set(d, 1.0f / width);
   for (std::int64_t i = 0; i < length; i += lanes) {
+    const auto fired = bits_at(d, spikes, i);
     auto x = hn::Zero(d);
     auto h = hn::Zero(d);
     if constexpr (kBits) {
       h = hn::IfThenElseZero(bits_at(d, state, i), peak);
     } else {
       const auto kept = hn::PromoteTo(di, hn::LoadU(d8, state + i));
-      const auto position = hn::Sub(hn::ConvertTo(d, kept), hn::Set(d, 0.5f));
-      x = hn::Sub(hn::Mul(position, hn::Set(d, code.step)), hn::Set(d, code.half));
+      const auto value = hn::ConvertTo(d, kept);
+      auto distance = x;
+      if constexpr (kCloses) {
+        distance = hn::Mul(hn::Sub(value, hn::Set(d, 0.5f)), hn::Set(d, code.step));
+      } else {
+        const auto position = hn::Add(value, hn::Set(d, 0.5f));
+        distance = hn::Sub(hn::Div(hn::Set(d, code.numerator), position), hn::Set(d, code.offset));
+      }
+      x = hn::IfThenElse(fired, distance, hn::Neg(distance));
       h = kSurrogate == Surrogate::kRectangular ? peak : surrogate_lanes<kSurrogate>(d, x, width);
-      if (kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular) {
+      if constexpr (kCloses) {
         h = hn::IfThenZeroElse(hn::RebindMask(d, hn::Eq(kept, hn::Zero(di))), h);
       }
     }
     const auto g = hn::Mul(decay, hn::LoadU(d, du_row + i));
     const auto through_reset = hn::Mul(g, kToZero ? hn::Add(v_threshold, x) : v_threshold);
     const auto gradient = hn::Sub(load_lanes(d, grad_spikes + i), hn::Mul(reset_path, through_reset));
-    const auto kept_gradient = kToZero ? hn::IfThenZeroElse(bits_at(d, spikes, i), g) : g;
+    const auto kept_gradient = kToZero ? hn::IfThenZeroElse(fired, g) : g;
     hn::StoreU(hn::Add(hn::Mul(gradient, h), kept_gradient), d, du_row + i);
   }
 }

@@ -55,7 +55,7 @@ struct BitWriter {
   }
 };
 
-enum class Kept { kNothing, kWindow, kOpenCode, kClampedCode };
+enum class Kept { kNothing, kWindow, kOpenCode, kTailCode };
 
 // 64 neurons, one step.
 template <bool kToZero, Kept kKept, class T>
@@ -78,10 +78,13 @@ HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, float decay_value, f
     hn::StoreU(kToZero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, x, v), d, state_v + i);
     if constexpr (kKept == Kept::kWindow || kKept == Kept::kOpenCode)
       open.add(d, hn::Lt(hn::Abs(x), half), i);
-    if constexpr (kKept == Kept::kOpenCode || kKept == Kept::kClampedCode) {
-      const auto bounded = hn::Max(hn::Neg(half), hn::Min(half, x));
-      const auto position =
-          hn::Min(hn::Mul(hn::Add(bounded, half), hn::Set(d, code.per_x)), hn::Set(d, 254.0f));
+    if constexpr (kKept == Kept::kTailCode) {
+      const auto distance = hn::Add(hn::Abs(x), hn::Set(d, code.offset));
+      const auto position = hn::Min(hn::Div(hn::Set(d, code.numerator), distance), hn::Set(d, 255.0f));
+      hn::StoreU(hn::DemoteTo(d8, hn::ConvertTo(di, position)), d8, codes + i);
+    }
+    if constexpr (kKept == Kept::kOpenCode) {
+      const auto position = hn::Min(hn::Mul(hn::Abs(x), hn::Set(d, code.per_x)), hn::Set(d, 254.0f));
       // At a closed window any code will do: pack_codes leaves it out.
       hn::StoreU(hn::DemoteTo(d8, hn::Add(hn::ConvertTo(di, position), hn::Set(di, 1))), d8, codes + i);
     }
@@ -103,7 +106,7 @@ void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begi
   std::vector<std::uint8_t> rows, packed;
   std::uint8_t* kept = nullptr;
   if (kKept == Kept::kWindow) kept = arguments.state->open;
-  if (kKept == Kept::kClampedCode) kept = arguments.state->all_codes;
+  if (kKept == Kept::kTailCode) kept = arguments.state->all_codes;
   if (kKept == Kept::kOpenCode) {
     rows.assign(static_cast<std::size_t>(steps * 64), 0);
     packed.resize(rows.size() + 64);
@@ -117,7 +120,7 @@ void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begi
       kKept == Kept::kOpenCode ? reference::CodeRows{64, begin} : reference::CodeRows{};
   counts.spikes += reference::compact_lif_forward_range(size, arguments.params, arguments.input,
                                                         arguments.spikes, kept, begin, end, where);
-  if (kKept == Kept::kNothing || kKept == Kept::kClampedCode) return;
+  if (kKept == Kept::kNothing || kKept == Kept::kTailCode) return;
   std::int64_t count = 0;
   for (std::int64_t t = 0; t < steps; ++t) {
     std::uint8_t* const windows = arguments.state->open + t * stride + begin / 8;
@@ -161,7 +164,7 @@ HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& argume
       std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
       // Without windows to keep nothing is written there.
       std::uint8_t* windows = state.open != nullptr ? state.open + t * stride + first / 8 : spikes;
-      std::uint8_t* codes = kKept == Kept::kClampedCode ? state.all_codes + t * neurons + first : row;
+      std::uint8_t* codes = kKept == Kept::kTailCode ? state.all_codes + t * neurons + first : row;
       for (std::int64_t i = 0; i < length; i += 64) {
         forward_word<kToZero, kKept>(code, decay, v_threshold, input + i, v + i, spikes + i / 8,
                                      windows + i / 8, codes + i, counts);
@@ -186,7 +189,7 @@ HWY_ATTR CompactLifCounts choose_kept(const CompactForwardArguments<T>& argument
   }
   return VPreCode(arguments.params).closes
              ? forward_range<kToZero, Kept::kOpenCode>(arguments, begin, end)
-             : forward_range<kToZero, Kept::kClampedCode>(arguments, begin, end);
+             : forward_range<kToZero, Kept::kTailCode>(arguments, begin, end);
 }
 
 CompactLifCounts compact_forward_float(const CompactForwardArguments<float>& arguments, std::int64_t begin,

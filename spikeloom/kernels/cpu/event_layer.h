@@ -9,7 +9,7 @@ namespace spikeloom::kernels::cpu {
 // Work of these kernels is proportional to the number of spikes: for every spike, one row of the weights is
 // added up, or one row of the gradient. Same for any number of threads.
 
-/// The weights, wherever they lie, in 16 bits. Equal to the reference.
+/// The weights, wherever they lie, as integers of -1023 ... 1023. Equal to the reference.
 FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weights,
                                       const WeightStrides& strides);
 

@@ -161,7 +161,7 @@ struct BackwardWindows {
       } else {
         const std::uint32_t word = loaded.codes[q][i / 4];
         a.step.template step<kSlope>(gradient, fired, (word & 0xffu << (i % 4 * 8)) != 0,
-                                     a.step.decode(word, i % 4), du[i]);
+                                     a.step.template decode<kSlope>(word, i % 4, fired), du[i]);
       }
     }
   }
@@ -218,7 +218,7 @@ struct BackwardNeurons {
         a.step.template step<kSlope>(gradient, fired, get_bit(a.state + t * a.bit_stride, neuron), 0.0f, du);
       } else {
         const std::uint32_t code = a.state[t * a.neurons + neuron];
-        a.step.template step<kSlope>(gradient, fired, code != 0, a.step.decode(code, 0), du);
+        a.step.template step<kSlope>(gradient, fired, code != 0, a.step.template decode<kSlope>(code, 0, fired), du);
       }
       sum += du;
       if (!a.static_input) a.grad_current[t * a.neurons + neuron] = from_float<T>(du);

@@ -46,7 +46,7 @@ struct ForwardOctet {
         code[i] = step.encode<kKept>(x);
       }
     }
-    if constexpr (kKept == Kept::kOpenCode || kKept == Kept::kClampedCode) {
+    if constexpr (kKept == Kept::kOpenCode || kKept == Kept::kTailCode) {
       codes[0] = word_of_bytes(code[0], code[1], code[2], code[3]);
       codes[1] = word_of_bytes(code[4], code[5], code[6], code[7]);
     }
@@ -282,7 +282,7 @@ void compact_lif_forward(const Queue& queue, const LifSize& size, const NeuronPa
   } else if (VPreCode(params).closes) {
     choose_reset<T, Kept::kOpenCode>(queue, params, arguments, images, output);
   } else {
-    choose_reset<T, Kept::kClampedCode>(queue, params, arguments, images, output);
+    choose_reset<T, Kept::kTailCode>(queue, params, arguments, images, output);
   }
 }
 

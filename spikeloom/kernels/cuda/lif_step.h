@@ -32,6 +32,15 @@ SPIKELOOM_HOST_DEVICE inline std::uint32_t one_plus_floor(float value) {
 #endif
 }
 
+/// floor(value), value in [0, 256), as one_plus_floor.
+SPIKELOOM_HOST_DEVICE inline std::uint32_t floor_of(float value) {
+#ifdef __CUDA_ARCH__
+  return __float_as_uint(__fadd_rd(value, 8388608.0f));
+#else
+  return static_cast<std::uint32_t>(value);
+#endif
+}
+
 /// The lowest bytes of four numbers as one word, the first one lowest.
 SPIKELOOM_HOST_DEVICE inline std::uint32_t word_of_bytes(std::uint32_t b0, std::uint32_t b1, std::uint32_t b2,
                                                          std::uint32_t b3) {
@@ -42,16 +51,18 @@ SPIKELOOM_HOST_DEVICE inline std::uint32_t word_of_bytes(std::uint32_t b0, std::
 #endif
 }
 
-/// What compact_lif_forward keeps of v_pre: nothing, window bits, codes with 0 for a closed window, codes
-/// without.
-enum class Kept { kNothing, kWindow, kOpenCode, kClampedCode };
+/// What compact_lif_forward keeps of v_pre: nothing, window bits, codes with 0 for a closed window, codes of
+/// a surrogate that has tails.
+enum class Kept { kNothing, kWindow, kOpenCode, kTailCode };
 
 struct ForwardStep {
   explicit ForwardStep(const NeuronParams& params)
       : decay(static_cast<float>(params.decay)),
         v_threshold(static_cast<float>(params.v_threshold)),
         half(VPreCode(params).half),
-        per_x(VPreCode(params).per_x) {}
+        per_x(VPreCode(params).per_x),
+        offset(VPreCode(params).offset),
+        numerator(VPreCode(params).numerator) {}
 
   /// v_post of the step before becomes that of this one; returns whether the neuron fires; x = v_pre -
   /// v_threshold.
@@ -70,16 +81,14 @@ struct ForwardStep {
   template <Kept kKept>
   SPIKELOOM_HOST_DEVICE std::uint32_t encode(float x) const {
     if constexpr (kKept == Kept::kOpenCode) {
-      // Inside the window there is nothing to clamp at half.
       if (!is_open(x)) return 0u;
-      return one_plus_floor(fminf((x + half) * per_x, 254.0f));
+      return one_plus_floor(fminf(fabsf(x) * per_x, 254.0f));
     } else {
-      const float bounded = fmaxf(-half, fminf(half, x));
-      return one_plus_floor(fminf((bounded + half) * per_x, 254.0f));
+      return floor_of(fminf(numerator / (fabsf(x) + offset), 255.0f));
     }
   }
 
-  float decay, v_threshold, half, per_x;
+  float decay, v_threshold, half, per_x, offset, numerator;
 };
 
 /// How the surrogate is found from what was kept: from the window bit, or from the code. A rectangular one
@@ -105,15 +114,20 @@ struct BackwardStep {
   explicit BackwardStep(const NeuronParams& params)
       : decay(static_cast<float>(params.decay)),
         v_threshold(static_cast<float>(params.v_threshold)),
-        half(VPreCode(params).half),
         code_step(VPreCode(params).step),
+        offset(VPreCode(params).offset),
+        numerator(VPreCode(params).numerator),
         inverse(1.0f / static_cast<float>(params.surrogate_width)),
         reset_path(params.detach_reset ? 0.0f : 1.0f),
         to_zero(params.reset == Reset::kZero) {}
 
   /// x of code i of a word: VPreCode::decode.
-  SPIKELOOM_HOST_DEVICE float decode(std::uint32_t word, int i) const {
-    return (float_of_byte(word, i) - 0.5f) * code_step - half;
+  template <Slope kSlope>
+  SPIKELOOM_HOST_DEVICE float decode(std::uint32_t word, int i, bool fired) const {
+    const float code = float_of_byte(word, i);
+    const bool has_tails = kSlope == Slope::kSigmoid || kSlope == Slope::kArctan;
+    const float distance = has_tails ? numerator / (code + 0.5f) - offset : (code - 0.5f) * code_step;
+    return fired ? distance : -distance;
   }
 
   /// du of the step behind becomes that of this one. is_open: the window bit, or whether the code is not 0.
@@ -133,7 +147,7 @@ struct BackwardStep {
     du = (grad_spike - through_reset) * h + (forgets ? 0.0f : g);
   }
 
-  float decay, v_threshold, half, code_step, inverse, reset_path;
+  float decay, v_threshold, code_step, offset, numerator, inverse, reset_path;
   bool to_zero;
 
  private:

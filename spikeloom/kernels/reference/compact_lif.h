@@ -86,13 +86,14 @@ void compact_lif_backward_range(const LifSize& size, const NeuronParams& params,
   for (std::int64_t i = begin; i < end; ++i) {
     float du = 0.0f, du_sum = 0.0f;
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
+      const bool fired = get_bit(spikes + t * stride, i);
       float x = 0.0f, h = 0.0f;
       if (bits) {
         h = get_bit(state + t * stride, i) ? 1.0f / width : 0.0f;
       } else {
         const std::uint8_t kept = state[rows.at(size, t, i)];
-        x = code.decode(kept);
-        if (kept != 0) {
+        x = code.decode(kept, fired);
+        if (kept != 0 || !code.closes) {
           h = params.surrogate == Surrogate::kRectangular ? 1.0f / width
                                                           : surrogate_derivative(params.surrogate, x, width);
         }
@@ -100,7 +101,7 @@ void compact_lif_backward_range(const LifSize& size, const NeuronParams& params,
       const float g = decay * du;
       const float through_reset = g * (to_zero ? v_threshold + x : v_threshold);
       const float spike_gradient = pooled_gradient(images, grad_pooled, t, i) - reset_path * through_reset;
-      const float kept_gradient = to_zero && get_bit(spikes + t * stride, i) ? 0.0f : g;
+      const float kept_gradient = to_zero && fired ? 0.0f : g;
       du = spike_gradient * h + kept_gradient;
       if (size.static_input) {
         du_sum += du;
