@@ -47,6 +47,10 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   if (!device.is_cpu()) return benchmark_on_device(request, device);
   using Clock = std::chrono::steady_clock;
   constexpr int kWarmUp = 2;
+  const auto report = [&](const char* what, int done, int total) {
+    if (request.progress) request.progress(what, done, total);
+  };
+  report("making the network", 0, 0);
   nn::Network network(model::plan_network(request.network, request.input, request.num_classes),
                       request.network, request.seed);
   OptimizerSettings settings;
@@ -55,12 +59,14 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   const at::Tensor input = random_input(request);
   const at::Tensor labels = random_labels(request);
   if (request.firing_rate > 0.0) {
+    report("calibrating", 0, 0);
     // On some samples: with exact state and in float, they would set the peak of memory otherwise.
     constexpr std::int64_t kEnough = 8;
     network.calibrate(input.narrow(1, 0, std::min(request.batch_size, kEnough)), request.firing_rate,
                       nn::Network::CalibrationTarget::kThresholds);
   }
   if (request.network.compute.crossover == model::Crossover::kMeasured) {
+    report("measuring crossovers", 0, 0);
     network.measure_crossovers(request.batch_size);
   }
   release_freed_memory();
@@ -70,6 +76,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   std::vector<std::vector<nn::LayerCost>> costs;
   std::vector<nn::LayerCost> densities;
   for (int i = 0; i < kWarmUp + request.iterations; ++i) {
+    report(i < kWarmUp ? "warming up" : "timing", i, kWarmUp + request.iterations);
     std::vector<nn::LayerActivity> activity;
     nn::ForwardOptions options;
     options.training = !request.inference;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct BenchmarkRequest {
   int iterations = 5;           ///< timed, after two that are not
   std::uint64_t seed = 1;
   std::string device = "cpu";  ///< cpu, cuda or cuda:N
+  /// Called before each iteration: what is being done, iterations done, of how many (0 while preparing).
+  std::function<void(const char* what, int done, int total)> progress;
 };
 
 /// One layer with weights; times are medians.
