@@ -30,7 +30,7 @@ int run_simulate(const SimulateOptions& options) {
         const auto now = Clock::now();
         if (!draw || (done < all && now - drawn < std::chrono::milliseconds(200))) return;
         drawn = now;
-        print_text(stderr, fmt::format("\r[{}] {} of {}{}",
+        print_text(stderr, fmt::format("\r{} {} of {}{}",
                                        progress_bar(static_cast<double>(done) / static_cast<double>(all), 30),
                                        with_separators(done), with_separators(all), done == all ? "\n" : ""));
       });
