@@ -23,7 +23,7 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, std::size_t size);
-  /// Replaces bytes that were written, for headers that say how much follows; write() goes on at the end.
+  /// Replaces bytes that were written, for headers that say how much follows; write() continues at the end.
   void write_at(std::int64_t offset, const void* data, std::size_t size);
   void commit();
 
