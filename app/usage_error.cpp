@@ -114,10 +114,11 @@ std::string unknown(const std::vector<const CLI::App*>& chain) {
   for (const auto* command : chain) {
     const auto rest = command->remaining();
     const auto option = std::find_if(rest.begin(), rest.end(), is_option);
-    if (option != rest.end() && *option != "--") return unknown_option(*command, *option);
-    for (const auto& word : rest) {
-      if (!is_option(word)) return unknown_word(*command, word);
-    }
+    const auto word = std::find_if_not(rest.begin(), rest.end(), is_option);
+    // After a command that is misspelt all options are unknown.
+    const bool is_command = word != rest.end() && !command_names(*command).empty();
+    if (option != rest.end() && *option != "--" && !is_command) return unknown_option(*command, *option);
+    if (word != rest.end()) return unknown_word(*command, *word);
   }
   return "";
 }
