@@ -87,7 +87,9 @@ TEST_F(Usage, MessagesNameTheOption) {
                {"spikeloom: --first: "});
   expect_error(run({"bench", "step", "--net"}), 2, {"--net needs a value: --net STRING"});
   expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--batch", "x"}), 2,
-               {"--batch: 'x' is not"});
+               {"--batch must be in 1 to ", "not x"});
+  expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--seed", "x"}), 2,
+               {"--seed: 'x' is not"});
   expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--batch", "0"}), 2,
                {"--batch must be in ", "not 0"});
 }
