@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
 #include "app/network_arguments.h"
+#include "app/network_needs.h"
 #include "app/output.h"
+#include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/train/benchmark.h"
@@ -53,6 +56,14 @@ void fill_request(BenchOptions& options) {
       options.crossover == "fixed" ? model::Crossover::kFixed : model::Crossover::kMeasured;
   // Two channels are the polarities of an event camera.
   request.still_image = options.kind == "auto" ? request.input.channels != 2 : options.kind == "still";
+  if (request.device != "cpu") return;
+  model::MemoryUse use;
+  use.batch_size = request.batch_size;
+  use.training = !request.inference;
+  use.static_input = request.still_image;
+  use.moments = request.inference ? 0 : 1;
+  check_memory(model::plan_network(request.network, request.input, request.num_classes), request.network, use,
+               "--net");
 }
 
 nlohmann::ordered_json to_json(const BenchOptions& options, const train::BenchmarkResult& result) {
@@ -106,11 +117,39 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
       {"layers", layers}};
 }
 
+/// One line that is drawn again on a terminal, nothing elsewhere.
+void show_progress(train::BenchmarkRequest& request) {
+  using Clock = std::chrono::steady_clock;
+  if (!is_terminal(stderr)) return;
+  request.progress = [begin = Clock::now()](const char* what, int done, int total) mutable {
+    if (done <= 1) begin = Clock::now();  // the first one prepares more than the others
+    std::string line = what;
+    if (total > 0) line += fmt::format(" {} {}/{}", progress_bar(1.0 * done / total, 20), done, total);
+    if (done > 1) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      line += fmt::format("  {} left", duration(seconds / (done - 1) * (total - done)));
+    }
+    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+    std::fflush(stderr);
+  };
+}
+
+/// Takes the line away when the work is over, and when it fails.
+struct ClearedLine {
+  ~ClearedLine() {
+    if (is_terminal(stderr)) std::fputs("\r\033[K", stderr);
+  }
+};
+
 int run_bench(BenchOptions& options) {
   train::configure_threads(options.threads > 0 ? options.threads : num_threads());
   fill_request(options);
+  show_progress(options.request);
   if (options.signature) {
-    const std::string signature = train::training_signature(options.request);
+    const std::string signature = [&] {
+      const ClearedLine line;
+      return train::training_signature(options.request);
+    }();
     if (options.json) {
       print_json(
           {{"network", options.net}, {"iterations", options.request.iterations}, {"signature", signature}});
@@ -119,7 +158,10 @@ int run_bench(BenchOptions& options) {
     }
     return kOk;
   }
-  const auto result = train::benchmark_step(options.request);
+  const auto result = [&] {
+    const ClearedLine line;
+    return train::benchmark_step(options.request);
+  }();
   if (options.json) {
     print_json(to_json(options, result));
     return kOk;
@@ -169,12 +211,16 @@ int run_bench(BenchOptions& options) {
 
 void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options) {
   auto& request = options->request;
-  command.add_option("--net", options->net, "Network string")->required()->type_name("STRING");
-  command.add_option("--input", options->input, "Input, e.g. 3x32x32")->required()->type_name("CxHxW");
-  command.add_option("--batch", request.batch_size, "Samples a batch")
+  command.add_option("--net", options->net, "Network string (docs/structure.md)")
+      ->required()
+      ->type_name("STRING");
+  command.add_option("--input", options->input, "Shape of the input, e.g. 3x32x32")
+      ->required()
+      ->type_name("CxHxW");
+  command.add_option("--batch", request.batch_size, "Samples in a batch")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
-  command.add_option("--steps", request.network.num_steps, "Time steps T")
+  command.add_option("--steps", request.network.num_steps, "Time steps, T")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
   command

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "app/event_file_options.h"
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/output_target.h"
 #include "spikeloom/formats/events/write_events.h"
 
 namespace spikeloom::app {
@@ -28,14 +30,25 @@ std::string output_format(const ConvertOptions& options) {
                                 options.output, joined(formats::writable_event_formats())));
 }
 
-int run_convert(const ConvertOptions& options) {
-  const std::string format = output_format(options);
+/// A file that is there is replaced on request only, and a terminal is no place for bytes.
+void check_output(const ConvertOptions& options, const std::string& format, const OutputTarget& target) {
   std::error_code ignored;
-  if (!options.force && std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored))) {
+  const bool exists = std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored));
+  if (exists && !options.force && target.kind != OutputTarget::Kind::kStream) {
     throw ConfigError(options.output + " is there already: choose another name, or --force to replace it");
   }
+  if (target.descriptor == STDOUT_FILENO && format != "csv" && is_terminal(stdout)) {
+    throw ConfigError("standard output is a terminal: redirect it, or write text with --to csv");
+  }
+}
+
+int run_convert(const ConvertOptions& options) {
+  const std::string format = output_format(options);
+  const std::string output = options.output == "-" ? "/dev/stdout" : options.output;
+  const OutputTarget target = resolve_output(output);
+  check_output(options, format, target);
   const auto reader = formats::open_events(options.input, options.recording.reader_options());
-  formats::EventFileWriter writer(options.output, format, reader->width(), reader->height());
+  formats::EventFileWriter writer(output, format, reader->width(), reader->height());
   std::vector<events::Event> piece(std::size_t{1} << 14);
   std::int64_t total = 0;
   std::size_t count = 0;
@@ -44,6 +57,8 @@ int run_convert(const ConvertOptions& options) {
     total += static_cast<std::int64_t>(count);
   }
   writer.commit();
+  // What is said must not get among the events.
+  std::FILE* stream = target.descriptor == STDOUT_FILENO ? stderr : stdout;
   if (options.json) {
     nlohmann::ordered_json json = {{"input", options.input},
                                    {"input_format", reader->format()},
@@ -52,12 +67,12 @@ int run_convert(const ConvertOptions& options) {
                                    {"events", total}};
     if (options.recording.drop_outside) json["dropped_outside"] = reader->dropped_events();
     if (options.recording.partial) json["unread_bytes"] = reader->unread_bytes();
-    print_json(json);
+    print_json(json, stream);
   } else {
-    print_line(stdout, fmt::format("{}: {} events of {} ({}) as {}", options.output, with_separators(total),
+    print_line(stream, fmt::format("{}: {} events of {} ({}) as {}", options.output, with_separators(total),
                                    options.input, reader->format(), format));
     if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
-      print_line(stdout, fmt::format("{}: {}", options.input, left_out));
+      print_line(stream, fmt::format("{}: {}", options.input, left_out));
     }
   }
   return kOk;
@@ -73,7 +88,7 @@ void add_convert(CLI::App& program, Command& chosen) {
   command->add_option("input", options->input, "Recording to read")->type_name("IN")->required();
   command
       ->add_option("output", options->output,
-                   "Recording to write; its suffix says the format unless --to does")
+                   "File to write, or - for standard output; its suffix gives the format, unless --to does")
       ->type_name("OUT")
       ->required();
   add_event_file_options(*command, options->recording);

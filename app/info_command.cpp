@@ -1,12 +1,18 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "app/commands.h"
 #include "app/event_file_options.h"
 #include "app/info_data_file.h"
+#include "app/info_run.h"
 #include "app/network_arguments.h"
+#include "app/network_needs.h"
 #include "app/output.h"
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
@@ -23,12 +29,18 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr int kDefaultClasses = 10;
+
+/// What an option says something about.
+enum class Group { kInput, kNetwork, kRecording };
+
 struct InfoOptions {
   std::string what, input;
   EventFileOptions recording;
-  int classes = 10;
+  int classes = 0;  ///< 0: not given
   bool no_bias = false, neunorm = false;
   bool json = false;
+  std::vector<std::pair<const CLI::Option*, Group>> groups;
 };
 
 ordered_json network_json(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
@@ -77,9 +89,11 @@ int info_environment(bool json) {
   return kOk;
 }
 
-int info_model(const std::string& path, bool json) {
+/// `run_folder`: where the file was found in one, else "".
+int info_model(const std::string& path, const std::string& run_folder, bool json) {
   const auto info = train::read_model_info(path);
   const auto plan = info.plan();
+  const auto run = run_folder.empty() ? ordered_json() : describe_run(run_folder, info.recipe);
   if (json) {
     ordered_json object = network_json(plan, info.recipe.network);
     object["file"] = path;
@@ -88,9 +102,11 @@ int info_model(const std::string& path, bool json) {
     object["num_steps"] = info.recipe.network.num_steps;
     object["class_names"] = info.class_names;
     object["recipe"] = train::to_toml(info.recipe);
+    if (!run.is_null()) object["run"] = run;
     print_json(object);
     return kOk;
   }
+  if (!run.is_null()) print_run(run_folder, run);
   print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", path, info.format,
                                  info.recipe.name, info.recipe.data.dataset, info.recipe.network.num_steps,
                                  info.recipe.network.structure));
@@ -98,11 +114,24 @@ int info_model(const std::string& path, bool json) {
   return kOk;
 }
 
-int info_recipe(const std::string& path, bool json) {
+/// Input and classes of the recipe's data, unless the options say them: the user's own recordings need not be
+/// here then.
+model::NetworkPlan plan_of_recipe(const train::Recipe& recipe, const InfoOptions& options) {
+  model::Shape input;
+  if (options.input.empty()) {
+    const auto shape = data::nominal_sample_shape(recipe.data, recipe.network.num_steps);
+    input = {shape.channels, shape.height, shape.width};
+  } else {
+    input = parse_input(options.input);
+  }
+  const int classes = options.classes > 0 ? options.classes : data::nominal_num_classes(recipe.data);
+  return model::plan_network(recipe.network, input, classes);
+}
+
+int info_recipe(const std::string& path, const InfoOptions& options) {
+  const bool json = options.json;
   const auto recipe = train::load_recipe(path);
-  const auto shape = data::nominal_sample_shape(recipe.data, recipe.network.num_steps);
-  const auto plan = model::plan_network(recipe.network, {shape.channels, shape.height, shape.width},
-                                        data::nominal_num_classes(recipe.data));
+  const auto plan = plan_of_recipe(recipe, options);
   if (json) {
     ordered_json object = network_json(plan, recipe.network);
     object["file"] = path;
@@ -110,6 +139,7 @@ int info_recipe(const std::string& path, bool json) {
     object["description"] = recipe.description;
     object["dataset"] = recipe.data.dataset;
     object["num_steps"] = recipe.network.num_steps;
+    object["needs"] = needs_json(plan, recipe);
     object["recipe"] = train::to_toml(recipe);
     print_json(object);
     return kOk;
@@ -120,6 +150,7 @@ int info_recipe(const std::string& path, bool json) {
                                  recipe.network.num_steps, recipe.training.epochs, recipe.training.batch_size,
                                  recipe.network.structure));
   print_network(plan);
+  print_needs(plan, recipe);
   return kOk;
 }
 
@@ -151,44 +182,77 @@ int info_structure(const InfoOptions& options) {
     throw ConfigError(
         "the layers' sizes depend on the input: add --input CHANNELSxHEIGHTxWIDTH, e.g. --input 3x32x32");
   }
-  const auto plan = model::plan_network(settings, parse_input(options.input), options.classes);
+  const auto plan = model::plan_network(settings, parse_input(options.input),
+                                        options.classes > 0 ? options.classes : kDefaultClasses);
   if (options.json) {
     print_json(network_json(plan, settings));
   } else {
     print_network(plan);
+    print_line(stdout, memory_line(plan, settings));
   }
   return kOk;
+}
+
+/// Options that say nothing about `what` would be passed over in silence. `used`: those that say something.
+void refuse_others(const InfoOptions& options, const std::string& what, const std::set<Group>& used) {
+  for (const auto& [option, group] : options.groups) {
+    if (option->count() == 0 || used.count(group) > 0) continue;
+    throw ConfigError(fmt::format("{} says nothing about {}; leave it out", option->get_name(), what));
+  }
+}
+
+/// A name that is neither a file nor a recipe and cannot be meant as a network string.
+[[noreturn]] void refuse_name(const std::string& what) {
+  std::string close;
+  for (const auto& recipe : similar_recipes(what)) close += (close.empty() ? "" : ", ") + recipe;
+  throw DataError(what + ": no such file, run folder or recipe" +
+                  (close.empty() ? "" : "; did you mean the recipe " + close + "?"));
+}
+
+bool looks_like_network(const std::string& what) {
+  namespace fs = std::filesystem;
+  if (what.find('/') != std::string::npos || fs::path(what).has_extension()) return false;
+  // Layers begin so: 128C3, 512FC, AP2, Voting.
+  return std::string("0123456789AV").find(what.front()) != std::string::npos;
+}
+
+int info_file(const InfoOptions& options) {
+  const std::string& what = options.what;
+  const bool model = !formats::split_archive_path(what) && options.recording.format == "auto" &&
+                     formats::detect_file(what) == formats::FileKind::kSafetensors;
+  try {
+    if (model) return info_model(what, "", options.json);
+  } catch (const CheckpointError&) {
+    // safetensors of another program: shown as data
+  }
+  return info_data_file(what, options.recording, options.json);
 }
 
 int run_info(const InfoOptions& options) {
   namespace fs = std::filesystem;
   const std::string& what = options.what;
-  if (what.empty()) return info_environment(options.json);
+  if (what.empty()) {
+    refuse_others(options, "this environment", {});
+    return info_environment(options.json);
+  }
   std::error_code ignored;
-  if (fs::is_directory(what, ignored)) return info_model(train::find_model(what), options.json);
-  if (formats::split_archive_path(what)) return info_data_file(what, options.recording, options.json);
-  const bool is_file = fs::exists(what, ignored);
+  if (fs::is_directory(what, ignored)) {
+    refuse_others(options, "a run folder", {});
+    return info_model(train::find_model(what), what, options.json);
+  }
+  const bool is_file = formats::split_archive_path(what).has_value() || fs::exists(what, ignored);
   if (is_file && fs::path(what).extension() != ".toml") {
-    const bool model =
-        options.recording.format == "auto" && formats::detect_file(what) == formats::FileKind::kSafetensors;
-    try {
-      if (model) return info_model(what, options.json);
-    } catch (const CheckpointError&) {
-      // safetensors of another program: shown as data
-    }
-    return info_data_file(what, options.recording, options.json);
+    refuse_others(options, "a file", {Group::kRecording});
+    return info_file(options);
   }
   const std::string recipe = try_find_recipe(what);
-  if (!recipe.empty()) return info_recipe(recipe, options.json);
-  const bool looks_like_path = what.find('/') != std::string::npos || fs::path(what).has_extension();
-  if (looks_like_path) throw DataError(what + ": no such file, run folder or recipe");
-  try {
-    return info_structure(options);
-  } catch (const model::StructureError& error) {
-    // On a terminal the character itself is shown; elsewhere the one line with its column has to do.
-    if (is_terminal(stderr)) std::fprintf(stderr, "%s\n", error.caret().c_str());
-    throw;
+  if (!recipe.empty()) {
+    refuse_others(options, "a recipe", {Group::kInput});
+    return info_recipe(recipe, options);
   }
+  if (!looks_like_network(what)) refuse_name(what);
+  refuse_others(options, "a network string", {Group::kInput, Group::kNetwork});
+  return info_structure(options);
 }
 
 }  // namespace
@@ -197,17 +261,30 @@ void add_info(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<InfoOptions>();
   auto* command = program.add_subcommand(
       "info",
-      "Describe a network string, recipe, model, run or data file; without an argument: this environment");
+      "Describe a network string, recipe, run, model or data file; without an argument, this environment");
   command->add_option("what", options->what, "Network string, recipe, run folder, model file or data file")
       ->type_name("WHAT");
-  command->add_option("--input", options->input, "Input of a network string, e.g. 3x32x32")
+  const auto add = [&](CLI::Option* option, Group group) {
+    options->groups.emplace_back(option, group);
+    return option;
+  };
+  add(command->add_option("--input", options->input,
+                          "Input of a network string, e.g. 3x32x32; of a recipe, instead of its data's"),
+      Group::kInput)
       ->type_name("CxHxW");
-  command->add_option("--classes", options->classes, "Classes of a network string")
-      ->capture_default_str()
+  add(command->add_option("--classes", options->classes,
+                          "Classes of a network string (default: 10); of a recipe, instead of its data's"),
+      Group::kInput)
       ->check(CLI::Range(1, 1 << 20));
-  command->add_flag("--no-bias", options->no_bias, "Network string without biases");
-  command->add_flag("--neunorm", options->neunorm, "Network string with NeuNorm between convolutions");
+  add(command->add_flag("--no-bias", options->no_bias, "Of a network string: layers without biases"),
+      Group::kNetwork);
+  add(command->add_flag("--neunorm", options->neunorm, "Of a network string: NeuNorm between convolutions"),
+      Group::kNetwork);
+  const auto before = command->get_options();
   add_event_file_options(*command, options->recording);
+  for (auto* option : command->get_options()) {
+    if (std::find(before.begin(), before.end(), option) == before.end()) add(option, Group::kRecording);
+  }
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &chosen] { chosen = [options] { return run_info(*options); }; });
 }

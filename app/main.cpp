@@ -1,16 +1,20 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <new>
+#include <memory>
 #include <sstream>
 #include <string>
 
 #include "app/commands.h"
+#include "app/failure.h"
+#include "app/help_formatter.h"
 #include "app/output.h"
 #include "app/process.h"
+#include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
 #include "spikeloom/base/version.h"
+#include "spikeloom/model/structure.h"
 
 namespace spikeloom::app {
 namespace {
@@ -20,24 +24,43 @@ int report(const std::string& message, int code) {
   return code;
 }
 
+int report(const std::exception& error, const std::string& command) {
+  const Failure failure = describe_failure(error, command);
+  report(failure.message, failure.exit_code);
+  // After the line that says it all, for who reads and for who searches.
+  if (!failure.marked.empty()) print_line(stderr, failure.marked);
+  return failure.exit_code;
+}
+
+/// Headline of the subcommands in --help.
+void name_group(CLI::App& app) {
+  for (auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    command->group("Commands");
+    name_group(*command);
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App program{
-      "Spikeloom trains deep spiking neural networks directly (Wu et al., AAAI 2019), without Python.\n"
+      "Spikeloom trains deep spiking neural networks directly (Wu et al., AAAI 2019),\n"
+      "without Python.\n"
       "\n"
-      "  spikeloom train fashion-mnist-demo     train a network by a recipe (recipes/, docs/recipes.md)\n"
-      "  spikeloom eval runs/NAME               accuracy of a trained network\n"
-      "  spikeloom info 32C3(Encoding)-AP2-Voting --input 1x28x28\n"
-      "                                         layers, parameters and work of a network\n"
-      "  spikeloom data                         which data sets are here, and how to get the others",
+      "  spikeloom train fashion-mnist-demo   train a network (docs/recipes.md)\n"
+      "  spikeloom train --list               the recipes that come with the program\n"
+      "  spikeloom eval runs/NAME             accuracy of a trained network\n"
+      "  spikeloom info '32C3(Encoding)-AP2-Voting' --input 1x28x28\n"
+      "                                       layers, parameters and work of a network\n"
+      "  spikeloom data                       the data sets, and how to get them",
       "spikeloom"};
-  program.set_version_flag("--version", std::string("spikeloom ") + kVersion);
+  program.set_version_flag("--version", std::string("spikeloom ") + kVersion, "Print the version");
+  program.set_help_flag("-h,--help", "Print this help");
   program.require_subcommand(0, 1);
   program.fallthrough(false);
-  program.get_formatter()->column_width(34);
+  program.formatter(std::make_shared<HelpFormatter>());
   program.footer(
-      "Exit codes: 0 done, 2 usage or recipe, 3 data or model file, 4 numbers that are not finite, 5 "
-      "internal,\n"
-      "130 stopped by Ctrl-C. 'spikeloom COMMAND --help' has each command's options.");
+      "Exit codes: 0 done, 2 usage or recipe, 3 data or model file, 4 numbers that are\n"
+      "not finite, 5 internal error, 130 stopped by Ctrl-C.\n"
+      "'spikeloom COMMAND --help' explains the options of a command.");
   Command chosen;
   add_train(program, chosen);
   add_eval(program, chosen);
@@ -47,6 +70,7 @@ int run(int argc, char** argv) {
   add_bench(program, chosen);
   add_simulate(program, chosen);
   add_study(program, chosen);
+  name_group(program);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -56,13 +80,22 @@ int run(int argc, char** argv) {
       print_text(stdout, text.str());
       return kOk;
     }
-    return report(one_line(error.what()) + " (see spikeloom --help)", kUsage);
+    return report(usage_error(program, error), kUsage);
   }
   if (!chosen) {
     print_text(stdout, program.help());
     return kUsage;
   }
-  return chosen();
+  const std::string command = program.get_subcommands().front()->get_name();
+  try {
+    return chosen();
+  } catch (const model::StructureError& error) {
+    return report(error, command);
+  } catch (const ConfigError& error) {
+    return report(option_error(program, error), kUsage);
+  } catch (const std::exception& error) {
+    return report(error, command);
+  }
 }
 
 }  // namespace
@@ -74,27 +107,11 @@ int main(int argc, char** argv) {
   // A limit on file sizes is reported like a full disk, not by dying.
   std::signal(SIGXFSZ, SIG_IGN);
   set_log_sink([](LogLevel level, const std::string& message) {
-    if (level != LogLevel::kWarning) return;
-    // A progress line may stand there.
-    std::fprintf(stderr, "%sspikeloom: warning: %s\n", app::is_terminal(stderr) ? "\r\033[K" : "",
-                 app::one_line(message).c_str());
+    if (level == LogLevel::kWarning) app::print_warning(message);
   });
   try {
     return app::run(argc, argv);
-  } catch (const ConfigError& error) {
-    return app::report(error.what(), app::kUsage);
-  } catch (const ShapeError& error) {
-    return app::report(error.what(), app::kUsage);
-  } catch (const DeviceError& error) {
-    return app::report(error.what(), app::kUsage);
-  } catch (const NumericsError& error) {
-    return app::report(error.what(), app::kNumerics);
-  } catch (const Error& error) {  // DataError, FormatError, CheckpointError
-    return app::report(error.what(), app::kData);
-  } catch (const std::bad_alloc&) {
-    return app::report("out of memory: use a smaller training.batch_size or network.num_steps",
-                       app::kInternal);
   } catch (const std::exception& error) {
-    return app::report("internal error: " + app::first_line(error.what()), app::kInternal);
+    return app::report(error, "");
   }
 }

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 #include "spikeloom/base/errors.h"
 
@@ -21,8 +23,18 @@ void print_text(std::FILE* stream, const std::string& text) {
     throw DataError(std::string("cannot write the output: ") + std::strerror(errno));
 }
 
-void print_json(const nlohmann::ordered_json& json) {
-  print_line(stdout, json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+void print_json(const nlohmann::ordered_json& json, std::FILE* stream) {
+  print_line(stream, json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void print_warning(const std::string& text) {
+  static std::mutex mutex;
+  static std::set<std::string> seen;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (!seen.insert(text).second) return;
+  // A progress line may stand there.
+  std::fprintf(stderr, "%sspikeloom: warning: %s\n", is_terminal(stderr) ? "\r\033[K" : "",
+               one_line(text).c_str());
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }

@@ -7,14 +7,18 @@
 
 namespace spikeloom::app {
 
-/// Writes a line. Throws DataError if it cannot be written (a full disk behind a redirection).
+/// Writes a line. Throws DataError if it cannot be written (output redirected to a full disk).
 void print_line(std::FILE* stream, const std::string& text);
 
 /// Writes text that ends its lines itself. Throws as print_line does.
 void print_text(std::FILE* stream, const std::string& text);
 
-/// Writes JSON to standard output. Bytes of a file name that are not UTF-8 are replaced.
-void print_json(const nlohmann::ordered_json& json);
+/// Writes JSON. Bytes of a file name that are not UTF-8 are replaced.
+void print_json(const nlohmann::ordered_json& json, std::FILE* stream = stdout);
+
+/// Writes "spikeloom: warning: TEXT" to standard error, as one line; a text that was written before is not
+/// written again. Thread-safe.
+void print_warning(const std::string& text);
 
 /// The text up to the first line end.
 std::string first_line(const std::string& text);

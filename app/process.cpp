@@ -1,5 +1,6 @@
 #include "app/process.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -25,11 +26,24 @@ void wait_without_spinning(char** argv) {
   if (length > 0) ::execv(path.data(), argv);  // returns only if it fails: then as it is
 }
 
+// A file that is opened gets the lowest free number. Where a standard stream is closed (`>&-`) that would be
+// a file of the run, and text for the user would land inside it.
+void open_standard_descriptors() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) != -1) continue;
+    const int opened = ::open("/dev/null", O_RDWR);
+    if (opened < 0 || opened == descriptor) continue;
+    ::dup2(opened, descriptor);
+    ::close(opened);
+  }
+}
+
 }  // namespace
 
 const std::string& program_path() { return called_as; }
 
 void prepare_process(char** argv) {
+  open_standard_descriptors();
   if (argv[0] != nullptr) called_as = argv[0];
   wait_without_spinning(argv);
   // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the

@@ -35,7 +35,7 @@ std::string try_find_recipe(const std::string& name) {
   return "";
 }
 
-std::vector<std::string> list_recipes() {
+std::vector<std::string> recipe_names() {
   std::set<std::string> names;
   for (const auto& folder : recipe_folders()) {
     std::error_code error;
@@ -47,12 +47,10 @@ std::vector<std::string> list_recipes() {
   return {names.begin(), names.end()};
 }
 
-std::string find_recipe(const std::string& name) {
-  const std::string path = try_find_recipe(name);
-  if (!path.empty()) return path;
-  // The same name in a folder first, then names that hold it, then the nearest spelling.
+std::vector<std::string> similar_recipes(const std::string& name) {
+  constexpr std::size_t kShown = 4;
   const std::string last = fs::path(name).stem().string();
-  const std::vector<std::string> all = list_recipes();
+  const std::vector<std::string> all = recipe_names();
   std::vector<std::string> found, alike, lasts;
   for (const auto& recipe : all) {
     lasts.push_back(fs::path(recipe).filename().string());
@@ -67,9 +65,15 @@ std::string find_recipe(const std::string& name) {
   for (std::size_t i = 0; !nearest.empty() && i < all.size(); ++i) {
     if (lasts[i] == nearest) found.push_back(all[i]);
   }
-  constexpr std::size_t kShown = 4;
+  found.resize(std::min(found.size(), kShown));
+  return found;
+}
+
+std::string find_recipe(const std::string& name) {
+  const std::string path = try_find_recipe(name);
+  if (!path.empty()) return path;
   std::string close;
-  for (std::size_t i = 0; i < std::min(found.size(), kShown); ++i) close += (i == 0 ? "" : ", ") + found[i];
+  for (const auto& recipe : similar_recipes(name)) close += (close.empty() ? "" : ", ") + recipe;
   throw ConfigError(
       "no recipe '" + name + "'" +
       (close.empty() ? "; 'spikeloom train --list' names them all" : "; did you mean " + close + "?"));

@@ -10,10 +10,14 @@ namespace spikeloom::app {
 /// matches.
 std::string find_recipe(const std::string& name);
 
-/// The same, or "" if there is none.
+/// The nearest names of recipes to one that is none, best first, at most four.
+/// The same name in another folder comes first, then names that hold it, then the nearest spelling.
+std::vector<std::string> similar_recipes(const std::string& name);
+
+/// find_recipe, or "" if there is none.
 std::string try_find_recipe(const std::string& name);
 
 /// All recipes that can be named, sorted.
-std::vector<std::string> list_recipes();
+std::vector<std::string> recipe_names();
 
 }  // namespace spikeloom::app

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/process.h"
+#include "app/recipe_list.h"
 #include "app/recipe_search.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
@@ -114,7 +115,9 @@ int report_lost_output(const TrainingDisplay& display, const train::TrainingResu
 
 int run_train(const TrainOptions& options) {
   if (options.list) {
-    for (const auto& recipe : list_recipes()) print_line(stdout, recipe);
+    list_recipes(options.json    ? RecipeListing::kJson
+                 : options.quiet ? RecipeListing::kNames
+                                 : RecipeListing::kTable);
     return kOk;
   }
   if (options.recipe.empty() == options.resume.empty()) {
@@ -191,7 +194,8 @@ void add_train(CLI::App& program, Command& chosen) {
   command->add_flag("--json", options->json,
                     "Print the result as JSON on standard output, everything else on standard error");
   command->add_flag("--quiet", options->quiet, "Print warnings and errors only");
-  command->add_flag("--list", options->list, "Name all recipes");
+  command->add_flag("--list", options->list,
+                    "List the recipes that come with the program (with --quiet: only names)");
   command->footer(
       "Ctrl-C, a closed terminal or pipe: saves and says how to go on. The run folder holds recipe.toml, "
       "environment.json,\n"

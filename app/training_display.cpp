@@ -134,7 +134,7 @@ void TrainingDisplay::evaluating(const std::string& split, std::int64_t done, st
 
 void TrainingDisplay::warned(const std::string& message) {
   clear();
-  print_line(stderr, "spikeloom: warning: " + message);
+  print_warning(message);
 }
 
 }  // namespace spikeloom::app

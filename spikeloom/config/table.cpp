@@ -207,7 +207,8 @@ void Table::finish() const {
   const std::vector<std::string>& known = known_->keys[path_];
   for (const Entry& entry : entries_of(*table_)) {
     if (std::find(known.begin(), known.end(), entry.key) == known.end()) {
-      throw error(entry.key, "unknown key" + suggestion(entry.key, known));
+      const std::string meant = meant_keys(entry);
+      throw error(entry.key, meant.empty() ? "unknown key" : "unknown key; did you mean " + meant + "?");
     }
     const std::string path = path_of(entry.key);
     if (entry.node.is_table() && known_->keys.count(path) > 0)
@@ -215,36 +216,66 @@ void Table::finish() const {
   }
 }
 
-std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
-  // Optimal string alignment distance, three rows of the table at a time.
-  const auto distance = [&word](const std::string& other) {
-    std::vector<std::size_t> before_last, last(other.size() + 1), row(other.size() + 1);
-    for (std::size_t j = 0; j <= other.size(); ++j) last[j] = j;
-    for (std::size_t i = 1; i <= word.size(); ++i) {
-      row[0] = i;
-      for (std::size_t j = 1; j <= other.size(); ++j) {
-        const std::size_t replaced = last[j - 1] + (word[i - 1] == other[j - 1] ? 0 : 1);
-        row[j] = std::min({last[j] + 1, row[j - 1] + 1, replaced});
-        const bool swapped = i > 1 && j > 1 && word[i - 1] == other[j - 2] && word[i - 2] == other[j - 1];
-        if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
-      }
-      before_last = last;
-      last = row;
-    }
-    return last[other.size()];
-  };
-  constexpr std::size_t kLongestWord = 256;
-  std::string best;
-  if (word.size() > kLongestWord) return best;
-  std::size_t best_distance = (word.size() + 2) / 3 + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t d = distance(candidate);
-    if (d < best_distance) {
-      best_distance = d;
-      best = candidate;
-    }
+std::string Table::meant_keys(const Entry& entry) const {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::string> meant;
+  for (const auto& [path, keys] : known_->keys) {
+    const bool has = std::find(keys.begin(), keys.end(), entry.key) != keys.end();
+    if (has && path != path_ && meant.size() < kShown) meant.push_back(join(path, entry.key));
   }
-  return best;
+  if (meant.empty()) {
+    const std::string best = nearest(entry.key, known_->keys[path_]);
+    // A file has the table's name above the key; with --set the whole path is typed.
+    if (!best.empty()) meant.push_back(entry.node.origin.line > 0 ? best : path_of(best));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < meant.size(); ++i) {
+    text += (i == 0 ? "'" : i + 1 < meant.size() ? ", '" : " or '") + meant[i] + "'";
+  }
+  return text;
+}
+
+namespace {
+
+/// Optimal string alignment distance, three rows of the table at a time.
+std::size_t edit_distance(const std::string& word, const std::string& other) {
+  std::vector<std::size_t> before_last, last(other.size() + 1), row(other.size() + 1);
+  for (std::size_t j = 0; j <= other.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= word.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= other.size(); ++j) {
+      const std::size_t replaced = last[j - 1] + (word[i - 1] == other[j - 1] ? 0 : 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && word[i - 1] == other[j - 2] && word[i - 2] == other[j - 1];
+      if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
+    }
+    before_last = last;
+    last = row;
+  }
+  return last[other.size()];
+}
+
+}  // namespace
+
+std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::vector<std::string> all = nearest_all(word, candidates);
+  return all.empty() ? "" : all.front();
+}
+
+std::vector<std::string> nearest_all(const std::string& word, const std::vector<std::string>& candidates) {
+  constexpr std::size_t kLongestWord = 256;
+  if (word.size() > kLongestWord) return {};
+  const std::size_t farthest = (word.size() + 2) / 3;
+  std::vector<std::pair<std::size_t, std::string>> found;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance <= farthest) found.emplace_back(distance, candidate);
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (auto& [distance, name] : found) names.push_back(std::move(name));
+  return names;
 }
 
 }  // namespace spikeloom::config

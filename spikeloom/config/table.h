@@ -68,7 +68,7 @@ class Table {
   ConfigError error(const std::string& key, const std::string& message) const;
 
   /// Refuses, here and in every table read through this one, the first key that nobody asked for, with file,
-  /// line and the nearest key that is known.
+  /// line and the key that may be meant: of this name in another table, else the nearest of this table.
   void finish() const;
 
   /// "training.batch_size": the dotted path of a key of this table.
@@ -78,6 +78,7 @@ class Table {
   struct Known;
   Table(const Node& table, Origin origin, std::string path, std::shared_ptr<Known> known);
   const Node* look_up(const std::string& key);
+  std::string meant_keys(const Entry& entry) const;
   [[noreturn]] void wrong_type(const std::string& key, const Node& node, const std::string& expected) const;
 
   const Node* table_;
@@ -89,5 +90,8 @@ class Table {
 /// The candidate with the smallest edit distance (insertions, deletions, replacements, swaps of neighbours),
 /// if that is at most a third of the word's length, rounded up; else "". The first of several wins.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
+
+/// All candidates that are so near, the nearest first; of equally near ones the earlier first.
+std::vector<std::string> nearest_all(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace spikeloom::config

@@ -72,7 +72,7 @@ void count(LayerPlan& layer, std::int64_t outputs, std::int64_t fan_in, bool bia
   layer.macs_per_step = checked.multiply(outputs, fan_in);
 }
 
-/// Marks the layers behind which NeuNorm stands and counts its U.
+/// Marks the layers that NeuNorm follows and counts its U.
 void place_neunorm(std::vector<LayerPlan>& layers, const NeuNormSettings& settings) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].spec.kind != LayerKind::kConvolution) continue;

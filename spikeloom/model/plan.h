@@ -15,7 +15,7 @@ struct LayerPlan {
   std::string name;                ///< "conv1", "pool1", "fc1", "voting": numbered by kind, from 1
   Shape input;                     ///< a fully connected layer sees input.size() values, {C, H, W} flattened
   Shape output;                    ///< {neurons, 1, 1} for fully connected and voting
-  std::int64_t parameters = 0;     ///< weights, biases where the network has them, U of the NeuNorm behind it
+  std::int64_t parameters = 0;     ///< weights, biases where the network has them, U of the NeuNorm after it
   std::int64_t macs_per_step = 0;  ///< dense multiply-accumulates of one sample and one time step
   bool neunorm_after = false;      ///< NeuNorm acts on `output`
   bool dropout_before = false;     ///< dropout acts on `input`

@@ -169,7 +169,18 @@ StructureError StructureError::at(const std::string& in_file, int at_line, const
 }
 
 std::string StructureError::caret() const {
-  return printable(text) + "\n" + std::string(position, ' ') + "^";
+  // Of a long text the part around the place, so that both lines fit a terminal and stay aligned.
+  constexpr std::size_t kWidth = 78, kBefore = 48;
+  const std::string gap = "...";
+  std::string shown = printable(text);
+  std::size_t column = position;
+  if (shown.size() > kWidth && column > kBefore) {
+    const std::size_t cut = std::min(column - kBefore, shown.size() - (kWidth - gap.size()));
+    shown = gap + shown.substr(cut);
+    column = column - cut + gap.size();
+  }
+  if (shown.size() > kWidth) shown = shown.substr(0, kWidth - gap.size()) + gap;
+  return shown + "\n" + std::string(column, ' ') + "^";
 }
 
 Structure parse_structure(const std::string& text) { return Parser(text).parse(); }

@@ -44,8 +44,8 @@ struct StructureError : ConfigError {
   /// The same error, said to be found in `file` at `line` under `key`.
   StructureError at(const std::string& file, int line, const std::string& key) const;
 
-  /// Two lines: the text (bytes that are not printable ASCII shown as '?') and a ^ under the offending
-  /// column.
+  /// Two lines of at most 79 columns: the text (bytes that are not printable ASCII shown as '?'; of a long
+  /// text the part around the place) and a ^ under the offending column.
   std::string caret() const;
 
   std::size_t position;  ///< byte offset in text; text.size() where something is missing at the end

@@ -50,6 +50,10 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   if (!device.is_cpu()) return benchmark_on_device(request, device);
   using Clock = std::chrono::steady_clock;
   constexpr int kWarmUp = 2;
+  const auto report = [&](const char* what, int done, int total) {
+    if (request.progress) request.progress(what, done, total);
+  };
+  report("making the network", 0, 0);
   nn::Network network(model::plan_network(request.network, request.input, request.num_classes),
                       request.network, request.seed);
   OptimizerSettings settings;
@@ -58,6 +62,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   const at::Tensor input = random_input(request);
   const at::Tensor labels = random_labels(request);
   if (request.firing_rate > 0.0) {
+    report("calibrating", 0, 0);
     // On some samples: with exact state and in float, they would set the peak of memory otherwise.
     constexpr std::int64_t kEnough = 8;
     network.calibrate(input.narrow(1, 0, std::min(request.batch_size, kEnough)), request.firing_rate,
@@ -65,6 +70,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   }
   BenchmarkResult result;
   if (request.network.compute.crossover == model::Crossover::kMeasured && !request.inference) {
+    report("measuring crossovers", 0, 0);
     const auto taken = take_crossovers(network, request.batch_size, request.measure_again);
     if (!taken.layers.empty()) {
       result.crossovers = taken.measured ? BenchmarkResult::kMeasuredNow : BenchmarkResult::kMeasuredBefore;
@@ -76,6 +82,7 @@ BenchmarkResult benchmark_step(const BenchmarkRequest& request) {
   std::vector<std::vector<nn::LayerCost>> costs;
   std::vector<nn::LayerCost> densities;
   for (int i = 0; i < kWarmUp + request.iterations; ++i) {
+    report(i < kWarmUp ? "warming up" : "timing", i, kWarmUp + request.iterations);
     std::vector<nn::LayerActivity> activity;
     nn::ForwardOptions options;
     options.training = !request.inference;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct BenchmarkRequest {
   std::string device = "cpu";  ///< cpu, cuda or cuda:N
   int threads = 0;             ///< as in TrainingRequest
   bool measure_again = false;  ///< crossovers are timed even if an earlier measurement is kept
+  /// Called before each iteration: what is being done, iterations done, of how many (0 while preparing).
+  std::function<void(const char* what, int done, int total)> progress;
 };
 
 /// One layer with weights; times are medians.

@@ -68,6 +68,9 @@ BenchmarkResult benchmark_on_device(const BenchmarkRequest& request, const at::D
   std::vector<double> times;
   nn::DeviceSums spikes(trainer.chain().layer_names().size(), device);
   for (int i = 0; i < kWarmUp + request.iterations; ++i) {
+    if (request.progress) {
+      request.progress(i < kWarmUp ? "warming up" : "timing", i, kWarmUp + request.iterations);
+    }
     if (i == kWarmUp) ops::reset_peak_memory(device);  // trials of convolution algorithms do not count
     ops::synchronize(device);
     const auto start = Clock::now();

@@ -67,6 +67,12 @@ RunFolder RunFolder::create(const std::string& path) {
                       ", which a run would replace; use another folder (--out)");
     }
   }
+  // A run writes its first checkpoint before its first line: this file is somebody else's, or no file.
+  const std::string metrics = folder.file("metrics.jsonl");
+  if (is_there(metrics) && (!fs::is_regular_file(metrics, error) || fs::file_size(metrics, error) > 0)) {
+    throw DataError(path +
+                    ": already holds a metrics.jsonl, which a run would replace; use another folder (--out)");
+  }
   folder.open_metrics();
   folder.truncate_metrics(0);
   return folder;

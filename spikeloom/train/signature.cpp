@@ -34,6 +34,7 @@ std::string training_signature(const BenchmarkRequest& request) {
   }
   data::Md5 sum;
   for (int i = 0; i < request.iterations; ++i) {
+    if (request.progress) request.progress("training", i, request.iterations);
     std::vector<nn::LayerActivity> activity;
     nn::ForwardOptions options;
     options.training = true;

@@ -182,7 +182,8 @@ TEST_F(Bench, PathIsChosen) {
 }
 
 TEST_F(Bench, MistakesAreNamed) {
-  expect_error(run({"bench", "step", "--net", "4C3-Votin", "--input", "1x8x8"}), 2, {"--net: column 5"});
+  expect_marked_error(run({"bench", "step", "--net", "4C3-Votin", "--input", "1x8x8"}), 2,
+                      {"--net: column 5"}, "4C3-Votin", 4);
   expect_error(run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--data", "video"}), 2,
                {"video"});
   expect_error(run({"bench", "step", "--net", "4C3-Voting", "--input", "1x8x8", "--precision", "fp8"}), 2,

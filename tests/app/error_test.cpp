@@ -34,11 +34,29 @@ TEST_F(BadInput, OverridesThatCannotBe) {
   EXPECT_FALSE(exists("run"));
 }
 
+TEST_F(BadInput, AKeyWithoutItsTable) {
+  expect_error(run(train_command("run", {"--set", "epochs=3"})), 2,
+               {"--set: key 'epochs': unknown key; did you mean 'training.epochs'?"});
+  expect_error(run(train_command("run", {"--set", "training.epoch=3"})), 2,
+               {"did you mean 'training.epochs'?"});
+  expect_error(run(train_command("run", {"--set", "network.step=3"})), 2,
+               {"key 'network.step': unknown key"});
+}
+
+TEST_F(BadInput, ARecipesNameThatIsMisspelt) {
+  expect_error(run({"info", "fashion-mnist-dem"}), 3,
+               {"no such file, run folder or recipe; did you mean the recipe fashion-mnist-demo"});
+}
+
 TEST_F(BadInput, MisspeltNetwork) {
   write("r.toml", with("16FC-Voting", "16F-Voting"));
-  expect_error(run(train_command("run")), 2, {"r.toml:6: key 'network.structure': column 21: expected"});
-  expect_error(run({"info", "12C3-XX-Voting", "--input", "3x32x32"}), 2,
-               {"network '12C3-XX-Voting': column 6: expected a layer", "found 'X'"});
+  expect_marked_error(run(train_command("run")), 2,
+                      {"r.toml:6: key 'network.structure': column 21: expected"},
+                      "2C3(Encoding)-AP4-16F-Voting", 20);
+  expect_marked_error(run({"info", "12C3-XX-Voting", "--input", "3x32x32"}), 2,
+                      {"network '12C3-XX-Voting': column 6: expected a layer", "found 'X'"}, "12C3-XX-Voting",
+                      5);
+  expect_marked_error(run({"info", "12C3-Voting", "--input", "3x32"}), 2, {"--input: column 5"}, "3x32", 4);
   EXPECT_FALSE(exists("run"));
 }
 
@@ -125,6 +143,22 @@ TEST_F(BadInput, ARunFolderThatIsUsed) {
   expect_error(run({"train", "--resume", "sets", "--data-dir", "sets"}), 3,
                {"sets: holds no checkpoint.safetensors"});
   expect_error(run({"train", "--resume", "none", "--data-dir", "sets"}), 3, {"none: no such run folder"});
+}
+
+TEST_F(BadInput, MoreMemoryThanThereMayBe) {
+  Surroundings little;
+  little.max_memory_bytes = 6L << 30;
+  const std::string network = "65536FC-65536FC-Voting";  // 17 GB of weights
+  for (const char* mode : {"step", "infer"}) {
+    const auto outcome = run({"bench", mode, "--net", network, "--input", "1x8x8"}, little);
+    expect_error(outcome, 2, {"--net: its 4,305,846,372 weights need ", "use smaller layers"});
+  }
+  expect_error(run(train_command("run", {"--set", "network.structure=" + network}), little), 2, {"memory"});
+  // The weights fit, the batch does not: found when the memory is asked for.
+  const auto outcome = run({"bench", "infer", "--net", "512C3-512C3-Voting", "--input", "1x64x64", "--batch",
+                            "4096", "--crossover", "fixed", "--working-set", "0"},
+                           little);
+  expect_error(outcome, 2, {"out of memory", "smaller --batch, --steps or --net"});
 }
 
 TEST_F(BadInput, DivergingTraining) {

@@ -1,3 +1,6 @@
+#include <csignal>
+#include <cstdlib>
+
 #include "tests/app/program.h"
 
 namespace spikeloom::app::testing {
@@ -81,6 +84,96 @@ TEST_F(Info, OfRecipes) {
   EXPECT_TRUE(contains(text({"r.toml"}), "recipe r (r.toml)\npatterns\n"));
 }
 
+TEST_F(Info, SaysWhatANetworkNeeds) {
+  const auto needs = info({"cifar10/cifarnet"}).at("needs");
+  // 45 million floats, their gradients and momentum; 50,000 images, T = 8, three products.
+  EXPECT_GT(needs.at("training_memory_bytes").get<double>(), 3 * 4 * 45e6);
+  EXPECT_LT(needs.at("evaluation_memory_bytes"), needs.at("training_memory_bytes"));
+  EXPECT_NEAR(needs.at("macs_per_epoch").get<double>(), 50e3 * 8 * 3 * 1.245628416e9, 1e12);
+  const std::string recipe = text({"cifar10/cifarnet"});
+  EXPECT_TRUE(contains(recipe, "to train in batches of ")) << recipe;
+  EXPECT_TRUE(contains(recipe, "bench step --net '128C3(Encoding)-256C3")) << recipe;
+  const std::string network = text({kCifarNet, "--input", "3x32x32"});
+  EXPECT_TRUE(contains(network, "memory 180 MB of weights, 541 MB with gradients and momentum")) << network;
+  EXPECT_EQ(info({"65536FC-65536FC-Voting", "--input", "1x8x8"}).at("layers").size(), 3u)
+      << "nothing is allocated";
+}
+
+TEST_F(Info, OfARecipeWithAnotherInput) {
+  // 1 x 16 x 16: 2 maps of 8 x 8 after nothing, 4 x 4 after the pool.
+  const auto own = info({"r.toml", "--input", "1x16x16", "--classes", "3"});
+  EXPECT_EQ(own.at("input"), "1x16x16");
+  EXPECT_EQ(own.at("classes"), 3);
+  EXPECT_EQ(own.at("parameters"), 20 + 32 * 16 + 16 + 16 * 6 + 6);
+}
+
+TEST_F(Info, OptionsThatSayNothingAreRefused) {
+  expect_error(run({"info", "--input", "1x8x8"}), 2, {"--input says nothing about this environment"});
+  expect_error(run({"info", "r.toml", "--neunorm"}), 2, {"--neunorm says nothing about a recipe"});
+  expect_error(run({"info", "r.toml", "--format", "evt3"}), 2, {"--format says nothing about a recipe"});
+  expect_error(run({"info", "8C3-Voting", "--input", "1x8x8", "--sensor", "8x8"}), 2,
+               {"--sensor says nothing about a network string"});
+  expect_error(run({"info", "sets/mnist/train-labels-idx1-ubyte", "--input", "1x8x8"}), 2,
+               {"--input says nothing about a file"});
+  expect_error(run({"info", "sets", "--classes", "3"}), 2, {"--classes says nothing about a run folder"});
+}
+
+TEST_F(Info, OfARun) {
+  ASSERT_EQ(run(train_command("my run")).exit_code, 0);
+  const auto result = nlohmann::json::parse(read("my run/result.json"));
+  const auto finished = info({"my run"}).at("run");
+  EXPECT_EQ(finished.at("state"), "finished");
+  EXPECT_EQ(finished.at("epochs"), 3);
+  EXPECT_EQ(finished.at("epochs_done"), 3);
+  EXPECT_EQ(finished.at("iterations"), 15);
+  EXPECT_EQ(finished.at("test_accuracy"), result.at("test_accuracy"));
+  EXPECT_EQ(finished.at("validation_accuracy"), result.at("validation_accuracy"));
+  EXPECT_EQ(finished.at("history").size(), 3u);
+  EXPECT_EQ(finished.at("history")[2].at("epoch"), 3);
+  EXPECT_TRUE(finished.at("history")[2].contains("train_accuracy"));
+  const std::string shown = text({"my run"});
+  EXPECT_TRUE(contains(shown, "run my run: finished, 3 of 3 epochs, 15 iterations, ")) << shown;
+  EXPECT_TRUE(contains(shown, "epoch  train loss  train accuracy  validation accuracy\n    1  ")) << shown;
+  EXPECT_TRUE(contains(shown, " % on 30 samples (last epoch)\n")) << shown;
+  EXPECT_FALSE(contains(shown, "resume")) << shown;
+  EXPECT_FALSE(info({"my run/model.safetensors"}).contains("run")) << "a file is no run";
+}
+
+TEST_F(Info, OfARunThatWasStopped) {
+  const auto some = [this] {
+    return count_lines("my run/metrics.jsonl") >= 12;
+  };  // 5 and an epoch's line each
+  const auto stopped =
+      run_and_signal(train_command("my run", {"--set", "training.epochs=4000"}), SIGINT, some);
+  ASSERT_EQ(stopped.exit_code, 130) << stopped.err;
+  write("my run/metrics.jsonl", read("my run/metrics.jsonl") + "not JSON\n[1]\n{\"kind\": 3}\n\n");
+  const auto json = info({"my run"}).at("run");
+  EXPECT_EQ(json.at("state"), "interrupted");
+  EXPECT_GE(json.at("epochs_done"), 2);
+  EXPECT_EQ(json.at("epochs"), 4000);
+  const std::string shown = text({"my run"});
+  EXPECT_TRUE(contains(shown, "run my run: interrupted, ")) << shown;
+  EXPECT_TRUE(contains(shown, " train --resume 'my run'\n")) << shown;
+}
+
+TEST_F(Info, OfARunThatIsRunning) {
+  std::string state;
+  const auto seen = [this, &state] {
+    if (count_lines("my run/metrics.jsonl") < 2) return false;
+    // Not run(), which writes where the training's output is caught.
+    const std::string command = std::string(SPIKELOOM_PROGRAM) + " info '" + path("my run") + "' --json > '" +
+                                path("info.json") + "'";
+    if (std::system(command.c_str()) == 0) {
+      state = nlohmann::json::parse(read("info.json")).at("run").at("state");
+    }
+    return true;
+  };
+  const auto stopped =
+      run_and_signal(train_command("my run", {"--set", "training.epochs=4000"}), SIGINT, seen);
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
+  EXPECT_EQ(state, "running");
+}
+
 TEST_F(Info, OfImageFiles) {
   EXPECT_EQ(
       info({"sets/mnist/train-images-idx3-ubyte"}),
@@ -132,7 +225,7 @@ TEST_F(Info, OfWhatIsNotThereOrNotKnown) {
   expect_error(run({"info", "sets"}), 3,
                {"sets: holds neither model.safetensors nor checkpoint.safetensors"});
   expect_error(run({"info", "8C3-Voting"}), 2, {"--input CHANNELSxHEIGHTxWIDTH"});
-  expect_error(run({"info", "8C3-Voting", "--input", "3x32"}), 2, {"--input: column 5"});
+  expect_marked_error(run({"info", "8C3-Voting", "--input", "3x32"}), 2, {"--input: column 5"}, "3x32", 4);
   expect_error(run({"info", "8C3-AP16-Voting", "--input", "1x8x8"}), 2, {"pool1", "8x8"});
 }
 

@@ -68,15 +68,19 @@ pid_t ProgramTest::start(const std::vector<std::string>& arguments, const Surrou
     const struct rlimit limit = {bytes, bytes};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
-  if (surroundings.max_address_bytes >= 0) {
-    const auto bytes = static_cast<rlim_t>(surroundings.max_address_bytes);
+  if (surroundings.max_memory_bytes >= 0) {
+    const auto bytes = static_cast<rlim_t>(surroundings.max_memory_bytes);
     const struct rlimit limit = {bytes, bytes};
     ::setrlimit(RLIMIT_AS, &limit);
   }
   ::unsetenv("SPIKELOOM_DATA_DIR");
   ::setenv("SPIKELOOM_NUM_THREADS", "1", 1);
+  if (!surroundings.cache_dir.empty()) ::setenv("SPIKELOOM_CACHE_DIR", surroundings.cache_dir.c_str(), 1);
   // Saves a second start of the process.
   if (!surroundings.may_start_again) ::setenv("GOMP_SPINCOUNT", "1000", 1);
+  for (const char digit : surroundings.closed) ::close(digit - '0');
+  // The files above must not take the numbers that are closed here.
+  for (int descriptor = 3; descriptor < 64; ++descriptor) ::close(descriptor);
   if (::chdir(folder.c_str()) == 0) ::execv(argv[0], argv.data());
   ::_exit(127);
 }
@@ -158,6 +162,16 @@ void expect_error(const Outcome& outcome, int exit_code, const std::vector<std::
   for (const auto& part : parts)
     EXPECT_TRUE(contains(outcome.err, part)) << part << "\nis not in\n" << outcome.err;
   expect_plain_text(outcome);
+}
+
+void expect_marked_error(const Outcome& outcome, int exit_code, const std::vector<std::string>& parts,
+                         const std::string& shown, std::size_t column) {
+  const std::string marked = shown + "\n" + std::string(column, ' ') + "^\n";
+  const std::size_t end = outcome.err.find('\n') + 1;
+  EXPECT_EQ(outcome.err.substr(end), marked);
+  Outcome first = outcome;
+  first.err = outcome.err.substr(0, end);
+  expect_error(first, exit_code, parts);
 }
 
 void expect_plain_text(const Outcome& outcome) {

@@ -24,8 +24,10 @@ struct Outcome {
 struct Surroundings {
   std::string out_file;          ///< standard output goes there; "" = it is caught
   long max_file_bytes = -1;      ///< largest file it may write; -1 = no limit
-  long max_address_bytes = -1;   ///< ulimit -v; -1 = no limit
   bool may_start_again = false;  ///< as a user's: app/process.h
+  std::string closed;            ///< standard descriptors that are closed, of "012"
+  long max_memory_bytes = -1;    ///< largest address space; -1 = no limit
+  std::string cache_dir;         ///< SPIKELOOM_CACHE_DIR; "" = as it is
 };
 
 /// A temporary working folder: recipe r.toml, data set in sets/mnist.
@@ -61,6 +63,10 @@ class ProgramTest : public ::testing::Test {
 /// The outcome is an error as documented: this exit code, nothing on standard output, and exactly one line on
 /// standard error that begins "spikeloom: " and holds all of `parts`.
 void expect_error(const Outcome& outcome, int exit_code, const std::vector<std::string>& parts);
+
+/// The same, followed by two lines: `shown`, and ^ under the column (from 0).
+void expect_marked_error(const Outcome& outcome, int exit_code, const std::vector<std::string>& parts,
+                         const std::string& shown, std::size_t column);
 
 /// Neither stream holds a control character other than the line end.
 void expect_plain_text(const Outcome& outcome);

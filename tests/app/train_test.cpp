@@ -84,7 +84,7 @@ TEST_F(Train, SaysTheMemoryItNeeds) {
 
 TEST_F(Train, ANetworkThatCannotFitIsOneLine) {
   Surroundings surroundings;
-  surroundings.max_address_bytes = 6L << 30;
+  surroundings.max_memory_bytes = 6L << 30;
   const auto huge = train_command("runs/a", {"--set", "network.structure=65536FC-65536FC-Voting"});
   expect_error(
       run(huge, surroundings), 2,
@@ -126,6 +126,31 @@ TEST_F(Train, ASilentLayerIsAWarning) {
       run(train_command("runs/a", {"--quiet", "--set", "init.gain=1e-3", "--set", "training.epochs=1"}));
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err.find("spikeloom: warning: layer conv1 does not fire"), 0u) << outcome.err;
+}
+
+TEST_F(Train, AWarningIsPrintedOnce) {
+  // ATIS bin, 34 x 34: two classes of ten recordings.
+  for (const char* name : {"own/a/", "own/b/"}) {
+    for (int i = 0; i < 10; ++i) {
+      std::string bytes;
+      for (int k = 0; k < 50; ++k) {
+        for (const int byte : {(k + i) % 34, (2 * k + i) % 34, 128, 0, k}) bytes += static_cast<char>(byte);
+      }
+      write(name + std::to_string(i) + ".bin", bytes);
+    }
+  }
+  write("file", "");
+  Surroundings surroundings;
+  surroundings.cache_dir = path("file") + "/cache";  // cannot be made
+  const auto outcome =
+      run({"train", "r.toml", "--quiet", "--out", "runs/a", "--set", "data.dataset=folder", "--set",
+           "data.folder=" + path("own"), "--set", "data.sensor_width=34", "--set", "data.sensor_height=34",
+           "--set", "data.validation_samples=4", "--set", "training.max_iterations=1"},
+          surroundings);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::size_t first = outcome.err.find("warning: the cache of binned recordings");
+  ASSERT_NE(first, std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("the cache of binned recordings", first + 12), std::string::npos) << outcome.err;
 }
 
 }  // namespace

@@ -8,9 +8,9 @@ class Usage : public ProgramTest {};
 
 TEST_F(Usage, EveryCommandHasHelp) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> commands = {
-      {{}, "Exit codes:"},        {{"train"}, "--resume"},      {{"eval"}, "--split"},
-      {{"info"}, "--input"},      {{"data"}, "verify [NAME"},   {{"simulate"}, "--sensor-per-recording"},
-      {{"bench"}, "Subcommands"}, {{"bench", "step"}, "--net"}, {{"bench", "infer"}, "--net"}};
+      {{}, "Exit codes:"},      {{"train"}, "--resume"},      {{"eval"}, "--split"},
+      {{"info"}, "--input"},    {{"data"}, "verify"},         {{"simulate"}, "--sensor-per-recording"},
+      {{"bench"}, "Commands:"}, {{"bench", "step"}, "--net"}, {{"bench", "infer"}, "--net"}};
   for (auto [words, expected] : commands) {
     words.emplace_back("--help");
     const auto outcome = run(words);
@@ -34,6 +34,66 @@ TEST_F(Usage, WithoutArgumentsItSaysWhatItCanDo) {
   EXPECT_TRUE(contains(outcome.out, "spikeloom train fashion-mnist-demo")) << outcome.out;
 }
 
+TEST_F(Usage, HelpFitsATerminal) {
+  for (std::vector<std::string> words : {std::vector<std::string>{},
+                                         {"train"},
+                                         {"eval"},
+                                         {"info"},
+                                         {"data"},
+                                         {"convert"},
+                                         {"bench"},
+                                         {"bench", "step"},
+                                         {"bench", "infer"},
+                                         {"simulate"},
+                                         {"train", "--list"}}) {
+    if (words.empty() || words.back() != "--list") words.emplace_back("--help");
+    const std::string text = run(words).out;
+    std::size_t start = 0;
+    for (std::size_t end = 0; (end = text.find('\n', start)) != std::string::npos; start = end + 1) {
+      EXPECT_LE(end - start, 80u) << text.substr(start, end - start);
+    }
+    EXPECT_GT(start, 0u);
+  }
+}
+
+TEST_F(Usage, TheExamplesOfTheHelpAreReadByAShellAsTheyAre) {
+  const std::string help = run({"--help"}).out;
+  EXPECT_TRUE(contains(help, "info '32C3(Encoding)-AP2-Voting' --input 1x28x28\n")) << help;
+  EXPECT_EQ(run({"info", "32C3(Encoding)-AP2-Voting", "--input", "1x28x28"}).exit_code, 0);
+}
+
+TEST_F(Usage, WhatIsMeantIsSuggested) {
+  expect_error(run({"tarin", "r.toml"}), 2,
+               {"unknown command 'tarin'; did you mean train? (see spikeloom --help)"});
+  expect_error(run({"xyzzy"}), 2, {"unknown command 'xyzzy'; there are train, eval, info, data, convert"});
+  expect_error(run({"bench", "stepp", "--net", "4C3-Voting"}), 2,
+               {"unknown command 'stepp'; did you mean step? (see spikeloom bench --help)"});
+  expect_error(run({"bench"}), 2, {"say what to do: step or infer"});
+  expect_error(run({"bench", "step", "--nett", "4C3-Voting", "--input", "1x8x8"}), 2,
+               {"unknown option '--nett'; did you mean --net", "(see spikeloom bench step --help)"});
+  expect_error(run({"eval", "run", "--batch-size", "3"}), 2, {"did you mean --batch?"});
+  expect_error(run({"convert", "a", "b", "--forse"}), 2,
+               {"--forse", "--force", "(see spikeloom convert --help)"});
+  expect_error(run({"train", "r.toml", "--batch-size=3"}), 2, {"did you mean --set training.batch_size=3?"});
+  expect_error(run({"train", "r.toml", "epochs=3"}), 2,
+               {"unexpected argument 'epochs=3'; did you mean --set"});
+  expect_error(run({"info", "a", "b"}), 2, {"unexpected argument 'b' (see spikeloom info --help)"});
+}
+
+TEST_F(Usage, MessagesNameTheOption) {
+  expect_error(run({"simulate", "--dataset", "mnist", "--data-dir", "sets", "--out", "o", "--count", "999"}),
+               2, {"spikeloom: --count: ", "(see spikeloom simulate --help)"});
+  expect_error(run({"simulate", "--dataset", "mnist", "--data-dir", "sets", "--out", "o", "--first", "0"}), 2,
+               {"spikeloom: --first: "});
+  expect_error(run({"bench", "step", "--net"}), 2, {"--net needs a value: --net STRING"});
+  expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--batch", "x"}), 2,
+               {"--batch must be in 1 to ", "not x"});
+  expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--seed", "x"}), 2,
+               {"--seed: 'x' is not"});
+  expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--batch", "0"}), 2,
+               {"--batch must be in ", "not 0"});
+}
+
 TEST_F(Usage, UnknownWordsAreNamed) {
   expect_error(run({"train", "r.toml", "--epochs", "3"}), 2, {"--epochs", "--help"});
   expect_error(run({"tarin\n"}), 2, {"tarin?"});
@@ -51,8 +111,18 @@ TEST_F(Usage, MissingAndWrongValuesAreNamed) {
 TEST_F(Usage, RecipesAreListed) {
   const auto outcome = run({"train", "--list"});
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_TRUE(contains(outcome.out, "cifar10/cifarnet\n")) << outcome.out;
-  EXPECT_TRUE(contains(outcome.out, "fashion-mnist-demo\n")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "cifar10/cifarnet   ")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "  CIFARNet on CIFAR10, without NeuNorm\n")) << outcome.out;
+  const auto names = run({"train", "--list", "--quiet"});
+  EXPECT_EQ(names.exit_code, 0);
+  EXPECT_TRUE(contains(names.out, "cifar10/cifarnet\n")) << names.out;
+  EXPECT_TRUE(contains(names.out, "fashion-mnist-demo\n")) << names.out;
+  bool found = false;
+  for (const auto& recipe : run({"train", "--list", "--json"}).json()) {
+    EXPECT_NE(recipe.at("description"), "") << recipe;
+    found = found || recipe.at("name") == "cifar10/cifarnet";
+  }
+  EXPECT_TRUE(found);
 }
 
 }  // namespace

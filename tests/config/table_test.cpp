@@ -142,6 +142,37 @@ TEST(Table, ErrorOfAnAbsentKeyNamesTheTable) {
   expect_error(root.table("absent").error("key", "is missing"), 0, "absent.key", "is missing");
 }
 
+TEST(Table, AKeyOfAnotherTableIsNamedWithItsPath) {
+  Toml document = Toml::parse_string("epochs = 3\n", "a.toml");
+  const auto read = [](Table& root) {
+    Table training = root.table("training"), loss = root.table("loss"), network = root.table("network");
+    training.get_int("epochs", 1);
+    training.get_int("batch_size", 1);
+    loss.get_string("kind", "");
+    network.get_string("kind", "");
+  };
+  Table root = document.root();
+  read(root);
+  expect_error(error_of([&] { root.finish(); }), 1, "epochs", "unknown key; did you mean 'training.epochs'?");
+
+  for (const auto& [assignment, message] :
+       {std::pair{"epochs=3", "key 'epochs': unknown key; did you mean 'training.epochs'?"},
+        {"kind=x", "key 'kind': unknown key; did you mean 'loss.kind' or 'network.kind'?"},
+        {"training.batch_sise=2", "unknown key; did you mean 'training.batch_size'?"},
+        {"loss.epochs=2", "key 'loss.epochs': unknown key; did you mean 'training.epochs'?"}}) {
+    Toml with = Toml::parse_string("", "a.toml");
+    with.apply_override(assignment);
+    Table table = with.root();
+    read(table);
+    try {
+      table.finish();
+      ADD_FAILURE() << assignment;
+    } catch (const ConfigError& error) {
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(Nearest, CountsInsertionsDeletionsReplacementsAndSwaps) {
   EXPECT_EQ(nearest("epoch", {"epochs", "seed"}), "epochs");
   EXPECT_EQ(nearest("epochss", {"epochs"}), "epochs");
@@ -151,6 +182,7 @@ TEST(Nearest, CountsInsertionsDeletionsReplacementsAndSwaps) {
   EXPECT_EQ(nearest("xyz", {"kind"}), "");
   EXPECT_EQ(nearest("", {"kind"}), "");
   EXPECT_EQ(nearest("kind", {}), "");
+  EXPECT_EQ(nearest_all("kidn", {"find", "kind", "kid"}), (std::vector<std::string>{"kind", "kid", "find"}));
 }
 
 TEST(Nearest, SwappedNeighboursAreOneEdit) {

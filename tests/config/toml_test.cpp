@@ -104,7 +104,7 @@ TEST(Override, ErrorsNameTheOptionNotTheFile) {
     root.finish();
     FAIL();
   } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(), "--set: key 'training.epoch': unknown key; did you mean 'epochs'?");
+    EXPECT_STREQ(error.what(), "--set: key 'training.epoch': unknown key; did you mean 'training.epochs'?");
   }
 }
 

@@ -126,6 +126,30 @@ TEST(StructureError, CaretStandsUnderTheColumn) {
   }
 }
 
+TEST(StructureError, ShowsThePartOfALongTextThatMatters) {
+  std::string start;
+  for (int i = 0; i < 100; ++i) start += "4C3-";
+  for (const std::string& text : {start + "XX-" + start + "Voting", start + "X", "X-" + start + "Voting"}) {
+    try {
+      parse_structure(text);
+      FAIL() << text;
+    } catch (const StructureError& error) {
+      const std::string caret = error.caret();
+      const std::size_t end = caret.find('\n');
+      ASSERT_LE(end, 79u) << caret;
+      const std::size_t column = caret.size() - end - 2;
+      EXPECT_EQ(caret.substr(column, 1), "X") << caret;
+    }
+  }
+  try {
+    parse_structure(start);
+    FAIL();
+  } catch (const StructureError& error) {
+    EXPECT_EQ(error.caret().substr(0, 3), "...") << error.caret();
+    EXPECT_EQ(error.caret().substr(error.caret().size() - 3), "  ^") << "after the end";
+  }
+}
+
 TEST(StructureError, SaysWhereTheTextWasFound) {
   try {
     parse_structure("8C4-Voting");

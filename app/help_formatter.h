@@ -1,0 +1,23 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace spikeloom::app {
+
+/// Text broken between words so that no line, after `indent` blanks, is longer than `width` columns; line
+/// ends in it stay. The first line has no blanks in front.
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width);
+
+/// --help at 80 columns: names on the left, explanations beside them, what is required and what is the
+/// default at the end of the explanation.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter();
+  std::string make_option(const CLI::Option* option, bool is_positional) const override;
+  std::string make_subcommand(const CLI::App* command) const override;
+  std::string make_description(const CLI::App* command) const override;
+  std::string make_footer(const CLI::App* command) const override;
+  std::string make_usage(const CLI::App* command, std::string name) const override;
+};
+
+}  // namespace spikeloom::app

@@ -1,0 +1,106 @@
+#include "app/network_needs.h"
+
+#include <fmt/format.h>
+
+#include "app/output.h"
+#include "app/process.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/memory.h"
+#include "spikeloom/data/describe.h"
+#include "spikeloom/data/verify.h"
+
+namespace spikeloom::app {
+namespace {
+
+model::MemoryUse training_use(const train::Recipe& recipe) {
+  constexpr int kLoaderBatches = 5;  // LoaderSettings::prefetch + 1
+  const bool momentum = recipe.optimizer.momentum > 0.0;
+  model::MemoryUse use;
+  use.batch_size = recipe.training.batch_size;
+  use.static_input = !data::dataset_info(recipe.data.dataset).is_recordings;
+  use.moments = recipe.optimizer.kind == train::OptimizerSettings::kAdam ? 2 : momentum ? 1 : 0;
+  use.loader_batches = kLoaderBatches;
+  return use;
+}
+
+model::MemoryUse evaluation_use(const train::Recipe& recipe) {
+  model::MemoryUse use = training_use(recipe);
+  use.batch_size = recipe.training.eval_batch_size;
+  use.training = false;
+  use.moments = 0;
+  return use;
+}
+
+/// Samples of the published training part, before any are held out; 0: not known.
+std::int64_t training_samples(const train::Recipe& recipe) {
+  for (const auto& split : data::dataset_info(recipe.data.dataset).splits) {
+    if (split.name == "train") return split.samples();
+  }
+  return 0;
+}
+
+/// Forward pass and both gradients of each layer, at every time step.
+double macs_per_epoch(const model::NetworkPlan& plan, const train::Recipe& recipe) {
+  const int steps = recipe.network.kind == model::NetworkKind::kAnn ? 1 : recipe.network.num_steps;
+  return 3.0 * steps * static_cast<double>(plan.macs_per_step()) *
+         static_cast<double>(training_samples(recipe));
+}
+
+}  // namespace
+
+nlohmann::ordered_json needs_json(const model::NetworkPlan& plan, const train::Recipe& recipe) {
+  nlohmann::ordered_json json = {
+      {"training_memory_bytes", model::estimate_memory(plan, recipe.network, training_use(recipe)).total()},
+      {"evaluation_memory_bytes",
+       model::estimate_memory(plan, recipe.network, evaluation_use(recipe)).total()}};
+  if (training_samples(recipe) > 0) json["macs_per_epoch"] = macs_per_epoch(plan, recipe);
+  return json;
+}
+
+void print_needs(const model::NetworkPlan& plan, const train::Recipe& recipe) {
+  const auto training = model::estimate_memory(plan, recipe.network, training_use(recipe));
+  const auto evaluation = model::estimate_memory(plan, recipe.network, evaluation_use(recipe));
+  print_line(stdout,
+             fmt::format("memory about {} to train in batches of {}, {} to evaluate, besides the data",
+                         memory_text(training.total()), recipe.training.batch_size,
+                         memory_text(evaluation.total())));
+  if (training_samples(recipe) > 0) {
+    print_line(
+        stdout,
+        fmt::format("work {}MAC an epoch of {} samples, {}MAC in all (dense, with backward pass)",
+                    with_prefix(macs_per_epoch(plan, recipe)), with_separators(training_samples(recipe)),
+                    with_prefix(macs_per_epoch(plan, recipe) * recipe.training.epochs)));
+  }
+  if (recipe.network.kind == model::NetworkKind::kAnn) return;  // bench times spiking networks
+  print_line(stdout,
+             fmt::format("samples a second on this machine: {} bench step --net {} --input {} --batch {} "
+                         "--steps {}",
+                         shell_quoted(program_path()), shell_quoted(recipe.network.structure),
+                         model::to_string(plan.input), recipe.training.batch_size, recipe.network.num_steps));
+}
+
+std::string memory_line(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
+  model::MemoryUse use;
+  use.moments = 1;
+  model::NetworkSettings one_step = settings;
+  one_step.num_steps = 1;
+  const auto estimate = model::estimate_memory(plan, one_step, use);
+  return fmt::format(
+      "memory {} of weights, {} with gradients and momentum; training keeps {}B more for each sample and "
+      "step",
+      memory_text(estimate.parameters), memory_text(estimate.certain),
+      with_prefix(static_cast<double>(estimate.kept_state)));
+}
+
+void check_memory(const model::NetworkPlan& plan, const model::NetworkSettings& settings,
+                  const model::MemoryUse& use, const std::string& option) {
+  const auto estimate = model::estimate_memory(plan, settings, use);
+  const MemoryLimit limit = memory_limit();
+  if (estimate.certain <= limit.bytes) return;
+  throw ConfigError(fmt::format("{}: its {} weights need {} of memory{}, and {} is {}; use smaller layers",
+                                option, with_separators(plan.parameters()), memory_text(estimate.certain),
+                                use.training ? " with gradients and optimiser" : "", limit.what,
+                                memory_text(limit.bytes)));
+}
+
+}  // namespace spikeloom::app
