@@ -95,7 +95,7 @@ ImageStore read_part(const DatasetInfo& info, const fs::path& root, FileNumber i
                                   images_path.filename().string()),
                       labels_path.string(), 4);
   }
-  return {kSide, kSide, 1, std::move(images.values), {labels.values.begin(), labels.values.end()}};
+  return {kSide, kSide, 1, std::move(images.values), {labels.values.begin(), labels.values.end()}, {}};
 }
 
 void verify_file(const DatasetInfo& info, const fs::path& root, FileNumber number, VerifyReport& report) {
