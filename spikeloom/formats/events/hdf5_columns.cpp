@@ -82,12 +82,12 @@ class ColumnsReader : public TableReader {
     for (std::size_t row = 0; row < rows; ++row, ++next_) {
       const std::int64_t x = values[kColumnX][row], y = values[kColumnY][row];
       if (!is_inside(x, y)) {
-        if (!drop_outside_) file_->refuse(fmt::format("event {} is {}", next_, outside(x, y)));
+        if (!drop_outside_) file_->refuse(fmt::format("row {} is {}", next_, outside(x, y)));
         ++dropped_;
         continue;
       }
       const auto polarity = polarity_of(values[kColumnP][row], columns_[kColumnP].wrapped());
-      if (!polarity) file_->refuse(fmt::format("event {} has the polarity {}", next_, values[kColumnP][row]));
+      if (!polarity) file_->refuse(fmt::format("row {} has the polarity {}", next_, values[kColumnP][row]));
       events[(*count)++] = {values[kColumnT][row], static_cast<std::uint16_t>(x),
                             static_cast<std::uint16_t>(y), *polarity};
     }

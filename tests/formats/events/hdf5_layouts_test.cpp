@@ -220,7 +220,7 @@ TEST_F(Hdf5Layouts, EventsOutsideAreLeftOutWhereThatIsAskedFor) {
     file.column("x", H5T_STD_I32LE, {-1, 5, 70000});
     file.column("y", H5T_STD_I32LE, {1, 6, 1});
   }
-  expect_error("event 0 is an event at (-1, 1), outside");
+  expect_error("row 0 is an event at (-1, 1), outside");
   EventReaderOptions options;
   options.drop_outside = true;
   EXPECT_EQ(read(options), (Events{{2, 5, 6, 1}}));
