@@ -126,7 +126,7 @@ struct TrainingResult {
 /// gives the bits of one that was not. A resumed run takes the data, settings and threads of its checkpoint:
 /// other data and edits of its recipe.toml are refused, what may change is in TrainingRequest. Throws
 /// ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the loss or a weight is
-/// not finite, or weights are so large that their squares overflow (names iteration, layer and last good
+/// not finite, or weights exploded (root mean square above 1e6; names iteration, layer and last good
 /// checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
