@@ -127,8 +127,8 @@ struct TrainingResult {
 /// checkpoint: other data and edits of its recipe.toml are refused, what may change is in TrainingRequest.
 /// Threads and floating-point mode are set for it and put back (arithmetic_scope.h): one training at a time in
 /// a process. Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the
-/// loss or a weight is not finite, or weights are so large that their squares overflow (names iteration, layer
-/// and last good checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
+/// loss or a weight is not finite, or weights exploded (root mean square above 1e6; names iteration, layer and
+/// last good checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.

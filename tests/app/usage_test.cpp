@@ -103,8 +103,7 @@ TEST_F(Usage, MissingAndWrongValuesAreNamed) {
   expect_error(run({"eval"}), 2, {"model is required"});
   expect_error(run({"bench", "step", "--net", "4C3-Voting"}), 2, {"--input is required"});
   expect_error(run({"train"}), 2, {"give a recipe, or --resume RUN"});
-  expect_error(run({"train", "--resume", "runs/r", "--set", "seed=1"}), 2,
-               {"--set and --out are for a new run"});
+  expect_error(run({"train", "--resume", "runs/r", "--out", "runs/s"}), 2, {"--out is for a new run"});
   expect_error(run({"train", "r.toml", "--threads", "0"}), 2, {"--threads", "0"});
 }
 
