@@ -128,7 +128,6 @@ void TrainingSession::build() {
 
 void TrainingSession::resume() {
   const std::string path = folder_->file("checkpoint.safetensors");
-  load_parameters(path, *network_);
   const std::vector<std::string> classes = read_model_info(path).class_names;
   if (classes != splits_.train->class_names()) {
     throw CheckpointError(path + ": was trained on the classes " + data::class_list(classes) +
@@ -136,6 +135,7 @@ void TrainingSession::resume() {
                           data::class_list(splits_.train->class_names()) +
                           ": a run goes on with the data that it began with");
   }
+  load_parameters(path, *network_);
   const auto saved = load_checkpoint_state(path);
   resumed_optimizer_ = saved.optimizer_state;
   if (!on_device()) optimizer_->load_state(resumed_optimizer_);
