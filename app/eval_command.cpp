@@ -159,8 +159,9 @@ void add_eval(CLI::App& program, Command& chosen) {
       ->type_name("MAP");
   command->add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   command
-      ->add_option("--data-dir", request.data_dir,
-                   "Folder that holds the data sets, the only one looked in (default: SPIKELOOM_DATA_DIR, ./data)")
+      ->add_option(
+          "--data-dir", request.data_dir,
+          "Folder that holds the data sets, the only one looked in (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR");
   command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
       ->check(CLI::Range(1, 1 << 20));

@@ -72,7 +72,7 @@ void add_simulate(CLI::App& program, Command& chosen) {
       ->type_name("NAME");
   command
       ->add_option("--out", options->out,
-                   "Folder to write: a new one, or that of the same simulation, which then goes on")
+                   "Folder to write: a new one, or that of the same simulation, which is then resumed")
       ->required()
       ->type_name("DIR");
   command->add_option("--first", settings.first, "Number of the first recording; number k shows image k - 1")

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,12 +8,10 @@
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/process.h"
+#include "app/stop_signals.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/base/files.h"
-#include "spikeloom/base/threads.h"
 #include "spikeloom/config/table.h"
-#include "spikeloom/train/environment.h"
 #include "spikeloom/train/study_results.h"
 #include "spikeloom/train/trainer.h"
 
@@ -23,13 +19,6 @@ namespace spikeloom::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::atomic<bool> study_stopped{false};
-
-extern "C" void stop_study(int signal) {
-  study_stopped = true;
-  std::signal(signal, SIG_DFL);  // a second Ctrl-C ends at once
-}
 
 struct StudyOptions {
   std::string study, out = "studies-out", scale = "full", data_dir, device = "cpu";
@@ -215,8 +204,9 @@ bool train_cell(const StudyOptions& options, const train::StudyCell& cell, const
   request.resume = result.state == train::CellState::kStopped;
   request.data_dir = options.data_dir;
   request.device = options.device;
-  request.stop = &study_stopped;
-  TrainingDisplay display(stdout, options.quiet);
+  request.threads = options.threads;
+  request.stop = &stop_requested;
+  TrainingDisplay display(stdout, options.quiet, &stop_requested);
   return !train::train(request, display).interrupted;
 }
 
@@ -225,9 +215,7 @@ int run_study(const StudyOptions& options) {
   const std::string folder = folder_of(options, study);
   auto results = read_cells(study, folder);
   refuse_differing(study, results);
-  train::configure_threads(options.threads > 0 ? options.threads : num_threads());
-  std::signal(SIGINT, stop_study);
-  std::signal(SIGTERM, stop_study);
+  stop_on_signals();
   int code = kOk;
   const std::size_t count = study.cells.size();
   for (std::size_t i = 0; i < count; ++i) {
@@ -239,7 +227,7 @@ int run_study(const StudyOptions& options) {
       finished = train_cell(options, study.cells[i], results[i]);
     } catch (const NumericsError& error) {
       // A network that diverges is a result of the study; the others are trained all the same.
-      print_line(stderr, "spikeloom: warning: " + one_line(error.what()));
+      print_warning(one_line(error.what()));
       code = kNumerics;
       continue;
     }

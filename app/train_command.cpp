@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstring>
 
 #include "app/commands.h"
@@ -9,6 +7,7 @@
 #include "app/process.h"
 #include "app/recipe_list.h"
 #include "app/recipe_search.h"
+#include "app/stop_signals.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/train/model_info.h"
@@ -17,23 +16,6 @@
 
 namespace spikeloom::app {
 namespace {
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
-
-extern "C" void handle_stop_signal(int signal) {
-  stop_requested = true;
-  // A second Ctrl-C ends at once. A terminal that is closed may say so twice: once itself, once by its shell.
-  if (signal != SIGHUP) std::signal(signal, SIG_DFL);
-}
-
-void stop_on_signals() {
-  std::signal(SIGINT, handle_stop_signal);
-  std::signal(SIGTERM, handle_stop_signal);
-  if (std::signal(SIGHUP, handle_stop_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
-  // A closed pipe is an error of the write instead, which TrainingDisplay takes as a wish to stop.
-  std::signal(SIGPIPE, SIG_IGN);
-}
 
 struct TrainOptions {
   std::string recipe, out, data_dir, resume, device = "cpu";
@@ -102,14 +84,14 @@ int report_lost_output(const TrainingDisplay& display, const train::TrainingResu
   if (!display.reader_is_gone()) {
     throw DataError(std::string("cannot write the output: ") + std::strerror(display.output_error()) +
                     "; everything is saved" +
-                    (result.interrupted ? ". Go on with: " + resume_command(result) : ""));
+                    (result.interrupted ? ". Resume with: " + resume_command(result) : ""));
   }
   if (!result.interrupted) return kOk;
-  print_line(
-      stderr,
-      fmt::format("spikeloom: the output was closed: stopped after {} iterations; everything is saved. Go on "
-                  "with: {}",
-                  with_separators(result.iterations), resume_command(result)));
+  print_line(stderr,
+             fmt::format(
+                 "spikeloom: the output was closed: stopped after {} iterations; everything is saved. Resume "
+                 "with: {}",
+                 with_separators(result.iterations), resume_command(result)));
   return kInterrupted;
 }
 
@@ -121,10 +103,10 @@ int run_train(const TrainOptions& options) {
     return kOk;
   }
   if (options.recipe.empty() == options.resume.empty()) {
-    throw ConfigError("give a recipe, or --resume RUN to go on with a run (spikeloom train --help)");
+    throw ConfigError("give a recipe, or --resume RUN to resume a run (spikeloom train --help)");
   }
   if (!options.resume.empty() && !options.out.empty()) {
-    throw ConfigError("--resume goes on in the run's own folder: --out is for a new run");
+    throw ConfigError("--resume writes into the run's own folder: --out is for a new run");
   }
   if (options.resume.empty() && options.accept_changed_data) {
     throw ConfigError("--accept-changed-data is for a run that is resumed (--resume RUN)");
@@ -151,7 +133,7 @@ int run_train(const TrainOptions& options) {
   if (options.json) print_line(stdout, train::to_json(result, recipe));
   if (display.output_error() != 0) return report_lost_output(display, result);
   if (result.interrupted) {
-    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Go on with: {}",
+    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Resume with: {}",
                                    with_separators(result.iterations), resume_command(result)));
     return kInterrupted;
   }
@@ -165,7 +147,7 @@ int run_train(const TrainOptions& options) {
 
 void add_train(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<TrainOptions>();
-  auto* command = program.add_subcommand("train", "Train a network by a recipe, or go on with a run");
+  auto* command = program.add_subcommand("train", "Train a network by a recipe, or resume a run");
   command->add_option("recipe", options->recipe, "Recipe: a .toml file, or the name of one below recipes/")
       ->type_name("RECIPE");
   command->add_option("--out", options->out, "Run folder to make (default: runs/RECIPE)")->type_name("DIR");
@@ -177,10 +159,10 @@ void add_train(CLI::App& program, Command& chosen) {
       ->allow_extra_args(false);
   command
       ->add_option("--resume", options->resume,
-                   "Go on with a run that was stopped, bit for bit; of a finished run, print the result")
+                   "Resume a run that was stopped, bit for bit; of a finished run, print the result")
       ->type_name("RUN");
   command->add_flag("--accept-changed-data", options->accept_changed_data,
-                    "With --resume: go on although the data are not those that the run began with");
+                    "With --resume: resume although the data are not those that the run began with");
   command
       ->add_option("--data-dir", options->data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
@@ -197,7 +179,7 @@ void add_train(CLI::App& program, Command& chosen) {
   command->add_flag("--list", options->list,
                     "List the recipes that come with the program (with --quiet: only names)");
   command->footer(
-      "Ctrl-C, a closed terminal or pipe: saves and says how to go on. The run folder holds recipe.toml, "
+      "Ctrl-C, a closed terminal or pipe: saves and says how to resume. The run folder holds recipe.toml, "
       "environment.json,\n"
       "metrics.jsonl, checkpoint.safetensors, model.safetensors and result.json.");
   command->callback([options, &chosen] { chosen = [options] { return run_train(*options); }; });

@@ -69,7 +69,7 @@ void TrainingDisplay::started(const train::TrainingStart& start) {
                   memory_text(memory.library)));
   say(fmt::format("run      {}", start.run_path));
   if (start.resumed) {
-    say(fmt::format("         going on at epoch {}, batch {} of {}", start.epoch + 1, start.batch,
+    say(fmt::format("         resumed at epoch {}, batch {} of {}", start.epoch + 1, start.batch,
                     start.iterations_per_epoch));
   }
 }

@@ -135,7 +135,7 @@ std::string prepare_folder(const fs::path& folder, const std::string& block, boo
       const std::size_t begin = blocks.find("spikeloom ");
       throw DataError(
           fmt::format("{} holds another simulation ({}): two are not mixed in one folder; name a new "
-                      "folder, or give the same options to go on with this one",
+                      "folder, or give the same options to resume this one",
                       folder.string(),
                       begin == std::string::npos ? std::string("see ") + kNote
                                                  : blocks.substr(begin, blocks.find('\n') - begin)));

@@ -191,7 +191,7 @@ CheckpointState load_checkpoint_state(const std::string& path) {
   const auto file = formats::SafetensorsFile::open(path);
   const auto found = file.metadata().find(kStateKey);
   if (found == file.metadata().end()) {
-    throw CheckpointError(path + ": is a model, not a checkpoint: training cannot go on from it");
+    throw CheckpointError(path + ": is a model, not a checkpoint: training cannot be resumed from it");
   }
   CheckpointState result;
   result.state = found->second;

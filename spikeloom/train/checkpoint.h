@@ -20,7 +20,7 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 /// Throws DataError.
 void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info);
 
-/// The same plus what training needs to go on: `state` (any JSON text) and further tensors, kept under
+/// The same plus what training needs to be resumed: `state` (any JSON text) and further tensors, kept under
 /// "optimizer.".
 void save_checkpoint(const std::string& path, const nn::Network& network, const ModelInfo& info,
                      const std::string& state, const NamedTensors& optimizer_state);

@@ -11,8 +11,8 @@ namespace spikeloom::train {
 
 /// SGD with momentum or Adam, as Optimizer, in one pass over weights, gradients and moments a tensor, which
 /// writes the weights' rounded copies as well. Learning rate and step number are read from the device's
-/// memory, so that a captured step() can be replayed. State and names are those of Optimizer: a run may go on
-/// on the other device.
+/// memory, so that a captured step() can be replayed. State and names are those of Optimizer: a run may be
+/// resumed on the other device.
 class DeviceOptimizer {
  public:
   /// The chain's parameters, which must be those of `parameters` in the same order, and its gradients. Throws

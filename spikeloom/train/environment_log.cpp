@@ -30,7 +30,7 @@ Json read_sessions(const std::string& path) {
   const Json json = Json::parse(read_text_file(path), nullptr, false);
   const bool is_list = json.is_object() && json.contains("sessions");
   if (!json.is_object() || (is_list && !json["sessions"].is_array())) {
-    throw DataError(path + ": is damaged, so no session can be added; move it away to go on without it");
+    throw DataError(path + ": is damaged, so no session can be added; move it away to resume without it");
   }
   return is_list ? json["sessions"] : Json::array({json});
 }
@@ -65,13 +65,13 @@ ResumeThreads resume_threads(int recorded, int asked, int available) {
   const std::string began =
       "the run began with " + std::to_string(recorded) + " thread" + (recorded == 1 ? "" : "s");
   if (asked > 0) {
-    result.warning = began + " and goes on with " + std::to_string(asked) +
+    result.warning = began + " and is resumed with " + std::to_string(asked) +
                      ", as asked for: its numbers will differ in their last digits from those of an "
                      "uninterrupted run";
   } else if (recorded > available) {
     result.threads = available;
     result.warning = began + " and this process has " + std::to_string(available) +
-                     " processors: it goes on with " + std::to_string(available) +
+                     " processors: it is resumed with " + std::to_string(available) +
                      ", and its numbers will differ in their last digits from those of an uninterrupted run "
                      "(--threads " +
                      std::to_string(recorded) + " keeps them, slowly)";

@@ -20,7 +20,7 @@ void append_session(const std::string& path, std::int64_t iteration,
 /// The number of threads of a run: that of its first session. 0: the file is not there or does not say.
 int recorded_threads(const std::string& path);
 
-/// The number of threads with which a run goes on, where none is asked for.
+/// The number of threads with which a run is resumed, where none is asked for.
 struct ResumeThreads {
   int threads = 0;      ///< 0: the usual number
   std::string warning;  ///< why it is not the run's number; may be empty

@@ -15,8 +15,9 @@ namespace spikeloom::train {
 /// What a role's learning rate is multiplied with.
 double rate_factor(nn::ParameterRole role, const OptimizerSettings& settings);
 
-/// The weight decay of a parameter: settings.weight_decay for the weights of convolutions and fully connected layers,
-/// 0 for biases, U, decays and thresholds, which have no reason to be small, unless settings.decay_all.
+/// The weight decay of a parameter: settings.weight_decay for the weights of convolutions and fully connected
+/// layers, 0 for biases, U, decays and thresholds, which have no reason to be small, unless
+/// settings.decay_all.
 double weight_decay_of(const nn::Parameter& parameter, const OptimizerSettings& settings);
 
 /// Throws ConfigError for a rate, decay or epsilon above 1e30, factors included.
@@ -29,8 +30,8 @@ using OptimizerState = std::vector<std::pair<std::string, at::Tensor>>;
 at::Tensor saved_state(const OptimizerState& state, const std::string& part, const nn::Parameter& parameter,
                        bool scalar);
 
-/// SGD with momentum or Adam, one parameter group a role, each with its own factor on the learning rate, parted once
-/// more where weight decay acts on some of its parameters only.
+/// SGD with momentum or Adam, one parameter group a role, each with its own factor on the learning rate,
+/// parted once more where weight decay acts on some of its parameters only.
 class Optimizer {
  public:
   /// Throws as check_optimizer does.

@@ -58,7 +58,7 @@ RunFolder RunFolder::create(const std::string& path) {
   RunFolder folder(path);
   folder.lock();
   if (is_there(folder.file("checkpoint.safetensors"))) {
-    throw DataError(path + ": already holds a run; go on with it (--resume " + path +
+    throw DataError(path + ": already holds a run; resume it (--resume " + path +
                     ") or use another folder (--out)");
   }
   for (const char* name : {"recipe.toml", "model.safetensors", "result.json"}) {
@@ -82,7 +82,7 @@ RunFolder RunFolder::open(const std::string& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) throw DataError(path + ": no such run folder");
   if (!is_there(path + "/checkpoint.safetensors")) {
-    throw DataError(path + ": holds no checkpoint.safetensors, so there is nothing to go on from");
+    throw DataError(path + ": holds no checkpoint.safetensors, so there is nothing to resume");
   }
   RunFolder folder(path);
   folder.lock();

@@ -12,7 +12,7 @@ class RunFolder {
   /// Makes the folder. Throws DataError if it already holds a run or files that a run would replace, is in
   /// use or cannot be written.
   static RunFolder create(const std::string& path);
-  /// Opens a run to go on with. Throws DataError if it holds no checkpoint or is in use.
+  /// Opens a run to resume it. Throws DataError if it holds no checkpoint or is in use.
   static RunFolder open(const std::string& path);
   RunFolder(RunFolder&& other) noexcept;
   ~RunFolder();

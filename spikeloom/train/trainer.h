@@ -70,9 +70,9 @@ struct TrainingRequest {
   std::string data_dir;  ///< "" = search (data/registry.h)
   bool resume = false;
   /// When resuming: what is to change in the run's recipe ("training.epochs=20"), of the keys that may
-  /// (recipe_changes.h). A finished run goes on if that leaves something to do.
+  /// (recipe_changes.h). A finished run continues if that leaves something to do.
   std::vector<std::string> changes;
-  /// When resuming: go on although the data are not those of the checkpoint (data/fingerprint.h). What
+  /// When resuming: resume although the data are not those of the checkpoint (data/fingerprint.h). What
   /// differs is then a warning, and noted in metrics.jsonl.
   bool accept_changed_data = false;
   std::string device =
@@ -125,10 +125,10 @@ struct TrainingResult {
 /// The same recipe, data and number of threads give the same bits, in any program; a run that was interrupted
 /// and resumed gives the bits of one that was not. A resumed run takes the data, settings and threads of its
 /// checkpoint: other data and edits of its recipe.toml are refused, what may change is in TrainingRequest.
-/// Threads and floating-point mode are set for it and put back (arithmetic_scope.h): one training at a time in
-/// a process. Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if the
-/// loss or a weight is not finite, or weights exploded (root mean square above 1e6; names iteration, layer and
-/// last good checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
+/// Threads and floating-point mode are set for it and put back (arithmetic_scope.h): one training at a time
+/// in a process. Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if
+/// the loss or a weight is not finite, or weights exploded (root mean square above 1e6; names iteration,
+/// layer and last good checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.

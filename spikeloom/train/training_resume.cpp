@@ -94,11 +94,11 @@ void TrainingSession::check_data() {
     changed_data_ = data::difference(*state_.data, now);
     if (!changed_data_.empty() && !request_.accept_changed_data) {
       throw DataError(splits_.root + ": holds other data than this run was trained on: " + changed_data_ +
-                      "; put them back, name their place (--data-dir), or go on with these "
+                      "; put them back, name their place (--data-dir), or resume with these "
                       "(--accept-changed-data)");
     }
     if (!changed_data_.empty()) {
-      observer_.warned("goes on with other data than before: " + changed_data_ +
+      observer_.warned("resumed with other data than before: " + changed_data_ +
                        "; the result is that of no single data set");
     }
   }
@@ -134,7 +134,7 @@ void TrainingSession::note_changes() {
       return change.key.rfind("schedule.", 0) == 0 || change.key == "optimizer.learning_rate";
     });
     if (!asked_for && rate_of(recipe_) != rate_of(recipe_before_)) {
-      observer_.warned("the schedule depends on training.epochs: the learning rate goes on at " +
+      observer_.warned("the schedule depends on training.epochs: the learning rate continues at " +
                        std::to_string(rate_of(recipe_)) + " instead of " +
                        std::to_string(rate_of(recipe_before_)));
     }

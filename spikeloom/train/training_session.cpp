@@ -69,7 +69,7 @@ TrainingResult TrainingSession::run() {
                  describe_environment(ops::describe(device_)));
   if (!on_device() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
     const std::string file = folder_->file(kCrossoverFile);
-    // Kept when the run goes on: the same path as before, to the last bit.
+    // Kept when the run is resumed: the same path as before, to the last bit.
     if (!request_.resume || !read_crossovers(file, *network_)) {
       measure_crossovers(file, *network_, recipe_.training.batch_size);
     }
@@ -429,7 +429,7 @@ void TrainingSession::save_checkpoint() {
   } catch (const DataError& error) {
     if (!std::filesystem::exists(path)) throw;
     throw DataError(std::string(error.what()) +
-                    "; the checkpoint before it is whole: make room, then go on with --resume " +
+                    "; the checkpoint before it is whole: make room, then resume with --resume " +
                     folder_->path());
   }
   last_checkpoint_ = Clock::now();

@@ -72,7 +72,7 @@ class TrainingSession {
   void check_memory(const model::NetworkPlan& plan);
   /// Reads a run's recipe and state, and applies what is to change. The result if nothing is left to do.
   std::optional<TrainingResult> open_run();
-  /// A run that was finished goes on if its recipe now asks for more.
+  /// A run that was finished continues if its recipe now asks for more.
   void reopen();
   /// Whether the recipe asks for no more than this.
   bool is_done(const TrainingState& state) const;

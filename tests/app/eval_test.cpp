@@ -88,7 +88,7 @@ TEST_F(Simulate, IsNotMixedWithAnother) {
   };
   EXPECT_EQ(run(command("1")).exit_code, 0);
   const std::string note = read("made/SIMULATED.txt");
-  EXPECT_EQ(run(command("1")).exit_code, 0) << "the same goes on";
+  EXPECT_EQ(run(command("1")).exit_code, 0) << "the same is resumed";
   expect_error(run(command("2")), 3, {"made holds another simulation", "--seed 1"});
   EXPECT_EQ(read("made/SIMULATED.txt"), note);
 }

@@ -1,4 +1,4 @@
-// Training that is stopped by a signal: what is said, and that going on gives the bits of an uninterrupted
+// Training that is stopped by a signal: what is said, and that resuming gives the bits of an uninterrupted
 // run.
 #include <signal.h>
 #include <sys/stat.h>
@@ -24,7 +24,7 @@ class Interrupt : public ProgramTest {
   void expect_resumes_to_the_bits_of(const std::string& whole) const {
     const auto resumed = run({"train", "--resume", "run", "--data-dir", "sets"});
     ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-    EXPECT_TRUE(contains(resumed.out, "going on at epoch ")) << resumed.out;
+    EXPECT_TRUE(contains(resumed.out, "resumed at epoch ")) << resumed.out;
     EXPECT_EQ(tensor_bytes("run/model.safetensors"), tensor_bytes(whole + "/model.safetensors"));
     EXPECT_EQ(count_lines("run/metrics.jsonl"), count_lines(whole + "/metrics.jsonl"));
   }
@@ -34,7 +34,7 @@ TEST_F(Interrupt, CtrlCSavesAndSaysHowToGoOn) {
   const auto stopped = run_and_signal(command("run"), SIGINT, after_lines(22));
   EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
   EXPECT_EQ(stopped.err, "");
-  EXPECT_TRUE(contains(stopped.out, std::string("everything is saved. Go on with: ") + SPIKELOOM_PROGRAM +
+  EXPECT_TRUE(contains(stopped.out, std::string("everything is saved. Resume with: ") + SPIKELOOM_PROGRAM +
                                         " train --resume run\n"))
       << stopped.out;
   EXPECT_FALSE(exists("run/model.safetensors"));
@@ -55,7 +55,7 @@ TEST_F(Interrupt, CtrlCSavesAndSaysHowToGoOn) {
 TEST_F(Interrupt, AClosedTerminalSavesToo) {
   const auto stopped = run_and_signal(command("run"), SIGHUP, after_lines(22));
   EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
-  EXPECT_TRUE(contains(stopped.out, "everything is saved. Go on with: ")) << stopped.out;
+  EXPECT_TRUE(contains(stopped.out, "everything is saved. Resume with: ")) << stopped.out;
   ASSERT_EQ(run(command("whole")).exit_code, 0);
   expect_resumes_to_the_bits_of("whole");
 }
@@ -80,7 +80,7 @@ TEST_F(Interrupt, AClosedPipeSavesAndSaysHowToGoOn) {
   EXPECT_EQ(line.find("data     MNIST"), 0u) << line;
   EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
   EXPECT_TRUE(contains(stopped.err, "spikeloom: the output was closed: stopped after ")) << stopped.err;
-  EXPECT_TRUE(contains(stopped.err, "everything is saved. Go on with: ")) << stopped.err;
+  EXPECT_TRUE(contains(stopped.err, "everything is saved. Resume with: ")) << stopped.err;
   ASSERT_EQ(run(command("whole")).exit_code, 0);
   expect_resumes_to_the_bits_of("whole");
 }

@@ -63,7 +63,7 @@ TEST_F(ResumeRun, ThatWasEditedOrHasOtherDataIsRefused) {
   accepted.push_back("--accept-changed-data");
   const auto outcome = resume("a", accepted);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_TRUE(contains(outcome.err, "warning: goes on with other data than before")) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "warning: resumed with other data than before")) << outcome.err;
   expect_error(run({"train", "r.toml", "--accept-changed-data"}), 2, {"--resume"});
 }
 
@@ -94,7 +94,7 @@ TEST_F(ResumeRun, EarlyStoppingIsSaid) {
                               "training.early_stopping_epochs=1", "--set", "training.epochs=30"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.out, "stopped early after 2 epochs")) << outcome.out;
-  EXPECT_TRUE(contains(resume("a").out, "--set training.early_stopping_epochs=0")) << "how to go on";
+  EXPECT_TRUE(contains(resume("a").out, "--set training.early_stopping_epochs=0")) << "how to train longer";
 }
 
 TEST_F(ResumeRun, ADamagedCheckpointIsADataError) {

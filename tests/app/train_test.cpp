@@ -117,7 +117,7 @@ TEST_F(Train, AFullDiskBehindStandardOutputLosesNothing) {
   surroundings.out_file = "/dev/full";
   const auto outcome = run(train_command("runs/a"), surroundings);
   expect_error(outcome, 3,
-               {"cannot write the output: No space left on device; everything is saved. Go on with: "});
+               {"cannot write the output: No space left on device; everything is saved. Resume with: "});
   EXPECT_EQ(run({"train", "--resume", "runs/a", "--data-dir", "sets", "--quiet"}).exit_code, 0);
 }
 
