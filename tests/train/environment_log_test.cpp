@@ -68,7 +68,7 @@ TEST(ResumeThreads, AreTheRunsWhereTheyCanBeHad) {
   EXPECT_TRUE(contains(resume_threads(8, 0, 2).warning, "--threads 8 keeps them"));
   EXPECT_EQ(resume_threads(8, 4, 16).threads, 4);
   EXPECT_TRUE(
-      contains(resume_threads(8, 4, 16).warning, "began with 8 threads and goes on with 4, as asked for"));
+      contains(resume_threads(8, 4, 16).warning, "began with 8 threads and is resumed with 4, as asked for"));
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST_F(ResumeRefused, OnOtherDataUnlessItIsAccepted) {
   EXPECT_FALSE(result.interrupted);
   ASSERT_FALSE(recorder_.warnings.empty());
   EXPECT_TRUE(
-      contains(recorder_.warnings[0], "goes on with other data than before: the training part has 40"));
+      contains(recorder_.warnings[0], "resumed with other data than before: the training part has 40"));
   bool is_noted = false;
   for (const auto& line : testing::read_metrics(run_)) {
     if (line.at("kind") == "resume") {
@@ -268,7 +268,7 @@ TEST_F(LongerRun, TakesTheThreadsOfTheRunOrSaysThatItDoesNot) {
   second_.stop_at_iteration = 4;
   train(request, second_);
   ASSERT_EQ(second_.warnings.size(), 1u);
-  EXPECT_TRUE(contains(second_.warnings[0], "the run began with 2 threads and goes on with 1"))
+  EXPECT_TRUE(contains(second_.warnings[0], "the run began with 2 threads and is resumed with 1"))
       << second_.warnings[0];
   if (available_processors() >= 2) {
     Recorder third;
