@@ -58,7 +58,7 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
   command
       .add_option(
           "--camera", options.camera,
-          "Camera of a recording of several (AEDAT4), by name or number from 0 on; default: the first")
+          "Camera of a recording of several (AEDAT4, HDF5), by name or number from 0 on")
       ->type_name("NAME");
   command.add_option("--time-unit", options.time_unit, "Unit of the times in text and arrays: s, ms, us, ns")
       ->type_name("UNIT");

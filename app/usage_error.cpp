@@ -87,6 +87,9 @@ std::string unknown_option(const CLI::App& command, const std::string& word) {
     std::string key = name.substr(name.find_first_not_of('-'));
     std::replace(key.begin(), key.end(), '-', '_');
     for (const auto& whole : recipe_keys(key)) {
+      // An evaluation changes nothing else (EvaluationRequest::overrides).
+      const bool is_evaluation_key = starts_with(whole, "data.") || whole == "network.num_steps";
+      if (command.get_name() == "eval" && !is_evaluation_key) continue;
       const std::string value = equals == std::string::npos ? "VALUE" : word.substr(equals + 1);
       candidates.insert(candidates.begin(), fmt::format("--set {}={}", whole, value));
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "spikeloom/data/class_map.h"
 #include "spikeloom/data/content_hash.h"
 
 namespace spikeloom::data {
@@ -83,10 +84,8 @@ std::string difference(const Fingerprint& before, const Fingerprint& now) {
     differences.add(fmt::format("samples have the shape {} instead of {}", now.shape, before.shape));
   }
   if (before.class_names != now.class_names) {
-    differences.add(before.class_names.size() != now.class_names.size()
-                        ? fmt::format("there are {} classes instead of {}", now.class_names.size(),
-                                      before.class_names.size())
-                        : "the classes have other names or another order");
+    differences.add(fmt::format("the classes are {} instead of {}", class_list(now.class_names),
+                                class_list(before.class_names)));
   }
   differences.compare("training", before.train, now.train);
   differences.compare("validation", before.validation, now.validation);

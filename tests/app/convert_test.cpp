@@ -44,7 +44,7 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
     EXPECT_EQ(run({"convert", name, std::string(name) + ".bin"}).exit_code, 0);
     EXPECT_EQ(read(std::string(name) + ".bin"), read("a.bin")) << name << " and back";
   }
-  const auto json = run({"convert", "a.bin", "text", "--to", "csv", "--json"}).json();
+  const auto json = run({"convert", "a.bin", "text", "--to", "csv", "--json", "--sensor", "34x34"}).json();
   EXPECT_EQ(json.at("output_format"), "csv");
   EXPECT_EQ(json.at("events"), 1000);
   EXPECT_EQ(read("text").rfind("# geometry: 34,34\nt,x,y,p\n100,0,0,1\n170,1,1,0\n", 0), 0u);

@@ -80,7 +80,7 @@ TEST_F(FolderFingerprint, SaysThatNamesSizesLabelsOrClassesDiffer) {
     fs::rename(folder_ / (std::string("mine/") + part + "/b"),
                folder_ / (std::string("mine/") + part + "/c"));
   }
-  EXPECT_EQ(said(), "the classes have other names or another order");
+  EXPECT_EQ(said(), "the classes are 'a', 'c' (2) instead of 'a', 'b' (2)");
   settings_.downsample = 2;
   EXPECT_NE(said().find("samples have the shape 3x2x17x17 instead of 3x2x34x34"), std::string::npos)
       << said();

@@ -226,7 +226,7 @@ TEST(Recipe, OverridesAreCheckedLikeAFile) {
   EXPECT_EQ(recipe.network.kind, model::NetworkKind::kAnn);
   EXPECT_EQ(recipe.seed, 5u);
   EXPECT_EQ(recipe.name, "x-1");
-  expect_refused(kSmall, 0, "training.batch_sizes", "did you mean 'batch_size'?", {"training.batch_sizes=3"},
+  expect_refused(kSmall, 0, "training.batch_sizes", "did you mean 'training.batch_size'?", {"training.batch_sizes=3"},
                  "--set");
   expect_refused(kSmall, 0, "training.batch_size", "expected an integer", {"training.batch_size=many"},
                  "--set");

@@ -139,6 +139,7 @@ TEST_F(Evaluation, FiringRatesAreFractionsOfAllNeuronsAndSteps) {
 /// The set of the training under other names of the same shape: files of MNIST in the folder of
 /// Fashion-MNIST.
 std::string copy_as_fashion(const TemporaryFolder& folder, const std::string& name) {
+  std::filesystem::create_directories(folder / name);
   std::filesystem::copy(folder / "data/mnist", folder / (name + "/fashion-mnist"),
                         std::filesystem::copy_options::recursive);
   return folder / name;

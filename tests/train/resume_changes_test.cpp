@@ -243,7 +243,7 @@ TEST_F(LongerRun, ACosineScheduleSaysThatTheRateJumps) {
   run_training(small_recipe({"schedule.kind=cosine"}), run_, data_, first_);
   resume_training(run_, data_, second_, {"training.epochs=4"});
   ASSERT_FALSE(second_.warnings.empty());
-  EXPECT_TRUE(contains(second_.warnings[0], "the learning rate goes on at 0.050000 instead of 0.000000"))
+  EXPECT_TRUE(contains(second_.warnings[0], "the learning rate continues at 0.050000 instead of 0.000000"))
       << second_.warnings[0];
 }
 

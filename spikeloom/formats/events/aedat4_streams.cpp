@@ -78,7 +78,7 @@ std::vector<Aedat4Stream> event_streams(const std::vector<Aedat4Stream>& streams
 
 std::size_t choose_camera(const std::vector<Aedat4Stream>& cameras, const std::string& camera,
                           const std::string& file) {
-  if (camera.empty()) return 0;
+  if (camera.empty() && cameras.size() == 1) return 0;
   std::string names;
   std::vector<std::size_t> so_named;
   for (std::size_t i = 0; i < cameras.size(); ++i) {
@@ -86,6 +86,11 @@ std::size_t choose_camera(const std::vector<Aedat4Stream>& cameras, const std::s
     if (source == camera) so_named.push_back(i);
     names +=
         fmt::format("{}{}{}", i == 0 ? "" : ", ", i, source.empty() ? "" : fmt::format(" ({:.80})", source));
+  }
+  if (camera.empty()) {
+    throw FormatError(fmt::format("has events of {} cameras: choose one (--camera NAME, data.camera) of {}",
+                                  cameras.size(), names),
+                      file);
   }
   if (so_named.size() == 1) return so_named[0];
   const int number = small_number(camera);

@@ -20,8 +20,9 @@ std::vector<Aedat4Stream> parse_aedat4_streams(const std::string& xml);
 /// The streams of events among them: a camera each.
 std::vector<Aedat4Stream> event_streams(const std::vector<Aedat4Stream>& streams);
 
-/// The camera that EventReaderOptions::camera asks for: by its source, else by its number; "" is number 0.
-/// Throws ConfigError, which lists the cameras, if there is none such. `cameras` must not be empty.
+/// The camera that EventReaderOptions::camera asks for: by its source, else by its number; "" is the only
+/// one. Throws ConfigError, which lists the cameras, if there is none such, FormatError if it is "" and there
+/// are several. `cameras` must not be empty.
 std::size_t choose_camera(const std::vector<Aedat4Stream>& cameras, const std::string& camera,
                           const std::string& file);
 

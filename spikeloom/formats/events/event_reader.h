@@ -60,8 +60,8 @@ struct EventReaderOptions {
   /// The chip of an AEDAT 1.0 or 2.0 file whose header does not name a known one: "dvs128", "davis346", ...
   /// (event_chip_names()); it goes before what the header says. "": what the header says.
   std::string chip;
-  /// Which camera of a file that holds several (AEDAT4): its name in the file, or its number from 0 on; "":
-  /// the first.
+  /// Which camera of a file that holds several (AEDAT4, HDF5): its name in the file, or its number from 0 on;
+  /// "": the only one.
   std::string camera;
   /// Unit of the times in text and arrays.
   TimeUnit time_unit = TimeUnit::kFile;
