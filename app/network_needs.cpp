@@ -4,6 +4,7 @@
 
 #include "app/output.h"
 #include "app/process.h"
+#include "app/progress_line.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/memory.h"
 #include "spikeloom/data/describe.h"
@@ -46,6 +47,17 @@ double macs_per_epoch(const model::NetworkPlan& plan, const train::Recipe& recip
          static_cast<double>(training_samples(recipe));
 }
 
+/// Dense-equivalent multiply-accumulates a second of a training step, as two cores of a server (EPYC, Zen 5)
+/// reach on the large networks of docs/performance.md: 200 in fp32, 630 in bf16. Another machine may be
+/// several times slower or faster, and small layers are slower everywhere.
+double usual_macs_per_s(const train::Recipe& recipe) {
+  return recipe.network.compute.precision == model::Precision::kBf16 ? 6e11 : 2e11;
+}
+
+double training_seconds(const model::NetworkPlan& plan, const train::Recipe& recipe) {
+  return macs_per_epoch(plan, recipe) * recipe.training.epochs / usual_macs_per_s(recipe);
+}
+
 }  // namespace
 
 nlohmann::ordered_json needs_json(const model::NetworkPlan& plan, const train::Recipe& recipe) {
@@ -53,7 +65,10 @@ nlohmann::ordered_json needs_json(const model::NetworkPlan& plan, const train::R
       {"training_memory_bytes", model::estimate_memory(plan, recipe.network, training_use(recipe)).total()},
       {"evaluation_memory_bytes",
        model::estimate_memory(plan, recipe.network, evaluation_use(recipe)).total()}};
-  if (training_samples(recipe) > 0) json["macs_per_epoch"] = macs_per_epoch(plan, recipe);
+  if (training_samples(recipe) > 0) {
+    json["macs_per_epoch"] = macs_per_epoch(plan, recipe);
+    json["training_seconds_on_two_server_cores"] = training_seconds(plan, recipe);
+  }
   return json;
 }
 
@@ -70,10 +85,13 @@ void print_needs(const model::NetworkPlan& plan, const train::Recipe& recipe) {
         fmt::format("work {}MAC an epoch of {} samples, {}MAC in all (dense, with backward pass)",
                     with_prefix(macs_per_epoch(plan, recipe)), with_separators(training_samples(recipe)),
                     with_prefix(macs_per_epoch(plan, recipe) * recipe.training.epochs)));
+    print_line(stdout, fmt::format("time {} or more to train on two cores of a server ({}MAC a second)",
+                                   rough_duration(training_seconds(plan, recipe)),
+                                   with_prefix(usual_macs_per_s(recipe))));
   }
   if (recipe.network.kind == model::NetworkKind::kAnn) return;  // bench times spiking networks
   print_line(stdout,
-             fmt::format("samples a second on this machine: {} bench step --net {} --input {} --batch {} "
+             fmt::format("this machine's speed: {} bench step --net {} --input {} --batch {} "
                          "--steps {}",
                          shell_quoted(program_path()), shell_quoted(recipe.network.structure),
                          model::to_string(plan.input), recipe.training.batch_size, recipe.network.num_steps));
