@@ -1,15 +1,17 @@
 #pragma once
 // What the compact state keeps of the membrane potential before reset: whether the surrogate window is open,
-// or an 8-bit code of x = v_pre - v_threshold where the gradient depends on its value.
+// or a code of x = v_pre - v_threshold where the gradient depends on its value.
 // The sign of x is the spike, so that a code stands for |x|, with c = half the surrogate's width a.
-// A surrogate that is 0 away from the threshold: half = a/2 (rectangular), a (triangular), code 0 where |x| >= half,
+// A surrogate that is 0 away from the threshold has codes of 8 bits: half = a/2 (rectangular), a
+// (triangular), code 0 where |x| >= half,
 //   code = 1 + min(floor(|x| * 255 / half), 254)       decoded |x| = (code - 1/2) * half / 255
 // so that the decoded x is within half / 510 of the true one.
-// A surrogate that is 0 nowhere (sigmoid, arctan):
-//   code = min(floor(256 c / (|x| + c)), 255)          decoded |x| = 256 c / (code + 1/2) - c
-// Steps of |x| are c/256 at the threshold and grow as (|x| + c)^2, about as 1 / (dh/dx)^(2/3), which for a given
-// number of codes makes the least square error of h; |x| has no bound, and both h(x) and x h(x), which the reset
-// path needs, keep their tails.
+// A surrogate that is 0 nowhere (sigmoid, arctan) has codes of 16 bits:
+//   code = min(floor(65536 c / (|x| + c)), 65535)      decoded |x| = 65536 c / (code + 1/2) - c
+// Steps of |x| are c/65536 at the threshold and grow as (|x| + c)^2, about as 1 / (dh/dx)^(2/3), which for a
+// given number of codes makes the least square error of h; |x| has no bound, and both h(x) and x h(x), which
+// the reset path needs, keep their tails. 8 bits are not enough: with narrow surrogates the error is
+// amplified over the steps and reaches 1 to 2 % of an update, whatever c is. NaN has the code of |x| = 0.
 // What it costs: docs/performance.md, measured by tests/nn/compact_error_test.cpp.
 #include <algorithm>
 #include <cmath>
@@ -17,24 +19,37 @@
 
 #include "spikeloom/base/host_device.h"
 #include "spikeloom/kernels/neuron_params.h"
+#include "spikeloom/kernels/packed_spikes.h"
 
 namespace spikeloom::kernels {
 
 enum class CompactState {
   kWindowBit,  ///< 1 bit: enough for the rectangular surrogate unless the reset path needs v_pre
-  kCode,       ///< 8 bits
+  kOpenCode,   ///< 8 bits, 0 where the window is closed
+  kTailCode,   ///< 16 bits, of a surrogate that is 0 nowhere
 };
-
-/// The smallest state from which the gradient of these neurons can be computed.
-inline CompactState compact_state(const NeuronParams& params) {
-  const bool needs_v_pre = params.reset == Reset::kZero && !params.detach_reset;
-  return params.surrogate == Surrogate::kRectangular && !needs_v_pre ? CompactState::kWindowBit
-                                                                     : CompactState::kCode;
-}
 
 /// Whether the surrogate is 0 away from the threshold.
 inline bool closes(Surrogate surrogate) {
   return surrogate == Surrogate::kRectangular || surrogate == Surrogate::kTriangular;
+}
+
+/// The smallest state from which the gradient of these neurons can be computed.
+inline CompactState compact_state(const NeuronParams& params) {
+  if (!closes(params.surrogate)) return CompactState::kTailCode;
+  const bool needs_v_pre = params.reset == Reset::kZero && !params.detach_reset;
+  return params.surrogate == Surrogate::kRectangular && !needs_v_pre ? CompactState::kWindowBit
+                                                                     : CompactState::kOpenCode;
+}
+
+/// Bytes of a code.
+constexpr std::int64_t code_bytes(CompactState state) { return state == CompactState::kTailCode ? 2 : 1; }
+
+/// Bytes of one step of `neurons` neurons where every neuron's bit or code is kept: bits as in
+/// packed_spikes.h, codes in the neurons' order, those of 16 bits in the processor's byte order.
+inline std::int64_t state_bytes(const NeuronParams& params, std::int64_t neurons) {
+  const CompactState state = compact_state(params);
+  return state == CompactState::kWindowBit ? packed_bytes(neurons) : neurons * code_bytes(state);
 }
 
 class VPreCode {
@@ -46,18 +61,19 @@ class VPreCode {
         per_x(255.0f / half),
         step(half / 255.0f),
         offset(0.5f * static_cast<float>(params.surrogate_width)),
-        numerator(256.0f * offset) {}
+        numerator(65536.0f * offset) {}
 
-  SPIKELOOM_HOST_DEVICE std::uint8_t encode(float x) const {
+  /// Fits into 8 bits if the surrogate closes.
+  SPIKELOOM_HOST_DEVICE std::uint16_t encode(float x) const {
     if (!closes) {
       const float position = numerator / (std::fabs(x) + offset);
-      return static_cast<std::uint8_t>(position < 255.0f ? position : 255.0f);
+      return static_cast<std::uint16_t>(position < 65535.0f ? position : 65535.0f);
     }
     if (!(std::fabs(x) < half)) return 0;
     const float position = std::floor(std::fabs(x) * per_x);
-    return static_cast<std::uint8_t>(1 + static_cast<int>(std::min(position, 254.0f)));
+    return static_cast<std::uint16_t>(1 + static_cast<int>(std::min(position, 254.0f)));
   }
-  SPIKELOOM_HOST_DEVICE float decode(std::uint8_t code, bool fired) const {
+  SPIKELOOM_HOST_DEVICE float decode(std::uint16_t code, bool fired) const {
     const float distance = closes ? (static_cast<float>(code) - 0.5f) * step
                                   : numerator / (static_cast<float>(code) + 0.5f) - offset;
     return fired ? distance : -distance;
@@ -65,7 +81,7 @@ class VPreCode {
 
   const bool closes;              ///< code 0 stands for "the surrogate is 0"
   const float half, per_x, step;  ///< if it closes: codes per |x|, and its inverse
-  const float offset, numerator;  ///< if it does not: c and 256 c
+  const float offset, numerator;  ///< if it does not: c and 65536 c
 };
 
 }  // namespace spikeloom::kernels

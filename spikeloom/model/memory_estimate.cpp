@@ -22,10 +22,12 @@ bool runs_compact(const NetworkSettings& settings) {
 double kept_bytes(const LayerPlan& layer, const NetworkSettings& settings) {
   if (runs_compact(settings)) {
     if (!layer.spec.has_weights()) return 0.0;  // pooling and NeuNorm are computed again
-    const double spike = 1.0 / 8.0;
-    const bool window = kernels::compact_state(settings.neuron) == kernels::CompactState::kWindowBit;
-    // Beside each code one bit, for the surrogates that are 0 away from the threshold.
-    return spike + (window ? 1.0 / 8.0 : 1.0 + 1.0 / 8.0);
+    const double bit = 1.0 / 8.0;               // a spike or a window
+    const auto state = kernels::compact_state(settings.neuron);
+    if (state == kernels::CompactState::kWindowBit) return bit + bit;
+    const auto code = static_cast<double>(kernels::code_bytes(state));
+    // A surrogate that closes keeps codes of open windows only, and a bit that says where they are.
+    return state == kernels::CompactState::kOpenCode ? bit + bit + code : bit + code;
   }
   // Autograd keeps the products' outputs, the membrane potential and the spikes; of a pooling its output.
   if (!layer.spec.has_weights()) return kFloat;

@@ -49,7 +49,7 @@ struct InitSettings {
 /// computes depends on these settings and the weights alone: not on the batch, on parts of it, or on
 /// densities.
 enum class StateMode {
-  kCompact,  ///< kept for backward: 1 bit a spike, 1 bit or an 8-bit code of v_pre (kernels/v_pre_code.h)
+  kCompact,  ///< kept for backward: 1 bit a spike, 1 bit or a code of v_pre (kernels/v_pre_code.h)
   kExact,    ///< everything in full, by LibTorch's autograd: the reference
 };
 enum class Precision {

@@ -24,7 +24,7 @@ struct CompactLayerState {
   /// What the neurons kept for backward, undefined or null where it is not needed and in inference.
   at::Tensor open;                                 ///< uint8 [T, packed_bytes]: where the surrogate is not 0
   std::unique_ptr<kernels::cpu::CodeStore> codes;  ///< of v_pre there
-  at::Tensor all_codes;                            ///< uint8 [T, neurons], for a surrogate that is nowhere 0
+  at::Tensor all_codes;  ///< int16 [T, neurons], 16 unsigned bits each, for a surrogate that is nowhere 0
   std::int64_t open_count = 0;
   /// The layer's weights in the precision of the products, and fixed-point ones for event-driven currents:
   /// where they are needed. Parts of a batch share them.

@@ -144,9 +144,8 @@ std::int64_t DeviceChain::saved_bytes(std::int64_t batch) const {
   std::int64_t sum = 0;
   for (const Layer& layer : layers_) {
     const auto& output = layer.block->plan().output;
-    const std::int64_t neurons = batch * output.size(), bits = num_steps_ * kernels::packed_bytes(neurons);
-    const bool code = kernels::compact_state(layer.neuron) == kernels::CompactState::kCode;
-    sum += bits + (code ? num_steps_ * neurons : bits);
+    const std::int64_t neurons = batch * output.size();
+    sum += num_steps_ * (kernels::packed_bytes(neurons) + kernels::state_bytes(layer.neuron, neurons));
     if (layer.u.defined()) {
       const std::int64_t area = layer.after_pooling ? layer.pool * layer.pool : 1;
       sum += num_steps_ * batch * (output.height * output.width / area) * std::int64_t{sizeof(float)};

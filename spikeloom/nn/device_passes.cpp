@@ -56,12 +56,8 @@ std::vector<DeviceChain::Kept> DeviceChain::forward(const at::Tensor& input, boo
     x.reset();
 
     const kernels::LifSize size{num_steps_, here.images.neurons(), here.static_input};
-    const std::int64_t packed = kernels::packed_bytes(size.neurons);
-    here.spikes = bytes(num_steps_ * packed);
-    if (keep) {
-      const bool codes = kernels::compact_state(layer.neuron) == kernels::CompactState::kCode;
-      here.state = bytes(num_steps_ * (codes ? size.neurons : packed));
-    }
+    here.spikes = bytes(num_steps_ * kernels::packed_bytes(size.neurons));
+    if (keep) here.state = bytes(num_steps_ * kernels::state_bytes(layer.neuron, size.neurons));
     // Where nothing else happens to the spikes, the neurons write them as the next layer's products want
     // them.
     if (l + 1 < layers_.size() && !layer.u.defined() && dtype_of(l) == dtype_ &&

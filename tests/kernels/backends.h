@@ -110,6 +110,24 @@ std::vector<T> random_values(std::int64_t size, unsigned seed, double scale = 1.
   return values;
 }
 
+/// Currents whose first step lies at the threshold, within few steps of a code from it, some widths away, or
+/// as far as numbers go; infinite and not a number, too.
+inline std::vector<float> extreme_currents(const NeuronParams& params, std::int64_t size) {
+  const auto v_threshold = static_cast<float>(params.v_threshold);
+  const auto width = static_cast<float>(params.surrogate_width);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::vector<float> some = {v_threshold, kInfinity, -kInfinity, 3e38f,
+                             -3e38f,      0.0f,      1e-40f,     std::numeric_limits<float>::quiet_NaN()};
+  for (const float distance : {1e-7f, 3e-6f, 7.7e-6f, 1e-5f, 0.1f, 0.4999f, 0.5f, 0.9999f, 1.0f, 30.0f,
+                               127.0f, 128.0f, 32767.0f, 65536.0f, 1e5f, 1e10f}) {
+    some.push_back(v_threshold + distance * width);
+    some.push_back(v_threshold - distance * width);
+  }
+  std::vector<float> values(static_cast<std::size_t>(size));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = some[i % some.size()];
+  return values;
+}
+
 /// 0 or 1.
 template <class T>
 std::vector<T> random_spikes(std::int64_t size, unsigned seed, double rate = 0.3) {

@@ -51,6 +51,8 @@ TEST(MemoryEstimate, DependsOnWhatIsAsked) {
   auto settings = small();
   settings.neuron.detach_reset = false;  // a code of 8 bits beside each bit
   EXPECT_EQ(8 * estimate(settings, use).kept_state, 8 * training.kept_state / 2 * 10);
+  settings.neuron.surrogate = kernels::Surrogate::kArctan;  // 16 bits, and no bit beside them
+  EXPECT_EQ(8 * estimate(settings, use).kept_state, 8 * training.kept_state / 2 * 17);
   settings.compute.state = StateMode::kExact;
   EXPECT_GT(estimate(settings, use).kept_state, 40 * training.kept_state);
   settings = small();

@@ -228,6 +228,20 @@ TEST(CompactNetwork, AutoTakesThePathOfTheDensity) {
   }
 }
 
+TEST(CompactNetwork, KeepsASpikeAndTwoBytesForEachNeuronOfASurrogateWithTails) {
+  for (const auto surrogate : {kernels::Surrogate::kSigmoid, kernels::Surrogate::kArctan}) {
+    auto settings = settings_of("4C3(Encoding)-AP2-10FC-Voting", 5);
+    settings.neuron.surrogate = surrogate;
+    Network network = make_network(settings, {1, 8, 8}, 3, 1, at::kFloat);
+    std::vector<LayerCost> costs;
+    ForwardOptions options;
+    options.costs = &costs;
+    network.forward(random_normal({1, 2, 1, 8, 8}, at::kFloat, 5).abs(), options);
+    EXPECT_EQ(costs.at(0).saved_bytes, 5 * (2 * 256 / 8 + 2 * 2 * 256));
+    EXPECT_EQ(costs.at(1).saved_bytes, 5 * (8 + 2 * 2 * 10));  // bits in words of 64
+  }
+}
+
 TEST(CompactNetwork, SkippingClosedWindowsChangesNoGradient) {
   for (const bool bits : {false, true}) {
     auto settings = settings_of("16C3(Encoding)-128C3-128C3-20FC-Voting", 8);

@@ -209,6 +209,9 @@ TEST(DeviceChain, KeepsWhatItSaysItKeeps) {
   const std::int64_t first = 2 * 256 + 2 * 256 / 8 + 2 * 64 * 4, second = 2 * 128 + 2 * 128 / 8,
                      votes = 12 + 8;
   EXPECT_EQ(network.make_device_chain()->saved_bytes(2), 5 * (first + second + votes));
+  settings.neuron.surrogate = kernels::Surrogate::kSigmoid;  // codes of two bytes
+  Network tails = make_network(settings, {1, 8, 8}, 3, 1, at::kFloat);
+  EXPECT_EQ(tails.make_device_chain()->saved_bytes(2), 5 * (first + second + votes + 2 * 256 + 2 * 128 + 12));
 }
 
 TEST(AnnForward, EqualsTheBlocks) {

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "spikeloom/kernels/cpu/compact_lif.h"
@@ -92,13 +93,13 @@ HWY_ATTR HWY_INLINE hn::Mask<D> bits_at(D d, const std::uint8_t* bits, std::int6
 
 // One step of a chunk: grad_spikes (float), du of the step after -> du of this one; from is nullptr when they
 // lie in `row`.
-template <Surrogate kSurrogate, bool kToZero, bool kBits, class T>
+template <Surrogate kSurrogate, bool kToZero, bool kBits, class T, class Code>
 HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode& code, const T* grad_spikes,
-                                      const std::uint8_t* spikes, const std::uint8_t* state,
-                                      std::int64_t length, float* du_row) {
+                                      const std::uint8_t* spikes, const Code* state, std::int64_t length,
+                                      float* du_row) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
-  const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  const hn::Rebind<Code, decltype(d)> d_code;
   constexpr bool kCloses = kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto width = static_cast<float>(params.surrogate_width);
@@ -113,7 +114,7 @@ HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode
     if constexpr (kBits) {
       h = hn::IfThenElseZero(bits_at(d, state, i), peak);
     } else {
-      const auto kept = hn::PromoteTo(di, hn::LoadU(d8, state + i));
+      const auto kept = hn::PromoteTo(di, hn::LoadU(d_code, state + i));
       const auto value = hn::ConvertTo(d, kept);
       auto distance = x;
       if constexpr (kCloses) {
@@ -160,6 +161,7 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
   constexpr bool kCloses = kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular;
   const std::int64_t stride = packed_bytes(size.neurons);
   const CompactLifState& kept = arguments.state;
+  using Code = std::conditional_t<kCloses, std::uint8_t, std::uint16_t>;  // or a byte of window bits
   alignas(64) std::uint8_t codes[kCompactBackwardChunk];
   alignas(64) float du[kCompactBackwardChunk], sum[kCompactBackwardChunk], row[kCompactBackwardChunk];
   const std::int64_t whole_end = begin + (end - begin) / 64 * 64;
@@ -174,11 +176,12 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
       const G* gradient = arguments.grad_pooled + t * images.pooled_neurons();
       const std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
-      const std::uint8_t* state = codes;
-      if (kBits) {
+      const Code* state = nullptr;
+      if constexpr (kBits) {
         state = kept.open + t * stride + first / 8;
-      } else if (kCloses) {
+      } else if constexpr (kCloses) {
         packed_end -= unpack_codes(length, packed_end, kept.open + t * stride + first / 8, codes);
+        state = codes;
       } else {
         state = kept.all_codes + t * size.neurons + first;
       }
@@ -199,7 +202,7 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
     if (size.static_input) round_row(sum, length, arguments.grad_input + first);
   }
   if (whole_end == end) return;
-  const std::uint8_t* tail = kBits ? kept.open : kept.all_codes;
+  const std::uint8_t* tail = kBits ? kept.open : reinterpret_cast<const std::uint8_t*>(kept.all_codes);
   std::vector<std::uint8_t> rows;
   reference::CodeRows where;
   if (!kBits && kCloses) {

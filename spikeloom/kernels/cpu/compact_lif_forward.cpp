@@ -1,5 +1,6 @@
 #include <array>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "spikeloom/kernels/cpu/compact_lif.h"
@@ -57,14 +58,17 @@ struct BitWriter {
 
 enum class Kept { kNothing, kWindow, kOpenCode, kTailCode };
 
+template <Kept kKept>
+using CodeOf = std::conditional_t<kKept == Kept::kTailCode, std::uint16_t, std::uint8_t>;
+
 // 64 neurons, one step.
 template <bool kToZero, Kept kKept, class T>
 HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, float decay_value, float threshold_value,
                                       const T* input, float* state_v, std::uint8_t* spikes,
-                                      std::uint8_t* windows, std::uint8_t* codes, CompactLifCounts& counts) {
+                                      std::uint8_t* windows, CodeOf<kKept>* codes, CompactLifCounts& counts) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
-  const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  const hn::Rebind<CodeOf<kKept>, decltype(d)> d_code;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto decay = hn::Set(d, decay_value);
   const auto v_threshold = hn::Set(d, threshold_value);
@@ -80,13 +84,14 @@ HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, float decay_value, f
       open.add(d, hn::Lt(hn::Abs(x), half), i);
     if constexpr (kKept == Kept::kTailCode) {
       const auto distance = hn::Add(hn::Abs(x), hn::Set(d, code.offset));
-      const auto position = hn::Min(hn::Div(hn::Set(d, code.numerator), distance), hn::Set(d, 255.0f));
-      hn::StoreU(hn::DemoteTo(d8, hn::ConvertTo(di, position)), d8, codes + i);
+      const auto position = hn::Min(hn::Div(hn::Set(d, code.numerator), distance), hn::Set(d, 65535.0f));
+      hn::StoreU(hn::DemoteTo(d_code, hn::ConvertTo(di, position)), d_code, codes + i);
     }
     if constexpr (kKept == Kept::kOpenCode) {
       const auto position = hn::Min(hn::Mul(hn::Abs(x), hn::Set(d, code.per_x)), hn::Set(d, 254.0f));
       // At a closed window any code will do: pack_codes leaves it out.
-      hn::StoreU(hn::DemoteTo(d8, hn::Add(hn::ConvertTo(di, position), hn::Set(di, 1))), d8, codes + i);
+      hn::StoreU(hn::DemoteTo(d_code, hn::Add(hn::ConvertTo(di, position), hn::Set(di, 1))), d_code,
+                 codes + i);
     }
   }
   std::memcpy(spikes, &fired.word, sizeof fired.word);
@@ -106,7 +111,7 @@ void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begi
   std::vector<std::uint8_t> rows, packed;
   std::uint8_t* kept = nullptr;
   if (kKept == Kept::kWindow) kept = arguments.state->open;
-  if (kKept == Kept::kTailCode) kept = arguments.state->all_codes;
+  if (kKept == Kept::kTailCode) kept = reinterpret_cast<std::uint8_t*>(arguments.state->all_codes);
   if (kKept == Kept::kOpenCode) {
     rows.assign(static_cast<std::size_t>(steps * 64), 0);
     packed.resize(rows.size() + 64);
@@ -164,7 +169,12 @@ HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& argume
       std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
       // Without windows to keep nothing is written there.
       std::uint8_t* windows = state.open != nullptr ? state.open + t * stride + first / 8 : spikes;
-      std::uint8_t* codes = kKept == Kept::kTailCode ? state.all_codes + t * neurons + first : row;
+      CodeOf<kKept>* codes = nullptr;
+      if constexpr (kKept == Kept::kTailCode) {
+        codes = state.all_codes + t * neurons + first;
+      } else {
+        codes = row;
+      }
       for (std::int64_t i = 0; i < length; i += 64) {
         forward_word<kToZero, kKept>(code, decay, v_threshold, input + i, v + i, spikes + i / 8,
                                      windows + i / 8, codes + i, counts);
@@ -184,12 +194,15 @@ template <bool kToZero, class T>
 HWY_ATTR CompactLifCounts choose_kept(const CompactForwardArguments<T>& arguments, std::int64_t begin,
                                       std::int64_t end) {
   if (arguments.state == nullptr) return forward_range<kToZero, Kept::kNothing>(arguments, begin, end);
-  if (compact_state(arguments.params) == CompactState::kWindowBit) {
-    return forward_range<kToZero, Kept::kWindow>(arguments, begin, end);
+  switch (compact_state(arguments.params)) {
+    case CompactState::kWindowBit:
+      return forward_range<kToZero, Kept::kWindow>(arguments, begin, end);
+    case CompactState::kOpenCode:
+      return forward_range<kToZero, Kept::kOpenCode>(arguments, begin, end);
+    case CompactState::kTailCode:
+      break;
   }
-  return VPreCode(arguments.params).closes
-             ? forward_range<kToZero, Kept::kOpenCode>(arguments, begin, end)
-             : forward_range<kToZero, Kept::kTailCode>(arguments, begin, end);
+  return forward_range<kToZero, Kept::kTailCode>(arguments, begin, end);
 }
 
 CompactLifCounts compact_forward_float(const CompactForwardArguments<float>& arguments, std::int64_t begin,

@@ -13,8 +13,7 @@ namespace spikeloom::kernels::cuda {
 template <class T>
 struct CompactLifOutput {
   std::uint8_t* spikes = nullptr;  ///< [T, packed_bytes(neurons)]
-  std::uint8_t* state =
-      nullptr;          ///< [T, packed_bytes] window bits or [T, neurons] codes: compact_state(params)
+  std::uint8_t* state = nullptr;   ///< [T, state_bytes(params, neurons)]: window bits or codes
   T* pooled = nullptr;  ///< [T, pooled_neurons]: spikes averaged over pool x pool pixels (pool 1: as values)
   unsigned long long* spike_count = nullptr;  ///< added to
 };

@@ -17,7 +17,7 @@ struct BackwardArguments {
   BackwardStep step;
   int num_steps;
   std::int64_t neurons, channels, height, width, pool, pooled_height, pooled_width;
-  std::int64_t bit_stride, state_stride, pooled_stride;  ///< packed_bytes, what the state has, pooled_neurons
+  std::int64_t bit_stride, state_stride, pooled_stride;  ///< packed_bytes, state_bytes, pooled_neurons
   std::int64_t dx_stride;                                ///< N * P of NeuNorm
   bool static_input, dx_after_pooling;
   int row;      ///< neurons from one row of pixels to the next
@@ -61,8 +61,9 @@ SPIKELOOM_HOST_DEVICE inline GradientPlace place_of(const BackwardArguments<G, T
 template <class G, class T, Slope kSlope, int kWindow, bool kStatic, bool kNeuNorm>
 struct BackwardWindows {
   static constexpr int kPixels = kWindow * kWindow;
-  static constexpr bool kSmooth = kSlope == Slope::kSigmoid || kSlope == Slope::kArctan;
+  static constexpr bool kSmooth = has_tails(kSlope);
   static constexpr bool kBits = kSlope == Slope::kWindow;
+  static constexpr int kCodeBytes = code_bytes(kSlope);
   /// Steps loaded at a time: enough loads in flight, and no more registers than there are.
   static constexpr int kAhead = kPixels == 1 ? (sizeof(G) == 2 ? 4 : 2) : (kStatic || sizeof(G) == 4 ? 1 : 2);
   static constexpr int kMinBlocks =
@@ -74,7 +75,7 @@ struct BackwardWindows {
   struct Loaded {
     RawOctet<G> gradient;
     std::uint32_t fired[kPixels];
-    std::uint32_t codes[kPixels][2];  ///< or the window bits in the first
+    std::uint32_t codes[kPixels][2 * kCodeBytes];  ///< or the window bits in the first
     float dx[kNeuNorm ? kPixels : 1];
   };
   /// What is read at a step, and where its results go.
@@ -108,7 +109,7 @@ struct BackwardWindows {
     Cursor read{
         a.gradient + last * a.pooled_stride + (plain ? first_neuron : place.window * a.channels + channel),
         a.spikes + last * a.bit_stride + first_neuron / 8,
-        a.state + last * a.state_stride + (kBits ? first_neuron / 8 : first_neuron),
+        a.state + last * a.state_stride + (kBits ? first_neuron / 8 : first_neuron * kCodeBytes),
         a.dx + (kNeuNorm ? last * a.dx_stride + place.dx : 0), nullptr};
     T* to = a.grad_current + (kStatic ? 0 : last * a.neurons) + first_neuron;
     float du[kPixels][8] = {};
@@ -159,9 +160,11 @@ struct BackwardWindows {
       if constexpr (kBits) {
         a.step.template step<kSlope>(gradient, fired, (loaded.codes[q][0] & 1u << i) != 0, 0.0f, du[i]);
       } else {
-        const std::uint32_t word = loaded.codes[q][i / 4];
-        a.step.template step<kSlope>(gradient, fired, (word & 0xffu << (i % 4 * 8)) != 0,
-                                     a.step.template decode<kSlope>(word, i % 4, fired), du[i]);
+        constexpr int kCodesInWord = 4 / kCodeBytes;
+        const std::uint32_t word = loaded.codes[q][i / kCodesInWord];
+        const bool is_open = kSmooth || (word & 0xffu << (i % 4 * 8)) != 0;
+        a.step.template step<kSlope>(gradient, fired, is_open,
+                                     a.step.template decode<kSlope>(word, i % kCodesInWord, fired), du[i]);
       }
     }
   }
@@ -178,7 +181,7 @@ struct BackwardWindows {
       if constexpr (kBits) {
         loaded.codes[q][0] = read.state[offset[q] / 8];
       } else {
-        load_words(read.state + offset[q], loaded.codes[q]);
+        load_words(read.state + offset[q] * kCodeBytes, loaded.codes[q]);
       }
       if constexpr (kNeuNorm) {
         loaded.dx[q] = 0.0f;
@@ -217,8 +220,11 @@ struct BackwardNeurons {
       if constexpr (kSlope == Slope::kWindow) {
         a.step.template step<kSlope>(gradient, fired, get_bit(a.state + t * a.bit_stride, neuron), 0.0f, du);
       } else {
-        const std::uint32_t code = a.state[t * a.neurons + neuron];
-        a.step.template step<kSlope>(gradient, fired, code != 0, a.step.template decode<kSlope>(code, 0, fired), du);
+        const std::uint8_t* at = a.state + t * a.state_stride + neuron * code_bytes(kSlope);
+        std::uint32_t code = at[0];
+        if (has_tails(kSlope)) code |= static_cast<std::uint32_t>(at[1]) << 8;
+        a.step.template step<kSlope>(gradient, fired, code != 0,
+                                     a.step.template decode<kSlope>(code, 0, fired), du);
       }
       sum += du;
       if (!a.static_input) a.grad_current[t * a.neurons + neuron] = from_float<T>(du);
@@ -272,8 +278,6 @@ void compact_lif_backward(const Queue& queue, const LifSize& size, const NeuronP
   check_lif_sizes("compact_lif_backward", size, images);
   const std::int64_t positions =
       neunorm.after_pooling ? images.pooled_height() * images.pooled_width() : images.height * images.width;
-  const std::int64_t packed = packed_bytes(size.neurons);
-  const bool bits = compact_state(params) == CompactState::kWindowBit;
   const BackwardArguments<G, T> arguments{BackwardStep(params),
                                           static_cast<int>(size.num_steps),
                                           size.neurons,
@@ -283,8 +287,8 @@ void compact_lif_backward(const Queue& queue, const LifSize& size, const NeuronP
                                           images.pool,
                                           images.pooled_height(),
                                           images.pooled_width(),
-                                          packed,
-                                          bits ? packed : size.neurons,
+                                          packed_bytes(size.neurons),
+                                          state_bytes(params, size.neurons),
                                           images.pooled_neurons(),
                                           images.batch * positions,
                                           size.static_input,

@@ -19,7 +19,7 @@ struct ForwardArguments {
   int num_steps;
   std::int64_t neurons, channels;
   std::int64_t current_stride;            ///< from step to step, 0 for a static input
-  std::int64_t bit_stride, state_stride;  ///< packed_bytes, and what the state has
+  std::int64_t bit_stride, state_stride;  ///< packed_bytes and state_bytes
   const T* current;
   const float* bias;
   std::uint8_t* spikes;
@@ -27,11 +27,13 @@ struct ForwardArguments {
 };
 
 /// Eight neurons, one step, their spikes and what is kept of them as words.
+template <Kept kKept>
 struct ForwardOctet {
+  static constexpr int kCodesInWord = 4 / code_bytes(kKept);
   std::uint32_t fired = 0, open = 0;
-  std::uint32_t codes[2] = {0, 0};
+  std::uint32_t codes[8 / kCodesInWord] = {};
 
-  template <Kept kKept, bool kToZero, class T>
+  template <bool kToZero, class T>
   SPIKELOOM_HOST_DEVICE void run(const ForwardStep& step, const RawOctet<T>& current, bool has_bias,
                                  const RawOctet<float>& bias, float (&v)[8]) {
     std::uint32_t code[8];
@@ -46,9 +48,12 @@ struct ForwardOctet {
         code[i] = step.encode<kKept>(x);
       }
     }
-    if constexpr (kKept == Kept::kOpenCode || kKept == Kept::kTailCode) {
+    if constexpr (kKept == Kept::kOpenCode) {
       codes[0] = word_of_bytes(code[0], code[1], code[2], code[3]);
       codes[1] = word_of_bytes(code[4], code[5], code[6], code[7]);
+    } else if constexpr (kKept == Kept::kTailCode) {
+      SPIKELOOM_UNROLL
+      for (int i = 0; i < 4; ++i) codes[i] = word_of_halves(code[2 * i], code[2 * i + 1]);
     }
   }
 };
@@ -117,7 +122,7 @@ struct ForwardWindows {
     std::uint8_t* spikes_to = a.spikes + first_neuron / 8;
     std::uint8_t* state_to = nullptr;
     if (kKept != Kept::kNothing)
-      state_to = a.state + (kKept == Kept::kWindow ? first_neuron / 8 : first_neuron);
+      state_to = a.state + (kKept == Kept::kWindow ? first_neuron / 8 : first_neuron * code_bytes(kKept));
     T* pooled_to = has_pooled ? pooled + pooled_at : nullptr;
     float v[kPixels][8] = {};
     unsigned int count = 0;
@@ -142,13 +147,13 @@ struct ForwardWindows {
         SPIKELOOM_UNROLL
         for (int q = 0; q < kPixels; ++q) {
           if (!there[q]) continue;
-          ForwardOctet octet;
-          octet.run<kKept, kToZero>(a.step, raw[j][q], a.bias != nullptr, bias, v[q]);
+          ForwardOctet<kKept> octet;
+          octet.template run<kToZero>(a.step, raw[j][q], a.bias != nullptr, bias, v[q]);
           spikes_to[offset[q] / 8] = static_cast<std::uint8_t>(octet.fired);
           if constexpr (kKept == Kept::kWindow) {
             state_to[offset[q] / 8] = static_cast<std::uint8_t>(octet.open);
           } else if constexpr (kKept != Kept::kNothing) {
-            store_words(octet.codes, state_to + offset[q]);
+            store_words(octet.codes, state_to + offset[q] * code_bytes(kKept));
           }
           count += bits_of(octet.fired);
           if (has_pooled) sums += nibbles_of_bits(octet.fired);
@@ -184,18 +189,19 @@ struct ForwardBytes {
     }
     unsigned int count = 0;
     for (int t = 0; t < a.num_steps; ++t) {
-      ForwardOctet octet;
-      octet.run<kKept, kToZero>(a.step, load_part(a.current + t * a.current_stride + at, length),
-                                a.bias != nullptr, bias, v);
+      ForwardOctet<kKept> octet;
+      octet.template run<kToZero>(a.step, load_part(a.current + t * a.current_stride + at, length),
+                                  a.bias != nullptr, bias, v);
       a.spikes[t * a.bit_stride + byte] = static_cast<std::uint8_t>(octet.fired & there);
       count += bits_of(octet.fired & there);
       if constexpr (kKept == Kept::kWindow) {
         a.state[t * a.bit_stride + byte] = static_cast<std::uint8_t>(octet.open & there);
       } else if constexpr (kKept != Kept::kNothing) {
         SPIKELOOM_UNROLL
-        for (int i = 0; i < 8; ++i) {
-          if (i >= length) continue;
-          a.state[t * a.neurons + at + i] = static_cast<std::uint8_t>(octet.codes[i / 4] >> (i % 4 * 8));
+        for (int i = 0; i < 8 * code_bytes(kKept); ++i) {
+          if (i >= length * code_bytes(kKept)) continue;
+          a.state[t * a.state_stride + at * code_bytes(kKept) + i] =
+              static_cast<std::uint8_t>(octet.codes[i / 4] >> (i % 4 * 8));
         }
       }
     }
@@ -209,7 +215,7 @@ void run_forward(const Queue& queue, const ForwardArguments<T>& arguments, const
   const char* kernel = "compact_lif_forward";
   const bool in_vectors = images.channels % 8 == 0 && is_aligned(arguments.current) &&
                           is_aligned(output.pooled) && is_aligned(arguments.state) &&
-                          is_aligned(arguments.bias);
+                          is_aligned(arguments.bias) && offsets_fit(images);
   if (!in_vectors) {
     for_each_counted(queue, kernel, arguments.bit_stride,
                      ForwardBytes<T, kKept, kToZero>{arguments, Divisor(images.channels)},
@@ -261,28 +267,28 @@ void compact_lif_forward(const Queue& queue, const LifSize& size, const NeuronPa
                          const PackedImages& images, const T* current, const float* bias,
                          const CompactLifOutput<T>& output) {
   check_lif_sizes("compact_lif_forward", size, images);
-  const bool bits = compact_state(params) == CompactState::kWindowBit;
-  const std::int64_t packed = packed_bytes(size.neurons);
   const ForwardArguments<T> arguments{ForwardStep(params),
                                       static_cast<int>(size.num_steps),
                                       size.neurons,
                                       images.channels,
                                       size.static_input ? 0 : size.neurons,
-                                      packed,
-                                      bits ? packed : size.neurons,
+                                      packed_bytes(size.neurons),
+                                      state_bytes(params, size.neurons),
                                       current,
                                       bias,
                                       output.spikes,
                                       output.state};
   if (size.num_steps == 0) return;
   if (output.state == nullptr) {
-    choose_reset<T, Kept::kNothing>(queue, params, arguments, images, output);
-  } else if (bits) {
-    choose_reset<T, Kept::kWindow>(queue, params, arguments, images, output);
-  } else if (VPreCode(params).closes) {
-    choose_reset<T, Kept::kOpenCode>(queue, params, arguments, images, output);
-  } else {
-    choose_reset<T, Kept::kTailCode>(queue, params, arguments, images, output);
+    return choose_reset<T, Kept::kNothing>(queue, params, arguments, images, output);
+  }
+  switch (compact_state(params)) {
+    case CompactState::kWindowBit:
+      return choose_reset<T, Kept::kWindow>(queue, params, arguments, images, output);
+    case CompactState::kOpenCode:
+      return choose_reset<T, Kept::kOpenCode>(queue, params, arguments, images, output);
+    case CompactState::kTailCode:
+      return choose_reset<T, Kept::kTailCode>(queue, params, arguments, images, output);
   }
 }
 

@@ -22,6 +22,15 @@ SPIKELOOM_HOST_DEVICE inline float float_of_byte(std::uint32_t word, int i) {
 #endif
 }
 
+/// Half i of a word, i a constant after unrolling, as a float: as float_of_byte.
+SPIKELOOM_HOST_DEVICE inline float float_of_half(std::uint32_t word, int i) {
+#ifdef __CUDA_ARCH__
+  return __uint_as_float(__byte_perm(word, 0x4b000000u, i == 0 ? 0x7610u : 0x7632u)) - 8388608.0f;
+#else
+  return static_cast<float>(word >> (16 * i) & 0xffffu);
+#endif
+}
+
 /// 1 + floor(value), value in [0, 255), in the lowest byte; a device leaves anything in the others. The same
 /// trick the other way round: a sum in [2^23, 2^24) that is rounded down has no fraction.
 SPIKELOOM_HOST_DEVICE inline std::uint32_t one_plus_floor(float value) {
@@ -32,7 +41,7 @@ SPIKELOOM_HOST_DEVICE inline std::uint32_t one_plus_floor(float value) {
 #endif
 }
 
-/// floor(value), value in [0, 256), as one_plus_floor.
+/// floor(value), value in [0, 65536), in the lower half, as one_plus_floor.
 SPIKELOOM_HOST_DEVICE inline std::uint32_t floor_of(float value) {
 #ifdef __CUDA_ARCH__
   return __float_as_uint(__fadd_rd(value, 8388608.0f));
@@ -51,9 +60,21 @@ SPIKELOOM_HOST_DEVICE inline std::uint32_t word_of_bytes(std::uint32_t b0, std::
 #endif
 }
 
+/// The lower halves of two numbers as one word, the first one lower.
+SPIKELOOM_HOST_DEVICE inline std::uint32_t word_of_halves(std::uint32_t h0, std::uint32_t h1) {
+#ifdef __CUDA_ARCH__
+  return __byte_perm(h0, h1, 0x5410);
+#else
+  return (h0 & 0xffffu) | h1 << 16;
+#endif
+}
+
 /// What compact_lif_forward keeps of v_pre: nothing, window bits, codes with 0 for a closed window, codes of
 /// a surrogate that has tails.
 enum class Kept { kNothing, kWindow, kOpenCode, kTailCode };
+
+/// code_bytes of it.
+constexpr int code_bytes(Kept kept) { return kept == Kept::kTailCode ? 2 : 1; }
 
 struct ForwardStep {
   explicit ForwardStep(const NeuronParams& params)
@@ -77,14 +98,14 @@ struct ForwardStep {
 
   SPIKELOOM_HOST_DEVICE bool is_open(float x) const { return fabsf(x) < half; }
 
-  /// VPreCode::encode in the lowest byte.
+  /// VPreCode::encode in the lowest byte, or in the lower half.
   template <Kept kKept>
   SPIKELOOM_HOST_DEVICE std::uint32_t encode(float x) const {
     if constexpr (kKept == Kept::kOpenCode) {
       if (!is_open(x)) return 0u;
       return one_plus_floor(fminf(fabsf(x) * per_x, 254.0f));
     } else {
-      return floor_of(fminf(numerator / (fabsf(x) + offset), 255.0f));
+      return floor_of(fminf(numerator / (fabsf(x) + offset), 65535.0f));
     }
   }
 
@@ -94,6 +115,11 @@ struct ForwardStep {
 /// How the surrogate is found from what was kept: from the window bit, or from the code. A rectangular one
 /// with codes is always that of a reset to zero with the path through it (compact_state).
 enum class Slope { kWindow, kRectangular, kTriangular, kSigmoid, kArctan };
+
+constexpr bool has_tails(Slope slope) { return slope == Slope::kSigmoid || slope == Slope::kArctan; }
+
+/// code_bytes of what it is found from.
+constexpr int code_bytes(Slope slope) { return has_tails(slope) ? 2 : 1; }
 
 inline Slope slope_of(const NeuronParams& params) {
   if (compact_state(params) == CompactState::kWindowBit) return Slope::kWindow;
@@ -121,12 +147,15 @@ struct BackwardStep {
         reset_path(params.detach_reset ? 0.0f : 1.0f),
         to_zero(params.reset == Reset::kZero) {}
 
-  /// x of code i of a word: VPreCode::decode.
+  /// x of code i of the four or two in a word: VPreCode::decode.
   template <Slope kSlope>
   SPIKELOOM_HOST_DEVICE float decode(std::uint32_t word, int i, bool fired) const {
-    const float code = float_of_byte(word, i);
-    const bool has_tails = kSlope == Slope::kSigmoid || kSlope == Slope::kArctan;
-    const float distance = has_tails ? numerator / (code + 0.5f) - offset : (code - 0.5f) * code_step;
+    float distance;
+    if constexpr (has_tails(kSlope)) {
+      distance = numerator / (float_of_half(word, i) + 0.5f) - offset;
+    } else {
+      distance = (float_of_byte(word, i) - 0.5f) * code_step;
+    }
     return fired ? distance : -distance;
   }
 

@@ -141,6 +141,16 @@ SPIKELOOM_HOST_DEVICE inline void load_words(const std::uint8_t* from, std::uint
 #endif
 }
 
+/// Sixteen bytes, to a multiple of 16.
+SPIKELOOM_HOST_DEVICE inline void store_words(const std::uint32_t (&words)[4], std::uint8_t* to) {
+  store_octet(RawOctet<BFloat16>{{words[0], words[1], words[2], words[3]}}, reinterpret_cast<BFloat16*>(to));
+}
+SPIKELOOM_HOST_DEVICE inline void load_words(const std::uint8_t* from, std::uint32_t (&words)[4]) {
+  const auto raw = load_octet(reinterpret_cast<const BFloat16*>(from));
+  SPIKELOOM_UNROLL
+  for (int i = 0; i < 4; ++i) words[i] = raw.words[i];
+}
+
 /// The first `length` values to any address.
 template <class T>
 SPIKELOOM_HOST_DEVICE inline void store_part(const RawOctet<T>& raw, std::int64_t length, T* to) {

@@ -3,6 +3,7 @@
 // (packed_spikes.h, v_pre_code.h), and the gradient is computed from them. float arithmetic; input and
 // gradients float or BFloat16.
 #include <cstdint>
+#include <cstring>
 
 #include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/neuron_params.h"
@@ -12,7 +13,7 @@
 
 namespace spikeloom::kernels::reference {
 
-/// Where the code of a neuron lies: at step * stride + neuron - first.
+/// Where the code of a neuron lies, counted in codes: at step * stride + neuron - first.
 struct CodeRows {
   std::int64_t stride = 0;  ///< 0: as many as there are neurons
   std::int64_t first = 0;
@@ -21,9 +22,24 @@ struct CodeRows {
   }
 };
 
+/// Code number `at` of codes of code_bytes(state) bytes each.
+inline std::uint16_t load_code(CompactState state, const std::uint8_t* codes, std::int64_t at) {
+  if (code_bytes(state) == 1) return codes[at];
+  std::uint16_t code;
+  std::memcpy(&code, codes + at * 2, sizeof code);
+  return code;
+}
+inline void store_code(CompactState state, std::uint16_t code, std::uint8_t* codes, std::int64_t at) {
+  if (code_bytes(state) == 1) {
+    codes[at] = static_cast<std::uint8_t>(code);
+  } else {
+    std::memcpy(codes + at * 2, &code, sizeof code);
+  }
+}
+
 /// The neurons [begin, end), begin a multiple of 8. input [T, neurons] ([neurons] if size.static_input) ->
-/// spikes [T, packed_bytes]; state, unless nullptr: [T, packed_bytes] bits or [T, neurons] codes. Returns the
-/// number of spikes. Bits behind `end` in its last byte are left alone.
+/// spikes [T, packed_bytes]; state, unless nullptr: [T, state_bytes(params, neurons)]. Returns the number of
+/// spikes. Bits behind `end` in its last byte are left alone.
 template <class T>
 std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& params, const T* input,
                                        std::uint8_t* spikes, std::uint8_t* state, std::int64_t begin,
@@ -31,7 +47,7 @@ std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& 
   const auto decay = static_cast<float>(params.decay);
   const auto v_threshold = static_cast<float>(params.v_threshold);
   const VPreCode code(params);
-  const bool bits = compact_state(params) == CompactState::kWindowBit;
+  const CompactState kind = compact_state(params);
   const std::int64_t stride = packed_bytes(size.neurons);
   std::int64_t count = 0;
   for (std::int64_t i = begin; i < end; ++i) {
@@ -43,11 +59,11 @@ std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& 
       set_bit(spikes + t * stride, i, fires);
       count += fires ? 1 : 0;
       if (state == nullptr) continue;
-      const std::uint8_t kept = code.encode(v - v_threshold);
-      if (bits) {
+      const std::uint16_t kept = code.encode(v - v_threshold);
+      if (kind == CompactState::kWindowBit) {
         set_bit(state + t * stride, i, kept != 0);
       } else {
-        state[rows.at(size, t, i)] = kept;
+        store_code(kind, kept, state, rows.at(size, t, i));
       }
     }
   }
@@ -81,17 +97,17 @@ void compact_lif_backward_range(const LifSize& size, const NeuronParams& params,
   const bool to_zero = params.reset == Reset::kZero;
   const float reset_path = params.detach_reset ? 0.0f : 1.0f;
   const VPreCode code(params);
-  const bool bits = compact_state(params) == CompactState::kWindowBit;
+  const CompactState kind = compact_state(params);
   const std::int64_t stride = packed_bytes(size.neurons);
   for (std::int64_t i = begin; i < end; ++i) {
     float du = 0.0f, du_sum = 0.0f;
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
       const bool fired = get_bit(spikes + t * stride, i);
       float x = 0.0f, h = 0.0f;
-      if (bits) {
+      if (kind == CompactState::kWindowBit) {
         h = get_bit(state + t * stride, i) ? 1.0f / width : 0.0f;
       } else {
-        const std::uint8_t kept = state[rows.at(size, t, i)];
+        const std::uint16_t kept = load_code(kind, state, rows.at(size, t, i));
         x = code.decode(kept, fired);
         if (kept != 0 || !code.closes) {
           h = params.surrogate == Surrogate::kRectangular ? 1.0f / width

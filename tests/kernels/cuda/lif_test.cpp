@@ -11,6 +11,7 @@
 namespace spikeloom::kernels::cuda::test {
 namespace {
 
+using kernels::test::extreme_currents;
 using kernels::test::largest;
 using kernels::test::mismatches;
 using kernels::test::random_values;
@@ -61,21 +62,21 @@ std::string describe(const Case& c, const NeuronParams& params) {
 /// Sizes, inputs and what the reference makes of them.
 template <class T>
 struct Expected {
-  Expected(const Case& c, const NeuronParams& neuron, bool with_bias)
+  Expected(const Case& c, const NeuronParams& neuron, bool with_bias, bool extreme = false)
       : images{c.steps, c.batch, c.height, c.width, c.channels, c.pool},
         size{c.steps, images.neurons(), c.is_static},
         params(neuron),
         packed(packed_bytes(size.neurons)) {
     const std::int64_t rows = c.is_static ? 1 : c.steps;
-    current = values_of<T>(random_values<float>(rows * size.neurons, 3));
+    current = values_of<T>(extreme ? extreme_currents(params, rows * size.neurons)
+                                   : random_values<float>(rows * size.neurons, 3));
     if (with_bias) bias = random_values<float>(c.channels, 5, 0.3);
     // The reference has no bias: it gets the sum in float.
     std::vector<float> sum = floats_of(current);
     for (std::size_t i = 0; with_bias && i < sum.size(); ++i)
       sum[i] += bias[i % static_cast<std::size_t>(c.channels)];
-    const bool bits = compact_state(params) == CompactState::kWindowBit;
     spikes.assign(static_cast<std::size_t>(c.steps * packed), 0);
-    state.assign(static_cast<std::size_t>(c.steps * (bits ? packed : size.neurons)), 0);
+    state.assign(static_cast<std::size_t>(c.steps * state_bytes(params, size.neurons)), 0);
     count = reference::compact_lif_forward_range(size, params, sum.data(), spikes.data(), state.data(), 0,
                                                  size.neurons);
     pooled.resize(static_cast<std::size_t>(c.steps * images.pooled_neurons()));
@@ -93,8 +94,9 @@ struct Expected {
 };
 
 template <class T>
-void check_forward(const Queue& queue, const Case& c, const NeuronParams& params, bool with_bias) {
-  const Expected<T> want(c, params, with_bias);
+void check_forward(const Queue& queue, const Case& c, const NeuronParams& params, bool with_bias,
+                   bool extreme = false) {
+  const Expected<T> want(c, params, with_bias, extreme);
   Array<T> current(queue, want.current, c.shift),
       pooled(queue, static_cast<std::int64_t>(want.pooled.size()), c.shift);
   Array<float> bias(queue, want.bias, c.shift);
@@ -125,6 +127,20 @@ TEST_P(LifQueueTest, ForwardEqualsTheReference) {
         SCOPED_TRACE(describe(c, params) + (with_bias ? ", bias" : ""));
         check_forward<float>(queue, c, params, with_bias);
         check_forward<BFloat16>(queue, c, params, with_bias);
+      }
+    }
+  }
+}
+
+TEST_P(LifQueueTest, ForwardEqualsTheReferenceAtTheEndsOfTheCode) {
+  for (const Case& c :
+       {Case{3, 2, 3, 5, 8, 1, false}, Case{1, 3, 2, 2, 16, 2, true}, Case{2, 1, 3, 5, 7, 1, true}}) {
+    for (auto params : variants()) {
+      for (const double width : {1.0, 0.1}) {
+        params.surrogate_width = width;
+        SCOPED_TRACE(describe(c, params) + ", width " + std::to_string(width));
+        check_forward<float>(queue, c, params, false, true);
+        check_forward<BFloat16>(queue, c, params, false, true);
       }
     }
   }
