@@ -113,14 +113,19 @@ std::vector<std::string> event_chip_names() {
 
 void Aedat2HeaderChip::see(const std::string& line) {
   const std::size_t mark = line.find("AEChip");
-  const int weight = mark != std::string::npos ? 3 : contains(line, "HardwareInterface") ? 2 : 1;
+  // A chip that is mentioned elsewhere (a note, a viewer's settings) need not be that of the recording,
+  // unless the line speaks of its format, as those of converters do.
+  const bool of_format = contains(line, "format of") || contains(line, "address space");
+  const int weight = mark != std::string::npos             ? 3
+                     : contains(line, "HardwareInterface") ? 2
+                     : of_format                           ? 1
+                                                           : 0;
   if (weight <= weight_) return;
   const Aedat2Chip* chip = chip_named(line);
   if (weight == 3) {  // final, known or not
     const std::size_t name = line.find_first_not_of(": \t", mark + 6);
     unknown_name_ = chip != nullptr ? "" : name == std::string::npos ? "(no name)" : line.substr(name);
-  } else if (chip == nullptr || (weight == 1 && chip->layout != AddressLayout::kDavis)) {
-    // A passing word about a DVS128 is as likely one about a viewer's settings.
+  } else if (chip == nullptr) {
     return;
   }
   chip_ = chip;
@@ -144,12 +149,18 @@ const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip&
         window.name(), 0);
   }
   const Addresses addresses = look_at_addresses(window);
-  std::vector<const Aedat2Chip*> possible;
+  std::vector<const Aedat2Chip*> possible, so_large;
   for (const Aedat2Chip& chip : kAedat2Chips) {
     const bool size_is_right = !sized || (chip.width == options.width && chip.height == options.height);
+    if (size_is_right) so_large.push_back(&chip);
     if (size_is_right && fits(chip, addresses)) possible.push_back(&chip);
   }
-  if (possible.size() == 1) return possible[0];
+  // The size settles it, whatever single events say: those are strays.
+  if (sized && so_large.size() == 1) return so_large[0];
+  // Columns are mirrored by the chip's width, and one stray event makes addresses fit a larger chip alone:
+  // without a size, addresses settle the layout of a DVS128 only, whose bits no other chip's events stay in.
+  const bool settled = possible.size() == 1 && (sized || possible[0]->layout == AddressLayout::kDvs128);
+  if (settled) return possible[0];
   // Of the two of 128 x 128: the addresses of a DVS128 are next to none of a DAVIS128.
   if (sized && !possible.empty() && possible[0]->layout == AddressLayout::kDvs128) return possible[0];
   const std::string what = fmt::format("the header names no chip{}, and ", sized ? " known here" : "");

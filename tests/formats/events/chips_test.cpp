@@ -113,11 +113,15 @@ TEST(Chip, AFileThatOneChipFitsIsRead) {
   // So few that they may as well be in the corner of another sensor.
   expect_asked(without_chip(records(3, [](std::uint32_t i) { return i << 8 | i << 1; })),
                {"dvs128", "davis346", "secdvs640"});
-  const Decoded davis =
-      decode(without_chip(records(20, [](std::uint32_t i) { return (400 + i) << 22 | 600u << 12; })));
-  EXPECT_EQ(davis.error, "");
-  EXPECT_EQ(davis.width, 640);
-  EXPECT_EQ(davis.events[0], (events::Event{0, 39, 400, 0}));
+  // One stray event fits the largest DAVIS alone, and its width would move all others.
+  const Bytes stray = without_chip(kDavis346 + big_endian(450u << 22 | 5u << 12, 4) + big_endian(900, 4));
+  expect_asked(stray, {"davis640 (640x480)", "--chip"});
+  EventReaderOptions by_size = with("", 346, 260);
+  by_size.drop_outside = true;
+  EXPECT_EQ(decode(stray, by_size).events, decode(without_chip(kDavis346), with("davis346")).events);
+  // What a note says about a chip need not be true of the recording.
+  expect_asked(bytes_of("#!AER-DAT2.0\r\n# my DAVIS240 notes\r\n#End Of ASCII Header\r\n") + kDavis346,
+               {"davis346 (346x260)"});
   expect_asked(without_chip(records(20, [](std::uint32_t) { return 511u << 22 | 1000u << 12; })),
                {"none", "--chip", "davis346"});
 }

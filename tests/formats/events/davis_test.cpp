@@ -75,7 +75,7 @@ TEST(Davis, TheSensorIsFoundInTheHeaderTheOptionsOrTheAddresses) {
         {"# a file in the address space of a DAVIS640\r\n", 0x102, 640, 480, {}},
         {"# AEChip: unheard.of.Chip\r\n", davis(200, 100, 0), 240, 180, {"auto", 240, 180}},
         {"", davis(200, 100, 0), 346, 260, {"auto", 346, 260}},
-        {"", davis(100, 300, 0), 640, 480, {}},
+        {"", davis(100, 300, 0), 640, 480, {"auto", 640, 480}},
         {"", 0x102, 128, 128, {"auto", 128, 128}},
         {"", davis(100, 100, 0), 128, 128, {"auto", 128, 128}}}) {
     const Decoded decoded =
