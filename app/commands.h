@@ -12,6 +12,9 @@ using Command = std::function<int()>;
 /// Exit codes of the program.
 enum ExitCode { kOk = 0, kUsage = 2, kData = 3, kNumerics = 4, kInternal = 5, kInterrupted = 130 };
 
+/// For options that take a path: '' is what a shell makes of a variable that is not set.
+CLI::Validator not_empty();
+
 /// Options that every command which computes has.
 struct CommonOptions {
   int threads = 0;  ///< 0 = all this process may use

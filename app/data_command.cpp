@@ -303,7 +303,8 @@ void add_data(CLI::App& program, Command& chosen) {
       ->add_option(
           "--data-dir", options->data_dir,
           "Folder that holds the data sets, the only one looked in (default: SPIKELOOM_DATA_DIR, ./data)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command
       ->add_option("--folder", options->folder,
                    "verify: your own data (set 'folder', 'image-folder' or 'image-array') in this place")

@@ -42,14 +42,16 @@ void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::
   print_json(json);
 }
 
-void print_evaluation(const train::ModelEvaluation& evaluation, const std::string& split) {
+void print_evaluation(const train::ModelEvaluation& evaluation, const std::string& split, bool mapped) {
   const auto& result = evaluation.result;
   print_line(stdout, fmt::format("model      {}", evaluation.model));
   print_line(stdout, fmt::format("data       {} {} ({})", evaluation.dataset, split, evaluation.data_root));
   print_line(stdout, fmt::format("           {}", evaluation.data_description));
   if (evaluation.data_classes != evaluation.class_names) {
-    print_line(stdout, fmt::format("classes    {} of the data, matched by name with the model's {}",
-                                   evaluation.data_classes.size(), evaluation.class_names.size()));
+    print_line(stdout,
+               fmt::format("classes    {} of the data, {} the model's {}", evaluation.data_classes.size(),
+                           mapped ? "mapped by --class-map to" : "matched by name with",
+                           evaluation.class_names.size()));
   }
   print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {} samples)", 100.0 * result.accuracy,
                                  with_separators(result.correct), with_separators(result.samples)));
@@ -117,7 +119,7 @@ int run_eval(const EvalOptions& options) {
   if (options.json) {
     print_evaluation_json(evaluation, request.split);
   } else {
-    print_evaluation(evaluation, request.split);
+    print_evaluation(evaluation, request.split, !request.class_map.empty());
   }
   return kOk;
 }
@@ -162,7 +164,8 @@ void add_eval(CLI::App& program, Command& chosen) {
       ->add_option(
           "--data-dir", request.data_dir,
           "Folder that holds the data sets, the only one looked in (default: SPIKELOOM_DATA_DIR, ./data)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--limit", request.limit, "Only the first so many samples")

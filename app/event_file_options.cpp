@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "app/commands.h"
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/event_reader_options.h"
@@ -49,23 +50,27 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
   command
       .add_option("--sensor", options.sensor,
                   "Size of the sensor in pixels, where the recording does not say it")
-      ->type_name("WxH");
+      ->type_name("WxH")
+      ->check(not_empty());
   command
       .add_option("--chip", options.chip,
                   "Chip of an AEDAT 1.0 or 2.0 recording whose header does not name it: " +
                       joined(formats::event_chip_names()))
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(not_empty());
   command
-      .add_option(
-          "--camera", options.camera,
-          "Camera of a recording of several (AEDAT4, HDF5), by name or number from 0 on")
-      ->type_name("NAME");
+      .add_option("--camera", options.camera,
+                  "Camera of a recording of several (AEDAT4, HDF5), by name or number from 0 on")
+      ->type_name("NAME")
+      ->check(not_empty());
   command.add_option("--time-unit", options.time_unit, "Unit of the times in text and arrays: s, ms, us, ns")
-      ->type_name("UNIT");
+      ->type_name("UNIT")
+      ->check(not_empty());
   command
       .add_option("--columns", options.columns,
                   "What the columns of text and of arrays without names are, e.g. t,x,y,p,_ (_: not read)")
-      ->type_name("LIST");
+      ->type_name("LIST")
+      ->check(not_empty());
   command.add_flag("--drop-outside", options.drop_outside,
                    "Leave out and count events outside of the sensor instead of stopping at them");
   command.add_flag("--partial", options.partial,

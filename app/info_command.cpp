@@ -21,6 +21,7 @@
 #include "spikeloom/data/registry.h"
 #include "spikeloom/formats/archive.h"
 #include "spikeloom/formats/detect.h"
+#include "spikeloom/formats/safetensors.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/model_info.h"
 
@@ -89,15 +90,30 @@ int info_environment(bool json) {
   return kOk;
 }
 
+/// Reads all arrays, so that their checksums are compared. Throws FormatError for an array that is damaged.
+/// False: the file has no checksums.
+bool check_arrays(const std::string& path) {
+  const auto file = formats::SafetensorsFile::open(path);
+  if (!file.has_checksums()) return false;
+  std::vector<char> bytes;
+  for (const auto& tensor : file.tensors()) {
+    bytes.resize(static_cast<std::size_t>(tensor.size_bytes));
+    file.read(tensor, bytes.data());
+  }
+  return true;
+}
+
 /// `run_folder`: where the file was found in one, else "".
 int info_model(const std::string& path, const std::string& run_folder, bool json) {
   const auto info = train::read_model_info(path);
   const auto plan = info.plan();
+  const bool has_checksums = check_arrays(path);
   const auto run = run_folder.empty() ? ordered_json() : describe_run(run_folder, info.recipe);
   if (json) {
     ordered_json object = network_json(plan, info.recipe.network);
     object["file"] = path;
     object["format"] = info.format;
+    object["has_checksums"] = has_checksums;
     object["dataset"] = info.recipe.data.dataset;
     object["num_steps"] = info.recipe.network.num_steps;
     object["class_names"] = info.class_names;
@@ -111,6 +127,8 @@ int info_model(const std::string& path, const std::string& run_folder, bool json
                                  info.recipe.name, info.recipe.data.dataset, info.recipe.network.num_steps,
                                  info.recipe.network.structure));
   print_network(plan);
+  print_line(stdout, has_checksums ? "arrays match their checksums"
+                                   : "arrays are not checked: the file has no checksums");
   return kOk;
 }
 

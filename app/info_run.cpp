@@ -106,6 +106,7 @@ ordered_json describe_run(const std::string& folder, const train::Recipe& recipe
                                                    value_of<std::int64_t>(run, "iterations", 0);
   if (is_result && !result.value("interrupted", false)) {
     run["state"] = "finished";
+    if (result.value("stopped_early", false)) run["stopped_early"] = true;
     for (const char* key : {"selection", "validation_accuracy", "test_accuracy", "test_samples"}) {
       if (result.contains(key)) run[key] = result[key];
     }
@@ -116,7 +117,9 @@ ordered_json describe_run(const std::string& folder, const train::Recipe& recipe
 
 void print_run(const std::string& folder, const ordered_json& run) {
   const std::string state = run.at("state");
-  print_line(stdout, fmt::format("run {}: {}, {} of {} epochs, {} iterations, {} of training", folder, state,
+  const bool stopped_early = run.value("stopped_early", false);
+  print_line(stdout, fmt::format("run {}: {}, {} of {} epochs, {} iterations, {} of training", folder,
+                                 state + (stopped_early ? " (stopped early)" : ""),
                                  value_of<std::int64_t>(run, "epochs_done", 0),
                                  value_of<std::int64_t>(run, "epochs", 0),
                                  with_separators(value_of<std::int64_t>(run, "iterations", 0)),

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/output.h"
 #include "app/process.h"
 #include "app/progress_line.h"
@@ -32,10 +34,12 @@ model::MemoryUse evaluation_use(const train::Recipe& recipe) {
   return use;
 }
 
-/// Samples of the published training part, before any are held out; 0: not known.
+/// Samples of the published training part that the recipe trains on; 0: not known.
 std::int64_t training_samples(const train::Recipe& recipe) {
   for (const auto& split : data::dataset_info(recipe.data.dataset).splits) {
-    if (split.name == "train") return split.samples();
+    if (split.name != "train" || split.samples() <= 0) continue;
+    const std::int64_t left = std::max<std::int64_t>(split.samples() - recipe.data.validation_samples, 0);
+    return recipe.data.train_limit > 0 ? std::min(left, recipe.data.train_limit) : left;
   }
   return 0;
 }

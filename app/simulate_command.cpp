@@ -74,10 +74,12 @@ void add_simulate(CLI::App& program, Command& chosen) {
       ->add_option("--out", options->out,
                    "Folder to write: a new one, or that of the same simulation, which is then resumed")
       ->required()
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--first", settings.first, "Number of the first recording; number k shows image k - 1")
       ->capture_default_str();
-  command->add_option("--count", settings.count, "Recordings (default: all from the first on)");
+  command->add_option("--count", settings.count, "Recordings (default: all from the first on)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   command->add_flag("--test", settings.test_part, "Images of the test part");
   command->add_option("--seed", settings.seed, "Seed of the noise and of the sensor")->capture_default_str();
   command->add_flag(
@@ -86,7 +88,8 @@ void add_simulate(CLI::App& program, Command& chosen) {
   command
       ->add_option("--data-dir", settings.data_dir,
                    "Folder that holds the images (default: SPIKELOOM_DATA_DIR, ./data)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--threads", options->common.threads, "Threads (default: all)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--json", options->json, "Print the result as JSON on standard output");

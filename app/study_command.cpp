@@ -259,6 +259,7 @@ void add_study_options(CLI::App& command, StudyOptions& options) {
       ->type_name("STUDY");
   command.add_option("--out", options.out, "Folder for all studies' runs")
       ->type_name("DIR")
+      ->check(not_empty())
       ->capture_default_str();
   command.add_option("--scale", options.scale, "full, or small: for a machine without the data or the days")
       ->check(CLI::IsMember({"full", "small"}))
@@ -276,7 +277,8 @@ void add_study(CLI::App& program, Command& chosen) {
   add_study_options(*run, *options);
   run->add_option("--data-dir", options->data_dir,
                   "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   run->add_option("--device", options->device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   run->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   run->add_flag("--quiet", options->quiet, "Print each run's name, warnings and errors only");

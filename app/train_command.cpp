@@ -66,13 +66,19 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
 }
 
 /// What a finished run that was resumed says before its result.
-void print_nothing_left(const train::TrainingResult& result, const train::Recipe& recipe, std::FILE* stream) {
+void print_nothing_left(const train::TrainingResult& result, const train::Recipe& recipe, bool changed,
+                        std::FILE* stream) {
   const auto& training = recipe.training;
   std::string longer = fmt::format("training.epochs={}", 2 * static_cast<std::int64_t>(result.epochs));
   if (training.max_iterations > 0 && result.iterations >= training.max_iterations) {
     longer = fmt::format("training.max_iterations={}", 2 * result.iterations);
   } else if (result.stopped_early) {
     longer = "training.early_stopping_epochs=0";
+  }
+  if (changed) {
+    print_line(stream, fmt::format("--set was not applied: {}",
+                                   result.stopped_early ? "early stopping ended this run, and still does"
+                                                        : "it leaves nothing more to train"));
   }
   print_line(stream,
              "nothing was left to do: this run is finished, and this is its result. To train longer:");
@@ -138,7 +144,7 @@ int run_train(const TrainOptions& options) {
     return kInterrupted;
   }
   if (options.quiet) return kOk;
-  if (result.nothing_left) print_nothing_left(result, recipe, stream);
+  if (result.nothing_left) print_nothing_left(result, recipe, !options.overrides.empty(), stream);
   print_result(result, stream);
   return kOk;
 }
@@ -150,7 +156,9 @@ void add_train(CLI::App& program, Command& chosen) {
   auto* command = program.add_subcommand("train", "Train a network by a recipe, or resume a run");
   command->add_option("recipe", options->recipe, "Recipe: a .toml file, or the name of one below recipes/")
       ->type_name("RECIPE");
-  command->add_option("--out", options->out, "Run folder to make (default: runs/RECIPE)")->type_name("DIR");
+  command->add_option("--out", options->out, "Run folder to make (default: runs/RECIPE)")
+      ->type_name("DIR")
+      ->check(not_empty());
   command
       ->add_option("--set", options->overrides,
                    "Override a key of the recipe, e.g. training.epochs=3; may be repeated. With --resume: "
@@ -166,7 +174,8 @@ void add_train(CLI::App& program, Command& chosen) {
   command
       ->add_option("--data-dir", options->data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
   command->add_option("--device", options->device, "cpu, cuda or cuda:N (docs/gpu.md)")
       ->capture_default_str();
   command

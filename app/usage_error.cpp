@@ -6,6 +6,7 @@
 #include <sstream>
 #include <vector>
 
+#include "app/commands.h"
 #include "spikeloom/config/table.h"
 #include "spikeloom/train/recipe.h"
 
@@ -183,6 +184,11 @@ std::string option_error(const CLI::App& program, const ConfigError& error) {
   const CLI::App& command = *named_commands(program).back();
   if (command.get_option_no_throw(option) == nullptr || !starts_with(message, start)) return message;
   return fmt::format("{}: {} (see {} --help)", option, message.substr(start.size()), command_path(program));
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& value) { return value.empty() ? std::string("is empty") : std::string(); }, "");
 }
 
 }  // namespace spikeloom::app

@@ -81,7 +81,13 @@ Recipe changed_recipe(const Recipe& run, const std::vector<std::string>& assignm
 void check_unedited(const Recipe& run, const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return;
-  const auto changes = recipe_changes(run, load_recipe(path));
+  const std::string way_out = "; delete the file (it is written again from the checkpoint), then ";
+  std::vector<RecipeChange> changes;
+  try {
+    changes = recipe_changes(run, load_recipe(path));
+  } catch (const ConfigError& error) {
+    throw ConfigError(std::string(error.what()) + way_out + "resume");
+  }
   if (changes.empty()) return;
   std::vector<std::string> forbidden;
   std::string arguments;
@@ -89,10 +95,9 @@ void check_unedited(const Recipe& run, const std::string& path) {
     if (!may_change(change.key)) forbidden.push_back(change.key);
     arguments += " --set " + change.key + "=" + change.after;
   }
-  throw ConfigError(path + ": was edited after the run began, which has no effect: " + describe(changes) +
-                    "; delete the file (it is written again from the checkpoint), then " +
-                    (forbidden.empty()
-                         ? "resume with" + arguments
+  throw ConfigError(
+      path + ": was edited after the run began, which has no effect: " + describe(changes) + way_out +
+      (forbidden.empty() ? "resume with" + arguments
                          : "begin a new run, since a resumed one cannot change " + joined(forbidden)));
 }
 

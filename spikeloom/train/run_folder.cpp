@@ -82,7 +82,7 @@ RunFolder RunFolder::open(const std::string& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) throw DataError(path + ": no such run folder");
   if (!is_there(path + "/checkpoint.safetensors")) {
-    throw DataError(path + ": holds no checkpoint.safetensors, so there is nothing to resume");
+    throw DataError(path + ": holds no checkpoint.safetensors, so there is nothing to resume: begin the training again, with the same command");
   }
   RunFolder folder(path);
   folder.lock();

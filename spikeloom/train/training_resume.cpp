@@ -99,7 +99,8 @@ void TrainingSession::check_data() {
     }
     if (!changed_data_.empty()) {
       observer_.warned("resumed with other data than before: " + changed_data_ +
-                       "; the result is that of no single data set");
+                       "; the result is that of no single data set, and where the split depends on which "
+                       "recordings there are, some that were trained on may be in the test part now");
     }
   }
   state_.data = now;

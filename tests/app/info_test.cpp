@@ -230,5 +230,26 @@ TEST_F(Info, OfWhatIsNotThereOrNotKnown) {
   expect_error(run({"info", "8C3-AP16-Voting", "--input", "1x8x8"}), 2, {"pool1", "8x8"});
 }
 
+TEST_F(Info, DamagedArraysOfAModelAreFound) {
+  ASSERT_EQ(run(train_command("run", {"--set", "training.epochs=1"})).exit_code, 0);
+  EXPECT_TRUE(contains(run({"info", "run/model.safetensors"}).out, "arrays match their checksums"));
+  std::string bytes = read("run/model.safetensors");
+  bytes[bytes.size() - 100] = static_cast<char>(bytes[bytes.size() - 100] ^ 1);
+  write("flipped.safetensors", bytes);
+  expect_error(run({"info", "flipped.safetensors"}), 3, {"does not match its checksum"});
+}
+
+TEST_F(Info, WorkIsThatOfTheSamplesThatAreTrainedOn) {
+  const auto work = [&](const std::vector<std::string>& settings) {
+    std::vector<std::string> arguments = {"info", "limited.toml", "--json"};
+    std::string text = "extends = \"r.toml\"\n[data]\n";
+    for (const auto& setting : settings) text += setting + "\n";
+    write("limited.toml", text);
+    return run(arguments).json().at("needs").at("macs_per_epoch").get<double>();
+  };
+  EXPECT_NEAR(work({"train_limit = 600"}) / work({"train_limit = 60"}), 10.0, 1e-9);
+  EXPECT_NEAR(work({"validation_samples = 30000"}) / work({"validation_samples = 0"}), 0.5, 1e-9);
+}
+
 }  // namespace
 }  // namespace spikeloom::app::testing

@@ -124,5 +124,11 @@ TEST_F(Usage, RecipesAreListed) {
   EXPECT_TRUE(found);
 }
 
+TEST_F(Usage, EmptyPathsAndNoRecordingsAreRefused) {
+  expect_error(run({"train", "r.toml", "--out", ""}), 2, {"--out: is empty"});
+  expect_error(run({"data", "verify", "mnist", "--data-dir", ""}), 2, {"--data-dir: is empty"});
+  expect_error(run({"simulate", "--dataset", "mnist", "--count", "0", "--out", "made"}), 2, {"--count"});
+}
+
 }  // namespace
 }  // namespace spikeloom::app::testing
