@@ -6,6 +6,7 @@
 #include <array>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/config/table.h"
 #include "spikeloom/data/datasets/source.h"
 #include "spikeloom/data/search.h"
 
@@ -34,9 +35,11 @@ const Source& find_source(const std::string& name) {
   for (const SourceFunction source : kSources) {
     if (source().info.name == name) return source();
   }
-  throw ConfigError(
-      fmt::format("unknown data set '{}'; choose one of: {}", name, fmt::join(dataset_names(), ", ")), "", 0,
-      "data.dataset");
+  const std::string nearest = config::nearest(name, dataset_names());
+  throw ConfigError(fmt::format("unknown data set '{}'; {}choose one of: {}", name,
+                                nearest.empty() ? "" : "did you mean '" + nearest + "'? Or ",
+                                fmt::join(dataset_names(), ", ")),
+                    "", 0, "data.dataset");
 }
 
 Source source_of(const DataSettings& settings) {

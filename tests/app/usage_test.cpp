@@ -45,6 +45,9 @@ TEST_F(Usage, HelpFitsATerminal) {
                                          {"bench", "step"},
                                          {"bench", "infer"},
                                          {"simulate"},
+                                         {"study"},
+                                         {"study", "run"},
+                                         {"study", "show"},
                                          {"train", "--list"}}) {
     if (words.empty() || words.back() != "--list") words.emplace_back("--help");
     const std::string text = run(words).out;
