@@ -97,9 +97,9 @@ TEST(Csv, TextOfSecondsIsReadWhereItIsSurelySeconds) {
   // As the event camera dataset writes: seconds with nanoseconds, spaces.
   EXPECT_EQ(csv("0.000100000 1 2 1\n").events, (Events{{100, 1, 2, 1}}));
   EXPECT_EQ(csv("0.000000000 1 2 1\n0.003820001 3 4 0\n").events, (Events{{0, 1, 2, 1}, {3820, 3, 4, 0}}));
-  EXPECT_EQ(csv("240 180\r\n0.100000000 1 2 1\r\n0.200000000\t3\t4\t-1\r\n", {"csv"}).events.size(), 1u);
-  const Decoded tabs = csv("240 180\r\n0.100000000\t1\t2\t1\r\n0.200000000\t3\t4\t-1\r\n");
-  EXPECT_EQ(tabs.events, (Events{{100000, 1, 2, 1}, {200000, 3, 4, 0}}));
+  EXPECT_EQ(csv("240 180\r\n0.100001000 1 2 1\r\n0.200000000\t3\t4\t-1\r\n", {"csv"}).events.size(), 1u);
+  const Decoded tabs = csv("240 180\r\n0.100001000\t1\t2\t1\r\n0.200000000\t3\t4\t-1\r\n");
+  EXPECT_EQ(tabs.events, (Events{{100001, 1, 2, 1}, {200000, 3, 4, 0}}));
   EXPECT_EQ(tabs.width, 240);
   EXPECT_EQ(tabs.height, 180);
   // As NumPy writes.
@@ -107,9 +107,14 @@ TEST(Csv, TextOfSecondsIsReadWhereItIsSurelySeconds) {
             (Events{{100012300, 1, 2, 1}}));
   EXPECT_EQ(csv("0.00012299999999999998 1 2 1\n").events, (Events{{123, 1, 2, 1}})) << "binary fractions";
   EXPECT_EQ(csv("t,x,y,p\n1700000000.123456,1,2,1\n").events, (Events{{1700000000123456, 1, 2, 1}}));
+  EXPECT_EQ(csv("t,x,y,p\n1700000000.123001,1,2,1\n").events, (Events{{1700000000123001, 1, 2, 1}}));
+  EXPECT_EQ(csv("t,x,y,p\n29.000000000,1,2,1\n29.000001000,1,2,1\n").events.size(), 2u);
   EXPECT_EQ(csv("t,x,y,p\n-0.000001,1,2,1\n").events, (Events{{-1, 1, 2, 1}}));
   // May be seconds or milliseconds; may be microseconds, too.
-  for (const char* time : {"0.5", "0.500", "12.0", "1.000000e+02", "1e2"}) {
+  for (const char* time : {"0.5", "0.500", "12.0", "1.000000e+02", "1e2", "29.000000000", "0.125000000",
+                           // Milliseconds with the rounding of a double.
+                           "1.3250000000000002", "8.100000000000001", "1.325000000000000178e+00",
+                           "0.30000000000000004", "1234.4999999999998"}) {
     const std::string text = "t,x,y,p\n" + std::string(time) + ",1,2,1\n";
     EXPECT_NE(csv(text).error.find("unit is not sure: give it (--time-unit"), std::string::npos) << time;
     EventReaderOptions seconds;
