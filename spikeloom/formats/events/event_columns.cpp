@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstring>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/event_times.h"
@@ -22,7 +23,8 @@ std::string without_unit(std::string name) {
   return name;
 }
 
-int column_of(std::string name) {
+int column_of(const std::string& as_written) {
+  std::string name = bare_column_name(as_written);
   static const std::array<std::vector<std::string>, kNumEventColumns> kNames = {
       {{"t", "ts", "time", "times", "timestamp", "timestamps"},
        {"x", "xs", "x_pos", "xpos", "col", "column"},
@@ -44,20 +46,76 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+/// Names as a file has them, for an error.
+std::string shown_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 8, kLongest = 30;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
+    text += (i == 0 ? "" : ",") + names[i].substr(0, kLongest);
+  }
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  return names.size() > kMost ? text + ",..." : text;
+}
+
 constexpr ColumnPlaces kUsualOrders[] = {{0, 1, 2, 3}, {2, 0, 1, 3}, {3, 0, 1, 2}};
 
 }  // namespace
 
-std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names) {
-  ColumnPlaces places = {-1, -1, -1, -1};
+std::string bare_column_name(const std::string& name) {
+  constexpr char kMarks[] = " \t\r'\"`;:,.";
+  constexpr char kOpen[] = "([{<", kClose[] = ")]}>";
+  std::string text = name;
+  for (std::size_t before = text.size() + 1; text.size() < before;) {
+    before = text.size();
+    const std::size_t first = text.find_first_not_of(std::string(kMarks) + kOpen);
+    if (first == std::string::npos) return "";
+    text = text.substr(first, text.find_last_not_of(kMarks) - first + 1);
+    // A bracket that closes one within the name belongs to it: time [ms].
+    const auto count = [&text](const char* brackets) {
+      return std::count_if(text.begin(), text.end(),
+                           [brackets](char c) { return std::strchr(brackets, c) != nullptr; });
+    };
+    if (std::strchr(kClose, text.back()) != nullptr && count(kClose) > count(kOpen)) text.pop_back();
+  }
+  return text;
+}
+
+NamedColumns read_column_names(const std::vector<std::string>& names) {
+  NamedColumns named;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const int column = column_of(names[i]);
-    if (column < 0) continue;
-    if (places[static_cast<std::size_t>(column)] >= 0) return std::nullopt;
-    places[static_cast<std::size_t>(column)] = static_cast<int>(i);
+    if (column < 0) {
+      named.unknown.push_back(names[i]);
+      continue;
+    }
+    int& place = named.places[static_cast<std::size_t>(column)];
+    if (place >= 0) {
+      named.twice.push_back(names[static_cast<std::size_t>(place)]);
+      named.twice.push_back(names[i]);
+      continue;
+    }
+    place = static_cast<int>(i);
+    ++named.num_known;
   }
-  if (places[kColumnT] < 0 || places[kColumnX] < 0) return std::nullopt;
-  return places;
+  return named;
+}
+
+std::string NamedColumns::fault() const {
+  if (is_sure()) return "";
+  if (!twice.empty()) return "more than one column of one kind: " + shown_names(twice);
+  std::string missing;
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    if (places[i] < 0) missing += (missing.empty() ? "" : ", ") + std::string(kEventColumnNames[i]);
+  }
+  if (unknown.empty()) return "no column for " + missing;
+  return fmt::format("no column for {}, but there are columns whose names are not known: {}", missing,
+                     shown_names(unknown));
+}
+
+std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names) {
+  const NamedColumns named = read_column_names(names);
+  return named.is_sure() ? std::optional(named.places) : std::nullopt;
 }
 
 ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num_columns,

@@ -128,10 +128,11 @@ std::unique_ptr<EventReader> open_array(const char* format, std::unique_ptr<Byte
       names.push_back(field.name);
       columns.push_back({0, field.place, field.type, field.name});
     }
-    const auto places =
-        options.columns.empty() ? columns_by_name(names) : columns_as_given(options, names.size(), file);
-    if (!places) refuse(file, "an array without fields t and x, or with two of one kind");
-    return std::make_unique<ColumnReader>(format, std::move(windows), columns, *places, num_rows, options);
+    const NamedColumns named = read_column_names(names);
+    if (options.columns.empty() && !named.is_sure()) refuse(file, "an array with " + named.fault());
+    const ColumnPlaces places =
+        options.columns.empty() ? named.places : columns_as_given(options, names.size(), file);
+    return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options);
   }
   const Table table = table_of(header, file, options);
   if (!header.type.is_integer() && !header.type.is_real()) refuse(file, "an array of no numbers");

@@ -93,6 +93,47 @@ TEST(Csv, ACommentMayNameTheColumns) {
   EXPECT_NE(csv("# t x y p label\n1 2 10 1\n").error, "") << "another number of columns: they are not these";
 }
 
+TEST(Csv, NamesInBracketsAreNames) {
+  for (const char* line :
+       {"# [y, x, t, p]", "# (y,x,t,p)", "# events (y, x, t, p)", "# columns: [y, x, t, p]", "#(y x t p);",
+        "# {'y', 'x', 't', 'p'}", "# y; x; t; p;", "# fields (y, x, t [us], p)", "# [y, x, t [us], p]",
+        "# y: row, x: column, t: time, p: polarity", "# columns: y: row, x: column, t: time, p: polarity",
+        "[y, x, t, p]", "(y,x,t,p)", "'y','x','t','p'"}) {
+    EXPECT_EQ(csv(line + std::string("\n2,1,10,1\n4,3,20,0\n200,300,30,1\n"), {"csv"}).events, kEvents)
+        << line;
+  }
+}
+
+TEST(Csv, NamesThatAreNotKnownAreAskedAbout) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"y_px,x,t,p", "no column for y, but there are columns whose names are not known: y_px"},
+      {"y,x,t,pol_on", "no column for p, but there are columns whose names are not known: pol_on"},
+      {"t,x,y,q", "not known: q"},
+      {"y [px], x [px], t [us], p [bool]", "no column for x, y, p, but"},
+      {"t,x_px,y,p", "no column for x, but"},
+      {"start,x,y,p", "no column for t, but"},
+      {"t,x,more,other", "no column for y, p, but"},
+      {"a,b,c,d", "the columns are named a,b,c,d: no column for t, x, y, p"},
+      {"t,x,y,y", "more than one column of one kind: y,y"},
+      {"t,ts,x,y", "more than one column of one kind: t,ts"}};
+  for (const auto& [names, part] : cases) {
+    for (const std::string& text : {std::string(names), "# " + std::string(names)}) {
+      if (text[0] == '#' && names[0] == 'a') continue;                         // may be any comment
+      const Decoded decoded = csv(text + "\n1000000,1,2,1\n1000001,3,4,0\n");  // not named to be csv
+      EXPECT_EQ(decoded.events, Events{}) << text;
+      EXPECT_NE(decoded.error.find(part), std::string::npos) << decoded.error;
+      EXPECT_NE(decoded.error.find("--columns"), std::string::npos) << decoded.error;
+      EXPECT_NE(decoded.error.find("data.columns"), std::string::npos) << decoded.error;
+    }
+    EventReaderOptions given;
+    given.columns = {"t", "x", "y", "p"};
+    EXPECT_EQ(csv(names + std::string("\n10,1,2,1\n20,3,4,0\n300,1,2,0\n"), given).events.size(), 3u)
+        << names;
+  }
+  EXPECT_EQ(csv("# it was on at any time\n1000000,1,2,1\n1000001,3,4,0\n").events.size(), 2u) << "prose";
+  EXPECT_EQ(csv("t,x\n5,6\n").events, (Events{{5, 6, 0, 1}})) << "no other column that may be y or p";
+}
+
 TEST(Csv, TextOfSecondsIsReadWhereItIsSurelySeconds) {
   // As the event camera dataset writes: seconds with nanoseconds, spaces.
   EXPECT_EQ(csv("0.000100000 1 2 1\n").events, (Events{{100, 1, 2, 1}}));

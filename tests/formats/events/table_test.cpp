@@ -300,6 +300,18 @@ TEST(Table, NamesOfTheField) {
   EXPECT_EQ(places({"x", "y", "p"}), "");
 }
 
+TEST(Table, FieldsOfUnknownNamesAreAskedAbout) {
+  const auto file = [](const char* y, const char* p) {
+    return npy_file(fmt::format("[('t', '<i8'), ('x', '<i8'), ('{}', '<i8'), ('{}', '<i8')]", y, p), "(1,)",
+                    little_endian({7, 3, 4, 0}, 8));
+  };
+  expect_error(decode(file("y_px", "p")),
+               "no column for y, but there are columns whose names are not known: y_px");
+  expect_error(decode(file("y", "q")), "--columns");
+  expect_error(decode(file("y", "ts")), "more than one column of one kind: t,ts");
+  EXPECT_EQ(decode(file("y_px", "q"), columns({"t", "x", "y", "p"})).events, (Events{{7, 3, 4, 0}}));
+}
+
 TEST(TimeUnits, AreFoundInNames) {
   EXPECT_EQ(time_unit_in_name("t_us"), TimeUnit::kMicroseconds);
   EXPECT_EQ(time_unit_in_name("timestamp (ms)"), TimeUnit::kMilliseconds);
