@@ -23,6 +23,13 @@ std::string without_unit(std::string name) {
   return name;
 }
 
+/// Without what stands in brackets at its end: x of "x [px]".
+std::string without_brackets(const std::string& name) {
+  const std::size_t open = name.find_first_of("([");
+  if (open == std::string::npos || open == 0 || (name.back() != ')' && name.back() != ']')) return name;
+  return name.substr(0, name.find_last_not_of(' ', open - 1) + 1);
+}
+
 int column_of(const std::string& as_written) {
   std::string name = bare_column_name(as_written);
   static const std::array<std::vector<std::string>, kNumEventColumns> kNames = {
@@ -34,7 +41,7 @@ int column_of(const std::string& as_written) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (std::size_t column = 0; column < kNumEventColumns; ++column) {
     const auto& names = kNames[column];
-    const std::string& searched = column == kColumnT ? without_unit(name) : name;
+    const std::string searched = column == kColumnT ? without_unit(name) : without_brackets(name);
     if (std::find(names.begin(), names.end(), searched) != names.end()) return static_cast<int>(column);
   }
   return -1;

@@ -312,6 +312,28 @@ TEST(Table, FieldsOfUnknownNamesAreAskedAbout) {
   EXPECT_EQ(decode(file("y_px", "q"), columns({"t", "x", "y", "p"})).events, (Events{{7, 3, 4, 0}}));
 }
 
+TEST(Table, ArraysOfUnknownNamesAreAskedAbout) {
+  const Bytes column = npy_file("'<i8'", "(2,)", little_endian({7, 8}, 8));
+  const Bytes label = npy_file("'<i8'", "(1,)", little_endian({7}, 8));
+  const auto npz = [&](const std::string& name, const Bytes& more) {
+    const testing::TemporaryFolder folder;
+    const std::string path = folder.write(
+        archive_of({{"t.npy", column}, {"x.npy", column}, {name + ".npy", more}}, "zip"), "a.npz");
+    try {
+      return std::to_string(read_events(path).events.size());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_NE(
+      npz("y_px", column).find("no column for y, p, but there are columns whose names are not known: y_px"),
+      std::string::npos)
+      << npz("y_px", column);
+  EXPECT_NE(npz("ts", column).find("more than one column of one kind: t,ts"), std::string::npos);
+  EXPECT_EQ(npz("label", label), "2") << "no column";
+  EXPECT_EQ(npz("label", bytes_of("no array")), "2");
+}
+
 TEST(TimeUnits, AreFoundInNames) {
   EXPECT_EQ(time_unit_in_name("t_us"), TimeUnit::kMicroseconds);
   EXPECT_EQ(time_unit_in_name("timestamp (ms)"), TimeUnit::kMilliseconds);
