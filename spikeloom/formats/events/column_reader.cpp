@@ -85,7 +85,7 @@ ColumnPlaces ColumnReader::find_order(std::vector<Window>& windows, const std::v
                                       std::int64_t num_rows, const EventReaderOptions& options) {
   const NpyType& type = columns[0].type;
   if (!type.is_integer() && !type.is_real()) return {0, 1, 2, 3};  // is refused by its type
-  ColumnOrderFinder finder(options.width, options.height);
+  ColumnOrderFinder finder(options.width, options.height, options.drop_outside);
   const auto places = finder.find(
       rows_to_look_at(windows, num_rows),
       [&](std::size_t row, int index) {

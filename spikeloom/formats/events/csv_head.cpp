@@ -227,7 +227,8 @@ class HeadReader {
                                                 : 0,
                              options_.height > 0 ? options_.height
                              : comments_.size    ? comments_.size->second
-                                                 : 0);
+                                                 : 0,
+                             options_.drop_outside);
     const auto places =
         finder.find(numbers.size() / kNumEventColumns, [&numbers](std::size_t row, int column) {
           return numbers[row * kNumEventColumns + static_cast<std::size_t>(column)];

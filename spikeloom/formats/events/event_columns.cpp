@@ -155,40 +155,60 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
   return places;
 }
 
-ColumnOrderFinder::ColumnOrderFinder(int width, int height)
-    : width_(width > 0 ? width : kMaxSide), height_(height > 0 ? height : kMaxSide) {}
+ColumnOrderFinder::ColumnOrderFinder(int width, int height, bool drop_outside)
+    : width_(width > 0 ? width : kMaxSide),
+      height_(height > 0 ? height : kMaxSide),
+      drop_outside_(drop_outside) {}
 
 std::optional<ColumnPlaces> ColumnOrderFinder::find(
     std::size_t num_rows, const std::function<double(std::size_t row, int column)>& value, double wrapped) {
-  std::array<bool, kNumEventColumns> may_be[kNumEventColumns];
-  for (std::size_t column = 0; column < kNumEventColumns; ++column) {
+  struct Column {
     bool polarity = true, whole = true;
-    double least = kMaxSide, most = -1, before = 0;
     std::size_t steps_back = 0;
+  };
+  std::array<Column, kNumEventColumns> columns;
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    Column& column = columns[i];
+    double before = 0;
     for (std::size_t row = 0; row < num_rows; ++row) {
-      const double number = value(row, static_cast<int>(column));
-      polarity =
-          polarity && (number == 0 || number == 1 || number == -1 || (wrapped > 0 && number == wrapped));
-      whole = whole && number == std::floor(number);
-      least = std::min(least, number);
-      most = std::max(most, number);
+      const double number = value(row, static_cast<int>(i));
+      column.polarity = column.polarity &&
+                        (number == 0 || number == 1 || number == -1 || (wrapped > 0 && number == wrapped));
+      column.whole = column.whole && number == std::floor(number);
       // Also what is no number: such a column is no time.
-      steps_back += row > 0 && !(before <= number) ? 1 : 0;
+      column.steps_back += row > 0 && !(before <= number) ? 1 : 0;
       before = number;
     }
-    const bool place = whole && least >= 0;
-    may_be[kColumnT][column] = steps_back <= num_rows / 4;
-    may_be[kColumnX][column] = place && most < width_;
-    may_be[kColumnY][column] = place && most < height_;
-    may_be[kColumnP][column] = polarity;
   }
-  possible_.clear();
-  for (const ColumnPlaces& order : kUsualOrders) {
-    bool fits = true;
-    for (std::size_t i = 0; i < kNumEventColumns; ++i) {
-      fits = fits && may_be[i][static_cast<std::size_t>(order[i])];
+  const auto num_outside = [&](const ColumnPlaces& order) {
+    std::size_t count = 0;
+    for (std::size_t row = 0; row < num_rows; ++row) {
+      const double x = value(row, order[kColumnX]), y = value(row, order[kColumnY]);
+      count += x >= 0 && x < width_ && y >= 0 && y < height_ ? 0 : 1;
     }
-    if (fits) possible_.push_back(order);
+    return count;
+  };
+  possible_.clear();
+  strays_.clear();
+  std::size_t least = num_rows;
+  for (const ColumnPlaces& order : kUsualOrders) {
+    const auto column = [&](EventColumn what) -> const Column& {
+      return columns[static_cast<std::size_t>(order[what])];
+    };
+    if (column(kColumnT).steps_back > num_rows / 4 || !column(kColumnX).whole || !column(kColumnY).whole ||
+        !column(kColumnP).polarity) {
+      continue;
+    }
+    const std::size_t outside = num_outside(order);
+    if (outside == 0 || (drop_outside_ && outside * 100 < num_rows)) {
+      possible_.push_back(order);
+    } else if (outside < least) {
+      least = outside;
+      strays_ = fmt::format(
+          " (as {}, {} of the first {} events lie outside a sensor of {} x {}{})", order_text(order), outside,
+          num_rows, width_, height_,
+          drop_outside_ ? "" : "; --drop-outside finds the order where fewer than 1 % of them do");
+    }
   }
   if (num_rows == 0) return possible_.front();  // no event depends on it
   if (possible_.size() != 1) return std::nullopt;
@@ -198,7 +218,8 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
 std::string ColumnOrderFinder::question() const {
   const std::string give = "give the order (--columns t,x,y,p or another; data.columns)";
   if (possible_.empty())
-    return "the four columns have no names and are no t, x, y and p in any usual order: " + give;
+    return fmt::format("the four columns have no names and are no t, x, y and p in any usual order{}: {}",
+                       strays_, give);
   std::string orders;
   for (const ColumnPlaces& order : possible_) orders += (orders.empty() ? "" : " or ") + order_text(order);
   return fmt::format("the four columns have no names and may be {}: {}", orders, give);

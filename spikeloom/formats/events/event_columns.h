@@ -56,9 +56,10 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
 ///   x or y if they are whole and inside the sensor (0: of up to 65536 columns or rows);
 ///   t unless they go back in more than a quarter of the steps.
 /// More than one order that is possible is no answer: which one is right must be given. Also none is.
+/// Where events outside the sensor are dropped, fewer than 1 % of the rows may be outside.
 class ColumnOrderFinder {
  public:
-  ColumnOrderFinder(int width, int height);
+  ColumnOrderFinder(int width, int height, bool drop_outside = false);
   /// `value` gives the numbers of `num_rows` rows; `wrapped` is 0 if there is none.
   std::optional<ColumnPlaces> find(std::size_t num_rows,
                                    const std::function<double(std::size_t row, int column)>& value,
@@ -68,7 +69,10 @@ class ColumnOrderFinder {
 
  private:
   double width_, height_;
+  bool drop_outside_;
   std::vector<ColumnPlaces> possible_;
+  // Of the order that would fit but for events outside the sensor, if there is one.
+  std::string strays_;
 };
 
 /// "t,x,y,p" for the order of four columns.

@@ -304,7 +304,7 @@ class ColumnsReader : public TableReader {
         file_->refuse("the first events cannot be read");
     }
     ColumnOrderFinder finder(options.width > 0 ? options.width : width_,
-                             options.height > 0 ? options.height : height_);
+                             options.height > 0 ? options.height : height_, options.drop_outside);
     const auto places = finder.find(
         rows,
         [&values](std::size_t row, int column) { return values[static_cast<std::size_t>(column)][row]; },

@@ -149,7 +149,7 @@ bool is_column(const std::string& path, const std::string& name, std::int64_t nu
     ByteWindow window(open_archive_member(path, name + kExtension));
     const NpyHeader header = read_npy_header(window);
     return header.shape.size() == 1 && header.shape[0] == num_rows;
-  } catch (const DataError&) {
+  } catch (const FormatError&) {
     return false;  // such as a pickle: it is not read
   }
 }

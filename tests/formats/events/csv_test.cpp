@@ -259,6 +259,26 @@ TEST(Csv, ErrorsNameLineColumnAndWhatIsThere) {
   EXPECT_EQ(csv("t,x,y,p\n1,2,zwei,1\n").error_offset, 12);
 }
 
+TEST(Csv, ABadValueOnALateLineIsNamed) {
+  std::string rows;
+  for (int i = 0; i < 5000; ++i) rows += std::to_string(i) + ",1,2,1\n";
+  EventReaderOptions given;
+  given.columns = {"t", "x", "y", "p"};
+  const std::pair<const char*, const char*> cases[] = {{"6000,1,2,2\n", "a polarity of 2"},
+                                                       {"6000,-7,2,1\n", "an event at (-7, 2)"},
+                                                       {"6000,1,zwei,1\n", "'zwei'"}};
+  for (const auto& [line, part] : cases) {
+    const std::pair<Decoded, const char*> read[] = {{csv("t,x,y,p\n" + rows + line), "line 5002"},
+                                                    {csv("# t x y p\n" + rows + line), "line 5002"},
+                                                    {csv(rows + line, given), "line 5001"}};
+    for (const auto& [decoded, number] : read) {
+      EXPECT_EQ(decoded.events.size(), 5000u);
+      EXPECT_NE(decoded.error.find(part), std::string::npos) << decoded.error;
+      EXPECT_NE(decoded.error.find(number), std::string::npos) << decoded.error;
+    }
+  }
+}
+
 TEST(Csv, ErrorsNameTheLine) {
   const auto line_of = [](const std::string& rows, std::size_t events_before) {
     const Decoded decoded = csv("t,x,y,p\n" + rows);

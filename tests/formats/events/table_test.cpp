@@ -123,6 +123,34 @@ TEST(Table, FourRowsAreColumnsToo) {
   EXPECT_THROW(decode(five, columns({"t", "x", "y", "t", "_"})), ConfigError);
 }
 
+TEST(Table, StrayEventsDoNotHideTheOrder) {
+  // 300 events in the order x, y, t, p, of which `strays` lie outside; as npy and as text.
+  const auto read = [](int strays, const EventReaderOptions& options, bool text) {
+    std::vector<std::int64_t> numbers;
+    std::string lines;
+    for (int i = 0; i < 300; ++i) {
+      const std::int64_t x = i % 100 == 50 && i / 100 < strays ? 700 + i : i % 64, y = i % 48;
+      numbers.insert(numbers.end(), {x, y, 5000 + i, i % 2});
+      lines += fmt::format("{},{},{},{}\n", x, y, 5000 + i, i % 2);
+    }
+    return text ? decode(bytes_of(lines), options)
+                : decode(npy_file("'<i8'", "(300, 4)", little_endian(numbers, 8)), options);
+  };
+  for (const bool text : {false, true}) {
+    EventReaderOptions options;
+    options.width = 64;
+    options.height = 48;
+    EXPECT_EQ(read(0, options, text).events.size(), 300u);
+    expect_error(read(2, options, text),
+                 "as x,y,t,p, 2 of the first 300 events lie outside a sensor of 64 x 48; --drop-outside");
+    options.drop_outside = true;
+    EXPECT_EQ(read(2, options, text).events.size(), 298u);
+    EXPECT_EQ(read(2, options, text).events[1], (events::Event{5001, 1, 1, 1}));
+    expect_error(read(3, options, text),
+                 "as x,y,t,p, 3 of the first 300 events lie outside a sensor of 64 x 48)");
+  }
+}
+
 TEST(Table, FloatingPointTimesAreSecondsWhereTheyAreFine) {
   const Events events = {{100, 1, 2, 1}, {250001, 3, 4, 0}};
   const std::vector<double> rows = {0.0001, 1, 2, 1, 0.250001, 3, 4, -1};
