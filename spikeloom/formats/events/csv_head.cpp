@@ -143,6 +143,7 @@ class HeadReader {
     CsvHead head;
     head.separator = layout_.separator;
     head.places = places_;
+    head.order_is_by_value = order_is_by_value_;
     head.time_unit = unit_;
     if (comments_.size) std::tie(head.width, head.height) = *comments_.size;
     return head;
@@ -234,6 +235,7 @@ class HeadReader {
           return numbers[row * kNumEventColumns + static_cast<std::size_t>(column)];
         });
     if (!places) text_.refuse(finder.question());
+    order_is_by_value_ = true;
     return *places;
   }
 
@@ -266,6 +268,7 @@ class HeadReader {
   CsvLayout layout_;
   ColumnPlaces places_ = {0, 1, 2, 3};
   TimeUnit unit_ = TimeUnit::kFile;
+  bool order_is_by_value_ = false;
 };
 
 }  // namespace

@@ -58,7 +58,7 @@ std::string shown_names(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 8, kLongest = 30;
   std::string text;
   for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
-    text += (i == 0 ? "" : ",") + names[i].substr(0, kLongest);
+    text += (i == 0 ? "" : ",") + (names[i].empty() ? "''" : names[i].substr(0, kLongest));
   }
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');

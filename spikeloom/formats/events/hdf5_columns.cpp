@@ -310,6 +310,7 @@ class ColumnsReader : public TableReader {
         [&values](std::size_t row, int column) { return values[static_cast<std::size_t>(column)][row]; },
         static_cast<double>(columns_[0].wrapped()));
     if (!places) file_->refuse(fmt::format("'{}': {}", data_[0].place, finder.question()));
+    if (rows > 0) columns_by_value_ = order_text(*places);
     return *places;
   }
 

@@ -140,7 +140,8 @@ std::unique_ptr<EventReader> open_array(const char* format, std::unique_ptr<Byte
   const ColumnPlaces places = options.columns.empty()
                                   ? ColumnReader::find_order(windows, columns, num_rows, options)
                                   : columns_as_given(options, columns.size(), file);
-  return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options);
+  return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options,
+                                        options.columns.empty());
 }
 
 /// Whether an array of an npz is a column of so many numbers.

@@ -123,6 +123,18 @@ TEST(Table, FourRowsAreColumnsToo) {
   EXPECT_THROW(decode(five, columns({"t", "x", "y", "t", "_"})), ConfigError);
 }
 
+TEST(Table, AnOrderByTheValuesIsSaid) {
+  const auto order = [](const Bytes& file, const EventReaderOptions& options = {}) {
+    return open_events(memory_source(file.data(), file.size(), "memory"), options)->columns_by_value();
+  };
+  const Bytes npy = npy_file("'<i8'", "(1, 4)", little_endian({3, 4, 70000, 1}, 8));
+  EXPECT_EQ(order(npy), "x,y,t,p");
+  EXPECT_EQ(order(npy, columns({"x", "y", "t", "p"})), "");
+  EXPECT_EQ(order(bytes_of("3,4,70000,1\n")), "x,y,t,p");
+  EXPECT_EQ(order(bytes_of("x,y,t,p\n3,4,70000,1\n")), "");
+  EXPECT_EQ(order(testing::encoded("npy", 64, 64, {{1, 2, 3, 1}})), "") << "fields have names";
+}
+
 TEST(Table, StrayEventsDoNotHideTheOrder) {
   // 300 events in the order x, y, t, p, of which `strays` lie outside; as npy and as text.
   const auto read = [](int strays, const EventReaderOptions& options, bool text) {
