@@ -50,6 +50,8 @@ ordered_json describe_recording(const std::string& path, const formats::EventRea
   ordered_json json = {{"file", path}, {"format", reader->format()}};
   if (reader->num_recordings() != 1) json["recordings"] = reader->num_recordings();
   if (const auto cameras = reader->cameras(); !cameras.empty()) json["cameras"] = cameras;
+  if (const std::string order = reader->columns_by_value(); !order.empty())
+    json["columns"] = order + " (from the values)";
   describe(*reader, json);
   if (options.drop_outside) json["dropped_outside"] = reader->dropped_events();
   if (options.partial) json["unread_bytes"] = reader->unread_bytes();

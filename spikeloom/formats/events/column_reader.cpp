@@ -36,12 +36,13 @@ const std::uint8_t* number_at(const std::vector<ColumnReader::Window>& windows,
 
 ColumnReader::ColumnReader(const char* format, std::vector<Window> windows, std::vector<Column> columns,
                            const ColumnPlaces& places, std::int64_t num_rows,
-                           const EventReaderOptions& options)
+                           const EventReaderOptions& options, bool order_is_by_value)
     : TableReader(options),
       format_(format),
       windows_(std::move(windows)),
       num_rows_(num_rows),
       left_(num_rows) {
+  if (order_is_by_value && num_rows > 0) columns_by_value_ = order_text(places);
   for (std::size_t i = 0; i < kNumEventColumns; ++i) {
     if (places[i] < 0) continue;
     has_column_[i] = true;
@@ -85,7 +86,7 @@ ColumnPlaces ColumnReader::find_order(std::vector<Window>& windows, const std::v
                                       std::int64_t num_rows, const EventReaderOptions& options) {
   const NpyType& type = columns[0].type;
   if (!type.is_integer() && !type.is_real()) return {0, 1, 2, 3};  // is refused by its type
-  ColumnOrderFinder finder(options.width, options.height);
+  ColumnOrderFinder finder(options.width, options.height, options.drop_outside);
   const auto places = finder.find(
       rows_to_look_at(windows, num_rows),
       [&](std::size_t row, int index) {

@@ -32,9 +32,10 @@ class ColumnReader : public TableReader {
 
   /// `windows` stand at their first rows; each has `num_rows`. Columns that `places` does not name are not
   /// looked at. Throws FormatError if a column that is needed is no number, or the unit of the times is not
-  /// sure.
+  /// sure. `order_is_by_value`: places are what find_order() found.
   ColumnReader(const char* format, std::vector<Window> windows, std::vector<Column> columns,
-               const ColumnPlaces& places, std::int64_t num_rows, const EventReaderOptions& options);
+               const ColumnPlaces& places, std::int64_t num_rows, const EventReaderOptions& options,
+               bool order_is_by_value = false);
 
   /// The order of four columns without names (ColumnOrderFinder). Throws FormatError if it is not sure.
   static ColumnPlaces find_order(std::vector<Window>& windows, const std::vector<Column>& columns,

@@ -56,6 +56,7 @@ class CsvReader : public TableReader {
       width_ = head_.width;
       height_ = head_.height;
     }
+    if (head_.order_is_by_value) columns_by_value_ = order_text(head_.places);
     what_.fill(-1);
     for (std::size_t i = 0; i < kNumEventColumns; ++i) {
       const int place = head_.places[i];

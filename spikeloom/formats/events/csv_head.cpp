@@ -40,11 +40,39 @@ std::optional<std::pair<int, int>> sensor_size(std::string_view line) {
   return std::pair(static_cast<int>(*width), static_cast<int>(*height));
 }
 
-/// What comments say: "%geometry:640,480", "# geometry: 640,480", "# x y t p", "# columns: t, x, y, p".
+std::vector<std::string> fields_of(std::string_view line) {
+  std::vector<std::string> words;
+  for (const std::string_view field : csv_fields(line, csv_separator(line))) words.emplace_back(field);
+  return words;
+}
+
+/// What is in the brackets that end a line: "y, x" of "events (y, x)"; "" if there are none.
+std::string_view in_last_brackets(std::string_view line) {
+  constexpr std::string_view kOpen = "([{", kClose = ")]}";
+  const std::size_t last = line.find_last_not_of(" \t\r.;,");
+  if (last == std::string_view::npos || kClose.find(line[last]) == std::string_view::npos) return {};
+  int depth = 0;
+  for (std::size_t i = last + 1; i-- > 0;) {
+    if (kClose.find(line[i]) != std::string_view::npos) ++depth;
+    if (kOpen.find(line[i]) != std::string_view::npos && --depth == 0)
+      return line.substr(i + 1, last - i - 1);
+  }
+  return {};
+}
+
+/// Whether words are meant as names of columns. Prose has such words, too, but not most of them.
+bool are_names(std::string_view line, const std::vector<std::string>& words) {
+  if (words.empty() || words.size() > kMaxCsvColumns) return false;
+  const NamedColumns named = read_column_names(words);
+  if (named.has_events()) return true;
+  return named.num_known >= (csv_separator(line) == ' ' ? 3 : 2);
+}
+
+/// What comments say: "%geometry:640,480", "# geometry: 640,480", "# x y t p", "# columns: t, x, y, p", "#
+/// events (y, x, t, p)", "# y: row, x: column, t: time, p: polarity".
 struct Comments {
   std::optional<std::pair<int, int>> size;
-  std::vector<std::string> names;
-  bool two_lists_of_names = false;
+  std::vector<std::vector<std::string>> lists;  // of names
 
   void see(std::string_view line) {
     line = csv_trimmed(line);
@@ -54,13 +82,32 @@ struct Comments {
       if (!size) size = sensor_size(line.substr(kGeometry.size()));
       return;
     }
-    const std::size_t colon = line.rfind(':');
-    if (colon != std::string_view::npos) line = csv_trimmed(line.substr(colon + 1));
-    std::vector<std::string> words;
-    for (const std::string_view field : csv_fields(line, csv_separator(line))) words.emplace_back(field);
-    if (words.size() > kMaxCsvColumns || !columns_by_name(words)) return;
-    two_lists_of_names = two_lists_of_names || (!names.empty() && names != words);
-    names = std::move(words);
+    constexpr std::size_t kMostLists = 16;
+    if (lists.size() == kMostLists) return;
+    const std::size_t first = line.find(':'), last = line.rfind(':');
+    for (const std::string_view part :
+         {in_last_brackets(line), last == std::string_view::npos ? line : line.substr(last + 1),
+          first == std::string_view::npos ? std::string_view{} : line.substr(first + 1), line}) {
+      std::vector<std::string> words = fields_of(csv_trimmed(part));
+      if (last != std::string_view::npos) {
+        for (std::string& word : words) word = word.substr(0, word.find(':'));
+      }
+      if (!are_names(part, words)) continue;
+      lists.push_back(std::move(words));
+      return;
+    }
+  }
+
+  /// The names of so many columns. Two lists that differ are no answer.
+  std::vector<std::string> names(std::size_t num_columns, bool* differ) const {
+    std::vector<std::string> found;
+    *differ = false;
+    for (const std::vector<std::string>& list : lists) {
+      if (list.size() != num_columns) continue;
+      *differ = *differ || (!found.empty() && found != list);
+      found = list;
+    }
+    return found;
   }
 };
 
@@ -96,6 +143,7 @@ class HeadReader {
     CsvHead head;
     head.separator = layout_.separator;
     head.places = places_;
+    head.order_is_by_value = order_is_by_value_;
     head.time_unit = unit_;
     if (comments_.size) std::tie(head.width, head.height) = *comments_.size;
     return head;
@@ -125,23 +173,23 @@ class HeadReader {
       places_ = columns_as_given(options_, layout_.num_columns, text_.name());
       return;
     }
-    if (layout_.names.empty() && comments_.names.size() == layout_.num_columns) {
-      if (comments_.two_lists_of_names) {
+    if (layout_.names.empty()) {
+      bool differ = false;
+      layout_.names = comments_.names(layout_.num_columns, &differ);
+      if (differ)
         text_.refuse(fmt::format("comments before it name the columns in two ways: {}", kHowToName));
-      }
-      layout_.names = comments_.names;
     }
     if (layout_.names.empty()) {
       places_ = order_by_content();
       return;
     }
-    const auto places = columns_by_name(layout_.names);
-    if (!places) {
-      text_.refuse(fmt::format("the names of the columns, {}, lack t or x, or have one twice: {}",
-                               joined(layout_.names), kHowToName));
+    const NamedColumns named = read_column_names(layout_.names);
+    if (!named.is_sure()) {
+      text_.refuse(
+          fmt::format("the columns are named {}: {}: {}", joined(layout_.names), named.fault(), kHowToName));
     }
-    places_ = *places;
-    unit_ = time_unit_in_name(layout_.names[static_cast<std::size_t>(places_[kColumnT])]);
+    places_ = named.places;
+    unit_ = time_unit_in_name(bare_column_name(layout_.names[static_cast<std::size_t>(places_[kColumnT])]));
   }
 
   /// The fields of the first rows, up to one that cannot be read.
@@ -180,12 +228,14 @@ class HeadReader {
                                                 : 0,
                              options_.height > 0 ? options_.height
                              : comments_.size    ? comments_.size->second
-                                                 : 0);
+                                                 : 0,
+                             options_.drop_outside);
     const auto places =
         finder.find(numbers.size() / kNumEventColumns, [&numbers](std::size_t row, int column) {
           return numbers[row * kNumEventColumns + static_cast<std::size_t>(column)];
         });
     if (!places) text_.refuse(finder.question());
+    order_is_by_value_ = true;
     return *places;
   }
 
@@ -218,6 +268,7 @@ class HeadReader {
   CsvLayout layout_;
   ColumnPlaces places_ = {0, 1, 2, 3};
   TimeUnit unit_ = TimeUnit::kFile;
+  bool order_is_by_value_ = false;
 };
 
 }  // namespace
@@ -225,6 +276,19 @@ class HeadReader {
 CsvHead read_csv_head(CsvText& text, const EventReaderOptions& options) {
   return HeadReader(text, options).read();
 }
+
+namespace {
+
+/// Names of events, or any four or more above a row of so many numbers: those are asked about.
+bool has_names_of_events(const CsvLayout& layout, std::string_view rest) {
+  const NamedColumns named = read_column_names(layout.names);
+  if (named.has_events() || named.num_known >= 3) return true;
+  if (layout.names.size() < kNumEventColumns || layout.names.size() > kMaxUnnamedColumns) return false;
+  const auto row = csv_layout(rest.substr(0, rest.find('\n')));
+  return row && row->names.empty() && row->num_columns == layout.names.size();
+}
+
+}  // namespace
 
 bool begins_as_csv(std::string_view text, bool cut) {
   const auto is_text = [](unsigned char c) { return c >= 0x20 || c == '\t' || c == '\r' || c == '\n'; };
@@ -243,7 +307,7 @@ bool begins_as_csv(std::string_view text, bool cut) {
     }
     const auto layout = csv_layout(line);
     if (!layout) return false;
-    if (!layout->names.empty()) return columns_by_name(layout->names).has_value();
+    if (!layout->names.empty()) return has_names_of_events(*layout, text);
     return layout->num_columns >= 3 && layout->num_columns <= kMaxUnnamedColumns;
   }
   return false;

@@ -15,6 +15,7 @@ struct CsvHead {
   char separator = ',';
   ColumnPlaces places{};
   TimeUnit time_unit = TimeUnit::kMicroseconds;
+  bool order_is_by_value = false;  ///< places are what ColumnOrderFinder found
   int width = 0, height = 0;  ///< of the sensor; 0: not said
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstring>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/event_times.h"
@@ -22,7 +23,15 @@ std::string without_unit(std::string name) {
   return name;
 }
 
-int column_of(std::string name) {
+/// Without what stands in brackets at its end: x of "x [px]".
+std::string without_brackets(const std::string& name) {
+  const std::size_t open = name.find_first_of("([");
+  if (open == std::string::npos || open == 0 || (name.back() != ')' && name.back() != ']')) return name;
+  return name.substr(0, name.find_last_not_of(' ', open - 1) + 1);
+}
+
+int column_of(const std::string& as_written) {
+  std::string name = bare_column_name(as_written);
   static const std::array<std::vector<std::string>, kNumEventColumns> kNames = {
       {{"t", "ts", "time", "times", "timestamp", "timestamps"},
        {"x", "xs", "x_pos", "xpos", "col", "column"},
@@ -32,7 +41,7 @@ int column_of(std::string name) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (std::size_t column = 0; column < kNumEventColumns; ++column) {
     const auto& names = kNames[column];
-    const std::string& searched = column == kColumnT ? without_unit(name) : name;
+    const std::string searched = column == kColumnT ? without_unit(name) : without_brackets(name);
     if (std::find(names.begin(), names.end(), searched) != names.end()) return static_cast<int>(column);
   }
   return -1;
@@ -44,20 +53,76 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+/// Names as a file has them, for an error.
+std::string shown_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 8, kLongest = 30;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
+    text += (i == 0 ? "" : ",") + (names[i].empty() ? "''" : names[i].substr(0, kLongest));
+  }
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  return names.size() > kMost ? text + ",..." : text;
+}
+
 constexpr ColumnPlaces kUsualOrders[] = {{0, 1, 2, 3}, {2, 0, 1, 3}, {3, 0, 1, 2}};
 
 }  // namespace
 
-std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names) {
-  ColumnPlaces places = {-1, -1, -1, -1};
+std::string bare_column_name(const std::string& name) {
+  constexpr char kMarks[] = " \t\r'\"`;:,.";
+  constexpr char kOpen[] = "([{<", kClose[] = ")]}>";
+  std::string text = name;
+  for (std::size_t before = text.size() + 1; text.size() < before;) {
+    before = text.size();
+    const std::size_t first = text.find_first_not_of(std::string(kMarks) + kOpen);
+    if (first == std::string::npos) return "";
+    text = text.substr(first, text.find_last_not_of(kMarks) - first + 1);
+    // A bracket that closes one within the name belongs to it: time [ms].
+    const auto count = [&text](const char* brackets) {
+      return std::count_if(text.begin(), text.end(),
+                           [brackets](char c) { return std::strchr(brackets, c) != nullptr; });
+    };
+    if (std::strchr(kClose, text.back()) != nullptr && count(kClose) > count(kOpen)) text.pop_back();
+  }
+  return text;
+}
+
+NamedColumns read_column_names(const std::vector<std::string>& names) {
+  NamedColumns named;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const int column = column_of(names[i]);
-    if (column < 0) continue;
-    if (places[static_cast<std::size_t>(column)] >= 0) return std::nullopt;
-    places[static_cast<std::size_t>(column)] = static_cast<int>(i);
+    if (column < 0) {
+      named.unknown.push_back(names[i]);
+      continue;
+    }
+    int& place = named.places[static_cast<std::size_t>(column)];
+    if (place >= 0) {
+      named.twice.push_back(names[static_cast<std::size_t>(place)]);
+      named.twice.push_back(names[i]);
+      continue;
+    }
+    place = static_cast<int>(i);
+    ++named.num_known;
   }
-  if (places[kColumnT] < 0 || places[kColumnX] < 0) return std::nullopt;
-  return places;
+  return named;
+}
+
+std::string NamedColumns::fault() const {
+  if (is_sure()) return "";
+  if (!twice.empty()) return "more than one column of one kind: " + shown_names(twice);
+  std::string missing;
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    if (places[i] < 0) missing += (missing.empty() ? "" : ", ") + std::string(kEventColumnNames[i]);
+  }
+  if (unknown.empty()) return "no column for " + missing;
+  return fmt::format("no column for {}, but there are columns whose names are not known: {}", missing,
+                     shown_names(unknown));
+}
+
+std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names) {
+  const NamedColumns named = read_column_names(names);
+  return named.is_sure() ? std::optional(named.places) : std::nullopt;
 }
 
 ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num_columns,
@@ -90,40 +155,60 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
   return places;
 }
 
-ColumnOrderFinder::ColumnOrderFinder(int width, int height)
-    : width_(width > 0 ? width : kMaxSide), height_(height > 0 ? height : kMaxSide) {}
+ColumnOrderFinder::ColumnOrderFinder(int width, int height, bool drop_outside)
+    : width_(width > 0 ? width : kMaxSide),
+      height_(height > 0 ? height : kMaxSide),
+      drop_outside_(drop_outside) {}
 
 std::optional<ColumnPlaces> ColumnOrderFinder::find(
     std::size_t num_rows, const std::function<double(std::size_t row, int column)>& value, double wrapped) {
-  std::array<bool, kNumEventColumns> may_be[kNumEventColumns];
-  for (std::size_t column = 0; column < kNumEventColumns; ++column) {
+  struct Column {
     bool polarity = true, whole = true;
-    double least = kMaxSide, most = -1, before = 0;
     std::size_t steps_back = 0;
+  };
+  std::array<Column, kNumEventColumns> columns;
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    Column& column = columns[i];
+    double before = 0;
     for (std::size_t row = 0; row < num_rows; ++row) {
-      const double number = value(row, static_cast<int>(column));
-      polarity =
-          polarity && (number == 0 || number == 1 || number == -1 || (wrapped > 0 && number == wrapped));
-      whole = whole && number == std::floor(number);
-      least = std::min(least, number);
-      most = std::max(most, number);
+      const double number = value(row, static_cast<int>(i));
+      column.polarity = column.polarity &&
+                        (number == 0 || number == 1 || number == -1 || (wrapped > 0 && number == wrapped));
+      column.whole = column.whole && number == std::floor(number);
       // Also what is no number: such a column is no time.
-      steps_back += row > 0 && !(before <= number) ? 1 : 0;
+      column.steps_back += row > 0 && !(before <= number) ? 1 : 0;
       before = number;
     }
-    const bool place = whole && least >= 0;
-    may_be[kColumnT][column] = steps_back <= num_rows / 4;
-    may_be[kColumnX][column] = place && most < width_;
-    may_be[kColumnY][column] = place && most < height_;
-    may_be[kColumnP][column] = polarity;
   }
-  possible_.clear();
-  for (const ColumnPlaces& order : kUsualOrders) {
-    bool fits = true;
-    for (std::size_t i = 0; i < kNumEventColumns; ++i) {
-      fits = fits && may_be[i][static_cast<std::size_t>(order[i])];
+  const auto num_outside = [&](const ColumnPlaces& order) {
+    std::size_t count = 0;
+    for (std::size_t row = 0; row < num_rows; ++row) {
+      const double x = value(row, order[kColumnX]), y = value(row, order[kColumnY]);
+      count += x >= 0 && x < width_ && y >= 0 && y < height_ ? 0 : 1;
     }
-    if (fits) possible_.push_back(order);
+    return count;
+  };
+  possible_.clear();
+  strays_.clear();
+  std::size_t least = num_rows;
+  for (const ColumnPlaces& order : kUsualOrders) {
+    const auto column = [&](EventColumn what) -> const Column& {
+      return columns[static_cast<std::size_t>(order[what])];
+    };
+    if (column(kColumnT).steps_back > num_rows / 4 || !column(kColumnX).whole || !column(kColumnY).whole ||
+        !column(kColumnP).polarity) {
+      continue;
+    }
+    const std::size_t outside = num_outside(order);
+    if (outside == 0 || (drop_outside_ && outside * 100 < num_rows)) {
+      possible_.push_back(order);
+    } else if (outside < least) {
+      least = outside;
+      strays_ = fmt::format(
+          " (as {}, {} of the first {} events lie outside a sensor of {} x {}{})", order_text(order), outside,
+          num_rows, width_, height_,
+          drop_outside_ ? "" : "; --drop-outside finds the order where fewer than 1 % of them do");
+    }
   }
   if (num_rows == 0) return possible_.front();  // no event depends on it
   if (possible_.size() != 1) return std::nullopt;
@@ -133,7 +218,8 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
 std::string ColumnOrderFinder::question() const {
   const std::string give = "give the order (--columns t,x,y,p or another; data.columns)";
   if (possible_.empty())
-    return "the four columns have no names and are no t, x, y and p in any usual order: " + give;
+    return fmt::format("the four columns have no names and are no t, x, y and p in any usual order{}: {}",
+                       strays_, give);
   std::string orders;
   for (const ColumnPlaces& order : possible_) orders += (orders.empty() ? "" : " or ") + order_text(order);
   return fmt::format("the four columns have no names and may be {}: {}", orders, give);

@@ -20,10 +20,30 @@ constexpr const char* kEventColumnNames[kNumEventColumns] = {"t", "x", "y", "p"}
 /// without p every event is on.
 using ColumnPlaces = std::array<int, kNumEventColumns>;
 
-/// By the names of the columns, upper or lower case: t (ts, time, times, timestamp, timestamps), x (xs,
-/// x_pos, xpos, col, column), y (ys, y_pos, ypos, row), p (ps, pol, pols, polarity, polarities, on, sign). A
-/// time may have its unit at the end: t_us, "timestamp [ms]" (time_unit_in_name()). Nullopt if t or x is
-/// missing or one is there twice.
+/// What the names of columns say. Known, upper or lower case and without brackets and quotes around them: t
+/// (ts, time, times, timestamp, timestamps), x (xs, x_pos, xpos, col, column), y (ys, y_pos, ypos, row), p
+/// (ps, pol, pols, polarity, polarities, on, sign). A time may have its unit at the end: t_us, "timestamp
+/// [ms]" (time_unit_in_name()).
+struct NamedColumns {
+  ColumnPlaces places = {-1, -1, -1, -1};  ///< of the first column of each name
+  std::size_t num_known = 0;               ///< of t, x, y and p
+  std::vector<std::string> unknown;        ///< names of no meaning here
+  std::vector<std::string> twice;          ///< those that mean the same as one before them, with that one
+
+  /// Whether there are t and x, and each of the four once.
+  bool has_events() const { return places[kColumnT] >= 0 && places[kColumnX] >= 0 && twice.empty(); }
+  bool has_all() const { return has_events() && num_known == kNumEventColumns; }
+  /// Whether the places may be used: a table without y or p must have no column that may be it.
+  bool is_sure() const { return has_events() && (has_all() || unknown.empty()); }
+  /// Which columns are missing, doubtful or there twice, for an error; "" if is_sure().
+  std::string fault() const;
+};
+NamedColumns read_column_names(const std::vector<std::string>& names);
+
+/// A name without the quotes, brackets and marks around it: "[t", "p)", "'x'"; "time [ms]" stays.
+std::string bare_column_name(const std::string& name);
+
+/// NamedColumns::places where is_sure().
 std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names);
 
 /// EventReaderOptions::columns of a table of `num_columns`. Throws ConfigError if they are not as many, t or
@@ -36,9 +56,10 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
 ///   x or y if they are whole and inside the sensor (0: of up to 65536 columns or rows);
 ///   t unless they go back in more than a quarter of the steps.
 /// More than one order that is possible is no answer: which one is right must be given. Also none is.
+/// Where events outside the sensor are dropped, fewer than 1 % of the rows may be outside.
 class ColumnOrderFinder {
  public:
-  ColumnOrderFinder(int width, int height);
+  ColumnOrderFinder(int width, int height, bool drop_outside = false);
   /// `value` gives the numbers of `num_rows` rows; `wrapped` is 0 if there is none.
   std::optional<ColumnPlaces> find(std::size_t num_rows,
                                    const std::function<double(std::size_t row, int column)>& value,
@@ -48,7 +69,10 @@ class ColumnOrderFinder {
 
  private:
   double width_, height_;
+  bool drop_outside_;
   std::vector<ColumnPlaces> possible_;
+  // Of the order that would fit but for events outside the sensor, if there is one.
+  std::string strays_;
 };
 
 /// "t,x,y,p" for the order of four columns.

@@ -37,6 +37,8 @@ class EventReader {
   /// Bytes after the last whole event of a recording that was cut off, once read() has returned 0
   /// (EventReaderOptions::partial).
   virtual std::int64_t unread_bytes() const { return 0; }
+  /// The order of columns that nothing names, as their values show it: "t,x,y,p"; "" if there is no such.
+  virtual std::string columns_by_value() const { return ""; }
 };
 
 /// What a column of times counts.

@@ -9,6 +9,7 @@ namespace spikeloom::formats {
 namespace {
 
 constexpr int kMaxPower = 18;
+constexpr int kMaxExponent = 40;  // beyond it a number of 19 digits is far below a thousandth
 
 /// What a unit is in microseconds, as a power of ten.
 int power_of(TimeUnit unit) {
@@ -101,30 +102,44 @@ TimeUnit time_unit_in_name(const std::string& name) {
   return TimeUnit::kFile;
 }
 
+namespace {
+
+/// Whether a time is off a multiple of 1/1000 by more than the rounding of a number of its size.
+bool is_finer_than_milli(long double time, long double rounding) {
+  const long double thousand = time * 1000;
+  return std::abs(thousand - std::round(thousand)) > rounding * std::abs(thousand);
+}
+
+}  // namespace
+
 void TimeUnitFinder::see(const Decimal& time) {
-  constexpr int kNano = 9;
+  // Six decimals are written on purpose; more may be the rounding of a double (1.3250000000000002).
+  constexpr int kExactDecimals = 6;
+  constexpr long double kRounding = 4 * 0x1p-52L;
   seen_ = true;
   any_plain_ = any_plain_ || time.whole;
-  all_to_nano_ = all_to_nano_ && time.num_decimals == kNano;
   std::int64_t mantissa = time.mantissa;
   int exponent = time.exponent;
   for (; mantissa != 0 && mantissa % 10 == 0; ++exponent) mantissa /= 10;
   all_whole_ = all_whole_ && (mantissa == 0 || exponent >= 0);
-  finer_than_milli_ = finer_than_milli_ || (mantissa != 0 && exponent < -3);
+  if (finer_than_milli_ || mantissa == 0 || exponent >= -3) return;
+  const bool exact = time.num_decimals >= 0 && time.num_decimals <= kExactDecimals;
+  // Below kMaxExponent a number is no multiple of 1/1000, and 10 to its power may be 0.
+  finer_than_milli_ = exact || exponent < -kMaxExponent ||
+                      is_finer_than_milli(static_cast<long double>(mantissa) *
+                                              std::pow(10.0L, static_cast<long double>(exponent)),
+                                          kRounding);
 }
 
 void TimeUnitFinder::see(double time, std::int64_t bytes) {
   seen_ = true;
-  all_to_nano_ = false;
-  const double thousand = time * 1e3;
   const double rounding = bytes == 2 ? 0x1p-10 : bytes == 4 ? 0x1p-23 : 0x1p-52;
-  finer_than_milli_ =
-      finer_than_milli_ || std::abs(thousand - std::round(thousand)) > 2 * rounding * std::abs(thousand);
+  finer_than_milli_ = finer_than_milli_ || is_finer_than_milli(time, 2 * rounding);
 }
 
 std::optional<TimeUnit> TimeUnitFinder::unit() const {
   if (!seen_ || (all_whole_ && any_plain_)) return TimeUnit::kMicroseconds;
-  if (finer_than_milli_ || all_to_nano_) return TimeUnit::kSeconds;
+  if (finer_than_milli_) return TimeUnit::kSeconds;
   return std::nullopt;
 }
 

@@ -32,8 +32,8 @@ TimeUnit time_unit_in_name(const std::string& name);
 /// Finds the unit of times that nothing names, by how finely the first of them are divided.
 ///   Whole numbers (integers; text of which some are written without a decimal point) are microseconds.
 ///   Numbers with a fraction are seconds if some are finer than 1/1000, as times of whole microseconds in
-///   seconds are and those in milliseconds are not; text also if all are written to the nanosecond
-///   (0.001000000).
+///   seconds are and those in milliseconds are not. What the rounding of a number may add
+///   (1.3250000000000002) and zeros (0.500000000) do not count.
 /// Anything else is not settled: 0.5 may be seconds or milliseconds, 12.0 may be microseconds as well.
 class TimeUnitFinder {
  public:
@@ -46,7 +46,7 @@ class TimeUnitFinder {
   static std::string question();
 
  private:
-  bool any_plain_ = false, all_whole_ = true, seen_ = false, finer_than_milli_ = false, all_to_nano_ = true;
+  bool any_plain_ = false, all_whole_ = true, seen_ = false, finer_than_milli_ = false;
 };
 
 }  // namespace spikeloom::formats

@@ -304,12 +304,13 @@ class ColumnsReader : public TableReader {
         file_->refuse("the first events cannot be read");
     }
     ColumnOrderFinder finder(options.width > 0 ? options.width : width_,
-                             options.height > 0 ? options.height : height_);
+                             options.height > 0 ? options.height : height_, options.drop_outside);
     const auto places = finder.find(
         rows,
         [&values](std::size_t row, int column) { return values[static_cast<std::size_t>(column)][row]; },
         static_cast<double>(columns_[0].wrapped()));
     if (!places) file_->refuse(fmt::format("'{}': {}", data_[0].place, finder.question()));
+    if (rows > 0) columns_by_value_ = order_text(*places);
     return *places;
   }
 

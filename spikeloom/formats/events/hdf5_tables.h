@@ -19,14 +19,16 @@ struct Hdf5Table {
   std::string place;               ///< of the group ("" is the top) or data set
   std::vector<std::string> names;  ///< of data sets or fields
   ColumnPlaces columns{};          ///< places in `names`, where those tell them (not of a matrix)
+  std::string fault;               ///< why the names do not tell them (NamedColumns::fault()); else ""
 };
 
 /// The events of a file: those that EventReaderOptions::camera chooses, else the only ones. Looked for in
 /// every group up to four levels deep: groups and compound data sets with t, x, y and p ("events" and the top
 /// may do without y and p), and data sets of two dimensions and four columns that are called "events" or, if
-/// there is nothing else, anything. `camera` is a place, a part of one ("left" of "davis/left/events") or a
-/// number from 0 on, in the order of the names. Throws FormatError if there are none, or several and `camera`
-/// does not choose.
+/// there is nothing else, anything. Those whose names leave open what a column
+/// is have a `fault` and are found if there is no table without one. `camera` is a place, a part of one
+/// ("left" of "davis/left/events") or a number from 0 on, in the order of the names. Throws FormatError if
+/// there are none, or several and `camera` does not choose.
 Hdf5Table find_hdf5_table(const Hdf5File& file, const EventReaderOptions& options);
 
 }  // namespace spikeloom::formats

@@ -128,10 +128,11 @@ std::unique_ptr<EventReader> open_array(const char* format, std::unique_ptr<Byte
       names.push_back(field.name);
       columns.push_back({0, field.place, field.type, field.name});
     }
-    const auto places =
-        options.columns.empty() ? columns_by_name(names) : columns_as_given(options, names.size(), file);
-    if (!places) refuse(file, "an array without fields t and x, or with two of one kind");
-    return std::make_unique<ColumnReader>(format, std::move(windows), columns, *places, num_rows, options);
+    const NamedColumns named = read_column_names(names);
+    if (options.columns.empty() && !named.is_sure()) refuse(file, "an array with " + named.fault());
+    const ColumnPlaces places =
+        options.columns.empty() ? named.places : columns_as_given(options, names.size(), file);
+    return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options);
   }
   const Table table = table_of(header, file, options);
   if (!header.type.is_integer() && !header.type.is_real()) refuse(file, "an array of no numbers");
@@ -139,12 +140,37 @@ std::unique_ptr<EventReader> open_array(const char* format, std::unique_ptr<Byte
   const ColumnPlaces places = options.columns.empty()
                                   ? ColumnReader::find_order(windows, columns, num_rows, options)
                                   : columns_as_given(options, columns.size(), file);
-  return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options);
+  return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options,
+                                        options.columns.empty());
+}
+
+/// Whether an array of an npz is a column of so many numbers.
+bool is_column(const std::string& path, const std::string& name, std::int64_t num_rows) {
+  try {
+    ByteWindow window(open_archive_member(path, name + kExtension));
+    const NpyHeader header = read_npy_header(window);
+    return header.shape.size() == 1 && header.shape[0] == num_rows;
+  } catch (const FormatError&) {
+    return false;  // such as a pickle: it is not read
+  }
+}
+
+/// Throws FormatError if an array of an unknown name may be the y or p that is missing.
+void check_others(const std::string& path, const NamedColumns& all, std::int64_t num_rows) {
+  if (all.is_sure()) return;
+  NamedColumns named = all;
+  named.unknown.clear();
+  for (const std::string& name : all.unknown) {
+    if (is_column(path, name, num_rows)) named.unknown.push_back(name);
+  }
+  if (named.is_sure()) return;
+  throw FormatError(
+      "the arrays have " + named.fault() + ": save each of t, x, y and p under a name that is known", path);
 }
 
 /// An array each for t, x, y and p.
 std::unique_ptr<EventReader> open_arrays(const std::string& path, const std::vector<std::string>& names,
-                                         const ColumnPlaces& places, const EventReaderOptions& options) {
+                                         const NamedColumns& named, const EventReaderOptions& options) {
   if (!options.columns.empty()) {
     throw ConfigError(
         path + ": its arrays have names (t, x, ...), so that columns has no meaning: leave it out", "", 0,
@@ -155,8 +181,8 @@ std::unique_ptr<EventReader> open_arrays(const std::string& path, const std::vec
   ColumnPlaces own = {-1, -1, -1, -1};
   std::int64_t num_rows = -1;
   for (std::size_t i = 0; i < kNumEventColumns; ++i) {
-    if (places[i] < 0) continue;
-    const std::string& name = names[static_cast<std::size_t>(places[i])];
+    if (named.places[i] < 0) continue;
+    const std::string& name = names[static_cast<std::size_t>(named.places[i])];
     windows.push_back(
         {ByteWindow(whole_or_partial(open_archive_member(path, name + kExtension), options)), 1});
     ColumnReader::Window& window = windows.back();
@@ -171,6 +197,7 @@ std::unique_ptr<EventReader> open_arrays(const std::string& path, const std::vec
     own[i] = static_cast<int>(columns.size());
     columns.push_back({windows.size() - 1, 0, header.type, name});
   }
+  check_others(path, named, num_rows);
   return std::make_unique<ColumnReader>(kNpzName, std::move(windows), columns, own, num_rows, options);
 }
 
@@ -182,10 +209,11 @@ std::unique_ptr<EventReader> open_npz(const std::string& path, const EventReader
       continue;
     names.push_back(member.name.substr(0, member.name.size() - extension));
   }
-  if (const auto places = columns_by_name(names)) return open_arrays(path, names, *places, options);
+  const NamedColumns named = read_column_names(names);
+  if (named.has_events()) return open_arrays(path, names, named, options);
   const bool has_events = std::find(names.begin(), names.end(), "events") != names.end();
   if (!has_events && names.size() != 1) {
-    refuse(path, fmt::format("{} arrays, neither t, x, y, p nor events", names.size()));
+    refuse(path, fmt::format("{} arrays, neither t, x, y, p nor events ({})", names.size(), named.fault()));
   }
   const std::string name = (has_events ? "events" : names[0]) + kExtension;
   return open_array(kNpzName, whole_or_partial(open_archive_member(path, name), options), options);

@@ -19,6 +19,7 @@ class TableReader : public EventReader {
   int height() const override { return height_; }
   std::int64_t dropped_events() const override { return dropped_; }
   std::int64_t unread_bytes() const override { return unread_; }
+  std::string columns_by_value() const override { return columns_by_value_; }
 
   std::size_t read(events::Event* events, std::size_t capacity) final {
     if (error_) std::rethrow_exception(error_);
@@ -65,6 +66,7 @@ class TableReader : public EventReader {
   int width_, height_;
   const bool drop_outside_, partial_;
   std::int64_t dropped_ = 0, unread_ = 0;
+  std::string columns_by_value_;
 
  private:
   std::int64_t columns() const { return width_ > 0 ? width_ : kMaxSide; }

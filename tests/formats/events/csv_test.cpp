@@ -93,13 +93,53 @@ TEST(Csv, ACommentMayNameTheColumns) {
   EXPECT_NE(csv("# t x y p label\n1 2 10 1\n").error, "") << "another number of columns: they are not these";
 }
 
+TEST(Csv, NamesInBracketsAreNames) {
+  for (const char* line :
+       {"# [y, x, t, p]", "# (y,x,t,p)", "# events (y, x, t, p)", "# columns: [y, x, t, p]", "#(y x t p);",
+        "# {'y', 'x', 't', 'p'}", "# y; x; t; p;", "# fields (y, x, t [us], p)", "# [y, x, t [us], p]",
+        "# y: row, x: column, t: time, p: polarity", "# columns: y: row, x: column, t: time, p: polarity",
+        "[y, x, t, p]", "(y,x,t,p)", "'y','x','t','p'", "# y [px], x [px], t [us], p [bool]"}) {
+    EXPECT_EQ(csv(line + std::string("\n2,1,10,1\n4,3,20,0\n200,300,30,1\n"), {"csv"}).events, kEvents)
+        << line;
+  }
+}
+
+TEST(Csv, NamesThatAreNotKnownAreAskedAbout) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"y_px,x,t,p", "no column for y, but there are columns whose names are not known: y_px"},
+      {"y,x,t,pol_on", "no column for p, but there are columns whose names are not known: pol_on"},
+      {"t,x,y,q", "not known: q"},
+      {"t,x_px,y,p", "no column for x, but"},
+      {"start,x,y,p", "no column for t, but"},
+      {"t,x,more,other", "no column for y, p, but"},
+      {"a,b,c,d", "the columns are named a,b,c,d: no column for t, x, y, p"},
+      {"t,x,y,y", "more than one column of one kind: y,y"},
+      {"t,ts,x,y", "more than one column of one kind: t,ts"}};
+  for (const auto& [names, part] : cases) {
+    for (const std::string& text : {std::string(names), "# " + std::string(names)}) {
+      if (text[0] == '#' && names[0] == 'a') continue;                         // may be any comment
+      const Decoded decoded = csv(text + "\n1000000,1,2,1\n1000001,3,4,0\n");  // not named to be csv
+      EXPECT_EQ(decoded.events, Events{}) << text;
+      EXPECT_NE(decoded.error.find(part), std::string::npos) << decoded.error;
+      EXPECT_NE(decoded.error.find("--columns"), std::string::npos) << decoded.error;
+      EXPECT_NE(decoded.error.find("data.columns"), std::string::npos) << decoded.error;
+    }
+    EventReaderOptions given;
+    given.columns = {"t", "x", "y", "p"};
+    EXPECT_EQ(csv(names + std::string("\n10,1,2,1\n20,3,4,0\n300,1,2,0\n"), given).events.size(), 3u)
+        << names;
+  }
+  EXPECT_EQ(csv("# it was on at any time\n1000000,1,2,1\n1000001,3,4,0\n").events.size(), 2u) << "prose";
+  EXPECT_EQ(csv("t,x\n5,6\n").events, (Events{{5, 6, 0, 1}})) << "no other column that may be y or p";
+}
+
 TEST(Csv, TextOfSecondsIsReadWhereItIsSurelySeconds) {
   // As the event camera dataset writes: seconds with nanoseconds, spaces.
   EXPECT_EQ(csv("0.000100000 1 2 1\n").events, (Events{{100, 1, 2, 1}}));
   EXPECT_EQ(csv("0.000000000 1 2 1\n0.003820001 3 4 0\n").events, (Events{{0, 1, 2, 1}, {3820, 3, 4, 0}}));
-  EXPECT_EQ(csv("240 180\r\n0.100000000 1 2 1\r\n0.200000000\t3\t4\t-1\r\n", {"csv"}).events.size(), 1u);
-  const Decoded tabs = csv("240 180\r\n0.100000000\t1\t2\t1\r\n0.200000000\t3\t4\t-1\r\n");
-  EXPECT_EQ(tabs.events, (Events{{100000, 1, 2, 1}, {200000, 3, 4, 0}}));
+  EXPECT_EQ(csv("240 180\r\n0.100001000 1 2 1\r\n0.200000000\t3\t4\t-1\r\n", {"csv"}).events.size(), 1u);
+  const Decoded tabs = csv("240 180\r\n0.100001000\t1\t2\t1\r\n0.200000000\t3\t4\t-1\r\n");
+  EXPECT_EQ(tabs.events, (Events{{100001, 1, 2, 1}, {200000, 3, 4, 0}}));
   EXPECT_EQ(tabs.width, 240);
   EXPECT_EQ(tabs.height, 180);
   // As NumPy writes.
@@ -107,9 +147,14 @@ TEST(Csv, TextOfSecondsIsReadWhereItIsSurelySeconds) {
             (Events{{100012300, 1, 2, 1}}));
   EXPECT_EQ(csv("0.00012299999999999998 1 2 1\n").events, (Events{{123, 1, 2, 1}})) << "binary fractions";
   EXPECT_EQ(csv("t,x,y,p\n1700000000.123456,1,2,1\n").events, (Events{{1700000000123456, 1, 2, 1}}));
+  EXPECT_EQ(csv("t,x,y,p\n1700000000.123001,1,2,1\n").events, (Events{{1700000000123001, 1, 2, 1}}));
+  EXPECT_EQ(csv("t,x,y,p\n29.000000000,1,2,1\n29.000001000,1,2,1\n").events.size(), 2u);
   EXPECT_EQ(csv("t,x,y,p\n-0.000001,1,2,1\n").events, (Events{{-1, 1, 2, 1}}));
   // May be seconds or milliseconds; may be microseconds, too.
-  for (const char* time : {"0.5", "0.500", "12.0", "1.000000e+02", "1e2"}) {
+  for (const char* time : {"0.5", "0.500", "12.0", "1.000000e+02", "1e2", "29.000000000", "0.125000000",
+                           // Milliseconds with the rounding of a double.
+                           "1.3250000000000002", "8.100000000000001", "1.325000000000000178e+00",
+                           "0.30000000000000004", "1234.4999999999998"}) {
     const std::string text = "t,x,y,p\n" + std::string(time) + ",1,2,1\n";
     EXPECT_NE(csv(text).error.find("unit is not sure: give it (--time-unit"), std::string::npos) << time;
     EventReaderOptions seconds;
@@ -212,6 +257,26 @@ TEST(Csv, ErrorsNameLineColumnAndWhatIsThere) {
   has("1,2,a,1\n", "line 1, column 3: 'a' where a number");
   has("t,x,y,p\n1,2,3,1\n2,3\n", "line 3: 2 columns; y, p are missing");
   EXPECT_EQ(csv("t,x,y,p\n1,2,zwei,1\n").error_offset, 12);
+}
+
+TEST(Csv, ABadValueOnALateLineIsNamed) {
+  std::string rows;
+  for (int i = 0; i < 5000; ++i) rows += std::to_string(i) + ",1,2,1\n";
+  EventReaderOptions given;
+  given.columns = {"t", "x", "y", "p"};
+  const std::pair<const char*, const char*> cases[] = {{"6000,1,2,2\n", "a polarity of 2"},
+                                                       {"6000,-7,2,1\n", "an event at (-7, 2)"},
+                                                       {"6000,1,zwei,1\n", "'zwei'"}};
+  for (const auto& [line, part] : cases) {
+    const std::pair<Decoded, const char*> read[] = {{csv("t,x,y,p\n" + rows + line), "line 5002"},
+                                                    {csv("# t x y p\n" + rows + line), "line 5002"},
+                                                    {csv(rows + line, given), "line 5001"}};
+    for (const auto& [decoded, number] : read) {
+      EXPECT_EQ(decoded.events.size(), 5000u);
+      EXPECT_NE(decoded.error.find(part), std::string::npos) << decoded.error;
+      EXPECT_NE(decoded.error.find(number), std::string::npos) << decoded.error;
+    }
+  }
 }
 
 TEST(Csv, ErrorsNameTheLine) {

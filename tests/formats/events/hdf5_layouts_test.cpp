@@ -136,6 +136,53 @@ TEST_F(Hdf5Layouts, M3edHasGroupsAndTheirSize) {
   EXPECT_EQ(read_events(path_, given).width, 100) << "what is given goes before";
 }
 
+TEST_F(Hdf5Layouts, NamesThatLeaveAColumnOpenAreAskedAbout) {
+  const auto group = [this](const char* y, const char* more, const Numbers& numbers) {
+    Maker file(path_);
+    file.group("events");
+    file.column("events/t", H5T_STD_I64LE, {5, 6});
+    file.column("events/x", H5T_STD_I64LE, {1, 2});
+    file.column(std::string("events/") + y, H5T_STD_I64LE, {3, 4});
+    file.column(std::string("events/") + more, H5T_STD_I64LE, numbers);
+  };
+  group("y_px", "p", {1, 0});
+  expect_error("'events' have no column for y, but there are columns whose names are not known: y_px");
+  group("y", "q", {1, 0});
+  expect_error("no column for p, but");
+  group("y", "ts", {1, 0});
+  expect_error("more than one column of one kind: t,ts");
+  group("y", "ms_to_idx", {0, 1, 2});
+  EXPECT_EQ(read(), (Events{{5, 1, 3, 1}, {6, 2, 4, 1}})) << "an index is no column";
+
+  const std::int64_t rows[] = {5, 1, 3, 0, 6, 2, 4, 1};
+  const auto compound = [&](const char* place, const std::vector<const char*>& names) {
+    Maker file(path_);
+    const hid_t type = H5Tcreate(H5T_COMPOUND, 32);
+    for (std::size_t i = 0; i < 4; ++i) H5Tinsert(type, names[i], 8 * i, H5T_NATIVE_INT64);
+    file.write(place, type, type, {2}, rows);
+  };
+  const Events expected = {{5, 1, 3, 0}, {6, 2, 4, 1}};
+  for (const char* place : {"events", "data"}) {
+    compound(place, {"t", "x", "y_px", "p"});
+    expect_error(
+        "no column for y, but there are columns whose names are not known: y_px: name them (--columns");
+    EXPECT_EQ(read(columns({"t", "x", "y", "p"})), expected);
+  }
+  compound("events", {"a", "b", "c", "d"});
+  expect_error("--columns t,x,y,p or another; data.columns");
+  EXPECT_EQ(read(columns({"t", "x", "y", "p"})), expected);
+  compound("events", {"t", "x", "y", "ts"});
+  expect_error("more than one column of one kind: t,ts");
+}
+
+TEST_F(Hdf5Layouts, ATableOfFiveColumnsNeedsTheirOrder) {
+  const std::int64_t rows[] = {5, 1, 3, 0, 9, 6, 2, 4, 1, 9};
+  { Maker(path_).write("events", H5T_STD_I64LE, H5T_NATIVE_INT64, {2, 5}, rows); }
+  expect_error(
+      "'events' of shape [2, 5] is one of another number of columns: name them (--columns t,x,y,p,_");
+  EXPECT_EQ(read(columns({"t", "x", "y", "p", "_"})), (Events{{5, 1, 3, 0}, {6, 2, 4, 1}}));
+}
+
 TEST_F(Hdf5Layouts, MatricesOfAnyOrderAndBothDirections) {
   const std::int64_t rows[] = {70000, 3, 4, 1, 70001, 2, 5, 4294967295, 70002, 1, 6, 0};
   const Events expected = {{70000, 3, 4, 1}, {70001, 2, 5, 0}, {70002, 1, 6, 0}};

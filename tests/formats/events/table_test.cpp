@@ -123,6 +123,46 @@ TEST(Table, FourRowsAreColumnsToo) {
   EXPECT_THROW(decode(five, columns({"t", "x", "y", "t", "_"})), ConfigError);
 }
 
+TEST(Table, AnOrderByTheValuesIsSaid) {
+  const auto order = [](const Bytes& file, const EventReaderOptions& options = {}) {
+    return open_events(memory_source(file.data(), file.size(), "memory"), options)->columns_by_value();
+  };
+  const Bytes npy = npy_file("'<i8'", "(1, 4)", little_endian({3, 4, 70000, 1}, 8));
+  EXPECT_EQ(order(npy), "x,y,t,p");
+  EXPECT_EQ(order(npy, columns({"x", "y", "t", "p"})), "");
+  EXPECT_EQ(order(bytes_of("3,4,70000,1\n")), "x,y,t,p");
+  EXPECT_EQ(order(bytes_of("x,y,t,p\n3,4,70000,1\n")), "");
+  EXPECT_EQ(order(testing::encoded("npy", 64, 64, {{1, 2, 3, 1}})), "") << "fields have names";
+}
+
+TEST(Table, StrayEventsDoNotHideTheOrder) {
+  // 300 events in the order x, y, t, p, of which `strays` lie outside; as npy and as text.
+  const auto read = [](int strays, const EventReaderOptions& options, bool text) {
+    std::vector<std::int64_t> numbers;
+    std::string lines;
+    for (int i = 0; i < 300; ++i) {
+      const std::int64_t x = i % 100 == 50 && i / 100 < strays ? 700 + i : i % 64, y = i % 48;
+      numbers.insert(numbers.end(), {x, y, 5000 + i, i % 2});
+      lines += fmt::format("{},{},{},{}\n", x, y, 5000 + i, i % 2);
+    }
+    return text ? decode(bytes_of(lines), options)
+                : decode(npy_file("'<i8'", "(300, 4)", little_endian(numbers, 8)), options);
+  };
+  for (const bool text : {false, true}) {
+    EventReaderOptions options;
+    options.width = 64;
+    options.height = 48;
+    EXPECT_EQ(read(0, options, text).events.size(), 300u);
+    expect_error(read(2, options, text),
+                 "as x,y,t,p, 2 of the first 300 events lie outside a sensor of 64 x 48; --drop-outside");
+    options.drop_outside = true;
+    EXPECT_EQ(read(2, options, text).events.size(), 298u);
+    EXPECT_EQ(read(2, options, text).events[1], (events::Event{5001, 1, 1, 1}));
+    expect_error(read(3, options, text),
+                 "as x,y,t,p, 3 of the first 300 events lie outside a sensor of 64 x 48)");
+  }
+}
+
 TEST(Table, FloatingPointTimesAreSecondsWhereTheyAreFine) {
   const Events events = {{100, 1, 2, 1}, {250001, 3, 4, 0}};
   const std::vector<double> rows = {0.0001, 1, 2, 1, 0.250001, 3, 4, -1};
@@ -298,6 +338,40 @@ TEST(Table, NamesOfTheField) {
   EXPECT_EQ(places({"time_s", "col", "row", "sign"}), "t,x,y,p");
   EXPECT_EQ(places({"t", "time", "x", "y"}), "") << "which of the two";
   EXPECT_EQ(places({"x", "y", "p"}), "");
+}
+
+TEST(Table, FieldsOfUnknownNamesAreAskedAbout) {
+  const auto file = [](const char* y, const char* p) {
+    return npy_file(fmt::format("[('t', '<i8'), ('x', '<i8'), ('{}', '<i8'), ('{}', '<i8')]", y, p), "(1,)",
+                    little_endian({7, 3, 4, 0}, 8));
+  };
+  expect_error(decode(file("y_px", "p")),
+               "no column for y, but there are columns whose names are not known: y_px");
+  expect_error(decode(file("y", "q")), "--columns");
+  expect_error(decode(file("y", "ts")), "more than one column of one kind: t,ts");
+  EXPECT_EQ(decode(file("y_px", "q"), columns({"t", "x", "y", "p"})).events, (Events{{7, 3, 4, 0}}));
+}
+
+TEST(Table, ArraysOfUnknownNamesAreAskedAbout) {
+  const Bytes column = npy_file("'<i8'", "(2,)", little_endian({7, 8}, 8));
+  const Bytes label = npy_file("'<i8'", "(1,)", little_endian({7}, 8));
+  const auto npz = [&](const std::string& name, const Bytes& more) {
+    const testing::TemporaryFolder folder;
+    const std::string path = folder.write(
+        archive_of({{"t.npy", column}, {"x.npy", column}, {name + ".npy", more}}, "zip"), "a.npz");
+    try {
+      return std::to_string(read_events(path).events.size());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_NE(
+      npz("y_px", column).find("no column for y, p, but there are columns whose names are not known: y_px"),
+      std::string::npos)
+      << npz("y_px", column);
+  EXPECT_NE(npz("ts", column).find("more than one column of one kind: t,ts"), std::string::npos);
+  EXPECT_EQ(npz("label", label), "2") << "no column";
+  EXPECT_EQ(npz("label", bytes_of("no array")), "2");
 }
 
 TEST(TimeUnits, AreFoundInNames) {
