@@ -16,7 +16,7 @@ struct CsvHead {
   ColumnPlaces places{};
   TimeUnit time_unit = TimeUnit::kMicroseconds;
   bool order_is_by_value = false;  ///< places are what ColumnOrderFinder found
-  int width = 0, height = 0;  ///< of the sensor; 0: not said
+  int width = 0, height = 0;       ///< of the sensor; 0: not said
 };
 
 /// Reads it; the text then stands at its first row. Throws FormatError if the order of the columns or the
