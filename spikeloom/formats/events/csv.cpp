@@ -32,8 +32,8 @@ bool take_digits(std::string_view* line, char separator, std::int64_t* number) {
   for (; at != end; ++at) {
     const auto digit = static_cast<unsigned>(*at - '0');
     if (digit > 9) break;
-    value = 10 * value + digit;
     if (at - first == kMaxDigits) return false;
+    value = 10 * value + digit;
   }
   if (at == first) return false;
   if (at != end && *at == separator) {
