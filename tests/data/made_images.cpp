@@ -76,7 +76,7 @@ Bytes npy_bytes(const std::string& descr, const std::vector<std::int64_t>& shape
 Bytes zip_bytes(const std::vector<std::pair<std::string, Bytes>>& members) {
   Bytes zip, directory;
   const auto number = [](Bytes& to, std::uint64_t value, int count) {
-    for (int i = 0; i < count; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    for (int i = 0; i < count; ++i) to.push_back(static_cast<std::uint8_t>(i < 8 ? value >> (8 * i) : 0));
   };
   for (const auto& [name, data] : members) {
     const std::size_t offset = zip.size();
