@@ -66,7 +66,7 @@ void TrainingDisplay::started(const train::TrainingStart& start) {
                   memory_text(memory.parameters + memory.gradients + memory.optimizer)));
   say(fmt::format("         kept state {}, working set {}, batches {}, program {}",
                   memory_text(memory.kept_state), memory_text(memory.working_set), memory_text(memory.inputs),
-                  memory_text(memory.library)));
+                  memory_text(memory.libraries)));
   say(fmt::format("run      {}", start.run_path));
   if (start.resumed) {
     say(fmt::format("         resumed at epoch {}, batch {} of {}", start.epoch + 1, start.batch,

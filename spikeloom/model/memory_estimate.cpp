@@ -81,7 +81,7 @@ MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& s
   const double input_steps = use.static_input ? 1.0 : settings.num_steps;
   estimate.inputs =
       bytes(kFloat * static_cast<double>(plan.input.size()) * input_steps * batch * use.loader_batches);
-  estimate.library = bytes(kLibrary);
+  estimate.libraries = bytes(kLibrary);
   estimate.certain = bytes(weights + gradients + moments);
   return estimate;
 }

@@ -24,10 +24,10 @@ struct MemoryEstimate {
   std::int64_t kept_state = 0;   ///< kept between forward and backward pass
   std::int64_t working_set = 0;  ///< of the layer that needs most
   std::int64_t inputs = 0;       ///< batches of the loader
-  std::int64_t library = 0;      ///< program and libraries themselves
+  std::int64_t libraries = 0;    ///< program and libraries themselves
 
   std::int64_t total() const {
-    return parameters + gradients + optimizer + kept_state + working_set + inputs + library;
+    return parameters + gradients + optimizer + kept_state + working_set + inputs + libraries;
   }
   /// The part that is certain: weights in float, their gradients and moments. A network for which that is
   /// more than there is cannot run.

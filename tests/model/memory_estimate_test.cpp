@@ -35,7 +35,7 @@ TEST(MemoryEstimate, IsMadeOfTheLayers) {
   EXPECT_EQ(memory.working_set, 16 * 2 * 4 * (28 * 28 + 8 * 4 * 28 * 28));
   EXPECT_EQ(memory.inputs, 5 * 16 * 4 * 28 * 28);
   EXPECT_EQ(memory.total(), memory.parameters + memory.gradients + memory.optimizer + memory.kept_state +
-                                memory.working_set + memory.inputs + memory.library);
+                                memory.working_set + memory.inputs + memory.libraries);
 }
 
 TEST(MemoryEstimate, DependsOnWhatIsAsked) {
