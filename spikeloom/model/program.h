@@ -1,0 +1,117 @@
+#pragma once
+// A network as a program: fused stages in the order in which they run, and the parameters that they use. The
+// engine runs it, a backend says what of it it can run; neither looks at the structure string.
+//
+// A stage is   gather -> product (-> normalisation) (+ currents of other stages) -> neurons
+//   gather    the spikes that its edges bring, through NeuNorm and pooling, summed (SEW), then dropout
+//   product   convolution or fully connected layer, with bias
+// so that everything between two sets of neurons is one unit, which backends fuse.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spikeloom/kernels/neunorm_params.h"
+#include "spikeloom/kernels/neuron_params.h"
+#include "spikeloom/model/plan.h"
+#include "spikeloom/model/settings.h"
+#include "spikeloom/model/shape.h"
+
+namespace spikeloom::model {
+
+/// What a slot holds: decides its learning rate and weight decay.
+enum class Role { kConvolution, kFullyConnected, kNeuNorm, kNeuron };
+
+/// One parameter of the network: a range of the flat array of all parameters.
+struct Slot {
+  std::string name;  ///< "conv1.weight", "fc2.bias", "conv1.neunorm_u", "conv3.decay"
+  /// [F, C, k, k], [F, values], [F], [C or 1, H, W], [] for a scalar: as files have it, row-major.
+  std::vector<std::int64_t> shape;
+  Role role = Role::kConvolution;
+  bool is_bias = false;     ///< of a convolution or a fully connected layer
+  std::int64_t offset = 0;  ///< of its first value in the flat array, a multiple of kSlotAlignment
+  std::int64_t size = 0;    ///< values
+
+  /// Weights of a convolution and U lie in memory with the channels innermost: [F, k, k, C], [H, W, C].
+  bool channels_last() const { return shape.size() >= 3; }
+};
+
+/// Values: 64 bytes of floats.
+constexpr std::int64_t kSlotAlignment = 16;
+
+/// No slot, no stage.
+constexpr int kNone = -1;
+
+struct Pool {
+  enum Kind { kNone, kAverage, kMax } kind = kNone;
+  int factor = 1;  ///< side and stride of the window, pixels; a rest at the right and bottom is dropped
+};
+inline bool operator==(const Pool& a, const Pool& b) { return a.kind == b.kind && a.factor == b.factor; }
+
+/// What a stage reads of another one.
+struct Edge {
+  int stage = kNone;  ///< whose spikes; kNone: the network's input
+  Pool pool;
+  int neunorm_u = kNone;            ///< slot of U
+  bool neunorm_after_pool = false;  ///< NeuNorm acts on the pooled spikes
+
+  bool is_plain() const { return neunorm_u == kNone; }
+};
+
+struct Product {
+  enum Kind { kConvolution, kFullyConnected } kind = kConvolution;
+  int kernel = 1, stride = 1, padding = 0;  ///< of a convolution, pixels
+  Shape input, output;                      ///< {neurons, 1, 1} of a fully connected layer
+  int weight = kNone, bias = kNone;         ///< slots
+
+  bool is_convolution() const { return kind == kConvolution; }
+};
+
+struct Neuron {
+  enum Kind { kLif, kRelu, kLinear } kind = kLif;  ///< kLinear: the current as it is (readout of an ANN)
+  kernels::NeuronParams params;                    ///< of kLif; learnable ones: where they start
+  int decay = kNone, v_threshold = kNone;          ///< slots, where they are learnt
+
+  bool fires() const { return kind == kLif; }
+};
+
+struct Stage {
+  std::string name;  ///< "conv1", "fc2", "voting"
+  std::vector<Edge> inputs;
+  double dropout = 0.0;  ///< rate, of what the product takes
+  bool same_mask_each_step = false;
+  int number = 0;  ///< of this stage from 0: keys its random numbers
+  Product product;
+  Neuron neuron;
+  kernels::NeuNormParams neunorm;  ///< of the NeuNorm that edges from this stage have
+
+  bool reads_input() const { return inputs.size() == 1 && inputs.front().stage == kNone; }
+  /// One set of spikes that nothing but pooling happens to: products can work on its bits.
+  bool reads_spikes() const {
+    return inputs.size() == 1 && inputs.front().stage != kNone && inputs.front().is_plain();
+  }
+};
+
+struct Program {
+  Shape input;
+  int num_classes = 0;
+  int num_steps = 1;  ///< T; 1 for an artificial network, which sees the mean of its input
+  bool spiking = true;
+  std::vector<Stage> stages;  ///< a stage reads earlier ones only; the last one votes
+  std::vector<Slot> slots;
+  std::int64_t parameters = 0;         ///< values of all slots
+  std::int64_t flat_size = 0;          ///< values of the flat array, gaps included
+  std::vector<std::int32_t> class_of;  ///< the class that each neuron of the last stage votes for
+
+  const Slot& slot(int index) const { return slots[static_cast<std::size_t>(index)]; }
+  /// kNone if there is none.
+  int find_slot(const std::string& name) const;
+};
+
+/// The program of a plan. `seed`: of the random assignment of voting neurons to classes. Throws ConfigError
+/// for poolings of different kinds in a row.
+Program make_program(const NetworkPlan& plan, const NetworkSettings& settings, std::uint64_t seed);
+
+/// The program as text, a line a stage: "conv2  <- conv1 AP2  64C3 64x14x14  LIF".
+std::string to_string(const Program& program);
+
+}  // namespace spikeloom::model
