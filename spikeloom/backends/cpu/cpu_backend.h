@@ -1,0 +1,128 @@
+#pragma once
+// The processor: packed spikes and compact state by our own kernels, event-driven products where few spikes
+// come in, dense ones by whoever gives them (products.h). Needs no LibTorch.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spikeloom/backends/cpu/event_paths.h"
+#include "spikeloom/backends/cpu/host_memory.h"
+#include "spikeloom/backends/products.h"
+#include "spikeloom/backends/queue_backend.h"
+#include "spikeloom/kernels/dropout_params.h"
+#include "spikeloom/model/settings.h"
+
+namespace spikeloom::backends {
+
+/// Limits of a stage's event-driven products, by name: what is measured once for a machine and a network.
+struct Crossover {
+  std::string stage;
+  engine::EventLimits limits;
+};
+
+class CpuBackend : public QueueBackend {
+ public:
+  CpuBackend(const model::ComputeSettings& compute, std::unique_ptr<DenseProducts> products);
+  ~CpuBackend() override;
+
+  std::string name() const override { return "cpu"; }
+  engine::Memory& memory() override { return memory_; }
+  std::string refusal(const model::Program& program, const model::Stage& stage) const override;
+  std::string path(const model::Program& program, const model::Stage& stage) const override;
+  void attach(const model::Program& program, engine::ParameterStore& parameters) override;
+
+  Slicing slicing(std::int64_t batch, bool static_input, bool training) const override;
+  engine::Buffer slice(const engine::Buffer& values, std::int64_t steps, std::int64_t batch,
+                       std::int64_t first, std::int64_t count) override;
+  engine::Activation join(const std::vector<engine::Samples>& slices, int stage) override;
+
+  engine::Buffer current(int stage, engine::Samples& samples, const engine::Pass& pass) override;
+  void fire(int stage, engine::Buffer current, engine::Samples& samples, const engine::Pass& pass) override;
+  engine::Buffer fire_backward(int stage, engine::Samples& samples,
+                               std::vector<engine::OutputGradient> gradients,
+                               const engine::Pass& pass) override;
+  std::vector<engine::OutputGradient> current_backward(int stage, engine::Samples& samples,
+                                                       engine::Buffer grad_current,
+                                                       const engine::Pass& pass) override;
+  void update(const engine::UpdateRule& rule, const std::vector<engine::SlotUpdate>& slots,
+              engine::Moments& moments) override;
+  double firing_rate(int stage, const engine::Buffer& current, const engine::Samples& samples,
+                     double scale) override;
+
+  /// Times the event-driven and the dense arithmetic of each product that has both, at a batch size, and
+  /// takes what it finds from then on; before that the densities of the settings hold for every stage. Some
+  /// seconds for a large network. Empty where nothing is to be chosen (another path than auto, exact state,
+  /// few filters).
+  std::vector<Crossover> measure_crossovers(std::int64_t batch);
+  /// Takes measured ones. Throws ConfigError for a stage that the program does not have.
+  void set_crossovers(const std::vector<Crossover>& crossovers);
+
+ protected:
+  kernels::cuda::Queue queue() const override { return {}; }
+  engine::Type output_gradient_type() const override;
+
+ private:
+  /// A stage's weights as its products want them, as long as they do not change.
+  struct Converted {
+    std::uint64_t dense_version = 0, event_version = 0;
+    engine::Buffer dense;
+    std::shared_ptr<const kernels::FixedPointWeights> event;
+  };
+  struct ProductState;
+  struct NeuronState;
+
+  bool compact() const { return compute_.state == model::StateMode::kCompact; }
+  /// Of a stage's currents and of what its product takes: the first is always float (little work; oneDNN is
+  /// slow on few channels of bfloat16).
+  engine::Type type_of(const model::Stage& stage) const;
+  kernels::NeuronParams neuron_of(const model::Stage& stage) const;
+  engine::Buffer slot_values(int slot) const;
+  const engine::Buffer& dense_weight(const model::Stage& stage);
+  const kernels::FixedPointWeights& event_weight(const model::Stage& stage);
+  /// What the product of a stage reads its spikes through; only where stage.reads_spikes().
+  kernels::PackedImages images_before(const model::Stage& stage, const engine::Samples& samples) const;
+  EventChoice choose(const model::Stage& stage, const engine::Samples& samples,
+                     const engine::Pass& pass) const;
+
+  double dropout_rate(const model::Stage& stage, const engine::Pass& pass) const;
+  void drop(const model::Stage& stage, const engine::Samples& samples, const engine::Pass& pass,
+            std::int64_t steps, const engine::Buffer& from, const engine::Buffer& to) const;
+  /// What a product takes: [T * N, H, W, C].
+  engine::Buffer gather(const model::Stage& stage, const engine::Samples& samples, const engine::Pass& pass);
+  engine::Buffer edge_values(const model::Stage& stage, const model::Edge& edge,
+                             const engine::Samples& samples, engine::Type type,
+                             engine::Buffer* neunorm_x) const;
+  std::vector<engine::OutputGradient> gather_backward(const model::Stage& stage,
+                                                      const engine::Samples& samples,
+                                                      const engine::Pass& pass, engine::Buffer gradient);
+  engine::OutputGradient edge_backward(const model::Stage& stage, const model::Edge& edge,
+                                       const engine::Samples& samples, const engine::Buffer& gradient);
+  /// Adds to a slot's gradient, or hands it over if it is the first.
+  void add_gradient(int slot, engine::Buffer gradient);
+
+  engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples);
+  engine::Buffer event_weight_gradient(const model::Stage& stage, const engine::Samples& samples,
+                                       const engine::Buffer& grad_current) const;
+  /// Bits of the open windows before a stage if its input's gradient is to be computed only there, else
+  /// nullptr. `share`: of those that are, left alone if they were not looked at.
+  const std::uint8_t* skip_windows(const model::Stage& stage, const engine::Samples& samples,
+                                   double& share) const;
+
+  std::int64_t fire_compact(const model::Stage& stage, const engine::Buffer& current, engine::Activation& own,
+                            const engine::Pass& pass) const;
+  std::int64_t fire_exact(const model::Stage& stage, const engine::Buffer& current, engine::Activation& own,
+                          const engine::Pass& pass) const;
+  /// All gradients as one: that of the pooled output if they agree on a pooling, else that of the output.
+  engine::OutputGradient combine(const engine::Activation& own,
+                                 std::vector<engine::OutputGradient> gradients) const;
+  engine::EventLimits measure(const model::Stage& stage, const kernels::PackedImages& images);
+
+  model::ComputeSettings compute_;
+  std::unique_ptr<DenseProducts> products_;
+  HostMemory memory_;
+  bool bfloat16_;
+  std::vector<Converted> converted_;
+  std::vector<engine::EventLimits> limits_;
+};
+
+}  // namespace spikeloom::backends

@@ -1,0 +1,185 @@
+// From spikes to what products take, and the gradient's way back.
+#include "spikeloom/backends/cpu/convert.h"
+#include "spikeloom/backends/cpu/states.h"
+#include "spikeloom/base/random.h"
+#include "spikeloom/base/threads.h"
+#include "spikeloom/kernels/cpu/avg_pool.h"
+#include "spikeloom/kernels/cpu/compact_lif.h"
+#include "spikeloom/kernels/cpu/dropout.h"
+#include "spikeloom/kernels/cpu/neunorm.h"
+
+namespace spikeloom::backends {
+namespace {
+
+using engine::Activation;
+using engine::Buffer;
+using engine::OutputGradient;
+using engine::Type;
+using model::Edge;
+using model::Stage;
+
+constexpr std::int64_t kParallelCount = 1 << 15;
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
+  return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
+}
+
+// Of the NeuNorm on an edge.
+kernels::NeuNormSize neunorm_size(const kernels::PackedImages& images, const Edge& edge,
+                                  const model::Slot& u) {
+  kernels::PackedImages seen = images;
+  seen.pool = edge.neunorm_after_pool ? edge.pool.factor : 1;
+  kernels::NeuNormSize size;
+  size.num_steps = images.num_steps;
+  size.batch = images.batch;
+  size.positions = seen.pooled_height() * seen.pooled_width();
+  size.channels = images.channels;
+  size.shared_u = u.shape.front() == 1;
+  return size;
+}
+
+void add_to(const Buffer& sum, const Buffer& values) {
+  float* const to = sum.floats();
+  const float* const from = values.floats();
+#pragma omp parallel for simd schedule(static) num_threads(num_threads()) if (sum.count >= kParallelCount)
+  for (std::int64_t i = 0; i < sum.count; ++i) to[i] += from[i];
+}
+
+}  // namespace
+
+double CpuBackend::dropout_rate(const Stage& stage, const engine::Pass& pass) const {
+  return pass.training ? stage.dropout : 0.0;
+}
+
+void CpuBackend::drop(const Stage& stage, const engine::Samples& samples, const engine::Pass& pass,
+                      std::int64_t steps, const Buffer& from, const Buffer& to) const {
+  kernels::DropoutSize size;
+  size.num_steps = steps;
+  size.elements = from.count / steps;
+  size.same_mask_each_step = stage.same_mask_each_step;
+  if (!samples.is_whole()) {
+    const std::int64_t sample = size.elements / samples.count;
+    size.whole = sample * samples.batch;
+    size.first = sample * samples.first;
+  }
+  const kernels::DropoutKey key{stream_key(pass.seed, RandomPurpose::kDropout),
+                                kernels::dropout_counter(stage.number, pass.iteration)};
+  with_pointer(from, [&](const auto* values) {
+    using Value = std::remove_const_t<std::remove_reference_t<decltype(*values)>>;
+    kernels::cpu::dropout_apply(size, dropout_rate(stage, pass), key, values, static_cast<Value*>(to.data));
+  });
+}
+
+// What an edge brings, as `type`. neunorm_x: where NeuNorm's auxiliary map is wanted, which backward needs.
+Buffer CpuBackend::edge_values(const Stage&, const Edge& edge, const engine::Samples& samples, Type type,
+                               Buffer* neunorm_x) const {
+  const Activation& from = samples.stages[at(edge.stage)];
+  if (from.values) {
+    if (edge.pool.kind == model::Pool::kNone) return from.values;
+    const auto size = pool_size(from.images, edge.pool.factor);
+    Buffer pooled =
+        allocate_host(size.images * size.output_height() * size.output_width() * size.channels, Type::kFloat);
+    kernels::cpu::avg_pool_forward(size, from.values.floats(), pooled.floats());
+    return pooled;
+  }
+  kernels::PackedImages images = from.images;
+  images.pool = edge.is_plain() || edge.neunorm_after_pool ? edge.pool.factor : 1;
+  Buffer values =
+      allocate_host(images.num_steps * images.pooled_neurons(), edge.is_plain() ? type : Type::kFloat);
+  with_pointer(values, [&](auto* to) { kernels::cpu::unpack_spikes(images, from.spikes.octets(), to); });
+  if (edge.is_plain()) return values;
+
+  const model::Slot& u = program_->slot(edge.neunorm_u);
+  const auto size = neunorm_size(from.images, edge, u);
+  const Buffer x = allocate_host(size.num_steps * size.batch * size.positions, Type::kFloat);
+  Buffer normalised = allocate_host(values.count, Type::kFloat);
+  kernels::cpu::neunorm_forward(size, stage(edge.stage).neunorm, values.floats(), parameters_->of(u),
+                                x.floats(), normalised.floats());
+  if (neunorm_x != nullptr) *neunorm_x = x;
+  if (edge.pool.kind != model::Pool::kNone && !edge.neunorm_after_pool) {
+    const auto pool = pool_size(from.images, edge.pool.factor);
+    Buffer pooled =
+        allocate_host(pool.images * pool.output_height() * pool.output_width() * pool.channels, Type::kFloat);
+    kernels::cpu::avg_pool_forward(pool, normalised.floats(), pooled.floats());
+    normalised = pooled;
+  }
+  return normalised;
+}
+
+Buffer CpuBackend::gather(const Stage& stage, const engine::Samples& samples, const engine::Pass& pass) {
+  const Type type = type_of(stage);
+  const bool drops = dropout_rate(stage, pass) > 0.0;
+  if (stage.reads_input()) {
+    if (!drops) return samples.input;
+    Buffer dropped = allocate(samples.input.count, Type::kFloat);
+    drop(stage, samples, pass, samples.input_steps, samples.input, dropped);
+    return dropped;
+  }
+  Buffer x;
+  if (stage.inputs.size() == 1) {
+    x = converted(edge_values(stage, stage.inputs.front(), samples, type, nullptr), type);
+  } else {
+    Buffer sum;
+    for (const Edge& edge : stage.inputs) {
+      const Buffer values = converted(edge_values(stage, edge, samples, Type::kFloat, nullptr), Type::kFloat);
+      if (sum) {
+        add_to(sum, values);
+      } else {
+        sum = values;
+      }
+    }
+    x = converted(sum, type);
+  }
+  // In place, unless these are a stage's own values.
+  if (drops) {
+    const bool shared =
+        stage.inputs.size() == 1 && x.data == samples.stages[at(stage.inputs[0].stage)].values.data;
+    const Buffer dropped = shared ? allocate(x.count, x.type) : x;
+    drop(stage, samples, pass, program_->num_steps, x, dropped);
+    x = dropped;
+  }
+  return x;
+}
+
+OutputGradient CpuBackend::edge_backward(const Stage& stage, const Edge& edge, const engine::Samples& samples,
+                                         const Buffer& gradient) {
+  OutputGradient result;
+  result.stage = edge.stage;
+  result.pool = edge.pool;
+  result.values = gradient;
+  if (edge.is_plain()) return result;
+
+  // Run again: nothing of it was kept.
+  Buffer x;
+  edge_values(stage, edge, samples, Type::kFloat, &x);
+  const Activation& from = samples.stages[at(edge.stage)];
+  const model::Slot& u = program_->slot(edge.neunorm_u);
+  const auto size = neunorm_size(from.images, edge, u);
+  Buffer grad_output = converted(gradient, Type::kFloat);
+  if (edge.pool.kind != model::Pool::kNone && !edge.neunorm_after_pool) {
+    Buffer spread = allocate(size.num_steps * size.batch * size.positions * size.channels, Type::kFloat);
+    kernels::cpu::avg_pool_backward(pool_size(from.images, edge.pool.factor), grad_output.floats(),
+                                    spread.floats());
+    grad_output = spread;
+  }
+  if (!edge.neunorm_after_pool) result.pool = {};
+  const Buffer grad_spikes = allocate(grad_output.count, Type::kFloat);
+  Buffer grad_u = allocate(u.size, Type::kFloat);
+  kernels::cpu::neunorm_backward(size, this->stage(edge.stage).neunorm, grad_output.floats(),
+                                 parameters_->of(u), x.floats(), grad_spikes.floats(), grad_u.floats());
+  add_gradient(edge.neunorm_u, grad_u);
+  result.values = converted(grad_spikes, gradient.type);
+  return result;
+}
+
+std::vector<OutputGradient> CpuBackend::gather_backward(const Stage& stage, const engine::Samples& samples,
+                                                        const engine::Pass& pass, Buffer gradient) {
+  if (dropout_rate(stage, pass) > 0.0) drop(stage, samples, pass, program_->num_steps, gradient, gradient);
+  std::vector<OutputGradient> result;
+  for (const Edge& edge : stage.inputs) result.push_back(edge_backward(stage, edge, samples, gradient));
+  return result;
+}
+
+}  // namespace spikeloom::backends

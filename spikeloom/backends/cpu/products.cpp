@@ -1,0 +1,226 @@
+// Products of a stage, dense or event-driven.
+#include <algorithm>
+
+#include "spikeloom/backends/cpu/convert.h"
+#include "spikeloom/backends/cpu/states.h"
+#include "spikeloom/base/threads.h"
+#include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/window_gradient.h"
+
+namespace spikeloom::backends {
+namespace {
+
+using engine::Activation;
+using engine::Buffer;
+using engine::Path;
+using engine::Samples;
+using engine::Type;
+using kernels::BFloat16;
+using model::Stage;
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+double density_of(const Buffer& x) {
+  std::int64_t not_zero = 0;
+  with_pointer(x, [&](const auto* values) {
+#pragma omp parallel for reduction(+ : not_zero) num_threads(num_threads())
+    for (std::int64_t i = 0; i < x.count; ++i) not_zero += kernels::to_float(values[i]) != 0.0f ? 1 : 0;
+  });
+  return static_cast<double>(not_zero) / static_cast<double>(x.count);
+}
+
+// Sum over rows of [rows, columns], float.
+Buffer column_sums(const Buffer& values, std::int64_t columns) {
+  Buffer sums = allocate_host(columns, Type::kFloat);
+  const std::int64_t rows = values.count / columns;
+  // Blocks that do not depend on the number of threads: neither does the sum.
+  constexpr std::int64_t kRows = 256;
+  const std::int64_t blocks = (rows + kRows - 1) / kRows;
+  const Buffer partial = allocate_host(blocks * columns, Type::kFloat);
+  with_pointer(values, [&](const auto* from) {
+#pragma omp parallel for schedule(static) num_threads(num_threads())
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      float* const to = partial.floats() + block * columns;
+      std::fill(to, to + columns, 0.0f);
+      for (std::int64_t row = block * kRows; row < std::min(rows, (block + 1) * kRows); ++row) {
+#pragma omp simd
+        for (std::int64_t c = 0; c < columns; ++c) to[c] += kernels::to_float(from[row * columns + c]);
+      }
+    }
+  });
+  for (std::int64_t c = 0; c < columns; ++c) {
+    double sum = 0.0;
+    for (std::int64_t block = 0; block < blocks; ++block) sum += partial.floats()[block * columns + c];
+    sums.floats()[c] = static_cast<float>(sum);
+  }
+  return sums;
+}
+
+}  // namespace
+
+const Buffer& CpuBackend::dense_weight(const Stage& stage) {
+  Converted& kept = converted_[at(stage.number)];
+  if (!kept.dense || kept.dense_version != parameters_->version) {
+    kept.dense = converted(slot_values(stage.product.weight), type_of(stage));
+    kept.dense_version = parameters_->version;
+  }
+  return kept.dense;
+}
+
+const kernels::FixedPointWeights& CpuBackend::event_weight(const Stage& stage) {
+  Converted& kept = converted_[at(stage.number)];
+  if (!kept.event || kept.event_version != parameters_->version) {
+    kernels::PackedImages images;  // only channels and pixels matter
+    images.channels = stage.product.input.channels;
+    images.height = stage.product.input.height;
+    images.width = stage.product.input.width;
+    kept.event = std::make_shared<const kernels::FixedPointWeights>(kernels::cpu::fixed_point_weights(
+        *event_layer(images, stage.product), slot_values(stage.product.weight).floats(),
+        weight_strides(stage.product)));
+    kept.event_version = parameters_->version;
+  }
+  return *kept.event;
+}
+
+EventChoice CpuBackend::choose(const Stage& stage, const Samples& samples, const engine::Pass& pass) const {
+  // NeuNorm, several edges and dropout make other values of the spikes.
+  if (!compact() || !stage.reads_spikes() || dropout_rate(stage, pass) > 0.0) return {};
+  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
+  if (!before.spikes) return {};
+  const auto images = images_before(stage, samples);
+  const auto layer = event_layer(images, stage.product);
+  if (!layer) return {};
+  if (!pass.keep) return {inference_is_event(compute_, stage.product), false};
+  const auto values = static_cast<double>(images.num_steps * images.pooled_neurons());
+  return choose_event(compute_, limits_[at(stage.number)], *layer,
+                      static_cast<double>(before.spike_count) / std::max(values, 1.0));
+}
+
+Buffer CpuBackend::event_current(const Stage& stage, const Samples& samples) {
+  const auto layer = *event_layer(images_before(stage, samples), stage.product);
+  Buffer current =
+      allocate(program_->num_steps * samples.count * stage.product.output.size(), type_of(stage));
+  const Buffer bias = slot_values(stage.product.bias);
+  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
+  const kernels::FixedPointWeights& weights = event_weight(stage);
+  with_pointer(current, [&](auto* to) {
+    kernels::cpu::event_forward(layer, before.spikes.octets(), weights, bias.floats(), to);
+  });
+  return current;
+}
+
+Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass) {
+  const Stage& stage = this->stage(index);
+  const model::Product& product = stage.product;
+  Activation& own = samples.stages[at(index)];
+  own.images = {program_->num_steps,  samples.count,           product.output.height,
+                product.output.width, product.output.channels, 1};
+  own.static_input = stage.reads_input() && samples.input_steps == 1 && program_->num_steps > 1;
+  auto state = std::make_unique<ProductState>();
+  state->event = choose(stage, samples, pass);
+  const EventChoice event = state->event;
+  own.product = std::move(state);
+
+  Buffer x, current;
+  if (event.forward) {
+    current = event_current(stage, samples);
+    if (pass.keep && samples.is_last_slice())
+      converted_[at(index)].event.reset();  // changed by the next step
+  } else {
+    x = gather(stage, samples, pass);
+    const Type type = type_of(stage);
+    const Buffer bias = slot_values(product.bias);
+    const std::int64_t rows = (own.static_input ? 1 : program_->num_steps) * samples.count;
+    current = products_->forward(product, rows, x, dense_weight(stage), bias ? converted(bias, type) : bias,
+                                 !pass.keep);
+  }
+  if (pass.costs != nullptr) {
+    engine::StageCost& cost = (*pass.costs)[at(index)];
+    const Path dense = type_of(stage) == Type::kBFloat16 ? Path::kDenseBf16 : Path::kDenseFp32;
+    cost.forward = event.forward ? Path::kEvent : dense;
+    cost.weight_gradient = event.weight_gradient ? Path::kEvent : dense;
+    if (!pass.keep) cost.weight_gradient = cost.forward;
+    cost.limits = limits_[at(index)];
+    if (pass.densities) {
+      if (!x) x = gather(stage, samples, pass);
+      cost.input_density +=
+          density_of(x) * static_cast<double>(samples.count) / static_cast<double>(samples.batch);
+    }
+  }
+  return current;
+}
+
+Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samples,
+                                         const Buffer& grad_current) const {
+  const auto layer = *event_layer(images_before(stage, samples), stage.product);
+  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
+  Buffer gradient = allocate_host(program_->slot(stage.product.weight).size, Type::kFloat);
+  with_pointer(grad_current, [&](const auto* from) {
+    kernels::cpu::event_weight_gradient(layer, before.spikes.octets(), from, gradient.floats(),
+                                        weight_strides(stage.product));
+  });
+  return gradient;
+}
+
+const std::uint8_t* CpuBackend::skip_windows(const Stage& stage, const Samples& samples,
+                                             double& share) const {
+  if (!compact() || !stage.reads_spikes() || compute_.path == model::Path::kDense ||
+      !stage.product.is_convolution()) {
+    return nullptr;
+  }
+  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
+  const auto* const neurons = static_cast<const NeuronState*>(before.neurons.get());
+  const auto layer = event_layer(images_before(stage, samples), stage.product);
+  const bool always = compute_.path == model::Path::kEvent;
+  if (!layer || !(always || may_be_event(*layer))) return nullptr;
+  if (neurons == nullptr || !neurons->open) return nullptr;
+  if (!can_skip_closed_windows(*layer, neurons->params, type_of(stage))) return nullptr;
+  share = static_cast<double>(neurons->open_count) /
+          static_cast<double>(before.images.num_steps * before.images.neurons());
+  return always || share < limits_[at(stage.number)].input_gradient_below ? neurons->open.octets() : nullptr;
+}
+
+std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samples& samples,
+                                                                 Buffer grad_current,
+                                                                 const engine::Pass& pass) {
+  const Stage& stage = this->stage(index);
+  const model::Product& product = stage.product;
+  Activation& own = samples.stages[at(index)];
+  const bool by_events = static_cast<const ProductState&>(*own.product).event.weight_gradient;
+  const std::int64_t rows = (own.static_input ? 1 : program_->num_steps) * samples.count;
+  const bool wants_x = !stage.reads_input();
+  double open_share = -1.0;
+  const std::uint8_t* const windows = skip_windows(stage, samples, open_share);
+  if (pass.costs != nullptr) {
+    (*pass.costs)[at(index)].open_windows = open_share;
+    (*pass.costs)[at(index)].open_windows_only = windows != nullptr;
+  }
+
+  DenseProducts::Gradients gradients;
+  const bool has_bias = product.bias != model::kNone;
+  const DenseProducts::Wanted wanted{wants_x && windows == nullptr, !by_events, has_bias && !by_events};
+  if (wanted.x || wanted.weight) {
+    const Buffer x = by_events ? Buffer() : gather(stage, samples, pass);
+    gradients = products_->backward(product, rows, grad_current, x, dense_weight(stage), wanted);
+  }
+  if (windows != nullptr) {
+    const auto layer = *event_layer(images_before(stage, samples), product);
+    gradients.x = allocate(rows * product.input.size(), Type::kBFloat16);
+    kernels::cpu::window_gradient(layer, windows, static_cast<const BFloat16*>(grad_current.data),
+                                  static_cast<const BFloat16*>(dense_weight(stage).data),
+                                  weight_strides(product), static_cast<BFloat16*>(gradients.x.data));
+  }
+  if (by_events) {
+    if (has_bias) gradients.bias = column_sums(grad_current, product.output.channels);
+    gradients.weight = event_weight_gradient(stage, samples, grad_current);
+  }
+  grad_current.reset();
+  if (samples.is_last_slice()) converted_[at(index)].dense.reset();  // changed by the next step
+  add_gradient(product.weight, std::move(gradients.weight));
+  if (has_bias) add_gradient(product.bias, std::move(gradients.bias));
+  own.product.reset();
+  if (!wants_x) return {};
+  return gather_backward(stage, samples, pass, std::move(gradients.x));
+}
+
+}  // namespace spikeloom::backends

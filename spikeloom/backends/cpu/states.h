@@ -1,0 +1,37 @@
+#pragma once
+// What the CPU backend keeps of a stage from forward to backward. Internal to backends/cpu.
+#include <memory>
+
+#include "spikeloom/backends/cpu/cpu_backend.h"
+#include "spikeloom/kernels/cpu/code_store.h"
+#include "spikeloom/kernels/cpu/compact_lif.h"
+
+namespace spikeloom::backends {
+
+struct CpuBackend::ProductState : engine::Kept {
+  EventChoice event;
+};
+
+struct CpuBackend::NeuronState : engine::Kept {
+  kernels::NeuronParams params;  ///< as they were in the forward pass
+  /// Compact state; empty where it is not needed.
+  engine::Buffer open;                             ///< bytes [T, packed_bytes]: where the surrogate is not 0
+  std::unique_ptr<kernels::cpu::CodeStore> codes;  ///< of v_pre there
+  engine::Buffer all_codes;  ///< [T, neurons] 16-bit codes, of a surrogate that is nowhere 0
+  std::int64_t open_count = 0;
+  engine::Buffer v_pre;  ///< exact state: float [T, neurons]
+
+  /// As the kernels take it.
+  kernels::cpu::CompactLifState view() const {
+    kernels::cpu::CompactLifState state;
+    state.open = open.octets();
+    state.codes = codes.get();
+    state.all_codes = static_cast<std::uint16_t*>(all_codes.data);
+    return state;
+  }
+  std::int64_t bytes() const {
+    return open.bytes() + all_codes.bytes() + v_pre.bytes() + (codes ? codes->bytes() : 0);
+  }
+};
+
+}  // namespace spikeloom::backends

@@ -1,0 +1,49 @@
+#pragma once
+// What all backends share: votes, loss, updates and sums are few values or one pass over the parameters, and
+// run as kernels of kernels/cuda on a queue, be it a device's or the host's.
+#include <cstdint>
+#include <vector>
+
+#include "spikeloom/engine/backend.h"
+#include "spikeloom/kernels/cuda/queue.h"
+
+namespace spikeloom::backends {
+
+class QueueBackend : public engine::Backend {
+ public:
+  void attach(const model::Program& program, engine::ParameterStore& parameters) override;
+  void prepare(std::uint64_t iteration, double learning_rate) override;
+  engine::Buffer votes(const engine::Activation& last) override;
+  engine::OutputGradient loss(const engine::Activation& last, const engine::Buffer& labels,
+                              const engine::LossSpec& spec) override;
+  void count(std::int64_t samples) override { samples_ += samples; }
+  void update(const engine::UpdateRule& rule, const std::vector<engine::SlotUpdate>& slots,
+              engine::Moments& moments) override;
+  engine::Sums collect() override;
+
+ protected:
+  virtual kernels::cuda::Queue queue() const = 0;
+  /// Of the gradient of the last stage's output.
+  virtual engine::Type output_gradient_type() const = 0;
+  /// Where a slot's rounded weights lie, which an update writes as well; empty: nowhere.
+  virtual engine::Buffer rounded(int /*slot*/) const { return {}; }
+
+  const model::Stage& stage(int index) const { return program_->stages[static_cast<std::size_t>(index)]; }
+  engine::Buffer allocate(std::int64_t count, engine::Type type) { return memory().allocate(count, type); }
+  /// Where a stage's spikes are counted, in the queue's memory.
+  unsigned long long* spike_sum(int stage) const;
+  const std::uint64_t* iteration() const { return static_cast<const std::uint64_t*>(iteration_.data); }
+
+  const model::Program* program_ = nullptr;
+  engine::ParameterStore* parameters_ = nullptr;
+
+ private:
+  kernels::VotingSize voting_size(const engine::Activation& last) const;
+  void clear_sums();
+
+  engine::Buffer class_of_, iteration_, learning_rate_, steps_, correction_, clip_, squares_;
+  engine::Buffer loss_sum_, correct_, not_finite_, spikes_;
+  std::int64_t samples_ = 0;
+};
+
+}  // namespace spikeloom::backends

@@ -1,0 +1,99 @@
+#include "spikeloom/backends/torch/torch_products.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/sum.h>
+#include <c10/core/GradMode.h>
+
+#include "spikeloom/backends/torch/tensor.h"
+
+namespace spikeloom::backends {
+namespace {
+
+using engine::Buffer;
+
+// Rows of a block: whole numbers of the rows that kernels of BLAS take at a time, for each of a few threads.
+constexpr std::int64_t kBlock = 64;
+// Multiplications of a block from which on products are large ones for BLAS, however many blocks there are.
+constexpr double kLargeProduct = 8e6;
+
+// As at::linear, but so that a row's result does not depend on how many other rows there are: BLAS takes
+// other kernels, which add in another order, for the rows that are left over at the end and for small
+// products. Rows are filled up with zeros to whole blocks, and small products are made block by block.
+at::Tensor linear_by_blocks(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const std::int64_t rows = x.size(0), filled = (rows + kBlock - 1) / kBlock * kBlock;
+  at::Tensor whole = x;
+  if (filled != rows) {
+    whole = at::empty({filled, x.size(1)}, x.options());
+    whole.narrow(0, 0, rows).copy_(x);
+    whole.narrow(0, rows, filled - rows).zero_();
+  }
+  if (static_cast<double>(kBlock) * static_cast<double>(weight.numel()) >= kLargeProduct) {
+    return at::linear(whole, weight, bias).narrow(0, 0, rows);
+  }
+  const at::Tensor result = at::empty({filled, weight.size(0)}, x.options());
+  for (std::int64_t row = 0; row < filled; row += kBlock) {
+    result.narrow(0, row, kBlock).copy_(at::linear(whole.narrow(0, row, kBlock), weight, bias));
+  }
+  return result.narrow(0, 0, rows);
+}
+
+at::Tensor input_tensor(const model::Product& product, std::int64_t rows, const Buffer& x) {
+  return product.is_convolution() ? images_of(x, rows, product.input)
+                                  : tensor_of(x, {rows, product.input.size()});
+}
+
+at::Tensor weight_tensor(const model::Product& product, const Buffer& weight) {
+  if (!product.is_convolution()) return tensor_of(weight, {product.output.channels, product.input.size()});
+  return images_of(weight, product.output.channels, {product.input.channels, product.kernel, product.kernel});
+}
+
+std::vector<std::int64_t> both(std::int64_t value) { return {value, value}; }
+
+}  // namespace
+
+Buffer TorchProducts::forward(const model::Product& product, std::int64_t rows, const Buffer& x,
+                              const Buffer& weight, const Buffer& bias, bool inference) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = input_tensor(product, rows, x), weights = weight_tensor(product, weight);
+  const at::Tensor offsets = bias ? tensor_of(bias, {product.output.channels}) : at::Tensor();
+  if (product.is_convolution()) {
+    return buffer_of(at::conv2d(values, weights, offsets, both(product.stride), both(product.padding))
+                         .contiguous(at::MemoryFormat::ChannelsLast));
+  }
+  return buffer_of((inference && values.is_cpu() ? linear_by_blocks(values, weights, offsets)
+                                                 : at::linear(values, weights, offsets))
+                       .contiguous());
+}
+
+DenseProducts::Gradients TorchProducts::backward(const model::Product& product, std::int64_t rows,
+                                                 const Buffer& grad_current, const Buffer& x,
+                                                 const Buffer& weight, Wanted wanted) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor weights = weight_tensor(product, weight);
+  Gradients result;
+  if (product.is_convolution()) {
+    // Where the weights' gradient is not wanted only the sizes of x matter.
+    const at::Tensor values = x ? input_tensor(product, rows, x) : empty_images(rows, product.input, weights);
+    auto [grad_x, grad_weight, grad_bias] = at::convolution_backward(
+        images_of(grad_current, rows, product.output), values, weights,
+        at::IntArrayRef({product.output.channels}), both(product.stride), both(product.padding), both(1),
+        false, both(0), 1, {wanted.x, wanted.weight, wanted.bias});
+    if (wanted.x) result.x = buffer_of(grad_x.contiguous(at::MemoryFormat::ChannelsLast));
+    if (wanted.weight) result.weight = buffer_of(grad_weight.contiguous(at::MemoryFormat::ChannelsLast));
+    if (wanted.bias) result.bias = buffer_of(grad_bias.contiguous());
+    return result;
+  }
+  const at::Tensor gradient = tensor_of(grad_current, {rows, product.output.channels});
+  if (wanted.x) result.x = buffer_of(at::mm(gradient, weights));
+  if (wanted.weight) result.weight = buffer_of(at::mm(gradient.t(), input_tensor(product, rows, x)));
+  if (wanted.bias) result.bias = buffer_of(gradient.sum(0, false, at::kFloat));
+  return result;
+}
+
+}  // namespace spikeloom::backends

@@ -1,0 +1,63 @@
+#pragma once
+// What lies between the stages while a batch, or a slice of it, runs through them.
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "spikeloom/engine/buffer.h"
+#include "spikeloom/engine/cost.h"
+#include "spikeloom/kernels/packed_spikes.h"
+#include "spikeloom/model/program.h"
+
+namespace spikeloom::engine {
+
+struct Pass {
+  bool training = false;        ///< dropout on
+  bool keep = false;            ///< a backward pass follows
+  std::uint64_t seed = 0;       ///< of the dropout masks
+  std::uint64_t iteration = 0;  ///< which training iteration: makes the masks fresh
+  /// Filled if given, one entry a stage; then each stage is waited for.
+  std::vector<StageCost>* costs = nullptr;
+  bool densities = false;  ///< fill StageCost::input_density too, which takes time of its own
+};
+
+/// What a backend keeps of a stage, known to itself only.
+struct Kept {
+  virtual ~Kept() = default;
+};
+
+/// What a stage leaves for those that read it, and for its own backward pass.
+struct Activation {
+  kernels::PackedImages images;   ///< of its output; pooling is a matter of who reads it
+  bool static_input = false;      ///< its current has one step, the same for all
+  Buffer spikes;                  ///< bytes [T, packed_bytes(neurons)], of neurons that fire
+  Buffer values;                  ///< [T * N, H, W, C], of those that do not
+  std::int64_t spike_count = -1;  ///< -1: not known on the host
+  std::unique_ptr<Kept> product;  ///< of gather and product
+  std::unique_ptr<Kept> neurons;
+};
+
+/// Samples that run together: a batch, or a slice of one.
+struct Samples {
+  Buffer input;                  ///< float [T or 1, count, H, W, C]
+  std::int64_t input_steps = 1;  ///< T, or 1: a still image, shown at every step
+  std::int64_t count = 0;
+  std::int64_t first = 0, batch = 0;  ///< which of how many samples
+  std::vector<Activation> stages;
+
+  bool is_whole() const { return count == batch; }
+  bool is_last_slice() const { return first + count == batch; }
+};
+
+/// The gradient of a stage's output as one of its readers has it.
+struct OutputGradient {
+  int stage = model::kNone;
+  model::Pool pool;  ///< it is that of the pooled output; kNone or kAverage
+  Buffer values;     ///< [T * N, H / k, W / k, C], float or bfloat16
+  /// Of the NeuNorm on the edge, where the neurons' backward pass is to add it: [T, N, P] float.
+  Buffer neunorm_dx;
+  double neunorm_coefficient = 0.0;
+  bool neunorm_after_pool = false;
+};
+
+}  // namespace spikeloom::engine
