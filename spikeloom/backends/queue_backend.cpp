@@ -27,7 +27,7 @@ void QueueBackend::attach(const model::Program& program, engine::ParameterStore&
   parameters_ = &parameters;
   const auto neurons = static_cast<std::int64_t>(program.class_of.size());
   class_of_ = allocate(neurons, Type::kFloat);  // as many bytes as 32-bit integers
-  memory().from_host(program.class_of.data(), class_of_);
+  take_class_of();
   iteration_ = allocate(1, Type::kInt64);
   learning_rate_ = allocate(1, Type::kFloat);
   steps_ = allocate(1, Type::kInt64);
@@ -40,6 +40,8 @@ void QueueBackend::attach(const model::Program& program, engine::ParameterStore&
   spikes_ = allocate(static_cast<std::int64_t>(program.stages.size()), Type::kInt64);
   clear_sums();
 }
+
+void QueueBackend::take_class_of() { memory().from_host(program_->class_of.data(), class_of_); }
 
 void QueueBackend::clear_sums() {
   for (const Buffer* sum : {&loss_sum_, &correct_, &not_finite_, &spikes_}) memory().fill_zero(*sum);
@@ -64,8 +66,12 @@ kernels::VotingSize QueueBackend::voting_size(const engine::Activation& last) co
 Buffer QueueBackend::votes(const engine::Activation& last) {
   const auto size = voting_size(last);
   Buffer votes = allocate(size.batch * size.classes, Type::kFloat);
-  kernels::cuda::voting(queue(), size, pointer<std::int32_t>(class_of_), last.spikes.octets(),
-                        votes.floats());
+  const auto* const class_of = pointer<std::int32_t>(class_of_);
+  if (last.values) {
+    kernels::cuda::voting(queue(), size, class_of, last.values.floats(), votes.floats());
+  } else {
+    kernels::cuda::voting(queue(), size, class_of, last.spikes.octets(), votes.floats());
+  }
   return votes;
 }
 
@@ -77,16 +83,23 @@ engine::OutputGradient QueueBackend::loss(const engine::Activation& last, const 
   gradient.stage = static_cast<int>(program_->stages.size()) - 1;
   gradient.values = allocate(size.num_steps * size.batch * size.population, output_gradient_type());
   const Buffer workspace = allocate(kernels::cuda::voting_loss_workspace(size), Type::kByte);
-  with_pointer(gradient.values, [&](auto* grad_spikes) {
-    kernels::cuda::VotingLossOutput<std::remove_pointer_t<decltype(grad_spikes)>> output;
+  const auto* const class_of = pointer<std::int32_t>(class_of_);
+  const auto run = [&](const auto* input, auto* to) {
+    kernels::cuda::VotingLossOutput<std::remove_pointer_t<decltype(to)>> output;
     output.votes = votes.floats();
-    output.grad_spikes = grad_spikes;
+    output.grad_spikes = to;
     output.loss_sum = pointer<double>(loss_sum_);
     output.correct = pointer<unsigned long long>(correct_);
     output.not_finite = pointer<std::uint32_t>(not_finite_);
-    kernels::cuda::voting_loss(queue(), size, spec, pointer<std::int32_t>(class_of_), last.spikes.octets(),
-                               pointer<std::int64_t>(labels), output, workspace.data);
-  });
+    kernels::cuda::voting_loss(queue(), size, spec, class_of, input, pointer<std::int64_t>(labels), output,
+                               workspace.data);
+  };
+  if (last.values) {
+    run(static_cast<const float*>(last.values.floats()), gradient.values.floats());
+  } else {
+    with_pointer(gradient.values,
+                 [&](auto* to) { run(static_cast<const std::uint8_t*>(last.spikes.octets()), to); });
+  }
   count(size.batch);
   return gradient;
 }
@@ -125,6 +138,7 @@ void QueueBackend::update(const engine::UpdateRule& rule, const std::vector<engi
     std::int64_t i = 0;
     for (const engine::SlotUpdate& what : slots) {
       const Buffer& gradient = parameters_->gradients[static_cast<std::size_t>(what.slot)];
+      if (!gradient) continue;
       const Buffer workspace = allocate(kernels::cuda::square_sum_workspace(gradient.count), Type::kByte);
       with_pointer(gradient, [&](auto* values) {
         using G = std::remove_pointer_t<decltype(values)>;
@@ -143,6 +157,7 @@ void QueueBackend::update(const engine::UpdateRule& rule, const std::vector<engi
   for (const engine::SlotUpdate& what : slots) {
     const model::Slot& slot = program_->slot(what.slot);
     Buffer& gradient = parameters_->gradients[static_cast<std::size_t>(what.slot)];
+    if (!gradient) continue;
     const SlotStep step{queue(), rule,    slot,
                         what,    moments, pointer<kernels::cuda::AdamCorrection>(correction_)};
     const Buffer low = rounded(what.slot);

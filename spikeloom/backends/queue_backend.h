@@ -12,6 +12,7 @@ namespace spikeloom::backends {
 class QueueBackend : public engine::Backend {
  public:
   void attach(const model::Program& program, engine::ParameterStore& parameters) override;
+  void take_class_of() override;
   void prepare(std::uint64_t iteration, double learning_rate) override;
   engine::Buffer votes(const engine::Activation& last) override;
   engine::OutputGradient loss(const engine::Activation& last, const engine::Buffer& labels,

@@ -38,6 +38,9 @@ class Backend {
   /// Called once, before anything else. Both outlive the backend's use.
   virtual void attach(const model::Program& program, ParameterStore& parameters) = 0;
 
+  /// The program's class_of is another one now.
+  virtual void take_class_of() = 0;
+
   /// How a batch is parted: the first `stages` stages run with `samples` samples at a time.
   struct Slicing {
     int stages = 0;
@@ -80,6 +83,8 @@ class Backend {
   /// The sums since the last call, which begin anew. Waits for the backend.
   virtual Sums collect() = 0;
   virtual void wait() {}
+  /// Whether steps can be captured as a graph and replayed.
+  virtual bool captures() const { return false; }
 
   /// Firing rate of a stage's neurons on its current times `scale`. Throws ConfigError where it cannot say.
   virtual double firing_rate(int stage, const Buffer& current, const Samples& samples, double scale);

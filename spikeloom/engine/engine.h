@@ -44,6 +44,9 @@ class Engine {
   std::vector<float> row_major(int slot, const Buffer& flat) const;
   void from_row_major(int slot, Span<const float> values, const Buffer& flat);
 
+  /// The class that each neuron of the last stage votes for, [neurons], each in [0, classes).
+  void set_class_of(const std::vector<std::int32_t>& class_of);
+
   /// Votes [N, K] of a batch, float, in the backend's memory. Spikes are counted in the sums. Throws
   /// ShapeError.
   Buffer infer(const Batch& batch, const Pass& pass = {});

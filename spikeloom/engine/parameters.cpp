@@ -60,6 +60,15 @@ void Engine::from_row_major(int slot, Span<const float> values, const Buffer& fl
   backend_->memory().from_host(memory.data(), part_of(flat, what));
 }
 
+void Engine::set_class_of(const std::vector<std::int32_t>& class_of) {
+  if (class_of.size() != program_.class_of.size()) {
+    throw ShapeError("there are " + std::to_string(program_.class_of.size()) + " voting neurons, not " +
+                     std::to_string(class_of.size()));
+  }
+  program_.class_of = class_of;
+  backend_->take_class_of();
+}
+
 std::vector<float> Engine::read(int slot) const { return row_major(slot, parameters_.values); }
 
 void Engine::write(int slot, Span<const float> values) {

@@ -50,8 +50,8 @@ struct BenchmarkResult {
   std::string device;                  ///< its name; empty for the CPU
   double loss = 0.0;                   ///< of the last iteration: shows that something was computed
   std::vector<std::pair<std::string, double>> firing_rates;
-  std::vector<BenchmarkLayer> layers;  ///< empty with exact state
-  /// Kept between forward and backward, the input included; 0 in inference, -1 (not known) with exact state.
+  std::vector<BenchmarkLayer> layers;  ///< empty of an artificial network
+  /// Kept between forward and backward, the input included; 0 in inference.
   double saved_bytes_per_sample = 0.0;
   /// Where the crossovers in force come from; kFixed also where there is nothing to choose, and in inference,
   /// which does not go by them.

@@ -1,66 +1,40 @@
 #include "spikeloom/train/checkpoint.h"
 
-#include <ATen/ops/empty.h>
-#include <c10/core/GradMode.h>
-
 #include <cmath>
+#include <map>
 #include <set>
-#include <sstream>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
 #include "spikeloom/formats/safetensors.h"
-#include "spikeloom/nn/device_chain.h"
 
 namespace spikeloom::train {
 namespace {
 
 constexpr const char* kOptimizerPrefix = "optimizer.";
 constexpr const char* kStateKey = "training_state";
+constexpr const char* kClassOf = "voting.class_of";
 
-formats::DType to_dtype(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return formats::DType::kF32;
-    case at::kDouble:
-      return formats::DType::kF64;
-    case at::kLong:
-      return formats::DType::kI64;
-    case at::kInt:
-      return formats::DType::kI32;
-    default:
-      throw CheckpointError(std::string("tensors of type ") + at::toString(type) + " cannot be saved");
-  }
-}
-
-at::ScalarType to_scalar_type(formats::DType dtype, const std::string& what) {
-  switch (dtype) {
-    case formats::DType::kF32:
-      return at::kFloat;
-    case formats::DType::kF64:
-      return at::kDouble;
-    case formats::DType::kI64:
-      return at::kLong;
-    case formats::DType::kI32:
-      return at::kInt;
-    default:
-      throw CheckpointError(what + ": its element type is " + formats::dtype_name(dtype) +
-                            ", which no Spikeloom model has");
-  }
-}
-
-void write(const std::string& path, const nn::Network& network, const NamedTensors& more,
+void write(const std::string& path, const Network& network, const std::vector<SavedTensor>& more,
            const std::map<std::string, std::string>& metadata) {
-  NamedTensors tensors;
-  for (const auto& parameter : network.parameters())
-    tensors.emplace_back(parameter.name, parameter.value.detach().to(at::kCPU));
-  tensors.emplace_back("voting.class_of", network.class_of());
-  tensors.insert(tensors.end(), more.begin(), more.end());
+  std::vector<std::vector<float>> values;  // kept alive here until they are written
   std::vector<formats::TensorView> views;
-  for (auto& [name, tensor] : tensors) {
-    // Files are row-major; kept alive here until they are written.
-    tensor = tensor.to(at::kCPU).contiguous();
-    views.push_back({name, to_dtype(tensor.scalar_type()), tensor.sizes().vec(), tensor.data_ptr()});
+  const model::Program& program = network.program();
+  values.reserve(program.slots.size());
+  for (std::size_t slot = 0; slot < program.slots.size(); ++slot) {
+    values.push_back(network.engine().read(static_cast<int>(slot)));
+    views.push_back(
+        {program.slots[slot].name, formats::DType::kF32, program.slots[slot].shape, values.back().data()});
+  }
+  views.push_back({kClassOf,
+                   formats::DType::kI32,
+                   {static_cast<std::int64_t>(program.class_of.size())},
+                   program.class_of.data()});
+  for (const SavedTensor& tensor : more) {
+    const bool whole = !tensor.integers.empty();
+    views.push_back({kOptimizerPrefix + tensor.name, whole ? formats::DType::kI64 : formats::DType::kF32,
+                     tensor.shape,
+                     whole ? static_cast<const void*>(tensor.integers.data()) : tensor.values.data()});
   }
   formats::write_safetensors(path, views, metadata, formats::Checksums::kXxh3);
 }
@@ -76,46 +50,64 @@ std::string index_text(std::int64_t element, const std::vector<std::int64_t>& sh
 }
 
 template <class Value>
-void check_finite(const Value* values, const formats::TensorInfo& info, const std::string& path) {
-  const auto count = static_cast<std::int64_t>(info.size_bytes / static_cast<std::int64_t>(sizeof(Value)));
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (std::isfinite(values[i])) continue;
-    throw CheckpointError(path + ": tensor '" + info.name + "' is " +
-                          (std::isnan(values[i]) ? "not a number (NaN)" : "infinite") + " at " +
-                          index_text(i, info.shape) + ": the file is damaged");
+std::vector<float> finite_values(const std::vector<Value>& values, const formats::TensorInfo& info,
+                                 const std::string& path) {
+  std::vector<float> result;
+  result.reserve(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      throw CheckpointError(path + ": tensor '" + info.name + "' is " +
+                            (std::isnan(values[i]) ? "not a number (NaN)" : "infinite") + " at " +
+                            index_text(static_cast<std::int64_t>(i), info.shape) + ": the file is damaged");
+    }
+    result.push_back(static_cast<float>(values[i]));
   }
+  return result;
 }
 
-/// The bytes match their checksum, where the file has one, and numbers are finite.
-at::Tensor read(const formats::SafetensorsFile& file, const formats::TensorInfo& info,
-                const std::string& path) {
-  at::Tensor tensor =
-      at::empty(info.shape, to_scalar_type(info.dtype, path + ": tensor '" + info.name + "'"));
+template <class Value>
+std::vector<Value> raw_values(const formats::SafetensorsFile& file, const formats::TensorInfo& info) {
+  std::vector<Value> values(static_cast<std::size_t>(info.size_bytes) / sizeof(Value));
   try {
-    file.read(info, tensor.data_ptr());
+    file.read(info, values.data());
   } catch (const FormatError& error) {
     throw CheckpointError(error.what());
   }
-  if (info.dtype == formats::DType::kF32) check_finite(tensor.data_ptr<float>(), info, path);
-  if (info.dtype == formats::DType::kF64) check_finite(tensor.data_ptr<double>(), info, path);
-  return tensor;
+  return values;
 }
 
-std::string shape_text(at::IntArrayRef sizes) {
-  std::ostringstream text;
-  text << sizes;
-  return text.str();
-}
-
-void check_class_of(const at::Tensor& class_of, int num_classes, const std::string& path) {
-  for (std::int64_t i = 0; i < class_of.numel(); ++i) {
-    const std::int32_t value = class_of.data_ptr<std::int32_t>()[i];
-    if (value < 0 || value >= num_classes) {
-      throw CheckpointError(path + ": voting.class_of[" + std::to_string(i) + "] is " +
-                            std::to_string(value) + ", not one of the " + std::to_string(num_classes) +
-                            " classes");
+/// The bytes match their checksum, where the file has one, and numbers are finite. Older files hold decays
+/// and thresholds as 64-bit numbers.
+SavedTensor read(const formats::SafetensorsFile& file, const formats::TensorInfo& info,
+                 const std::string& path) {
+  SavedTensor tensor;
+  tensor.name = info.name;
+  tensor.shape = info.shape;
+  switch (info.dtype) {
+    case formats::DType::kF32:
+      tensor.values = finite_values(raw_values<float>(file, info), info, path);
+      return tensor;
+    case formats::DType::kF64:
+      tensor.values = finite_values(raw_values<double>(file, info), info, path);
+      return tensor;
+    case formats::DType::kI64:
+      tensor.integers = raw_values<std::int64_t>(file, info);
+      return tensor;
+    case formats::DType::kI32: {
+      const auto values = raw_values<std::int32_t>(file, info);
+      tensor.integers.assign(values.begin(), values.end());
+      return tensor;
     }
+    default:
+      throw CheckpointError(path + ": tensor '" + info.name + "': its element type is " +
+                            formats::dtype_name(info.dtype) + ", which no Spikeloom model has");
   }
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
 }
 
 // Before a network is made: a damaged description must not ask for memory that the file's size does not
@@ -133,58 +125,74 @@ void check_holds_network(const std::string& path, const model::NetworkPlan& plan
 
 }  // namespace
 
-void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info) {
+void save_model(const std::string& path, const Network& network, const ModelInfo& info) {
   write(path, network, {}, to_metadata(info, "spikeloom-model"));
 }
 
-void save_checkpoint(const std::string& path, const nn::Network& network, const ModelInfo& info,
-                     const std::string& state, const NamedTensors& optimizer_state) {
-  NamedTensors more;
-  for (const auto& [name, tensor] : optimizer_state) more.emplace_back(kOptimizerPrefix + name, tensor);
+void save_checkpoint(const std::string& path, const Network& network, const ModelInfo& info,
+                     const std::string& state, const std::vector<SavedTensor>& optimizer_state) {
   auto metadata = to_metadata(info, "spikeloom-checkpoint");
   metadata[kStateKey] = state;
-  write(path, network, more, metadata);
+  write(path, network, optimizer_state, metadata);
 }
 
-void load_parameters(const std::string& path, nn::Network& network) {
+void load_parameters(const std::string& path, Network& network) {
   const auto file = formats::SafetensorsFile::open(path);
   if (!file.has_checksums()) {
     log(LogLevel::kWarning, path +
                                 ": has no checksums (an older Spikeloom or another program wrote it): damage "
                                 "to its values would not be noticed");
   }
-  std::vector<std::pair<at::Tensor, at::Tensor>> copies;
-  std::set<std::string> known{"voting.class_of"};
-  const auto stage = [&](const std::string& name, const at::Tensor& value) -> const at::Tensor& {
+  const model::Program& program = network.program();
+  const auto find = [&](const std::string& name, const std::vector<std::int64_t>& shape,
+                        std::initializer_list<formats::DType> types) {
     const auto* info = file.find(name);
     if (info == nullptr) {
       throw CheckpointError(path + ": belongs to another network: it has no tensor '" + name + "'");
     }
-    if (at::IntArrayRef(info->shape) != value.sizes()) {
+    if (info->shape != shape) {
       throw CheckpointError(path + ": belongs to another network: tensor '" + name + "' has shape " +
-                            shape_text(info->shape) + ", this network's has " + shape_text(value.sizes()));
+                            shape_text(info->shape) + ", this network's has " + shape_text(shape));
     }
-    if (info->dtype != to_dtype(value.scalar_type())) {
-      throw CheckpointError(path + ": tensor '" + name + "' has elements of type " +
-                            formats::dtype_name(info->dtype) + ", this network's are " +
-                            formats::dtype_name(to_dtype(value.scalar_type())));
+    for (const formats::DType type : types) {
+      if (info->dtype == type) return read(file, *info, path);
     }
-    return copies.emplace_back(value, read(file, *info, path)).second;
+    throw CheckpointError(path + ": tensor '" + name + "' has elements of type " +
+                          formats::dtype_name(info->dtype) + ", this network's are " +
+                          formats::dtype_name(*types.begin()));
   };
-  for (const auto& parameter : network.parameters()) {
-    known.insert(parameter.name);
-    stage(parameter.name, parameter.value);
+  std::set<std::string> known{kClassOf};
+  std::vector<SavedTensor> staged;  // all or nothing
+  for (const model::Slot& slot : program.slots) {
+    known.insert(slot.name);
+    if (slot.role == model::Role::kNeuron) {
+      staged.push_back(find(slot.name, slot.shape, {formats::DType::kF32, formats::DType::kF64}));
+    } else {
+      staged.push_back(find(slot.name, slot.shape, {formats::DType::kF32}));
+    }
   }
-  check_class_of(stage("voting.class_of", network.class_of()), network.plan().num_classes, path);
+  const SavedTensor class_of =
+      find(kClassOf, {static_cast<std::int64_t>(program.class_of.size())}, {formats::DType::kI32});
+  std::vector<std::int32_t> classes;
+  for (std::size_t i = 0; i < class_of.integers.size(); ++i) {
+    const std::int64_t value = class_of.integers[i];
+    if (value < 0 || value >= program.num_classes) {
+      throw CheckpointError(path + ": voting.class_of[" + std::to_string(i) + "] is " +
+                            std::to_string(value) + ", not one of the " +
+                            std::to_string(program.num_classes) + " classes");
+    }
+    classes.push_back(static_cast<std::int32_t>(value));
+  }
   for (const auto& info : file.tensors()) {
     if (known.count(info.name) == 0 && info.name.rfind(kOptimizerPrefix, 0) != 0) {
       throw CheckpointError(path + ": belongs to another network: this one has no tensor '" + info.name +
                             "'");
     }
   }
-  const at::NoGradGuard no_grad;
-  for (auto& [value, saved] : copies) value.copy_(saved);
-  if (auto* chain = network.device_chain()) chain->refresh();
+  for (std::size_t slot = 0; slot < staged.size(); ++slot) {
+    network.engine().write(static_cast<int>(slot), staged[slot].values);
+  }
+  network.engine().set_class_of(classes);
 }
 
 CheckpointState load_checkpoint_state(const std::string& path) {
@@ -197,17 +205,17 @@ CheckpointState load_checkpoint_state(const std::string& path) {
   result.state = found->second;
   const std::string prefix = kOptimizerPrefix;
   for (const auto& info : file.tensors()) {
-    if (info.name.rfind(prefix, 0) == 0) {
-      result.optimizer_state.emplace_back(info.name.substr(prefix.size()), read(file, info, path));
-    }
+    if (info.name.rfind(prefix, 0) != 0) continue;
+    result.optimizer_state.push_back(read(file, info, path));
+    result.optimizer_state.back().name = info.name.substr(prefix.size());
   }
   return result;
 }
 
-std::unique_ptr<nn::Network> load_network(const std::string& path, ModelInfo* info) {
+std::unique_ptr<Network> load_network(const std::string& path, ModelInfo* info) {
   *info = read_model_info(path);
   check_holds_network(path, info->plan());
-  auto network = std::make_unique<nn::Network>(info->plan(), info->recipe.network, info->recipe.seed);
+  auto network = make_network(info->plan(), info->recipe.network, info->recipe.seed);
   load_parameters(path, *network);
   return network;
 }

@@ -1,39 +1,34 @@
 #pragma once
 // Internal to train: networks and training state in safetensors files.
-#include <ATen/core/Tensor.h>
-
-#include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "spikeloom/nn/network.h"
 #include "spikeloom/train/model_info.h"
+#include "spikeloom/train/network.h"
+#include "spikeloom/train/saved_tensor.h"
 
 namespace spikeloom::train {
-
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// Writes a network: metadata (see model_info.h) and one tensor a parameter, plus "voting.class_of", with
 /// checksums (formats/safetensors_checksum.h). Atomic: an existing file is replaced only by a complete one.
 /// Throws DataError.
-void save_model(const std::string& path, const nn::Network& network, const ModelInfo& info);
+void save_model(const std::string& path, const Network& network, const ModelInfo& info);
 
 /// The same plus what training needs to be resumed: `state` (any JSON text) and further tensors, kept under
 /// "optimizer.".
-void save_checkpoint(const std::string& path, const nn::Network& network, const ModelInfo& info,
-                     const std::string& state, const NamedTensors& optimizer_state);
+void save_checkpoint(const std::string& path, const Network& network, const ModelInfo& info,
+                     const std::string& state, const std::vector<SavedTensor>& optimizer_state);
 
 /// Copies the parameters of a model or checkpoint into `network`, all or nothing.
 /// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, not
 /// known, not what its checksum says or not finite (with the place of the value). A file without checksums is
 /// read, with a warning to log().
-void load_parameters(const std::string& path, nn::Network& network);
+void load_parameters(const std::string& path, Network& network);
 
 struct CheckpointState {
   std::string state;
-  NamedTensors optimizer_state;
+  std::vector<SavedTensor> optimizer_state;
 };
 /// What save_checkpoint added to the parameters. Throws CheckpointError if it is a model, not a checkpoint,
 /// and as load_parameters does for tensors that are damaged.
@@ -41,6 +36,6 @@ CheckpointState load_checkpoint_state(const std::string& path);
 
 /// The network of a model file or checkpoint, with its parameters. Throws CheckpointError, FormatError,
 /// DataError.
-std::unique_ptr<nn::Network> load_network(const std::string& path, ModelInfo* info);
+std::unique_ptr<Network> load_network(const std::string& path, ModelInfo* info);
 
 }  // namespace spikeloom::train

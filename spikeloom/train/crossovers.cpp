@@ -31,29 +31,30 @@ Json machine() {
   return json;
 }
 
-Json to_json(const std::vector<nn::LayerCrossover>& crossovers) {
+Json to_json(const std::vector<backends::Crossover>& crossovers) {
   Json layers = Json::array();
   for (const auto& crossover : crossovers) {
-    layers.push_back({{"layer", crossover.layer},
-                      {"event_forward_below", crossover.forward_below},
-                      {"event_gradient_below", crossover.gradient_below},
-                      {"open_windows_below", crossover.input_gradient_below}});
+    layers.push_back({{"layer", crossover.stage},
+                      {"event_forward_below", crossover.limits.forward_below},
+                      {"event_gradient_below", crossover.limits.gradient_below},
+                      {"open_windows_below", crossover.limits.input_gradient_below}});
   }
   return layers;
 }
 
-std::vector<nn::LayerCrossover> from_json(const nlohmann::json& layers) {
-  std::vector<nn::LayerCrossover> crossovers;
+std::vector<backends::Crossover> from_json(const nlohmann::json& layers) {
+  std::vector<backends::Crossover> crossovers;
   for (const auto& layer : layers) {
-    crossovers.push_back({layer.at("layer").get<std::string>(), layer.at("event_forward_below").get<double>(),
-                          layer.at("event_gradient_below").get<double>(),
-                          layer.at("open_windows_below").get<double>()});
+    crossovers.push_back(
+        {layer.at("layer").get<std::string>(),
+         {layer.at("event_forward_below").get<double>(), layer.at("event_gradient_below").get<double>(),
+          layer.at("open_windows_below").get<double>()}});
   }
   return crossovers;
 }
 
 // Everything that a measurement depends on.
-Json key_of(const nn::Network& network, std::int64_t batch) {
+Json key_of(const Network& network, std::int64_t batch) {
   Json key = machine();
   for (const auto& [name, value] : describe_environment()) {
     if (name == "spikeloom" || name == "blas" || name == "bf16" || name == "compiler") key[name] = value;
@@ -81,8 +82,8 @@ std::string checksum(const nlohmann::json& layers) {
 }
 
 // What a file of the cache holds, if it is whole and of this key and the network has its layers.
-std::optional<std::vector<nn::LayerCrossover>> from_cache(const std::string& path, const Json& key,
-                                                          nn::Network& network) {
+std::optional<std::vector<backends::Crossover>> from_cache(const std::string& path, const Json& key,
+                                                           Network& network) {
   try {
     std::error_code error;
     if (!fs::exists(path, error)) return std::nullopt;
@@ -90,7 +91,7 @@ std::optional<std::vector<nn::LayerCrossover>> from_cache(const std::string& pat
     if (json.at("key") != nlohmann::json(key)) return std::nullopt;
     if (json.at("checksum").get<std::string>() != checksum(json.at("layers"))) return std::nullopt;
     auto crossovers = from_json(json.at("layers"));
-    network.set_crossovers(crossovers);
+    network.cpu()->set_crossovers(crossovers);
     return crossovers;
   } catch (const nlohmann::json::exception&) {
   } catch (const Error&) {
@@ -98,7 +99,7 @@ std::optional<std::vector<nn::LayerCrossover>> from_cache(const std::string& pat
   return std::nullopt;
 }
 
-void keep(const std::string& path, const Json& key, const std::vector<nn::LayerCrossover>& crossovers) {
+void keep(const std::string& path, const Json& key, const std::vector<backends::Crossover>& crossovers) {
   const Json layers = to_json(crossovers);
   const Json json = {{"key", key}, {"layers", layers}, {"checksum", checksum(nlohmann::json(layers))}};
   // Two programs may measure at once: each writes a file of its own, and the last one's name stays.
@@ -123,7 +124,7 @@ void keep(const std::string& path, const Json& key, const std::vector<nn::LayerC
 
 }  // namespace
 
-TakenCrossovers take_crossovers(nn::Network& network, std::int64_t batch, bool again) {
+TakenCrossovers take_crossovers(Network& network, std::int64_t batch, bool again) {
   const std::string folder = data::frame_cache_folder();
   const Json key = key_of(network, batch);
   const std::string path =
@@ -134,7 +135,7 @@ TakenCrossovers take_crossovers(nn::Network& network, std::int64_t batch, bool a
   if (!path.empty() && !again) {
     if (auto kept = from_cache(path, key, network)) return {*kept, false};
   }
-  TakenCrossovers taken{network.measure_crossovers(batch), true};
+  TakenCrossovers taken{network.cpu()->measure_crossovers(batch), true};
   if (taken.layers.empty()) return {};
   if (path.empty()) return taken;
   // Another program may have been faster: both then take the same.
@@ -145,9 +146,9 @@ TakenCrossovers take_crossovers(nn::Network& network, std::int64_t batch, bool a
   return taken;
 }
 
-bool read_crossovers(const std::string& path, nn::Network& network) {
+bool read_crossovers(const std::string& path, Network& network) {
   if (!fs::exists(path)) return false;
-  std::vector<nn::LayerCrossover> crossovers;
+  std::vector<backends::Crossover> crossovers;
   try {
     const auto json = nlohmann::json::parse(read_text_file(path));
     if (json.at("machine") != nlohmann::json(machine())) return false;
@@ -156,14 +157,14 @@ bool read_crossovers(const std::string& path, nn::Network& network) {
     throw DataError(path + ": does not hold measured crossovers; delete it to measure them again");
   }
   try {
-    network.set_crossovers(crossovers);
+    network.cpu()->set_crossovers(crossovers);
   } catch (const ConfigError& error) {
     throw DataError(path + ": " + error.what() + "; delete the file to measure again");
   }
   return true;
 }
 
-void measure_crossovers(const std::string& path, nn::Network& network, std::int64_t batch) {
+void measure_crossovers(const std::string& path, Network& network, std::int64_t batch) {
   const auto taken = take_crossovers(network, batch);
   if (taken.layers.empty()) return;
   const Json json = {{"machine", machine()}, {"batch_size", batch}, {"layers", to_json(taken.layers)}};

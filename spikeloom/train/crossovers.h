@@ -1,10 +1,10 @@
 #pragma once
-// Measured crossovers (nn::LayerCrossover): kept once for a machine and a network, and in a run's folder.
+// Measured crossovers (backends::Crossover): kept once for a machine and a network, and in a run's folder.
 // Internal to train.
 #include <string>
 #include <vector>
 
-#include "spikeloom/nn/network.h"
+#include "spikeloom/train/network.h"
 
 namespace spikeloom::train {
 
@@ -13,8 +13,8 @@ constexpr char kCrossoverFile[] = "crossovers.json";
 
 /// Crossovers that a network has taken.
 struct TakenCrossovers {
-  std::vector<nn::LayerCrossover> layers;  ///< empty where there is nothing to choose
-  bool measured = false;                   ///< just now, not by an earlier call
+  std::vector<backends::Crossover> layers;  ///< empty where there is nothing to choose
+  bool measured = false;                    ///< just now, not by an earlier call
 };
 
 /// Lets the network take the crossovers of this machine for a batch size: those of an earlier measurement
@@ -23,14 +23,14 @@ struct TakenCrossovers {
 /// kept there, so that times, which never repeat, do not let two trainings of one recipe take different
 /// paths. A file that is damaged is measured again; where none can be written, a line in the log says so.
 /// `again`: measure in any case.
-TakenCrossovers take_crossovers(nn::Network& network, std::int64_t batch, bool again = false);
+TakenCrossovers take_crossovers(Network& network, std::int64_t batch, bool again = false);
 
 /// Takes the crossovers of a run's file. False if there is none, or one of another processor or number of
 /// threads. Throws DataError for a file that is none.
-bool read_crossovers(const std::string& path, nn::Network& network);
+bool read_crossovers(const std::string& path, Network& network);
 
 /// take_crossovers, and writes them, with the machine that they are of, into a run's file; no file where
 /// there is nothing to choose. Throws DataError.
-void measure_crossovers(const std::string& path, nn::Network& network, std::int64_t batch);
+void measure_crossovers(const std::string& path, Network& network, std::int64_t batch);
 
 }  // namespace spikeloom::train

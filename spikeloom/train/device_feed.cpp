@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "spikeloom/kernels/cuda/augment_images.h"
-#include "spikeloom/train/evaluate_network.h"
 
 namespace spikeloom::train {
 namespace {
@@ -37,11 +36,13 @@ DeviceImages::DeviceImages(const data::RawImages& images, const at::Device& devi
 }
 
 DeviceFeed::DeviceFeed(std::shared_ptr<const data::Dataset> dataset, const data::LoaderSettings& settings,
-                       std::shared_ptr<const DeviceImages> images, const at::Device& device)
+                       std::shared_ptr<const DeviceImages> images, const at::Device& device,
+                       StepRunner& runner)
     : dataset_(std::move(dataset)),
       settings_(settings),
       images_(std::move(images)),
       device_(device),
+      runner_(runner),
       slots_(kSlots),
       batch_(settings.first_batch) {
   const std::int64_t inputs = images_ != nullptr ? settings.batch_size * kDrawBytes
@@ -72,14 +73,18 @@ DeviceFeed::Slot& DeviceFeed::next_slot() {
   return slot;
 }
 
-std::int64_t DeviceFeed::next(DeviceTrainer& trainer) {
-  return images_ != nullptr ? next_images(trainer) : next_loaded(trainer);
+// A buffer of the device, which LibTorch copies into.
+at::Tensor DeviceFeed::tensor_of(const engine::Buffer& buffer) const {
+  const auto dtype = buffer.type == engine::Type::kInt64 ? at::kLong : at::kFloat;
+  return at::from_blob(buffer.data, {buffer.count}, at::TensorOptions(dtype).device(device_));
 }
 
-std::int64_t DeviceFeed::next_images(DeviceTrainer& trainer) {
+const engine::Batch* DeviceFeed::next() { return images_ != nullptr ? next_images() : next_loaded(); }
+
+const engine::Batch* DeviceFeed::next_images() {
   const std::int64_t first = batch_ * settings_.batch_size;
   const std::int64_t samples = std::min(settings_.batch_size, dataset_->size() - first);
-  if (samples <= 0 || (settings_.drop_last && samples < settings_.batch_size)) return 0;
+  if (samples <= 0 || (settings_.drop_last && samples < settings_.batch_size)) return nullptr;
   ++batch_;
   Slot& slot = next_slot();
   const data::AugmentKey key{settings_.seed, settings_.epoch};
@@ -91,26 +96,26 @@ std::int64_t DeviceFeed::next_images(DeviceTrainer& trainer) {
     std::memcpy(slot.host.data_ptr<std::uint8_t>() + i * kDrawBytes, &draw, sizeof draw);
     slot.labels.data_ptr<std::int64_t>()[i] = dataset_->label(sample);
   }
-  const DeviceBatch& batch = trainer.buffers(samples);
+  const engine::Batch& batch = runner_.buffers(samples);
   slot.staged.copy_(slot.host, /*non_blocking=*/true);
-  batch.labels.copy_(slot.labels.narrow(0, 0, samples), /*non_blocking=*/true);
+  tensor_of(batch.labels).copy_(slot.labels.narrow(0, 0, samples), /*non_blocking=*/true);
   const auto shape = dataset_->shape();
   const at::Tensor workspace =
       bytes_on(color ? kernels::cuda::augment_images_workspace(samples) : 0, device_);
   kernels::cuda::augment_images(ops::queue_of(device_), {shape.height, shape.width, shape.channels}, samples,
                                 images_->bytes.data_ptr<std::uint8_t>(),
                                 reinterpret_cast<const ImageDraw*>(slot.staged.data_ptr<std::uint8_t>()),
-                                images_->table.data_ptr<float>(), color, batch.inputs.data_ptr<float>(),
+                                images_->table.data_ptr<float>(), color, batch.input.floats(),
                                 color ? workspace.data_ptr() : nullptr);
   slot.used->record();
-  return samples;
+  return &batch;
 }
 
-std::int64_t DeviceFeed::next_loaded(DeviceTrainer& trainer) {
+const engine::Batch* DeviceFeed::next_loaded() {
   const auto start = std::chrono::steady_clock::now();
   const data::Batch* loaded = loader_->next();
   wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (loaded == nullptr) return 0;
+  if (loaded == nullptr) return nullptr;
   Slot& slot = next_slot();
   const std::int64_t samples = loaded->size, values = samples * dataset_->shape().sample_size();
   std::memcpy(slot.host.data_ptr<float>(), loaded->inputs, static_cast<std::size_t>(values) * sizeof(float));
@@ -124,12 +129,17 @@ std::int64_t DeviceFeed::next_loaded(DeviceTrainer& trainer) {
     slot.copied->record();
   }
   slot.copied->wait_on_stream();
-  const DeviceBatch& batch = trainer.buffers(samples);
-  // Both in memory order [T, N, H, W, C].
-  batch.inputs.movedim(-3, -1).copy_(staged.view(batch.inputs.movedim(-3, -1).sizes()));
-  batch.labels.copy_(slot.labels.narrow(0, 0, samples), /*non_blocking=*/true);
+  const engine::Batch& batch = runner_.buffers(samples);
+  const at::Tensor input = tensor_of(batch.input);
+  // Both in memory order [T, N, H, W, C]; an artificial network sees the mean over the steps.
+  if (batch.input.count == values) {
+    input.copy_(staged);
+  } else {
+    input.copy_(staged.view({dataset_->shape().num_steps, -1}).mean(0));
+  }
+  tensor_of(batch.labels).copy_(slot.labels.narrow(0, 0, samples), /*non_blocking=*/true);
   slot.used->record();
-  return samples;
+  return &batch;
 }
 
 }  // namespace spikeloom::train

@@ -1,5 +1,7 @@
 #pragma once
 // Internal to train: batches on their way to a device.
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -7,7 +9,7 @@
 #include "spikeloom/data/dataset.h"
 #include "spikeloom/data/loader.h"
 #include "spikeloom/ops/device.h"
-#include "spikeloom/train/device_trainer.h"
+#include "spikeloom/train/batch_source.h"
 
 namespace spikeloom::train {
 
@@ -22,18 +24,16 @@ struct DeviceImages {
 /// Still images lie on the device as bytes; only what happens to each is sent, and the device crops, mirrors,
 /// changes and standardises. Everything else is read by a Loader's workers and copied from pinned memory,
 /// beside the step before.
-class DeviceFeed {
+class DeviceFeed : public BatchSource {
  public:
   /// images: of the data set, or nullptr where it has none (data::Dataset::raw_images).
   DeviceFeed(std::shared_ptr<const data::Dataset> dataset, const data::LoaderSettings& settings,
-             std::shared_ptr<const DeviceImages> images, const at::Device& device);
-  ~DeviceFeed();
+             std::shared_ptr<const DeviceImages> images, const at::Device& device, StepRunner& runner);
+  ~DeviceFeed() override;
 
-  /// Asks for the next batch to be written into trainer.buffers() and returns its samples; 0 at the end of
-  /// the epoch. Waits only where the device is several batches behind, or the loader has none ready.
-  std::int64_t next(DeviceTrainer& trainer);
-  /// How long next() waited for the loader's workers.
-  double wait_seconds() const { return wait_seconds_; }
+  /// Asks for the next batch to be written into the runner's buffers. Waits only where the device is several
+  /// batches behind, or the loader has none ready.
+  const engine::Batch* next() override;
 
  private:
   /// Host memory of one batch under way.
@@ -43,20 +43,21 @@ class DeviceFeed {
     std::unique_ptr<ops::DeviceEvent> copied, used;
   };
 
-  std::int64_t next_images(DeviceTrainer& trainer);
-  std::int64_t next_loaded(DeviceTrainer& trainer);
+  const engine::Batch* next_images();
+  const engine::Batch* next_loaded();
+  at::Tensor tensor_of(const engine::Buffer& buffer) const;
   Slot& next_slot();
 
   std::shared_ptr<const data::Dataset> dataset_;
   data::LoaderSettings settings_;
   std::shared_ptr<const DeviceImages> images_;
   at::Device device_;
+  StepRunner& runner_;
   std::vector<Slot> slots_;
   std::size_t slot_ = 0;
   std::vector<std::int64_t> order_;  ///< of images
   std::int64_t batch_ = 0;
   std::unique_ptr<data::Loader> loader_;
-  double wait_seconds_ = 0.0;
 };
 
 }  // namespace spikeloom::train

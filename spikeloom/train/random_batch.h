@@ -1,14 +1,15 @@
 #pragma once
-// Made-up batches for benchmarks. Internal to train.
-#include <ATen/core/Tensor.h>
+// Internal to train: batches of random data, for benchmarks.
+#include <cstdint>
+#include <vector>
 
 #include "spikeloom/train/benchmark.h"
 
 namespace spikeloom::train {
 
-/// [1, N, C, H, W] uniform in [0, 1) for a still image, else spikes [T, N, C, H, W]; channels last.
-at::Tensor random_input(const BenchmarkRequest& request);
-/// [N] int64.
-at::Tensor random_labels(const BenchmarkRequest& request);
+/// [T or 1, N, H, W, C]: pixels in [0, 1), or spikes of the request's density.
+std::vector<float> random_input(const BenchmarkRequest& request);
+/// [N], each in [0, classes).
+std::vector<std::int64_t> random_labels(const BenchmarkRequest& request);
 
 }  // namespace spikeloom::train

@@ -1,17 +1,12 @@
 #include "spikeloom/train/trained_network.h"
 
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/nn/network.h"
-#include "spikeloom/ops/device.h"
 #include "spikeloom/train/arithmetic_scope.h"
-#include "spikeloom/train/batch_tensors.h"
 #include "spikeloom/train/checkpoint.h"
-#include "spikeloom/train/evaluate_network.h"
+#include "spikeloom/train/firing_rates.h"
 
 namespace spikeloom::train {
 namespace {
@@ -38,7 +33,7 @@ int Votes::best(std::int64_t sample) const {
   return static_cast<int>(std::max_element(votes.begin(), votes.end()) - votes.begin());
 }
 
-TrainedNetwork::TrainedNetwork(ModelInfo info, std::unique_ptr<nn::Network> network)
+TrainedNetwork::TrainedNetwork(ModelInfo info, std::unique_ptr<Network> network)
     : info_(std::move(info)), network_(std::move(network)) {}
 TrainedNetwork::TrainedNetwork(TrainedNetwork&&) noexcept = default;
 TrainedNetwork& TrainedNetwork::operator=(TrainedNetwork&&) noexcept = default;
@@ -46,48 +41,34 @@ TrainedNetwork::~TrainedNetwork() = default;
 
 TrainedNetwork TrainedNetwork::load(const std::string& run_or_model, const std::string& device) {
   ModelInfo info;
-  const at::Device place = ops::device_of(device);
   auto network = load_network(find_model(run_or_model), &info);
-  if (!place.is_cpu()) {
-    ops::prepare_arithmetic(place, info.recipe.network.compute.precision == model::Precision::kBf16);
-    network->to(place);
-  }
+  if (device != "cpu") network->to(device);
   return {std::move(info), std::move(network)};
 }
+
+engine::Engine& TrainedNetwork::engine() { return network_->engine(); }
 
 TrainedNetwork TrainedNetwork::initialised(ModelInfo info) {
   if (info.class_names.empty()) throw ConfigError("a network needs at least one class name");
   const ArithmeticScope scope;
-  auto network = std::make_unique<nn::Network>(info.plan(), info.recipe.network, info.recipe.seed);
+  auto network = make_network(info.plan(), info.recipe.network, info.recipe.seed);
   return {std::move(info), std::move(network)};
 }
 
 Votes TrainedNetwork::forward(Span<const float> inputs, std::int64_t samples, int threads) {
-  const model::Shape& shape = info_.input;
-  data::SampleShape sample;
-  sample.num_steps = steps_of(inputs.size(), samples, info_);
-  sample.channels = shape.channels;
-  sample.height = shape.height;
-  sample.width = shape.width;
+  const std::int64_t steps = steps_of(inputs.size(), samples, info_);
   const auto* wrong =
       std::find_if(inputs.begin(), inputs.end(), [](float value) { return !std::isfinite(value); });
   if (wrong != inputs.end()) {
     throw NumericsError("inputs[" + std::to_string(wrong - inputs.begin()) + "] is not a finite number");
   }
   const ArithmeticScope scope(threads);
-  const at::NoGradGuard no_grad;
-  data::Batch batch;
-  batch.inputs = inputs.data();
-  batch.size = samples;
-  std::vector<nn::LayerActivity> activity;
-  nn::ForwardOptions options;
-  options.activity = &activity;
-  const at::Tensor votes = network_->forward(batch_inputs(batch, sample), options).to(at::kCPU).contiguous();
+  network_->engine().collect();
   Votes result;
-  result.num_classes = network_->plan().num_classes;
-  result.values.assign(votes.data_ptr<float>(), votes.data_ptr<float>() + votes.numel());
+  result.num_classes = network_->program().num_classes;
+  result.values = network_->votes(network_->batch_of(inputs.data(), steps, samples));
   FiringRates rates;
-  rates.add(activity);
+  rates.add(*network_, network_->engine().collect());
   result.firing_rates = rates.rates();
   return result;
 }

@@ -8,11 +8,13 @@
 #include "spikeloom/base/span.h"
 #include "spikeloom/train/model_info.h"
 
-namespace spikeloom::nn {
-class Network;
+namespace spikeloom::engine {
+class Engine;
 }
 
 namespace spikeloom::train {
+
+class Network;
 
 /// What a network says about some samples.
 struct Votes {
@@ -59,14 +61,14 @@ class TrainedNetwork {
   /// Writes a model file that load() and `spikeloom eval` read. Atomic. Throws DataError.
   void save(const std::string& path) const;
 
-  /// For users of LibTorch (spikeloom/nn/network.h): tensors in and out, parameters, gradients. Keep an
-  /// ArithmeticScope open while using it.
-  nn::Network& network() { return *network_; }
+  /// What runs it (spikeloom/engine/engine.h): batches in, votes and gradients out, parameters by name. Keep
+  /// an ArithmeticScope open while using it.
+  engine::Engine& engine();
 
  private:
-  TrainedNetwork(ModelInfo info, std::unique_ptr<nn::Network> network);
+  TrainedNetwork(ModelInfo info, std::unique_ptr<Network> network);
   ModelInfo info_;
-  std::unique_ptr<nn::Network> network_;
+  std::unique_ptr<Network> network_;
 };
 
 }  // namespace spikeloom::train

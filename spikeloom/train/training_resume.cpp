@@ -108,7 +108,6 @@ void TrainingSession::check_data() {
 
 void TrainingSession::resume() {
   load_parameters(folder_->file("checkpoint.safetensors"), *network_);
-  if (!on_device()) optimizer_->load_state(resumed_optimizer_);
   state_.batch = std::min(state_.batch, batches_per_epoch_);  // fewer samples than before, which was accepted
   folder_->truncate_metrics(keep_metrics_ ? folder_->metrics_size() : state_.metrics_size);
 }

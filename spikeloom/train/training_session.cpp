@@ -1,17 +1,14 @@
 #include "spikeloom/train/training_session.h"
 
-#include <ATen/ops/isfinite.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/memory.h"
-#include "spikeloom/nn/loss.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/crossovers.h"
 #include "spikeloom/train/environment.h"
@@ -56,7 +53,7 @@ TrainingResult TrainingSession::run() {
       calibrate();
     }
   }
-  if (on_device()) move_to_device();
+  make_runner();
   if (request_.resume) {
     note_changes();
   } else {
@@ -99,7 +96,7 @@ TrainingResult TrainingSession::run() {
   prepare(splits_.validation, "validation");
   last_checkpoint_ = Clock::now();
   while (!state_.finished) {
-    if (!(device_trainer_ ? train_epoch_on_device() : train_epoch()) || !finish_epoch()) {
+    if (!train_epoch() || !finish_epoch()) {
       save_checkpoint();
       TrainingResult result = summary();
       result.interrupted = true;
@@ -122,11 +119,10 @@ void TrainingSession::build() {
   const auto classes = static_cast<int>(splits_.train->class_names().size());
   auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
   check_memory(plan);
-  network_ = std::make_unique<nn::Network>(std::move(plan), recipe_.network, recipe_.seed);
-  if (on_device() && recipe_.network.kind == model::NetworkKind::kSpiking) {
-    network_->make_device_chain();  // refuses what cannot run there before there is a folder
-  }
-  if (!on_device()) optimizer_ = std::make_unique<Optimizer>(network_->parameters(), recipe_.optimizer);
+  network_ = make_network(plan, recipe_.network, recipe_.seed);
+  // Refuses what cannot run there before there is a folder.
+  if (on_device()) network_->check_device(request_.device, request_.device_path_on_host);
+  make_optimizer(network_->engine(), recipe_.optimizer);
   const std::int64_t batch = recipe_.training.batch_size;
   batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
   if (batches_per_epoch_ == 0) throw DataError(splits_.root + ": there is no training sample");
@@ -166,8 +162,22 @@ void TrainingSession::calibrate() {
   loading.workers = 0;
   data::Loader loader(splits_.train, loading);
   const data::Batch* batch = loader.next();
-  network_->calibrate(batch_inputs(*batch, splits_.train->shape()), recipe_.network.init.firing_rate,
-                      nn::Network::CalibrationTarget::kWeights);
+  network_->engine().calibrate(network_->batch_of(*batch, splits_.train->shape()),
+                               recipe_.network.init.firing_rate, engine::Engine::CalibrationTarget::kWeights);
+}
+
+void TrainingSession::make_runner() {
+  if (on_device()) network_->to(request_.device, request_.device_path_on_host);
+  ops::reset_peak_memory(device_);  // behind the first use of the device: LibTorch knows none before
+  const std::int64_t batch = std::min(recipe_.training.batch_size, splits_.train->size());
+  runner_ = std::make_unique<StepRunner>(*network_, recipe_.optimizer, recipe_.loss, recipe_.seed,
+                                         splits_.train->shape().num_steps, batch);
+  load_optimizer_state(runner_->optimizer(), network_->engine(), resumed_optimizer_);
+  resumed_optimizer_.clear();
+  const auto* images = splits_.train->raw_images();
+  if (on_device() && images != nullptr) {
+    device_images_ = std::make_shared<const DeviceImages>(*images, device_);
+  }
 }
 
 std::int64_t TrainingSession::total_iterations() const {
@@ -177,9 +187,7 @@ std::int64_t TrainingSession::total_iterations() const {
 
 bool TrainingSession::reached_limit() const { return state_.iteration >= total_iterations(); }
 
-bool TrainingSession::train_epoch() {
-  if (stopped()) return false;
-  if (reached_limit()) return true;
+std::unique_ptr<BatchSource> TrainingSession::open_batches() {
   data::LoaderSettings loading;
   loading.batch_size = recipe_.training.batch_size;
   loading.shuffle = true;
@@ -188,24 +196,67 @@ bool TrainingSession::train_epoch() {
   loading.epoch = state_.epoch;
   loading.workers = recipe_.training.workers;
   loading.first_batch = state_.batch;
-  data::Loader loader(splits_.train, loading);
-  while (true) {
-    const auto start = Clock::now();
-    const data::Batch* batch = loader.next();
-    if (batch == nullptr) return true;
-    loader_wait_seconds_ += seconds_since(start);
-    const double loss = train_batch(*batch);
-    const double seconds = seconds_since(start);
-    state_.train_seconds += seconds;
-    session_seconds_ += seconds;
-    session_samples_ += batch->size;
+  if (!on_device()) return std::make_unique<HostBatches>(splits_.train, loading, *network_);
+  return std::make_unique<DeviceFeed>(splits_.train, loading, device_images_, device_, *runner_);
+}
 
+void TrainingSession::collect(double seconds) {
+  const engine::Sums sums = network_->engine().collect();
+  state_.train_seconds += seconds;
+  session_seconds_ += seconds;
+  session_samples_ += sums.samples;
+  state_.epoch_rates.add(*network_, sums);
+  state_.log_rates.add(*network_, sums);
+  state_.epoch_metrics.add(sums.mean_loss(), sums.correct, sums.samples);
+  state_.log_metrics.add(sums.mean_loss(), sums.correct, sums.samples);
+  if (!sums.finite) check_finite(std::numeric_limits<double>::quiet_NaN());
+}
+
+// Nobody waits for a step on a device: sums are read now and then.
+bool TrainingSession::train_epoch() {
+  if (stopped()) return false;
+  if (reached_limit()) return true;
+  constexpr double kShowSeconds = 0.5;  // that long nothing is read from a device, unless it is asked for
+  const ops::StreamScope stream(device_, ops::StreamScope::Order::kAlone);
+  const auto batches = open_batches();
+  bool uncollected = false;
+  double waited = 0.0;
+  auto start = Clock::now();
+  const auto read_sums = [&] {
+    if (!uncollected) return;
+    const RunningMetrics before = state_.epoch_metrics;
+    // The device is waited for first: its time is part of the steps'.
+    network_->engine().backend().wait();
+    collect(seconds_since(start));
+    loader_wait_seconds_ += batches->wait_seconds() - waited;
+    waited = batches->wait_seconds();
+    uncollected = false;
     log_if_due();
-    observer_.progressed(progress_now(loss));
+    const auto samples = static_cast<double>(state_.epoch_metrics.samples - before.samples);
+    observer_.progressed(progress_now((state_.epoch_metrics.loss_sum - before.loss_sum) / samples));
+    start = Clock::now();
+  };
+  while (const engine::Batch* batch = batches->next()) {
+    runner_->step(*batch, state_.iteration,
+                  learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                   batches_per_epoch_, state_.iteration));
+    ++state_.batch;
+    ++state_.iteration;
+    uncollected = true;
+    const bool log = state_.iteration % recipe_.training.log_every == 0;
+    if (runner_->is_synchronous() || log || reached_limit() || stopped() || checkpoint_due() ||
+        seconds_since(start) > kShowSeconds) {
+      read_sums();
+    }
     if (reached_limit()) return true;
     if (stopped()) return false;
-    if (checkpoint_due()) save_checkpoint();
+    if (checkpoint_due()) {
+      save_checkpoint();
+      start = Clock::now();  // no part of the training's time
+    }
   }
+  read_sums();
+  return true;
 }
 
 TrainingProgress TrainingSession::progress_now(double loss) const {
@@ -240,52 +291,26 @@ bool TrainingSession::checkpoint_due() const {
          (request_.checkpoint_share <= 0.0 || seconds * request_.checkpoint_share >= checkpoint_seconds_);
 }
 
-double TrainingSession::train_batch(const data::Batch& batch) {
-  optimizer_->set_learning_rate(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
-                                                 batches_per_epoch_, state_.iteration));
-  std::vector<nn::LayerActivity> activity;
-  nn::ForwardOptions options;
-  options.training = true;
-  options.seed = recipe_.seed;
-  options.iteration = static_cast<std::uint64_t>(state_.iteration);
-  options.activity = &activity;
-  const at::Tensor labels = batch_labels(batch).to(device_);  // an ANN's may be on a device
-  const at::Tensor votes = network_->forward(batch_inputs(batch, splits_.train->shape()), options);
-  const at::Tensor loss = recipe_loss(votes, labels, recipe_.loss);
-  const double loss_value = loss.item().toDouble();
-  if (!std::isfinite(loss_value)) check_finite(loss_value);
-  loss.backward();
-  optimizer_->step();
-  network_->clamp_neuron_parameters();
-  state_.epoch_rates.add(activity);
-  state_.log_rates.add(activity);
-  const std::int64_t correct = nn::count_correct(votes, labels);
-  state_.epoch_metrics.add(loss_value, correct, batch.size);
-  state_.log_metrics.add(loss_value, correct, batch.size);
-  ++state_.batch;
-  ++state_.iteration;
-  return loss_value;
-}
-
 void TrainingSession::check_finite(double loss) {
   // A LIF layer turns NaN into silence, so that the loss can stay finite: the weights are looked at as well.
-  const at::NoGradGuard no_grad;
   // No trained weight is near this, relative to the threshold that they are to reach.
   const double largest = 1e6 * std::max(1.0, recipe_.network.neuron.v_threshold);
   std::string where;
-  for (const auto& parameter : network_->parameters()) {
-    // In the parameter's own precision: weights whose squares overflow are as lost as Inf, though the spikes
-    // that they cause stay finite.
-    const double squares = parameter.value.square().sum().item().toDouble();
-    const double size =
-        std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(parameter.value.numel(), 1)));
+  for (std::size_t slot = 0; slot < network_->program().slots.size(); ++slot) {
+    const std::vector<float> values = network_->engine().read(static_cast<int>(slot));
+    double squares = 0.0;
+    for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+    const double size = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
     if (size <= largest) continue;
     char text[32];
     std::snprintf(text, sizeof text, "%.2g", size);
-    where = "the weights '" + parameter.name + "' " +
-            (std::isfinite(squares) ? std::string("have grown to ") + text +
-                                          " (root mean square), so that no gradient leads back"
-                                    : "are not finite, or so large that their squares overflow");
+    // Weights whose squares overflow floats are as lost as Inf, though the spikes that they cause stay
+    // finite.
+    where =
+        "the weights '" + network_->program().slots[slot].name + "' " +
+        (squares < std::numeric_limits<float>::max()
+             ? std::string("have grown to ") + text + " (root mean square), so that no gradient leads back"
+             : "are not finite, or so large that their squares overflow");
     break;
   }
   if (where.empty() && std::isfinite(loss)) return;
@@ -425,7 +450,8 @@ void TrainingSession::save_checkpoint() {
   state_.metrics_size = folder_->metrics_size();
   const std::string path = folder_->file("checkpoint.safetensors");
   try {
-    train::save_checkpoint(path, *network_, model_info(), state_.to_json(), optimizer_state());
+    train::save_checkpoint(path, *network_, model_info(), state_.to_json(),
+                           optimizer_state(runner_->optimizer(), network_->engine()));
   } catch (const DataError& error) {
     if (!std::filesystem::exists(path)) throw;
     throw DataError(std::string(error.what()) +

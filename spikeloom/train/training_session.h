@@ -9,14 +9,13 @@
 
 #include "spikeloom/data/fingerprint.h"
 #include "spikeloom/data/registry.h"
-#include "spikeloom/nn/network.h"
 #include "spikeloom/train/device_feed.h"
-#include "spikeloom/train/device_trainer.h"
 #include "spikeloom/train/evaluate_network.h"
+#include "spikeloom/train/firing_rates.h"
 #include "spikeloom/train/model_info.h"
-#include "spikeloom/train/optimizer.h"
 #include "spikeloom/train/recipe_changes.h"
 #include "spikeloom/train/run_folder.h"
+#include "spikeloom/train/step_runner.h"
 #include "spikeloom/train/trainer.h"
 
 namespace spikeloom::train {
@@ -85,18 +84,14 @@ class TrainingSession {
   void prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
   /// False if it was stopped before the end.
   bool train_epoch();
-  /// The same on a device.
-  bool train_epoch_on_device();
-  /// Adds up what steps on a device did since the last call.
-  void collect_from_device(std::int64_t samples, double seconds);
+  std::unique_ptr<BatchSource> open_batches();
+  /// Adds up what the steps since the last call did, in so many seconds. Waits for them.
+  void collect(double seconds);
   TrainingProgress progress_now(double loss) const;
   void log_if_due();
   bool checkpoint_due() const;
-  OptimizerState optimizer_state() const;
   bool on_device() const { return !device_.is_cpu() || request_.device_path_on_host; }
-  void move_to_device();
-  /// Returns the batch's loss.
-  double train_batch(const data::Batch& batch);
+  void make_runner();
   bool finish_epoch();
   double loader_wait_share() const;
   void check_finite(double loss);
@@ -116,12 +111,11 @@ class TrainingSession {
   Recipe recipe_;
   std::optional<RunFolder> folder_;  ///< made once data and network are known to be good
   data::DataSplits splits_;
-  std::unique_ptr<nn::Network> network_;
+  std::unique_ptr<Network> network_;
   at::Device device_ = at::kCPU;
-  std::unique_ptr<Optimizer> optimizer_;           ///< of the CPU, and of an ANN
-  std::unique_ptr<DeviceTrainer> device_trainer_;  ///< of a spiking network on a device
+  std::unique_ptr<StepRunner> runner_;
   std::shared_ptr<const DeviceImages> device_images_;
-  OptimizerState resumed_optimizer_;
+  std::vector<SavedTensor> resumed_optimizer_;
   Recipe recipe_before_;  ///< resumed: without what changed
   std::vector<RecipeChange> changes_;
   std::string changed_data_;  ///< what differs, and is accepted

@@ -52,7 +52,7 @@ class DamagedModel : public ::testing::Test {
     info.recipe = small_recipe();
     info.input = {1, 28, 28};
     for (int i = 0; i < 10; ++i) info.class_names.push_back(std::to_string(i));
-    const nn::Network network(info.plan(), info.recipe.network, 1);
+    const Network network(info.plan(), info.recipe.network, 1);
     save_model(good_, network, info);
   }
   /// What loading says of the model with one entry of its metadata changed ("" = removed).

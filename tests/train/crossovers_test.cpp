@@ -46,20 +46,21 @@ class KeptCrossovers : public ::testing::Test {
     return paths;
   }
 
-  static nn::Network network(const std::vector<std::string>& overrides = {}) {
+  static std::unique_ptr<Network> network(const std::vector<std::string>& overrides = {}) {
     std::vector<std::string> all = {"network.structure=4C3(Encoding)-128C3-16FC-Voting",
                                     "compute.precision=bf16"};
     all.insert(all.end(), overrides.begin(), overrides.end());
     const Recipe recipe = small_recipe(all);
-    return nn::Network(model::plan_network(recipe.network, {1, 16, 16}, 4), recipe.network, 1);
+    return make_network(model::plan_network(recipe.network, {1, 16, 16}, 4), recipe.network, 1);
   }
 
   static bool same(const TakenCrossovers& a, const TakenCrossovers& b) {
     if (a.layers.size() != b.layers.size()) return false;
     for (std::size_t i = 0; i < a.layers.size(); ++i) {
-      if (a.layers[i].layer != b.layers[i].layer || a.layers[i].forward_below != b.layers[i].forward_below ||
-          a.layers[i].gradient_below != b.layers[i].gradient_below ||
-          a.layers[i].input_gradient_below != b.layers[i].input_gradient_below) {
+      const auto &one = a.layers[i].limits, &other = b.layers[i].limits;
+      if (a.layers[i].stage != b.layers[i].stage || one.forward_below != other.forward_below ||
+          one.gradient_below != other.gradient_below ||
+          one.input_gradient_below != other.input_gradient_below) {
         return false;
       }
     }
@@ -74,28 +75,28 @@ class KeptCrossovers : public ::testing::Test {
 };
 
 TEST_F(KeptCrossovers, AreMeasuredOnceForAMachineAndANetwork) {
-  nn::Network first = network(), second = network();
-  const auto measured = take_crossovers(first, 16), kept = take_crossovers(second, 16);
+  const auto first = network(), second = network();
+  const auto measured = take_crossovers(*first, 16), kept = take_crossovers(*second, 16);
   EXPECT_TRUE(measured.measured);
   EXPECT_FALSE(kept.measured);
   ASSERT_EQ(measured.layers.size(), 1u);
   EXPECT_TRUE(same(measured, kept));
   EXPECT_EQ(files().size(), 1u);
-  EXPECT_TRUE(take_crossovers(second, 16, true).measured) << "asked for";
+  EXPECT_TRUE(take_crossovers(*second, 16, true).measured) << "asked for";
   EXPECT_EQ(files().size(), 1u);
-  EXPECT_TRUE(take_crossovers(second, 8).measured) << "another batch size";
-  nn::Network steps = network({"network.num_steps=3"});
-  EXPECT_TRUE(take_crossovers(steps, 16).measured) << "another number of steps";
+  EXPECT_TRUE(take_crossovers(*second, 8).measured) << "another batch size";
+  const auto steps = network({"network.num_steps=3"});
+  EXPECT_TRUE(take_crossovers(*steps, 16).measured) << "another number of steps";
   const int threads = num_threads();
   set_num_threads(threads + 1);
-  EXPECT_TRUE(take_crossovers(second, 16).measured) << "another number of threads";
+  EXPECT_TRUE(take_crossovers(*second, 16).measured) << "another number of threads";
   set_num_threads(threads);
   EXPECT_EQ(files().size(), 4u);
 }
 
 TEST_F(KeptCrossovers, ADamagedFileIsMeasuredAgain) {
-  nn::Network net = network();
-  take_crossovers(net, 16);
+  const auto net = network();
+  take_crossovers(*net, 16);
   const std::string file = files().at(0), whole = read_text_file(file);
   auto changed = nlohmann::json::parse(whole);
   changed["layers"][0]["event_gradient_below"] = 0.03125;
@@ -105,21 +106,21 @@ TEST_F(KeptCrossovers, ADamagedFileIsMeasuredAgain) {
        {std::string(), whole.substr(0, whole.size() / 2), std::string("[]"), std::string("{\"key\": 3}"),
         changed.dump(), other.dump(), std::string("\xff\x00zz", 4)}) {
     write_text_file(file, damaged);
-    EXPECT_TRUE(take_crossovers(net, 16).measured) << damaged.substr(0, 80);
-    EXPECT_FALSE(take_crossovers(net, 16).measured);
+    EXPECT_TRUE(take_crossovers(*net, 16).measured) << damaged.substr(0, 80);
+    EXPECT_FALSE(take_crossovers(*net, 16).measured);
   }
 }
 
 TEST_F(KeptCrossovers, WhereNoneCanBeKeptTheyAreMeasuredEachTime) {
-  nn::Network net = network();
+  const auto net = network();
   ::setenv("SPIKELOOM_CACHE_DIR", "off", 1);
-  EXPECT_TRUE(take_crossovers(net, 16).measured);
-  EXPECT_TRUE(take_crossovers(net, 16).measured);
+  EXPECT_TRUE(take_crossovers(*net, 16).measured);
+  EXPECT_TRUE(take_crossovers(*net, 16).measured);
   write_text_file(folder_ / "file", "");
   ::setenv("SPIKELOOM_CACHE_DIR", (folder_ / "file/cache").c_str(), 1);
-  EXPECT_TRUE(take_crossovers(net, 16).measured);
-  nn::Network narrow = network({"network.structure=4C3(Encoding)-8C3-Voting"});
-  EXPECT_FALSE(take_crossovers(narrow, 16).measured) << "nothing to choose";
+  EXPECT_TRUE(take_crossovers(*net, 16).measured);
+  const auto narrow = network({"network.structure=4C3(Encoding)-8C3-Voting"});
+  EXPECT_FALSE(take_crossovers(*narrow, 16).measured) << "nothing to choose";
   EXPECT_TRUE(files().empty());
 }
 

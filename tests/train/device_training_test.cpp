@@ -1,15 +1,14 @@
 // The training loop, feed and optimisers of a device, on their host queue, against the CPU's; on a CUDA
 // device too where there is one.
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/kernels/cuda/queue.h"
 #include "spikeloom/train/device_feed.h"
-#include "spikeloom/train/evaluate_network.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {
@@ -177,24 +176,25 @@ TEST(DeviceFeed, GivesTheLoadersBatches) {
     loading.epoch = 3;
     loading.first_batch = 1;
     const auto shape = set->shape();
-    nn::Network network(model::plan_network(recipe.network, {shape.channels, shape.height, shape.width}, 10),
-                        recipe.network, 1);
-    DeviceTrainer trainer(network, recipe.optimizer, recipe.loss, 1, shape.num_steps, loading.batch_size);
+    const auto network =
+        make_network(model::plan_network(recipe.network, {shape.channels, shape.height, shape.width}, 10),
+                     recipe.network, 1);
+    StepRunner runner(*network, recipe.optimizer, recipe.loss, 1, shape.num_steps, loading.batch_size);
     const auto on_device =
         as_images ? std::make_shared<const DeviceImages>(*set->raw_images(), at::kCPU) : nullptr;
-    DeviceFeed feed(set, loading, on_device, at::kCPU);
+    DeviceFeed feed(set, loading, on_device, at::kCPU, runner);
     data::Loader loader(set, loading);
     int batches = 0;
     while (const data::Batch* batch = loader.next()) {
-      ASSERT_EQ(feed.next(trainer), batch->size);
-      const DeviceBatch& got = trainer.buffers(batch->size == loading.batch_size ? batch->size : 0);
-      if (batch->size == loading.batch_size) {
-        EXPECT_TRUE(at::equal(got.inputs, batch_inputs(*batch, shape)));
-        EXPECT_TRUE(at::equal(got.labels, batch_labels(*batch)));
-      }
+      const engine::Batch* const got = feed.next();
+      ASSERT_NE(got, nullptr);
+      ASSERT_EQ(got->samples, batch->size);
+      const auto values = static_cast<std::size_t>(batch->size * shape.sample_size());
+      EXPECT_EQ(std::memcmp(got->input.data, batch->inputs, values * sizeof(float)), 0);
+      EXPECT_EQ(std::memcmp(got->labels.data, batch->labels, got->labels.bytes()), 0);
       ++batches;
     }
-    EXPECT_EQ(feed.next(trainer), 0);
+    EXPECT_EQ(feed.next(), nullptr);
     EXPECT_EQ(batches, 3);
   }
 }

@@ -4,11 +4,11 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/train/checkpoint.h"
-#include "spikeloom/train/evaluate_network.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {
@@ -70,16 +70,17 @@ TEST_F(Evaluation, IsWhatTheNetworkSaysSampleBySample) {
   ModelInfo info;
   const auto network = load_network(*folder_ / "run/model.safetensors", &info);
   const auto splits = data::open_dataset(info.recipe.data, 2, *folder_ / "data");
-  const at::NoGradGuard no_grad;
   std::vector<std::vector<std::int64_t>> confusion(10, std::vector<std::int64_t>(10, 0));
   double loss = 0.0;
   for (std::int64_t i = 0; i < splits.test->size(); ++i) {
-    at::Tensor image = at::empty({1, 1, 28, 28, 1});
-    splits.test->read(i, nullptr, image.data_ptr<float>());
-    const at::Tensor votes = network->forward(image.movedim(-1, -3));
-    ++confusion[static_cast<std::size_t>(splits.test->label(i))][votes.argmax(1).item().toLong()];
+    std::vector<float> image(28 * 28);
+    splits.test->read(i, nullptr, image.data());
+    const std::vector<float> votes = network->votes(network->batch_of(image.data(), 1, 1));
+    const auto best = std::max_element(votes.begin(), votes.end()) - votes.begin();
+    ++confusion[static_cast<std::size_t>(splits.test->label(i))][static_cast<std::size_t>(best)];
     for (int k = 0; k < 10; ++k) {
-      const double error = votes[0][k].item().toDouble() - (k == splits.test->label(i) ? 1.0 : 0.0);
+      const double error =
+          static_cast<double>(votes[static_cast<std::size_t>(k)]) - (k == splits.test->label(i) ? 1.0 : 0.0);
       loss += error * error / 10.0 / static_cast<double>(splits.test->size());
     }
   }

@@ -7,7 +7,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/loader.h"
-#include "spikeloom/nn/network.h"
+#include "spikeloom/engine/engine.h"
 #include "spikeloom/train/evaluate.h"
 #include "tests/train/support.h"
 
@@ -110,7 +110,7 @@ TEST_F(TrainedNetworkTest, ANewOneIsSavedAndReadBack) {
   EXPECT_THROW(TrainedNetwork::initialised(info), ConfigError) << "no classes";
   for (int i = 0; i < 10; ++i) info.class_names.push_back(std::to_string(i));
   auto made = TrainedNetwork::initialised(info);
-  EXPECT_EQ(made.network().parameters().front().name, "conv1.weight");
+  EXPECT_EQ(made.engine().program().slots.front().name, "conv1.weight");
   const std::string path = *folder_ / "made.safetensors";
   made.save(path);
   auto read = TrainedNetwork::load(path);

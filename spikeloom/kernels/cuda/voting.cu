@@ -45,6 +45,42 @@ struct Votes {
   }
 };
 
+/// The same of values [T, N, population]: their mean over steps and neurons.
+struct ValueVotes {
+  struct Value {
+    double sum;
+    std::int64_t members;
+  };
+  VotingSize size;
+  Divisor classes;
+  const std::int32_t* class_of;
+  const float* values;
+  float* votes;
+  double* terms;
+
+  SPIKELOOM_HOST_DEVICE Value partial(std::int64_t row, int lane) const {
+    std::int64_t n = row;
+    const std::int64_t k = classes.split(n);
+    Value value{0.0, 0};
+    for (std::int64_t p = lane; p < size.population; p += kWarpLanes) {
+      if (class_of[p] != k) continue;
+      ++value.members;
+      for (std::int64_t t = 0; t < size.num_steps; ++t) {
+        value.sum += values[(t * size.batch + n) * size.population + p];
+      }
+    }
+    return value;
+  }
+  SPIKELOOM_HOST_DEVICE static Value add(const Value& lower, const Value& upper) {
+    return {lower.sum + upper.sum, lower.members + upper.members};
+  }
+  SPIKELOOM_HOST_DEVICE void finish(std::int64_t row, const Value& value) const {
+    const double count = static_cast<double>(size.num_steps) * static_cast<double>(value.members);
+    votes[row] = count > 0.0 ? static_cast<float>(value.sum / count) : 0.0f;
+    if (terms != nullptr && row < size.classes) terms[row] = count;
+  }
+};
+
 /// Index = sample: its loss, the gradient of its votes, and 1 when its label has the highest vote.
 struct SampleLoss {
   std::int64_t classes;
@@ -145,6 +181,12 @@ void count_votes(const Queue& queue, const char* kernel, const VotingSize& size,
                                 class_of, spikes, votes, terms});
 }
 
+void count_votes(const Queue& queue, const char* kernel, const VotingSize& size, const std::int32_t* class_of,
+                 const float* values, float* votes, double* terms) {
+  reduce_rows<kWarpLanes>(queue, kernel, size.batch * size.classes,
+                          ValueVotes{size, Divisor(size.classes), class_of, values, votes, terms});
+}
+
 }  // namespace
 
 void voting(const Queue& queue, const VotingSize& size, const std::int32_t* class_of,
@@ -152,15 +194,23 @@ void voting(const Queue& queue, const VotingSize& size, const std::int32_t* clas
   count_votes(queue, "voting", size, class_of, spikes, votes, nullptr);
 }
 
+void voting(const Queue& queue, const VotingSize& size, const std::int32_t* class_of, const float* values,
+            float* votes) {
+  count_votes(queue, "voting", size, class_of, values, votes, nullptr);
+}
+
 std::int64_t voting_loss_workspace(const VotingSize& size) {
   // Losses of the samples, terms of the classes, gradients of the votes.
   return (size.batch + size.classes + size.batch * size.classes) * static_cast<std::int64_t>(sizeof(double));
 }
 
-template <class T>
-void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
-                 const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
-                 const VotingLossOutput<T>& output, void* workspace) {
+namespace {
+
+// Input: bits of spikes, or values.
+template <class Input, class T>
+void loss_of(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
+             const std::int32_t* class_of, const Input* input, const std::int64_t* labels,
+             const VotingLossOutput<T>& output, void* workspace) {
   const char* kernel = "voting_loss";
   if (size.batch == 0 || size.classes == 0) return;
   auto* losses = static_cast<double*>(workspace);
@@ -168,7 +218,7 @@ void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossPar
   double* grad_votes = terms + size.classes;
   const bool over_classes = params.kind == VotingLossKind::kMeanSquares;
   const double scale = 1.0 / static_cast<double>(size.batch * (over_classes ? size.classes : 1));
-  count_votes(queue, kernel, size, class_of, spikes, output.votes, terms);
+  count_votes(queue, kernel, size, class_of, input, output.votes, terms);
   for_each_counted(queue, kernel, size.batch,
                    SampleLoss{size.classes, params.kind, params.vote_scale, scale, output.votes, labels,
                               losses, grad_votes},
@@ -180,6 +230,21 @@ void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossPar
   for_each(
       queue, kernel, size.batch * size.population,
       SpreadGradient<T>{size, Divisor(size.population), class_of, grad_votes, terms, output.grad_spikes});
+}
+
+}  // namespace
+
+template <class T>
+void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
+                 const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
+                 const VotingLossOutput<T>& output, void* workspace) {
+  loss_of(queue, size, params, class_of, spikes, labels, output, workspace);
+}
+
+void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
+                 const std::int32_t* class_of, const float* values, const std::int64_t* labels,
+                 const VotingLossOutput<float>& output, void* workspace) {
+  loss_of(queue, size, params, class_of, values, labels, output, workspace);
 }
 
 template void voting_loss(const Queue&, const VotingSize&, const VotingLossParams&, const std::int32_t*,

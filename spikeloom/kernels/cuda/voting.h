@@ -12,6 +12,11 @@ namespace spikeloom::kernels::cuda {
 void voting(const Queue& queue, const VotingSize& size, const std::int32_t* class_of,
             const std::uint8_t* spikes, float* votes);
 
+/// The same of values [T, N, population] of neurons that do not fire (an artificial network's last layer):
+/// votes are their mean over steps and neurons of a class, summed in double in a fixed order.
+void voting(const Queue& queue, const VotingSize& size, const std::int32_t* class_of, const float* values,
+            float* votes);
+
 enum class VotingLossKind {
   kMeanSquares,   ///< sum_k (Y - votes)^2 / K, mean over the batch: nn::mse_loss with Reduction::kMean
   kSumOfSquares,  ///< sum_k (Y - votes)^2, mean over the batch: Reduction::kSum
@@ -47,5 +52,10 @@ template <class T>
 void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
                  const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
                  const VotingLossOutput<T>& output, void* workspace);
+
+/// The same of values [T, N, population]; grad_spikes is then the gradient of the values.
+void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
+                 const std::int32_t* class_of, const float* values, const std::int64_t* labels,
+                 const VotingLossOutput<float>& output, void* workspace);
 
 }  // namespace spikeloom::kernels::cuda
