@@ -2,6 +2,7 @@
 
 #include "spikeloom/backends/torch/make_backend.h"
 #include "spikeloom/engine/initialise.h"
+#include "spikeloom/ops/device.h"
 
 namespace spikeloom::train {
 
@@ -16,9 +17,14 @@ Network::Network(model::NetworkPlan plan, model::NetworkSettings settings, std::
 
 std::unique_ptr<engine::Engine> Network::make_engine(model::Program program, const std::string& device,
                                                      bool device_path_on_host) const {
-  auto backend = device_path_on_host ? backends::make_device_backend_on_host(settings_.compute)
-                                     : backends::make_backend(settings_.compute, device);
-  return std::make_unique<engine::Engine>(std::move(program), std::move(backend));
+  const at::Device place = ops::device_of(device);
+  if (place.is_cpu() && !device_path_on_host) {
+    return std::make_unique<engine::Engine>(std::move(program),
+                                            backends::make_cpu_backend(settings_.compute));
+  }
+  ops::prepare_arithmetic(place, settings_.compute.precision == model::Precision::kBf16);
+  return std::make_unique<engine::Engine>(std::move(program),
+                                          backends::make_device_backend(settings_.compute, place));
 }
 
 void Network::check_device(const std::string& device, bool device_path_on_host) const {

@@ -1,18 +1,19 @@
 #pragma once
-#include <memory>
-#include <string>
+#include <c10/core/Device.h>
 
-#include "spikeloom/engine/backend.h"
+#include <memory>
+
+#include "spikeloom/backends/cpu/cpu_backend.h"
+#include "spikeloom/backends/device/device_backend.h"
 #include "spikeloom/model/settings.h"
 
 namespace spikeloom::backends {
 
-/// The backend of "cpu" (cpu_backend.h), or of "cuda" or "cuda:N" (device_backend.h), with LibTorch's
-/// products. Throws DeviceError where LibTorch, the kernels or the machine have no such device.
-std::unique_ptr<engine::Backend> make_backend(const model::ComputeSettings& compute,
-                                              const std::string& device);
+/// The processor, with LibTorch's convolutions and matrix products.
+std::unique_ptr<CpuBackend> make_cpu_backend(const model::ComputeSettings& compute);
 
-/// The kernels of a device on their host queue: for tests where there is no device.
-std::unique_ptr<engine::Backend> make_device_backend_on_host(const model::ComputeSettings& compute);
+/// A device of LibTorch, with its memory, streams, convolutions and matrix products. For the CPU: the same
+/// code on the host's queue and in the processor's memory, "the device path on the host".
+std::unique_ptr<DeviceBackend> make_device_backend(const model::ComputeSettings& compute, c10::Device device);
 
 }  // namespace spikeloom::backends

@@ -47,13 +47,26 @@ at::ScalarType scalar_type(Type type) {
   return at::kDouble;
 }
 
-at::Tensor tensor_of(const Buffer& buffer, at::IntArrayRef sizes) {
-  return at::from_blob(buffer.data, sizes, at::TensorOptions(scalar_type(buffer.type)));
+at::Device numbered(at::Device device) {
+  return device.is_cpu() || device.has_index() ? device : at::Device(device.type(), 0);
 }
 
-at::Tensor images_of(const Buffer& buffer, std::int64_t images, const model::Shape& shape) {
-  return at::from_blob(buffer.data, {images, shape.channels, shape.height, shape.width}, image_strides(shape),
-                       at::TensorOptions(scalar_type(buffer.type)));
+at::Tensor tensor_of(const Buffer& buffer, at::IntArrayRef sizes, const at::Device& device) {
+  return at::for_blob(buffer.data, sizes)
+      .options(at::TensorOptions(scalar_type(buffer.type)).device(device))
+      .target_device(device)
+      .make_tensor();
+}
+
+at::Tensor images_of(const Buffer& buffer, std::int64_t images, const model::Shape& shape,
+                     const at::Device& device) {
+  const std::vector<std::int64_t> sizes = {images, shape.channels, shape.height, shape.width},
+                                  strides = image_strides(shape);
+  return at::for_blob(buffer.data, sizes)
+      .strides(strides)
+      .options(at::TensorOptions(scalar_type(buffer.type)).device(device))
+      .target_device(device)
+      .make_tensor();
 }
 
 at::Tensor empty_images(std::int64_t images, const model::Shape& shape, const at::Tensor& like) {

@@ -9,10 +9,14 @@ namespace spikeloom::backends {
 
 at::ScalarType scalar_type(engine::Type type);
 
-/// Row-major. The buffer has to outlive the tensor.
-at::Tensor tensor_of(const engine::Buffer& buffer, at::IntArrayRef sizes);
+/// "cuda" is the first of its kind: streams and memory are asked for by number.
+at::Device numbered(at::Device device);
+
+/// Row-major. The buffer has to outlive the tensor; device: where its memory is.
+at::Tensor tensor_of(const engine::Buffer& buffer, at::IntArrayRef sizes, const at::Device& device);
 /// [images, C, H, W] in channels-last memory.
-at::Tensor images_of(const engine::Buffer& buffer, std::int64_t images, const model::Shape& shape);
+at::Tensor images_of(const engine::Buffer& buffer, std::int64_t images, const model::Shape& shape,
+                     const at::Device& device);
 /// Uninitialised, of the type and device of `like`.
 at::Tensor empty_images(std::int64_t images, const model::Shape& shape, const at::Tensor& like);
 

@@ -43,14 +43,18 @@ at::Tensor linear_by_blocks(const at::Tensor& x, const at::Tensor& weight, const
   return result.narrow(0, 0, rows);
 }
 
-at::Tensor input_tensor(const model::Product& product, std::int64_t rows, const Buffer& x) {
-  return product.is_convolution() ? images_of(x, rows, product.input)
-                                  : tensor_of(x, {rows, product.input.size()});
+at::Tensor input_tensor(const model::Product& product, std::int64_t rows, const Buffer& x,
+                        const at::Device& device) {
+  return product.is_convolution() ? images_of(x, rows, product.input, device)
+                                  : tensor_of(x, {rows, product.input.size()}, device);
 }
 
-at::Tensor weight_tensor(const model::Product& product, const Buffer& weight) {
-  if (!product.is_convolution()) return tensor_of(weight, {product.output.channels, product.input.size()});
-  return images_of(weight, product.output.channels, {product.input.channels, product.kernel, product.kernel});
+at::Tensor weight_tensor(const model::Product& product, const Buffer& weight, const at::Device& device) {
+  if (!product.is_convolution()) {
+    return tensor_of(weight, {product.output.channels, product.input.size()}, device);
+  }
+  return images_of(weight, product.output.channels, {product.input.channels, product.kernel, product.kernel},
+                   device);
 }
 
 std::vector<std::int64_t> both(std::int64_t value) { return {value, value}; }
@@ -60,8 +64,9 @@ std::vector<std::int64_t> both(std::int64_t value) { return {value, value}; }
 Buffer TorchProducts::forward(const model::Product& product, std::int64_t rows, const Buffer& x,
                               const Buffer& weight, const Buffer& bias, bool inference) {
   const at::NoGradGuard no_grad;
-  const at::Tensor values = input_tensor(product, rows, x), weights = weight_tensor(product, weight);
-  const at::Tensor offsets = bias ? tensor_of(bias, {product.output.channels}) : at::Tensor();
+  const at::Tensor values = input_tensor(product, rows, x, device_),
+                   weights = weight_tensor(product, weight, device_);
+  const at::Tensor offsets = bias ? tensor_of(bias, {product.output.channels}, device_) : at::Tensor();
   if (product.is_convolution()) {
     return buffer_of(at::conv2d(values, weights, offsets, both(product.stride), both(product.padding))
                          .contiguous(at::MemoryFormat::ChannelsLast));
@@ -75,13 +80,14 @@ DenseProducts::Gradients TorchProducts::backward(const model::Product& product, 
                                                  const Buffer& grad_current, const Buffer& x,
                                                  const Buffer& weight, Wanted wanted) {
   const at::NoGradGuard no_grad;
-  const at::Tensor weights = weight_tensor(product, weight);
+  const at::Tensor weights = weight_tensor(product, weight, device_);
   Gradients result;
   if (product.is_convolution()) {
     // Where the weights' gradient is not wanted only the sizes of x matter.
-    const at::Tensor values = x ? input_tensor(product, rows, x) : empty_images(rows, product.input, weights);
+    const at::Tensor values =
+        x ? input_tensor(product, rows, x, device_) : empty_images(rows, product.input, weights);
     auto [grad_x, grad_weight, grad_bias] = at::convolution_backward(
-        images_of(grad_current, rows, product.output), values, weights,
+        images_of(grad_current, rows, product.output, device_), values, weights,
         at::IntArrayRef({product.output.channels}), both(product.stride), both(product.padding), both(1),
         false, both(0), 1, {wanted.x, wanted.weight, wanted.bias});
     if (wanted.x) result.x = buffer_of(grad_x.contiguous(at::MemoryFormat::ChannelsLast));
@@ -89,9 +95,9 @@ DenseProducts::Gradients TorchProducts::backward(const model::Product& product, 
     if (wanted.bias) result.bias = buffer_of(grad_bias.contiguous());
     return result;
   }
-  const at::Tensor gradient = tensor_of(grad_current, {rows, product.output.channels});
+  const at::Tensor gradient = tensor_of(grad_current, {rows, product.output.channels}, device_);
   if (wanted.x) result.x = buffer_of(at::mm(gradient, weights));
-  if (wanted.weight) result.weight = buffer_of(at::mm(gradient.t(), input_tensor(product, rows, x)));
+  if (wanted.weight) result.weight = buffer_of(at::mm(gradient.t(), input_tensor(product, rows, x, device_)));
   if (wanted.bias) result.bias = buffer_of(gradient.sum(0, false, at::kFloat));
   return result;
 }
