@@ -7,6 +7,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/engine/optimizer.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
 #include "tests/backends/device_engines.h"
 
 namespace spikeloom::backends::test {
@@ -71,6 +72,30 @@ TEST(DeviceBackend, TakesBiasesAndBfloat16) {
   }
 }
 
+// Both round the same values at the same places, but for NeuNorm with dropout behind it, where the CPU rounds
+// in between as well. Gradients on the way have 8 bits.
+TEST(DeviceBackend, HasTheCpusSpikesInBfloat16) {
+  if (!kernels::cpu::has_fast_bfloat16()) GTEST_SKIP() << "this processor has no fast bfloat16";
+  for (const auto& [name, settings, tolerance] : device_networks()) {
+    static_cast<void>(tolerance);
+    if (settings.neunorm.enabled && settings.dropout.rate > 0.0) continue;
+    for (const bool events : {false, true}) {
+      SCOPED_TRACE(std::string(name) + (events ? ", events" : ", still"));
+      const model::Shape shape{events ? 2 : 1, 13, 12};
+      const at::Tensor x = input_of(settings, shape, events);
+      NetworkSettings chosen = settings;
+      chosen.compute.precision = Precision::kBf16;
+      const auto cpu = on_cpu(chosen, shape), device = on_device(chosen, shape);
+      const Passed want = run(*cpu, x), got = run(*device, x);
+      EXPECT_EQ(got.spikes, want.spikes);
+      EXPECT_EQ(got.correct, want.correct);
+      EXPECT_NEAR(got.loss, want.loss, 1e-6 * want.loss);
+      EXPECT_LT(relative_error(got.gradients, want.gradients), 1e-2);
+      EXPECT_TRUE(at::equal(device_votes(*device, x), device_votes(*cpu, x)));
+    }
+  }
+}
+
 // Without biases both have the same bits: weights of several steps do not drift apart.
 TEST(DeviceBackend, LearnsAsTheCpuDoes) {
   engine::UpdateRule sgd, clipped, adam;
@@ -82,7 +107,13 @@ TEST(DeviceBackend, LearnsAsTheCpuDoes) {
   settings.dropout.rate = 0.3;
   const model::Shape shape{2, 13, 12};
   const at::Tensor x = input_of(settings, shape, true);
-  for (const auto& rule : {sgd, clipped, adam}) {
+  for (const auto& [rule, precision] : {std::pair{sgd, Precision::kFp32},
+                                        {clipped, Precision::kFp32},
+                                        {adam, Precision::kFp32},
+                                        {sgd, Precision::kBf16},
+                                        {adam, Precision::kBf16}}) {
+    if (precision == Precision::kBf16 && !kernels::cpu::has_fast_bfloat16()) continue;
+    settings.compute.precision = precision;
     const double rate = rule.kind == engine::UpdateRule::kAdam ? 1e-3 : rule.momentum == 0.0 ? 0.2 : 0.05;
     std::vector<std::vector<at::Tensor>> weights;
     std::vector<std::vector<std::int64_t>> spikes;
