@@ -68,7 +68,7 @@ Buffer QueueBackend::votes(const engine::Activation& last) {
   Buffer votes = allocate(size.batch * size.classes, Type::kFloat);
   const auto* const class_of = pointer<std::int32_t>(class_of_);
   if (last.values) {
-    kernels::cuda::voting(queue(), size, class_of, last.values.floats(), votes.floats());
+    kernels::cuda::readout(queue(), size, class_of, last.values.floats(), votes.floats());
   } else {
     kernels::cuda::voting(queue(), size, class_of, last.spikes.octets(), votes.floats());
   }
@@ -82,24 +82,24 @@ engine::OutputGradient QueueBackend::loss(const engine::Activation& last, const 
   engine::OutputGradient gradient;
   gradient.stage = static_cast<int>(program_->stages.size()) - 1;
   gradient.values = allocate(size.num_steps * size.batch * size.population, output_gradient_type());
-  const Buffer workspace = allocate(kernels::cuda::voting_loss_workspace(size), Type::kByte);
+  const Buffer workspace = allocate(kernels::cuda::voting_loss_workspace(size, spec), Type::kByte);
   const auto* const class_of = pointer<std::int32_t>(class_of_);
-  const auto run = [&](const auto* input, auto* to) {
-    kernels::cuda::VotingLossOutput<std::remove_pointer_t<decltype(to)>> output;
+  with_pointer(gradient.values, [&](auto* to) {
+    kernels::VotingLossOutput<std::remove_pointer_t<decltype(to)>> output;
     output.votes = votes.floats();
     output.grad_spikes = to;
     output.loss_sum = pointer<double>(loss_sum_);
     output.correct = pointer<unsigned long long>(correct_);
     output.not_finite = pointer<std::uint32_t>(not_finite_);
-    kernels::cuda::voting_loss(queue(), size, spec, class_of, input, pointer<std::int64_t>(labels), output,
-                               workspace.data);
-  };
-  if (last.values) {
-    run(static_cast<const float*>(last.values.floats()), gradient.values.floats());
-  } else {
-    with_pointer(gradient.values,
-                 [&](auto* to) { run(static_cast<const std::uint8_t*>(last.spikes.octets()), to); });
-  }
+    const auto* const targets = pointer<std::int64_t>(labels);
+    if (last.values) {
+      kernels::cuda::readout_loss(queue(), size, spec, class_of, last.values.floats(), targets, output,
+                                  workspace.data);
+    } else {
+      kernels::cuda::voting_loss(queue(), size, spec, class_of, last.spikes.octets(), targets, output,
+                                 workspace.data);
+    }
+  });
   count(size.batch);
   return gradient;
 }

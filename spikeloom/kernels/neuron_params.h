@@ -14,11 +14,12 @@ namespace spikeloom::kernels {
 /// Source: Wu et al. 2019 eq. 14 (rectangular); the others as usual in the field, scaled to the same peak.
 enum class Surrogate { kRectangular, kTriangular, kSigmoid, kArctan };
 
-/// What a spike does to the membrane potential: back to zero (the paper), or minus v_threshold.
-enum class Reset { kZero, kSubtract };
+/// What a spike does to the membrane potential: back to v_reset, which is 0 in the paper; minus v_threshold;
+/// or nothing.
+enum class Reset { kZero, kSubtract, kNone };
 
 struct NeuronParams {
-  double decay = 0.25;           ///< k_tau1 = 1 - dt/tau, in [0, 1]
+  double decay = 0.25;           ///< k_tau1 = 1 - dt/tau, in [0, 1]; 1 is an integrate-and-fire neuron
   double v_threshold = 0.75;     ///< > 0
   double surrogate_width = 1.0;  ///< a > 0
   Surrogate surrogate = Surrogate::kRectangular;
@@ -27,6 +28,13 @@ struct NeuronParams {
   /// Test mode: the surrogate's primitive replaces the step, so that the exact gradient of the forward pass
   /// is what the backward pass computes. "Spikes" are then real numbers in [0, 1].
   bool smooth = false;
+  /// Compact state: codes of all neurons are kept, because the gradients of decay and v_threshold need v_pre
+  /// everywhere. Changes nothing else.
+  bool learnable = false;
+  double v_reset = 0.0;  ///< Reset::kZero: the potential behind a spike
+  /// In [0, 1): of the synaptic current of a current-based neuron, current[t] = current_decay * current[t-1]
+  /// + input[t], which stands where the input of the plain neuron does. 0: none.
+  double current_decay = 0.0;
 };
 
 /// Memory order: time outermost. input[t * neurons + i], i over [N, H, W, C] in whatever order the caller
@@ -38,6 +46,13 @@ struct LifSize {
   /// gradient is then the sum over the steps.
   bool static_input = false;
 };
+
+/// Whether this is the plain neuron of the paper, or with a reset by subtraction: what the kernels are
+/// written for. What else there is takes their general paths.
+inline bool is_plain(const NeuronParams& params) {
+  return params.reset != Reset::kNone && params.current_decay == 0.0 &&
+         (params.reset != Reset::kZero || params.v_reset == 0.0);
+}
 
 /// Gradients of one layer's scalar parameters, summed in double.
 struct LifParameterGradients {

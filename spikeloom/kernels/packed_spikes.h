@@ -34,4 +34,9 @@ struct PackedImages {
   std::int64_t pooled_neurons() const { return batch * pooled_height() * pooled_width() * channels; }
 };
 
+/// The images behind a max pooling of spikes by `factor`; a rest at the right and bottom is dropped.
+inline PackedImages max_pooled(const PackedImages& images, std::int64_t factor) {
+  return {images.num_steps, images.batch, images.height / factor, images.width / factor, images.channels, 1};
+}
+
 }  // namespace spikeloom::kernels

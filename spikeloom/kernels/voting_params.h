@@ -1,5 +1,5 @@
 #pragma once
-// Size of the voting layer, shared by all its kernels.
+// Sizes, parameters and results of the voting layer and its losses, shared by all their kernels.
 #include <cstdint>
 
 namespace spikeloom::kernels {
@@ -10,6 +10,35 @@ struct VotingSize {
   std::int64_t batch = 0;
   std::int64_t population = 0;
   std::int64_t classes = 0;
+};
+
+enum class VotingLossKind {
+  kMeanSquares,   ///< sum_k (q - votes)^2 / K, mean over the batch: nn::mse_loss with Reduction::kMean
+  kSumOfSquares,  ///< sum_k (q - votes)^2, mean over the batch: Reduction::kSum
+  kCrossEntropy,  ///< of softmax(vote_scale * votes) and q, mean over the batch: nn::cross_entropy_loss
+};
+
+/// The equations: reference/voting_loss.h.
+struct VotingLossParams {
+  VotingLossKind kind = VotingLossKind::kMeanSquares;
+  double vote_scale = 1.0;       ///< kCrossEntropy only
+  double label_smoothing = 0.0;  ///< in [0, 1): this share of the target is spread over all classes
+  bool each_step = false;  ///< the loss of each step's votes, averaged, instead of that of their mean (TET)
+  /// TET, with each_step: in [0, 1], weight of the squared distance of each step's votes from tet_target.
+  double tet_weight = 0.0;
+  double tet_target = 1.0;
+};
+
+/// What a loss writes; nullptr = not wanted, except for votes. T is the gradient's type, V the votes'.
+template <class T, class V = float>
+struct VotingLossOutput {
+  V* votes = nullptr;          ///< [N, K], over all steps
+  T* grad_spikes = nullptr;    ///< [T, N, population], of the loss of this batch
+  double* loss = nullptr;      ///< the loss of this batch
+  double* loss_sum = nullptr;  ///< added to: batch * loss
+  unsigned long long* correct =
+      nullptr;  ///< added to: samples whose label has the highest vote; of equal ones the lowest class counts
+  std::uint32_t* not_finite = nullptr;  ///< set to 1 when the loss is NaN or infinite, else left alone
 };
 
 }  // namespace spikeloom::kernels

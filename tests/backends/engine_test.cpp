@@ -127,31 +127,39 @@ TEST(Engine, WithExactStateTheGradientsAreThoseOfTheReferenceToRounding) {
   });
 }
 
-TEST(Engine, LearnsDecayAndThresholdWithExactState) {
-  for (const auto reset : {kernels::Reset::kZero, kernels::Reset::kSubtract}) {
-    Case c{nn::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
-    c.settings.compute.state = StateMode::kExact;
-    c.settings.learn_decay = c.settings.learn_v_threshold = true;
-    c.settings.neuron.reset = reset;
-    const Passed want = reference(c), got = run(c);
-    ASSERT_EQ(got.gradients.size(), 16u);
-    for (std::size_t i = 0; i < got.gradients.size(); ++i) {
-      EXPECT_LT(relative_error({got.gradients[i]}, {want.gradients[i]}), 1e-4) << i;
+TEST(Engine, LearnsDecayAndThreshold) {
+  for (const auto state : {StateMode::kExact, StateMode::kCompact}) {
+    for (const auto surrogate : {kernels::Surrogate::kRectangular, kernels::Surrogate::kArctan}) {
+      for (const auto reset : {kernels::Reset::kZero, kernels::Reset::kSubtract}) {
+        Case c{nn::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
+        c.settings.compute.state = state;
+        c.settings.learn_decay = c.settings.learn_v_threshold = true;
+        c.settings.neuron.reset = reset;
+        c.settings.neuron.surrogate = surrogate;
+        const Passed want = reference(c), got = run(c);
+        ASSERT_EQ(got.gradients.size(), 16u);
+        EXPECT_EQ(got.spikes, want.spikes);
+        for (std::size_t i = 0; i < got.gradients.size(); ++i) {
+          EXPECT_LT(relative_error({got.gradients[i]}, {want.gradients[i]}),
+                    state == StateMode::kExact ? 1e-4 : 2e-3)
+              << i;
+        }
+      }
     }
   }
 }
 
 TEST(Engine, RefusesWhatTheBackendDoesNotRunStageByStage) {
   Case c{nn::test::settings_of("16C3(Encoding)-Voting", 4), {2, 13, 12}, true};
-  c.settings.learn_decay = true;
+  c.settings.neuron.smooth = true;
   try {
     engine_of(c);
-    FAIL() << "compact state cannot learn a decay";
+    FAIL() << "spikes that are no bits";
   } catch (const ConfigError& error) {
     EXPECT_STREQ(
         error.what(),
-        "cannot run on cpu: conv1: a learnable neuron.decay needs compute.state = \"exact\"; voting: a "
-        "learnable neuron.decay needs compute.state = \"exact\"");
+        "cannot run on cpu: conv1: smooth spikes are for tests of the reference; voting: smooth spikes are "
+        "for tests of the reference");
   }
 }
 

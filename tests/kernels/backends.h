@@ -128,6 +128,35 @@ inline std::vector<float> extreme_currents(const NeuronParams& params, std::int6
   return values;
 }
 
+/// What the general paths are for: codes of all neurons, other resets, a synaptic current.
+inline std::vector<NeuronParams> general_neurons() {
+  std::vector<NeuronParams> all;
+  for (const auto surrogate :
+       {Surrogate::kRectangular, Surrogate::kTriangular, Surrogate::kSigmoid, Surrogate::kArctan}) {
+    const auto add = [&](Reset reset, bool detach, double v_reset, double current_decay, bool learnable) {
+      NeuronParams params;
+      params.surrogate = surrogate;
+      params.reset = reset;
+      params.detach_reset = detach;
+      params.v_reset = v_reset;
+      params.current_decay = current_decay;
+      params.learnable = learnable;
+      all.push_back(params);
+    };
+    add(Reset::kZero, false, 0.0, 0.0, true);
+    add(Reset::kSubtract, false, 0.0, 0.0, true);
+    add(Reset::kZero, true, -0.3, 0.0, true);
+    add(Reset::kNone, false, 0.0, 0.7, true);
+    add(Reset::kNone, false, 0.0, 0.0, false);
+    add(Reset::kZero, false, 0.2, 0.0, false);
+    add(Reset::kZero, false, 0.0, 0.5, false);
+    add(Reset::kSubtract, false, 0.0, 0.6, false);
+    add(Reset::kSubtract, true, 0.0, 0.6, false);
+    all.back().decay = 1.0;  // integrate and fire
+  }
+  return all;
+}
+
 /// 0 or 1.
 template <class T>
 std::vector<T> random_spikes(std::int64_t size, unsigned seed, double rate = 0.3) {

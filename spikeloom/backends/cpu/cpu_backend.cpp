@@ -27,12 +27,6 @@ CpuBackend::~CpuBackend() = default;
 std::string CpuBackend::refusal(const model::Program&, const Stage& stage) const {
   const model::Neuron& neuron = stage.neuron;
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
-  if (compact() && neuron.decay != model::kNone) {
-    return "a learnable neuron.decay needs compute.state = \"exact\"";
-  }
-  if (compact() && neuron.v_threshold != model::kNone) {
-    return "a learnable neuron.v_threshold needs compute.state = \"exact\"";
-  }
   for (const model::Edge& edge : stage.inputs) {
     if (edge.pool.kind == model::Pool::kMax) return "max pooling is not built yet";
   }
@@ -72,6 +66,7 @@ Type CpuBackend::output_gradient_type() const { return type_of(program_->stages.
 
 kernels::NeuronParams CpuBackend::neuron_of(const Stage& stage) const {
   kernels::NeuronParams params = stage.neuron.params;
+  params.learnable = stage.neuron.decay != model::kNone || stage.neuron.v_threshold != model::kNone;
   if (stage.neuron.decay != model::kNone) params.decay = slot_values(stage.neuron.decay).floats()[0];
   if (stage.neuron.v_threshold != model::kNone) {
     params.v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];

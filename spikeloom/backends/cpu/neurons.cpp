@@ -151,25 +151,18 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
   const auto size = size_of(own);
   const auto& state = static_cast<const NeuronState&>(*own.neurons);
   Buffer grad_current = allocate(rows_of(own), type_of(stage));
+  kernels::LifParameterGradients parameters;
   if (state.v_pre) {
     const Buffer spikes = unpacked(own), grad_spikes = spread(own, gradient);
-    kernels::LifParameterGradients parameters;
     kernels::cpu::lif_backward(size, state.params, grad_spikes.floats(), state.v_pre.floats(),
                                spikes.floats(), grad_current.floats(), &parameters);
-    const auto add = [&](int slot, double value) {
-      if (slot == model::kNone) return;
-      Buffer scalar = allocate(1, Type::kFloat);
-      scalar.floats()[0] = static_cast<float>(value);
-      add_gradient(slot, scalar);
-    };
-    add(stage.neuron.decay, parameters.decay);
-    add(stage.neuron.v_threshold, parameters.v_threshold);
   } else {
     kernels::PackedImages images = own.images;
     images.pool = gradient.pool.factor;
     const auto view = state.view();
     const auto run = [&](const auto* from, auto* to) {
-      kernels::cpu::compact_lif_backward(size, state.params, images, from, own.spikes.octets(), view, to);
+      kernels::cpu::compact_lif_backward(size, state.params, images, from, own.spikes.octets(), view, to,
+                                         state.params.learnable ? &parameters : nullptr);
     };
     const Buffer values =
         grad_current.type == Type::kBFloat16 ? converted(gradient.values, Type::kBFloat16) : gradient.values;
@@ -179,6 +172,14 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
       with_pointer(grad_current, [&](auto* to) { run(static_cast<const BFloat16*>(values.data), to); });
     }
   }
+  const auto add = [&](int slot, double value) {
+    if (slot == model::kNone) return;
+    Buffer scalar = allocate(1, Type::kFloat);
+    scalar.floats()[0] = static_cast<float>(value);
+    add_gradient(slot, scalar);
+  };
+  add(stage.neuron.decay, parameters.decay);
+  add(stage.neuron.v_threshold, parameters.v_threshold);
   return grad_current;
 }
 

@@ -2,7 +2,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/kernels/cpu/compact_lif.h"
+#include "spikeloom/kernels/cpu/neuron_kind.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/cpu/window_codes.h"
@@ -34,6 +36,14 @@ struct CompactBackwardArguments {
   const std::uint8_t* spikes;
   CompactLifState state;
   T* grad_input;
+  bool want_gradients;
+};
+
+// What the general neuron has besides du, for the neurons of a chunk.
+struct GeneralRows {
+  alignas(64) float ds[kCompactBackwardChunk];               // gradient of the input, if there is a current
+  alignas(64) float decay_terms[kCompactBackwardChunk];      // of the parameters' gradients
+  alignas(64) float threshold_terms[kCompactBackwardChunk];  // to be subtracted
 };
 
 }  // namespace spikeloom::kernels::cpu
@@ -91,16 +101,18 @@ HWY_ATTR HWY_INLINE hn::Mask<D> bits_at(D d, const std::uint8_t* bits, std::int6
   return hn::Lanes(d) >= 8 ? hn::LoadMaskBits(d, bits + i / 8) : hn::LoadMaskBits(d, bytes);
 }
 
-// One step of a chunk: grad_spikes (float), du of the step after -> du of this one; from is nullptr when they
-// lie in `row`.
-template <Surrogate kSurrogate, bool kToZero, bool kBits, class T, class Code>
+// One step of a chunk: grad_spikes, du of the step after -> du of this one. `general` is nullptr for the
+// others.
+template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class T, class Code>
 HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode& code, const T* grad_spikes,
                                       const std::uint8_t* spikes, const Code* state, std::int64_t length,
-                                      float* du_row) {
+                                      float* du_row, GeneralRows* general) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<Code, decltype(d)> d_code;
-  constexpr bool kCloses = kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular;
+  constexpr bool kBits = kState == CompactState::kWindowBit, kCloses = kState != CompactState::kTailCode;
+  constexpr bool kToZero = kNeuron == Neuron::kToZero;
+  const bool has_current = params.current_decay != 0.0;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto width = static_cast<float>(params.surrogate_width);
   const auto decay = hn::Set(d, static_cast<float>(params.decay));
@@ -124,16 +136,41 @@ HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode
         distance = hn::Sub(hn::Div(hn::Set(d, code.numerator), position), hn::Set(d, code.offset));
       }
       x = hn::IfThenElse(fired, distance, hn::Neg(distance));
-      h = kSurrogate == Surrogate::kRectangular ? peak : surrogate_lanes<kSurrogate>(d, x, width);
+      constexpr bool kFlat = kCloses && kSurrogate == Surrogate::kRectangular;
+      h = kFlat ? peak : surrogate_lanes<kSurrogate>(d, x, width);
       if constexpr (kCloses) {
         h = hn::IfThenZeroElse(hn::RebindMask(d, hn::Eq(kept, hn::Zero(di))), h);
       }
     }
     const auto g = hn::Mul(decay, hn::LoadU(d, du_row + i));
-    const auto through_reset = hn::Mul(g, kToZero ? hn::Add(v_threshold, x) : v_threshold);
-    const auto gradient = hn::Sub(load_lanes(d, grad_spikes + i), hn::Mul(reset_path, through_reset));
-    const auto kept_gradient = kToZero ? hn::IfThenZeroElse(fired, g) : g;
-    hn::StoreU(hn::Add(hn::Mul(gradient, h), kept_gradient), d, du_row + i);
+    if constexpr (kNeuron == Neuron::kGeneral) {
+      const auto v = hn::Add(v_threshold, x);
+      const auto v_reset = hn::Set(d, static_cast<float>(params.v_reset));
+      auto through_reset = hn::Zero(d), kept_gradient = g, v_post = v, reset_term = hn::Zero(d);
+      if (params.reset == Reset::kZero) {
+        through_reset = hn::Mul(g, hn::Sub(v, v_reset));
+        kept_gradient = hn::IfThenZeroElse(fired, g);
+        v_post = hn::IfThenElse(fired, v_reset, v);
+      } else if (params.reset == Reset::kSubtract) {
+        through_reset = hn::Mul(g, v_threshold);
+        v_post = hn::IfThenElse(fired, x, v);
+        reset_term = hn::IfThenElseZero(fired, g);
+      }
+      const auto gradient = hn::Sub(load_lanes(d, grad_spikes + i), hn::Mul(reset_path, through_reset));
+      const auto through_spike = hn::Mul(gradient, h);
+      hn::StoreU(hn::Mul(hn::LoadU(d, du_row + i), v_post), d, general->decay_terms + i);
+      hn::StoreU(hn::Add(through_spike, reset_term), d, general->threshold_terms + i);
+      const auto du = hn::Add(through_spike, kept_gradient);
+      hn::StoreU(du, d, du_row + i);
+      const auto carried =
+          hn::Mul(hn::Set(d, static_cast<float>(params.current_decay)), hn::LoadU(d, general->ds + i));
+      hn::StoreU(has_current ? hn::Add(du, carried) : du, d, general->ds + i);
+    } else {
+      const auto through_reset = hn::Mul(g, kToZero ? hn::Add(v_threshold, x) : v_threshold);
+      const auto gradient = hn::Sub(load_lanes(d, grad_spikes + i), hn::Mul(reset_path, through_reset));
+      const auto kept_gradient = kToZero ? hn::IfThenZeroElse(fired, g) : g;
+      hn::StoreU(hn::Add(hn::Mul(gradient, h), kept_gradient), d, du_row + i);
+    }
   }
 }
 
@@ -152,22 +189,41 @@ HWY_ATTR inline void add_row(const float* from, std::int64_t length, float* to) 
   }
 }
 
-template <Surrogate kSurrogate, bool kToZero, bool kBits, class G, class T>
+// The sum of a row, in double.
+HWY_ATTR inline double sum_row(const float* from, std::int64_t length) {
+  const hn::ScalableTag<double> dd;
+  const hn::Rebind<float, decltype(dd)> d;
+  auto sum = hn::Zero(dd);
+  for (std::int64_t i = 0; i < length; i += static_cast<std::int64_t>(hn::Lanes(dd))) {
+    sum = hn::Add(sum, hn::PromoteTo(dd, hn::LoadU(d, from + i)));
+  }
+  return hn::GetLane(hn::SumOfLanes(dd, sum));
+}
+
+template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class G, class T>
 HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
-                             std::int64_t end) {
+                             std::int64_t end, LifParameterGradients& sums) {
   const VPreCode code(arguments.params);
   const LifSize& size = arguments.size;
   const PackedImages& images = arguments.images;
-  constexpr bool kCloses = kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular;
+  constexpr bool kBits = kState == CompactState::kWindowBit, kCloses = kState != CompactState::kTailCode;
+  constexpr bool kGeneral = kNeuron == Neuron::kGeneral;
   const std::int64_t stride = packed_bytes(size.neurons);
   const CompactLifState& kept = arguments.state;
   using Code = std::conditional_t<kCloses, std::uint8_t, std::uint16_t>;  // or a byte of window bits
   alignas(64) std::uint8_t codes[kCompactBackwardChunk];
   alignas(64) float du[kCompactBackwardChunk], sum[kCompactBackwardChunk], row[kCompactBackwardChunk];
+  std::conditional_t<kGeneral, GeneralRows, char> rows_of_general;
+  GeneralRows* general = nullptr;
+  float* ds = du;
+  if constexpr (kGeneral) {
+    general = &rows_of_general;
+    ds = general->ds;
+  }
   const std::int64_t whole_end = begin + (end - begin) / 64 * 64;
   for (std::int64_t first = begin; first < whole_end; first += kCompactBackwardChunk) {
     const std::int64_t length = HWY_MIN(kCompactBackwardChunk, whole_end - first);
-    for (std::int64_t i = 0; i < length; ++i) du[i] = 0.0f;
+    for (std::int64_t i = 0; i < length; ++i) du[i] = ds[i] = 0.0f;
     if (size.static_input) {
       for (std::int64_t i = 0; i < length; ++i) sum[i] = 0.0f;
     }
@@ -186,17 +242,22 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
         state = kept.all_codes + t * size.neurons + first;
       }
       if (images.pool == 1) {
-        backward_row<kSurrogate, kToZero, kBits>(arguments.params, code, gradient + first, spikes, state,
-                                                 length, du);
+        backward_row<kSurrogate, kNeuron, kState>(arguments.params, code, gradient + first, spikes, state,
+                                                  length, du, general);
       } else {
         spread_gradient(images, gradient, first, length, row);
         const float* spread = row;
-        backward_row<kSurrogate, kToZero, kBits>(arguments.params, code, spread, spikes, state, length, du);
+        backward_row<kSurrogate, kNeuron, kState>(arguments.params, code, spread, spikes, state, length, du,
+                                                  general);
+      }
+      if (kGeneral && arguments.want_gradients) {
+        sums.decay += sum_row(general->decay_terms, length);
+        sums.v_threshold -= sum_row(general->threshold_terms, length);
       }
       if (size.static_input) {
-        add_row(du, length, sum);
+        add_row(ds, length, sum);
       } else {
-        round_row(du, length, arguments.grad_input + t * size.neurons + first);
+        round_row(ds, length, arguments.grad_input + t * size.neurons + first);
       }
     }
     if (size.static_input) round_row(sum, length, arguments.grad_input + first);
@@ -217,51 +278,71 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
     where = {64, whole_end};
   }
   reference::compact_lif_backward_range(size, arguments.params, images, arguments.grad_pooled,
-                                        arguments.spikes, tail, arguments.grad_input, whole_end, end, where);
+                                        arguments.spikes, tail, arguments.grad_input, whole_end, end, where,
+                                        arguments.want_gradients ? &sums : nullptr);
+}
+
+template <Surrogate kSurrogate, CompactState kState, class G, class T>
+HWY_ATTR void choose_neuron(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
+                            std::int64_t end, LifParameterGradients& sums) {
+  if (!is_plain(arguments.params) || arguments.want_gradients || arguments.params.learnable) {
+    return backward_range<kSurrogate, Neuron::kGeneral, kState>(arguments, begin, end, sums);
+  }
+  // A surrogate that closes has codes of 16 bits in learnable neurons only.
+  if constexpr (kState != CompactState::kTailCode || kSurrogate == Surrogate::kSigmoid ||
+                kSurrogate == Surrogate::kArctan) {
+    if (arguments.params.reset == Reset::kZero) {
+      return backward_range<kSurrogate, Neuron::kToZero, kState>(arguments, begin, end, sums);
+    }
+    return backward_range<kSurrogate, Neuron::kSubtract, kState>(arguments, begin, end, sums);
+  }
 }
 
 template <Surrogate kSurrogate, class G, class T>
-HWY_ATTR void choose_reset(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
-                           std::int64_t end) {
-  const bool to_zero = arguments.params.reset == Reset::kZero;
+HWY_ATTR void choose_state(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
+                           std::int64_t end, LifParameterGradients& sums) {
+  const CompactState state = compact_state(arguments.params);
   if constexpr (kSurrogate == Surrogate::kRectangular) {
-    if (compact_state(arguments.params) == CompactState::kWindowBit) {
-      return to_zero ? backward_range<kSurrogate, true, true>(arguments, begin, end)
-                     : backward_range<kSurrogate, false, true>(arguments, begin, end);
+    if (state == CompactState::kWindowBit) {
+      return choose_neuron<kSurrogate, CompactState::kWindowBit>(arguments, begin, end, sums);
     }
   }
-  return to_zero ? backward_range<kSurrogate, true, false>(arguments, begin, end)
-                 : backward_range<kSurrogate, false, false>(arguments, begin, end);
+  if constexpr (kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular) {
+    if (state == CompactState::kOpenCode) {
+      return choose_neuron<kSurrogate, CompactState::kOpenCode>(arguments, begin, end, sums);
+    }
+  }
+  choose_neuron<kSurrogate, CompactState::kTailCode>(arguments, begin, end, sums);
 }
 
 template <class G, class T>
 HWY_ATTR void choose_surrogate(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
-                               std::int64_t end) {
+                               std::int64_t end, LifParameterGradients& sums) {
   switch (arguments.params.surrogate) {
     case Surrogate::kRectangular:
-      return choose_reset<Surrogate::kRectangular>(arguments, begin, end);
+      return choose_state<Surrogate::kRectangular>(arguments, begin, end, sums);
     case Surrogate::kTriangular:
-      return choose_reset<Surrogate::kTriangular>(arguments, begin, end);
+      return choose_state<Surrogate::kTriangular>(arguments, begin, end, sums);
     case Surrogate::kSigmoid:
-      return choose_reset<Surrogate::kSigmoid>(arguments, begin, end);
+      return choose_state<Surrogate::kSigmoid>(arguments, begin, end, sums);
     case Surrogate::kArctan:
-      return choose_reset<Surrogate::kArctan>(arguments, begin, end);
+      return choose_state<Surrogate::kArctan>(arguments, begin, end, sums);
   }
 }
 
 void compact_backward_float(const CompactBackwardArguments<float, float>& arguments, std::int64_t begin,
-                            std::int64_t end) {
-  choose_surrogate(arguments, begin, end);
+                            std::int64_t end, LifParameterGradients& sums) {
+  choose_surrogate(arguments, begin, end, sums);
 }
 
 void compact_backward_mixed(const CompactBackwardArguments<BFloat16, float>& arguments, std::int64_t begin,
-                            std::int64_t end) {
-  choose_surrogate(arguments, begin, end);
+                            std::int64_t end, LifParameterGradients& sums) {
+  choose_surrogate(arguments, begin, end, sums);
 }
 
 void compact_backward_bfloat16(const CompactBackwardArguments<BFloat16, BFloat16>& arguments,
-                               std::int64_t begin, std::int64_t end) {
-  choose_surrogate(arguments, begin, end);
+                               std::int64_t begin, std::int64_t end, LifParameterGradients& sums) {
+  choose_surrogate(arguments, begin, end, sums);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -281,28 +362,46 @@ HWY_EXPORT(compact_backward_bfloat16);
 template <class G, class T>
 void compact_lif_backward(const LifSize& size, const NeuronParams& params, const PackedImages& images,
                           const G* grad_pooled, const std::uint8_t* spikes, const CompactLifState& state,
-                          T* grad_input) {
+                          T* grad_input, LifParameterGradients* gradients) {
+  if (gradients != nullptr && compact_state(params) != CompactState::kTailCode) {
+    throw ShapeError(
+        "compact_lif_backward: the gradients of decay and v_threshold need the codes of all "
+        "neurons; set NeuronParams::learnable for the forward pass");
+  }
   simd_level();
-  const CompactBackwardArguments<G, T> arguments{size,   params, images,    grad_pooled,
-                                                 spikes, state,  grad_input};
-  for_each_block(make_blocks(size.neurons, kCompactBackwardChunk), size.neurons * size.num_steps,
-                 [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+  const CompactBackwardArguments<G, T> arguments{size,   params, images,     grad_pooled,
+                                                 spikes, state,  grad_input, gradients != nullptr};
+  LifParameterGradients sums[kMaxBlocks];
+  const Blocks blocks = make_blocks(size.neurons, kCompactBackwardChunk);
+  for_each_block(blocks, size.neurons * size.num_steps,
+                 [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
+                   LifParameterGradients sum;
                    if constexpr (std::is_same_v<G, float>) {
-                     HWY_DYNAMIC_DISPATCH(compact_backward_float)(arguments, begin, end);
+                     HWY_DYNAMIC_DISPATCH(compact_backward_float)(arguments, begin, end, sum);
                    } else if constexpr (std::is_same_v<T, float>) {
-                     HWY_DYNAMIC_DISPATCH(compact_backward_mixed)(arguments, begin, end);
+                     HWY_DYNAMIC_DISPATCH(compact_backward_mixed)(arguments, begin, end, sum);
                    } else {
-                     HWY_DYNAMIC_DISPATCH(compact_backward_bfloat16)(arguments, begin, end);
+                     HWY_DYNAMIC_DISPATCH(compact_backward_bfloat16)(arguments, begin, end, sum);
                    }
+                   sums[block] = sum;
                  });
+  if (gradients == nullptr) return;
+  *gradients = {};
+  for (std::int64_t block = 0; block < blocks.count; ++block) {
+    gradients->decay += sums[block].decay;
+    gradients->v_threshold += sums[block].v_threshold;
+  }
 }
 
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const float*,
-                                   const std::uint8_t*, const CompactLifState&, float*);
+                                   const std::uint8_t*, const CompactLifState&, float*,
+                                   LifParameterGradients*);
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const BFloat16*,
-                                   const std::uint8_t*, const CompactLifState&, float*);
+                                   const std::uint8_t*, const CompactLifState&, float*,
+                                   LifParameterGradients*);
 template void compact_lif_backward(const LifSize&, const NeuronParams&, const PackedImages&, const BFloat16*,
-                                   const std::uint8_t*, const CompactLifState&, BFloat16*);
+                                   const std::uint8_t*, const CompactLifState&, BFloat16*,
+                                   LifParameterGradients*);
 
 }  // namespace spikeloom::kernels::cpu
 #endif

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "spikeloom/kernels/cpu/compact_lif.h"
+#include "spikeloom/kernels/cpu/neuron_kind.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/cpu/window_codes.h"
@@ -61,30 +62,62 @@ enum class Kept { kNothing, kWindow, kOpenCode, kTailCode };
 template <Kept kKept>
 using CodeOf = std::conditional_t<kKept == Kept::kTailCode, std::uint16_t, std::uint8_t>;
 
-// 64 neurons, one step.
-template <bool kToZero, Kept kKept, class T>
-HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, float decay_value, float threshold_value,
-                                      const T* input, float* state_v, std::uint8_t* spikes,
+// What one step reads besides its input.
+struct StepConstants {
+  explicit StepConstants(const NeuronParams& params)
+      : decay(static_cast<float>(params.decay)),
+        v_threshold(static_cast<float>(params.v_threshold)),
+        v_reset(static_cast<float>(params.v_reset)),
+        current_decay(static_cast<float>(params.current_decay)),
+        has_current(params.current_decay != 0.0),
+        reset(params.reset) {}
+  float decay, v_threshold, v_reset, current_decay;
+  bool has_current;
+  Reset reset;
+};
+
+// 64 neurons, one step; `currents` only of the general neuron.
+template <Neuron kNeuron, Kept kKept, class T>
+HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, const StepConstants& constants, const T* input,
+                                      float* state_v, float* currents, std::uint8_t* spikes,
                                       std::uint8_t* windows, CodeOf<kKept>* codes, CompactLifCounts& counts) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<CodeOf<kKept>, decltype(d)> d_code;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto decay = hn::Set(d, decay_value);
-  const auto v_threshold = hn::Set(d, threshold_value);
+  const auto decay = hn::Set(d, constants.decay);
+  const auto v_threshold = hn::Set(d, constants.v_threshold);
   const auto half = hn::Set(d, code.half);
   BitWriter<decltype(d)> fired, open;
   for (std::int64_t i = 0; i < 64; i += lanes) {
-    const auto v = hn::Add(hn::Mul(decay, hn::LoadU(d, state_v + i)), load_lanes(d, input + i));
+    auto current = load_lanes(d, input + i);
+    if (kNeuron == Neuron::kGeneral && constants.has_current) {
+      current = hn::Add(hn::Mul(hn::Set(d, constants.current_decay), hn::LoadU(d, currents + i)), current);
+      hn::StoreU(current, d, currents + i);
+    }
+    const auto v = hn::Add(hn::Mul(decay, hn::LoadU(d, state_v + i)), current);
     const auto fires = hn::Ge(v, v_threshold);
     fired.add(d, fires, i);
     const auto x = hn::Sub(v, v_threshold);
-    hn::StoreU(kToZero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, x, v), d, state_v + i);
+    if constexpr (kNeuron == Neuron::kGeneral) {
+      auto after = v;
+      if (constants.reset == Reset::kZero) after = hn::IfThenElse(fires, hn::Set(d, constants.v_reset), v);
+      if (constants.reset == Reset::kSubtract) after = hn::IfThenElse(fires, x, v);
+      hn::StoreU(after, d, state_v + i);
+    } else {
+      const bool to_zero = kNeuron == Neuron::kToZero;
+      hn::StoreU(to_zero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, x, v), d, state_v + i);
+    }
     if constexpr (kKept == Kept::kWindow || kKept == Kept::kOpenCode)
       open.add(d, hn::Lt(hn::Abs(x), half), i);
     if constexpr (kKept == Kept::kTailCode) {
       const auto distance = hn::Add(hn::Abs(x), hn::Set(d, code.offset));
-      const auto position = hn::Min(hn::Div(hn::Set(d, code.numerator), distance), hn::Set(d, 65535.0f));
+      auto position = hn::Min(hn::Div(hn::Set(d, code.numerator), distance), hn::Set(d, 65535.0f));
+      if (code.exact_window) {
+        const auto if_open = hn::Max(position, hn::Set(d, VPreCode::kOpenFrom));
+        const auto if_closed = hn::Min(position, hn::Set(d, VPreCode::kClosedTo));
+        position = hn::IfThenElse(hn::Lt(hn::Abs(x), half), if_open, if_closed);
+      }
       hn::StoreU(hn::DemoteTo(d_code, hn::ConvertTo(di, position)), d_code, codes + i);
     }
     if constexpr (kKept == Kept::kOpenCode) {
@@ -145,16 +178,16 @@ void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begi
   }
 }
 
-template <bool kToZero, Kept kKept, class T>
+template <Neuron kNeuron, Kept kKept, class T>
 HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& arguments, std::int64_t begin,
                                         std::int64_t end) {
   const VPreCode code(arguments.params);
-  const auto decay = static_cast<float>(arguments.params.decay);
-  const auto v_threshold = static_cast<float>(arguments.params.v_threshold);
+  const StepConstants constants(arguments.params);
   const std::int64_t steps = arguments.size.num_steps, neurons = arguments.size.neurons;
   const std::int64_t stride = packed_bytes(neurons);
   const CompactLifState state = kKept != Kept::kNothing ? *arguments.state : CompactLifState();
   alignas(64) float v[kCompactForwardChunk];
+  alignas(64) float currents[kNeuron == Neuron::kGeneral ? kCompactForwardChunk : 64];
   alignas(64) std::uint8_t row[kCompactForwardChunk];
   std::vector<std::uint8_t> packed;
   if (kKept == Kept::kOpenCode) packed.resize(static_cast<std::size_t>(steps * kCompactForwardChunk + 64));
@@ -164,6 +197,9 @@ HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& argume
     const std::int64_t length = HWY_MIN(kCompactForwardChunk, whole_end - first);
     std::int64_t num_codes = 0;
     for (std::int64_t i = 0; i < length; ++i) v[i] = 0.0f;
+    if (kNeuron == Neuron::kGeneral) {
+      for (std::int64_t i = 0; i < length; ++i) currents[i] = 0.0f;
+    }
     for (std::int64_t t = 0; t < steps; ++t) {
       const T* input = arguments.input + (arguments.size.static_input ? first : t * neurons + first);
       std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
@@ -176,7 +212,8 @@ HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& argume
         codes = row;
       }
       for (std::int64_t i = 0; i < length; i += 64) {
-        forward_word<kToZero, kKept>(code, decay, v_threshold, input + i, v + i, spikes + i / 8,
+        float* const current = kNeuron == Neuron::kGeneral ? currents + i : currents;
+        forward_word<kNeuron, kKept>(code, constants, input + i, v + i, current, spikes + i / 8,
                                      windows + i / 8, codes + i, counts);
       }
       if (kKept == Kept::kOpenCode) num_codes += pack_codes(length, row, windows, packed.data() + num_codes);
@@ -190,31 +227,43 @@ HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& argume
   return counts;
 }
 
-template <bool kToZero, class T>
+template <Neuron kNeuron, class T>
 HWY_ATTR CompactLifCounts choose_kept(const CompactForwardArguments<T>& arguments, std::int64_t begin,
                                       std::int64_t end) {
-  if (arguments.state == nullptr) return forward_range<kToZero, Kept::kNothing>(arguments, begin, end);
+  if (arguments.state == nullptr) return forward_range<kNeuron, Kept::kNothing>(arguments, begin, end);
   switch (compact_state(arguments.params)) {
     case CompactState::kWindowBit:
-      return forward_range<kToZero, Kept::kWindow>(arguments, begin, end);
+      return forward_range<kNeuron, Kept::kWindow>(arguments, begin, end);
     case CompactState::kOpenCode:
-      return forward_range<kToZero, Kept::kOpenCode>(arguments, begin, end);
+      return forward_range<kNeuron, Kept::kOpenCode>(arguments, begin, end);
     case CompactState::kTailCode:
       break;
   }
-  return forward_range<kToZero, Kept::kTailCode>(arguments, begin, end);
+  return forward_range<kNeuron, Kept::kTailCode>(arguments, begin, end);
+}
+
+template <class T>
+HWY_ATTR CompactLifCounts choose_neuron(const CompactForwardArguments<T>& arguments, std::int64_t begin,
+                                        std::int64_t end) {
+  switch (neuron_kind(arguments.params)) {
+    case Neuron::kToZero:
+      return choose_kept<Neuron::kToZero>(arguments, begin, end);
+    case Neuron::kSubtract:
+      return choose_kept<Neuron::kSubtract>(arguments, begin, end);
+    case Neuron::kGeneral:
+      break;
+  }
+  return choose_kept<Neuron::kGeneral>(arguments, begin, end);
 }
 
 CompactLifCounts compact_forward_float(const CompactForwardArguments<float>& arguments, std::int64_t begin,
                                        std::int64_t end) {
-  return arguments.params.reset == Reset::kZero ? choose_kept<true>(arguments, begin, end)
-                                                : choose_kept<false>(arguments, begin, end);
+  return choose_neuron(arguments, begin, end);
 }
 
 CompactLifCounts compact_forward_bfloat16(const CompactForwardArguments<BFloat16>& arguments,
                                           std::int64_t begin, std::int64_t end) {
-  return arguments.params.reset == Reset::kZero ? choose_kept<true>(arguments, begin, end)
-                                                : choose_kept<false>(arguments, begin, end);
+  return choose_neuron(arguments, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE

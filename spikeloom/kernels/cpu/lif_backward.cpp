@@ -1,4 +1,5 @@
 #include "spikeloom/kernels/cpu/lif.h"
+#include "spikeloom/kernels/cpu/neuron_kind.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/reference/surrogate.h"
@@ -54,9 +55,21 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Whether a spike puts the potential to a value.
+template <Neuron kNeuron, class T>
+HWY_INLINE bool resets_to_value(const LifBackwardArguments<T>& arguments) {
+  return kNeuron == Neuron::kToZero ||
+         (kNeuron == Neuron::kGeneral && arguments.params.reset == Reset::kZero);
+}
+template <Neuron kNeuron, class T>
+HWY_INLINE bool resets_by_subtraction(const LifBackwardArguments<T>& arguments) {
+  return kNeuron == Neuron::kSubtract ||
+         (kNeuron == Neuron::kGeneral && arguments.params.reset == Reset::kSubtract);
+}
+
 // du of one step; the operations of reference::lif_backward in the same order. `through_spike` (do * h) is
 // kept for the sums.
-template <Surrogate kSurrogate, bool kToZero, bool kSums, class D, class T = hn::TFromD<D>>
+template <Surrogate kSurrogate, Neuron kNeuron, bool kSums, class D, class T = hn::TFromD<D>>
 HWY_ATTR HWY_INLINE void backward_values(D d, const LifBackwardArguments<T>& arguments,
                                          const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
                                          T* through_spike) {
@@ -69,11 +82,20 @@ HWY_ATTR HWY_INLINE void backward_values(D d, const LifBackwardArguments<T>& arg
   for (std::int64_t i = begin; i < end; i += lanes) {
     const auto v = hn::LoadU(d, row.v_pre + i);
     const auto g = hn::Mul(decay, hn::LoadU(d, row.du_next + i));
-    const auto through_reset = hn::Mul(g, kToZero ? v : v_threshold);
+    auto through_reset = hn::Zero(d);
+    if (kNeuron == Neuron::kToZero) {
+      through_reset = hn::Mul(g, v);
+    } else if (kNeuron == Neuron::kSubtract || arguments.params.reset == Reset::kSubtract) {
+      through_reset = hn::Mul(g, v_threshold);
+    } else if (arguments.params.reset == Reset::kZero) {
+      through_reset = hn::Mul(g, hn::Sub(v, hn::Set(d, static_cast<T>(arguments.params.v_reset))));
+    }
     const auto spike_gradient =
         hn::Sub(hn::LoadU(d, row.grad_spikes + i), hn::Mul(reset_path, through_reset));
-    const auto through = hn::Mul(spike_gradient, surrogate_lanes<kSurrogate>(d, hn::Sub(v, v_threshold), width));
-    const auto kept = kToZero ? hn::Mul(g, hn::Sub(one, hn::LoadU(d, row.spikes + i))) : g;
+    const auto through =
+        hn::Mul(spike_gradient, surrogate_lanes<kSurrogate>(d, hn::Sub(v, v_threshold), width));
+    auto kept = g;
+    if (resets_to_value<kNeuron>(arguments)) kept = hn::Mul(g, hn::Sub(one, hn::LoadU(d, row.spikes + i)));
     hn::StoreU(hn::Add(through, kept), d, row.du + i);
     if (kSums) hn::StoreU(through, d, through_spike + i);
   }
@@ -90,7 +112,7 @@ HWY_ATTR HWY_INLINE hn::Vec<DD> widen(DD dd, V v) {
 }
 
 // Adds one step's terms of the parameter gradients; DD is a tag of double.
-template <bool kToZero, class T, class DD>
+template <Neuron kNeuron, class T, class DD>
 HWY_ATTR HWY_INLINE void add_sums(DD dd, const LifBackwardArguments<T>& arguments, const BackwardRow<T>& row,
                                   std::int64_t begin, std::int64_t end, const T* through_spike,
                                   LifParameterGradients& sums) {
@@ -103,14 +125,19 @@ HWY_ATTR HWY_INLINE void add_sums(DD dd, const LifBackwardArguments<T>& argument
   auto threshold_sum = hn::Zero(dd);
   for (std::int64_t i = begin; i < end; i += lanes) {
     threshold_sum = hn::Sub(threshold_sum, widen(dd, hn::LoadU(d, through_spike + i)));
-    if (!kToZero) {
+    if (resets_by_subtraction<kNeuron>(arguments)) {
       const auto g = hn::Mul(decay, hn::LoadU(d, row.du_next + i));
       threshold_sum = hn::Sub(threshold_sum, hn::Mul(widen(dd, g), widen(dd, hn::LoadU(d, row.spikes + i))));
     }
     if (row.v_pre_before == nullptr) continue;
     const auto v = hn::LoadU(d, row.v_pre_before + i);
     const auto spike = hn::LoadU(d, row.spikes_before + i);
-    const auto v_post = kToZero ? hn::Mul(v, hn::Sub(one, spike)) : hn::Sub(v, hn::Mul(v_threshold, spike));
+    auto v_post = v;
+    if (resets_to_value<kNeuron>(arguments)) v_post = hn::Mul(v, hn::Sub(one, spike));
+    if (resets_by_subtraction<kNeuron>(arguments)) v_post = hn::Sub(v, hn::Mul(v_threshold, spike));
+    if (resets_to_value<kNeuron>(arguments) && arguments.params.v_reset != 0.0) {
+      v_post = hn::Add(v_post, hn::Mul(hn::Set(d, static_cast<T>(arguments.params.v_reset)), spike));
+    }
     decay_sum = hn::Add(decay_sum, hn::Mul(widen(dd, hn::LoadU(d, row.du + i)), widen(dd, v_post)));
   }
   sums.decay += hn::GetLane(hn::SumOfLanes(dd, decay_sum));
@@ -124,7 +151,17 @@ HWY_ATTR HWY_INLINE void add_values(D d, std::int64_t begin, std::int64_t end, c
   }
 }
 
-template <Surrogate kSurrogate, bool kToZero, bool kSums, class T>
+// ds of the step behind becomes that of this one.
+template <class D, class T = hn::TFromD<D>>
+HWY_ATTR HWY_INLINE void carry_current(D d, T current_decay, const T* du, std::int64_t begin,
+                                       std::int64_t end, T* ds) {
+  const auto factor = hn::Set(d, current_decay);
+  for (std::int64_t i = begin; i < end; i += static_cast<std::int64_t>(hn::Lanes(d))) {
+    hn::StoreU(hn::Add(hn::LoadU(d, du + i), hn::Mul(factor, hn::LoadU(d, ds + i))), d, ds + i);
+  }
+}
+
+template <Surrogate kSurrogate, Neuron kNeuron, bool kSums, class T>
 HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
                              LifParameterGradients& sums) {
   const hn::ScalableTag<T> d;
@@ -134,8 +171,11 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const std::int64_t neurons = arguments.size.neurons;
   const bool static_input = arguments.size.static_input;
-  // Static input has no row of grad_input a step: du lives in two rows in turn. Row 0 also starts the
-  // recursion with 0.
+  // Static input has no row of grad_input a step, and that of a neuron with a current is not du: du lives in
+  // two rows in turn. Row 0 also starts the recursion with 0.
+  const T current_decay = static_cast<T>(arguments.params.current_decay);
+  const bool has_current = kNeuron == Neuron::kGeneral && arguments.params.current_decay != 0.0;
+  alignas(64) T ds[kNeuron == Neuron::kGeneral ? kBackwardChunk : 1];
   alignas(64) T states[2][kBackwardChunk];
   alignas(64) T through_spike[kBackwardChunk];
   for (std::int64_t first = begin; first < end; first += kBackwardChunk) {
@@ -144,6 +184,7 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
     T* grad_sum = arguments.grad_input + first;
     for (std::int64_t i = 0; i < length; ++i) states[0][i] = T(0);
     for (std::int64_t i = 0; static_input && i < length; ++i) grad_sum[i] = T(0);
+    for (std::int64_t i = 0; has_current && i < length; ++i) ds[i] = T(0);
     const T* du_next = states[0];
     int turn = 0;
     for (std::int64_t t = arguments.size.num_steps - 1; t >= 0; --t) {
@@ -156,16 +197,25 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
       row.v_pre_before = t > 0 ? row.v_pre - neurons : nullptr;
       row.spikes_before = t > 0 ? row.spikes - neurons : nullptr;
       row.du_next = du_next;
-      row.du = static_input ? states[turn] : arguments.grad_input + at;
-      backward_values<kSurrogate, kToZero, kSums>(d, arguments, row, 0, whole, through_spike);
-      backward_values<kSurrogate, kToZero, kSums>(single, arguments, row, whole, length, through_spike);
+      row.du = static_input || has_current ? states[turn] : arguments.grad_input + at;
+      backward_values<kSurrogate, kNeuron, kSums>(d, arguments, row, 0, whole, through_spike);
+      backward_values<kSurrogate, kNeuron, kSums>(single, arguments, row, whole, length, through_spike);
+      const T* gradient = row.du;
+      if (has_current) {
+        carry_current(d, current_decay, row.du, 0, whole, ds);
+        carry_current(single, current_decay, row.du, whole, length, ds);
+        gradient = ds;
+        if (!static_input) {
+          for (std::int64_t i = 0; i < length; ++i) arguments.grad_input[at + i] = ds[i];
+        }
+      }
       if (static_input) {
-        add_values(d, 0, whole, row.du, grad_sum);
-        add_values(single, whole, length, row.du, grad_sum);
+        add_values(d, 0, whole, gradient, grad_sum);
+        add_values(single, whole, length, gradient, grad_sum);
       }
       if (kSums) {
-        add_sums<kToZero>(dd, arguments, row, 0, whole, through_spike, sums);
-        add_sums<kToZero>(single_double, arguments, row, whole, length, through_spike, sums);
+        add_sums<kNeuron>(dd, arguments, row, 0, whole, through_spike, sums);
+        add_sums<kNeuron>(single_double, arguments, row, whole, length, through_spike, sums);
       }
       du_next = row.du;
     }
@@ -175,12 +225,21 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
 template <Surrogate kSurrogate, class T>
 HWY_ATTR void choose_variant(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
                              LifParameterGradients& sums) {
-  if (arguments.params.reset == Reset::kZero) {
-    if (arguments.want_sums) return backward_block<kSurrogate, true, true>(arguments, begin, end, sums);
-    return backward_block<kSurrogate, true, false>(arguments, begin, end, sums);
+  switch (neuron_kind(arguments.params)) {
+    case Neuron::kToZero:
+      if (arguments.want_sums) {
+        return backward_block<kSurrogate, Neuron::kToZero, true>(arguments, begin, end, sums);
+      }
+      return backward_block<kSurrogate, Neuron::kToZero, false>(arguments, begin, end, sums);
+    case Neuron::kSubtract:
+      if (arguments.want_sums) {
+        return backward_block<kSurrogate, Neuron::kSubtract, true>(arguments, begin, end, sums);
+      }
+      return backward_block<kSurrogate, Neuron::kSubtract, false>(arguments, begin, end, sums);
+    case Neuron::kGeneral:
+      break;
   }
-  if (arguments.want_sums) return backward_block<kSurrogate, false, true>(arguments, begin, end, sums);
-  return backward_block<kSurrogate, false, false>(arguments, begin, end, sums);
+  backward_block<kSurrogate, Neuron::kGeneral, true>(arguments, begin, end, sums);
 }
 
 template <class T>

@@ -1,4 +1,5 @@
 #include "spikeloom/kernels/cpu/lif.h"
+#include "spikeloom/kernels/cpu/neuron_kind.h"
 #include "spikeloom/kernels/cpu/parallel_blocks.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/reference/lif.h"
@@ -27,7 +28,10 @@ struct LifForwardArguments {
   LifSize size;
   T decay;
   T v_threshold;
-  bool to_zero;
+  T v_reset;
+  T current_decay;
+  Reset reset;
+  Neuron neuron;
   const T* input;
   T* v_pre;
   T* spikes;
@@ -42,17 +46,22 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <bool kToZero, bool kKeep, bool kStream, class D, class T = hn::TFromD<D>>
+template <Neuron kNeuron, bool kKeep, bool kStream, class D, class T = hn::TFromD<D>>
 HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T>& arguments,
                                                 std::int64_t begin, std::int64_t end, const T* input,
-                                                T* state, T* v_pre, T* spikes) {
+                                                T* state, T* currents, T* v_pre, T* spikes) {
   const auto decay = hn::Set(d, arguments.decay);
   const auto v_threshold = hn::Set(d, arguments.v_threshold);
   const auto one = hn::Set(d, T(1));
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t count = 0;
   for (std::int64_t i = begin; i < end; i += lanes) {
-    const auto v = hn::Add(hn::Mul(decay, hn::LoadU(d, state + i)), hn::LoadU(d, input + i));
+    auto current = hn::LoadU(d, input + i);
+    if (kNeuron == Neuron::kGeneral && arguments.current_decay != T(0)) {
+      current = hn::Add(hn::Mul(hn::Set(d, arguments.current_decay), hn::LoadU(d, currents + i)), current);
+      hn::StoreU(current, d, currents + i);
+    }
+    const auto v = hn::Add(hn::Mul(decay, hn::LoadU(d, state + i)), current);
     const auto fires = hn::Ge(v, v_threshold);
     const auto spike = hn::IfThenElseZero(fires, one);
     if constexpr (kStream) {
@@ -62,44 +71,53 @@ HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T
       if (kKeep) hn::StoreU(v, d, v_pre + i);
       hn::StoreU(spike, d, spikes + i);
     }
-    const auto after =
-        kToZero ? hn::IfThenZeroElse(fires, v) : hn::IfThenElse(fires, hn::Sub(v, v_threshold), v);
+    auto after = v;
+    if (kNeuron == Neuron::kToZero) {
+      after = hn::IfThenZeroElse(fires, v);
+    } else if (kNeuron == Neuron::kSubtract || arguments.reset == Reset::kSubtract) {
+      after = hn::IfThenElse(fires, hn::Sub(v, v_threshold), v);
+    } else if (arguments.reset == Reset::kZero) {
+      after = hn::IfThenElse(fires, hn::Set(d, arguments.v_reset), v);
+    }
     hn::StoreU(after, d, state + i);
     count += static_cast<std::int64_t>(hn::CountTrue(d, fires));
   }
   return count;
 }
 
-template <bool kToZero, bool kKeep, bool kStream, class T>
+template <Neuron kNeuron, bool kKeep, bool kStream, class T>
 HWY_ATTR std::int64_t forward_block(const LifForwardArguments<T>& arguments, std::int64_t begin,
                                     std::int64_t end) {
   const hn::ScalableTag<T> d;
   const hn::CappedTag<T, 1> single;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   alignas(64) T state[kForwardChunk];
+  alignas(64) T currents[kNeuron == Neuron::kGeneral ? kForwardChunk : 1];
   std::int64_t count = 0;
   for (std::int64_t first = begin; first < end; first += kForwardChunk) {
     const std::int64_t length = HWY_MIN(kForwardChunk, end - first);
     const std::int64_t whole = length / lanes * lanes;
     for (std::int64_t i = 0; i < length; ++i) state[i] = T(0);
+    for (std::int64_t i = 0; kNeuron == Neuron::kGeneral && i < length; ++i) currents[i] = T(0);
     for (std::int64_t t = 0; t < arguments.size.num_steps; ++t) {
       const std::int64_t at = t * arguments.size.neurons + first;
       const T* input = arguments.input + (arguments.size.static_input ? first : at);
       T* v_pre = kKeep ? arguments.v_pre + at : nullptr;
       T* spikes = arguments.spikes + at;
-      count += forward_values<kToZero, kKeep, kStream>(d, arguments, 0, whole, input, state, v_pre, spikes);
-      count += forward_values<kToZero, kKeep, false>(single, arguments, whole, length, input, state, v_pre,
-                                                     spikes);
+      count += forward_values<kNeuron, kKeep, kStream>(d, arguments, 0, whole, input, state, currents, v_pre,
+                                                       spikes);
+      count += forward_values<kNeuron, kKeep, false>(single, arguments, whole, length, input, state, currents,
+                                                     v_pre, spikes);
     }
   }
   return count;
 }
 
-template <bool kToZero, bool kKeep, class T>
+template <Neuron kNeuron, bool kKeep, class T>
 HWY_ATTR std::int64_t choose_store(const LifForwardArguments<T>& arguments, std::int64_t begin,
                                    std::int64_t end) {
-  if (!arguments.stream) return forward_block<kToZero, kKeep, false>(arguments, begin, end);
-  const std::int64_t count = forward_block<kToZero, kKeep, true>(arguments, begin, end);
+  if (!arguments.stream) return forward_block<kNeuron, kKeep, false>(arguments, begin, end);
+  const std::int64_t count = forward_block<kNeuron, kKeep, true>(arguments, begin, end);
   hwy::FlushStream();
   return count;
 }
@@ -108,12 +126,18 @@ template <class T>
 HWY_ATTR std::int64_t choose_forward(const LifForwardArguments<T>& arguments, std::int64_t begin,
                                      std::int64_t end) {
   const bool keep = arguments.v_pre != nullptr;
-  if (arguments.to_zero) {
-    return keep ? choose_store<true, true>(arguments, begin, end)
-                : choose_store<true, false>(arguments, begin, end);
+  switch (arguments.neuron) {
+    case Neuron::kToZero:
+      return keep ? choose_store<Neuron::kToZero, true>(arguments, begin, end)
+                  : choose_store<Neuron::kToZero, false>(arguments, begin, end);
+    case Neuron::kSubtract:
+      return keep ? choose_store<Neuron::kSubtract, true>(arguments, begin, end)
+                  : choose_store<Neuron::kSubtract, false>(arguments, begin, end);
+    case Neuron::kGeneral:
+      break;
   }
-  return keep ? choose_store<false, true>(arguments, begin, end)
-              : choose_store<false, false>(arguments, begin, end);
+  return keep ? choose_store<Neuron::kGeneral, true>(arguments, begin, end)
+              : choose_store<Neuron::kGeneral, false>(arguments, begin, end);
 }
 
 std::int64_t forward_float(const LifForwardArguments<float>& arguments, std::int64_t begin,
@@ -164,7 +188,10 @@ std::int64_t lif_forward(const LifSize& size, const NeuronParams& params, const 
   const LifForwardArguments<T> arguments{size,
                                          static_cast<T>(params.decay),
                                          static_cast<T>(params.v_threshold),
-                                         params.reset == Reset::kZero,
+                                         static_cast<T>(params.v_reset),
+                                         static_cast<T>(params.current_decay),
+                                         params.reset,
+                                         neuron_kind(params),
                                          input,
                                          v_pre,
                                          spikes,

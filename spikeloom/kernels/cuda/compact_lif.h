@@ -24,7 +24,8 @@ struct CompactLifOutput {
 /// current [T, N, H, W, C], T = float or BFloat16, or [N, H, W, C] if size.static_input; bias [channels] or
 /// nullptr. size.neurons = images.neurons(), size.num_steps = images.num_steps. Bits behind the last neuron
 /// of a step are 0. Equal to the reference to the last bit; pooled equals reference::unpack_spikes. Fast
-/// where channels % 8 == 0 and pool <= 2; every other size works. Source: Wu et al. 2019, eq. 5 and 6.
+/// where channels % 8 == 0, pool <= 2 and is_plain(params); every other size and neuron works. Source: Wu et
+/// al. 2019, eq. 5 and 6.
 template <class T>
 void compact_lif_forward(const Queue& queue, const LifSize& size, const NeuronParams& params,
                          const PackedImages& images, const T* current, const float* bias,
@@ -49,9 +50,16 @@ struct NeuNormGradient {
 /// over the steps, last first) if size.static_input. Instantiated for (G, T) = (float, float), (BFloat16,
 /// float), (BFloat16, BFloat16). Equal to the reference to the last bit, except for Surrogate::kSigmoid on a
 /// device (2e-6 of the largest gradient). The gradient of the bias is bias_gradient of grad_current.
+/// parameter_gradients [2], unless nullptr: dL/ddecay and dL/dv_threshold as the reference has them, terms in
+/// float, added in double in the order of a fixed tree; workspace of compact_lif_backward_workspace(neurons)
+/// bytes is needed for it. Throws ShapeError where they are wanted and compact_state(params) is not
+/// CompactState::kTailCode (NeuronParams::learnable).
 template <class G, class T>
 void compact_lif_backward(const Queue& queue, const LifSize& size, const NeuronParams& params,
                           const PackedImages& images, const G* grad_pooled, const NeuNormGradient& neunorm,
-                          const std::uint8_t* spikes, const std::uint8_t* state, T* grad_current);
+                          const std::uint8_t* spikes, const std::uint8_t* state, T* grad_current,
+                          double* parameter_gradients = nullptr, void* workspace = nullptr);
+
+std::int64_t compact_lif_backward_workspace(std::int64_t neurons);
 
 }  // namespace spikeloom::kernels::cuda

@@ -1,5 +1,5 @@
 #pragma once
-// The functors of compact_lif_backward and their choice; compiled once a pair of types.
+// The functors of compact_lif_backward for the plain neurons; compiled once a pair of types.
 #include <cstring>
 #include <type_traits>
 
@@ -269,60 +269,6 @@ void run_backward(const Queue& queue, const BackwardArguments<G, T>& arguments, 
       }
     });
   });
-}
-
-template <class G, class T>
-void compact_lif_backward(const Queue& queue, const LifSize& size, const NeuronParams& params,
-                          const PackedImages& images, const G* grad_pooled, const NeuNormGradient& neunorm,
-                          const std::uint8_t* spikes, const std::uint8_t* state, T* grad_current) {
-  check_lif_sizes("compact_lif_backward", size, images);
-  const std::int64_t positions =
-      neunorm.after_pooling ? images.pooled_height() * images.pooled_width() : images.height * images.width;
-  const BackwardArguments<G, T> arguments{BackwardStep(params),
-                                          static_cast<int>(size.num_steps),
-                                          size.neurons,
-                                          images.channels,
-                                          images.height,
-                                          images.width,
-                                          images.pool,
-                                          images.pooled_height(),
-                                          images.pooled_width(),
-                                          packed_bytes(size.neurons),
-                                          state_bytes(params, size.neurons),
-                                          images.pooled_neurons(),
-                                          images.batch * positions,
-                                          size.static_input,
-                                          neunorm.after_pooling,
-                                          static_cast<int>(images.width * images.channels),
-                                          1.0f / static_cast<float>(images.pool * images.pool),
-                                          static_cast<float>(neunorm.coefficient),
-                                          grad_pooled,
-                                          neunorm.dx,
-                                          spikes,
-                                          state,
-                                          grad_current,
-                                          Divisor(images.channels),
-                                          Divisor(images.channels / 8),
-                                          Divisor(images.width),
-                                          Divisor(images.height),
-                                          Divisor(images.pool)};
-  const bool in_vectors = images.channels % 8 == 0 && is_aligned(grad_pooled) && is_aligned(state) &&
-                          is_aligned(grad_current) && offsets_fit(images);
-  const auto run = [&](auto slope) {
-    run_backward<G, T, decltype(slope)::value>(queue, arguments, images.batch, in_vectors);
-  };
-  switch (slope_of(params)) {
-    case Slope::kWindow:
-      return run(std::integral_constant<Slope, Slope::kWindow>{});
-    case Slope::kRectangular:
-      return run(std::integral_constant<Slope, Slope::kRectangular>{});
-    case Slope::kTriangular:
-      return run(std::integral_constant<Slope, Slope::kTriangular>{});
-    case Slope::kSigmoid:
-      return run(std::integral_constant<Slope, Slope::kSigmoid>{});
-    case Slope::kArctan:
-      return run(std::integral_constant<Slope, Slope::kArctan>{});
-  }
 }
 
 }  // namespace spikeloom::kernels::cuda

@@ -42,12 +42,35 @@ struct ForwardOctet {
       float x;
       const float value = value_of(current, i);
       if (step.fire<kToZero>(has_bias ? value + value_of(bias, i) : value, v[i], x)) fired |= 1u << i;
-      if constexpr (kKept == Kept::kWindow) {
-        if (step.is_open(x)) open |= 1u << i;
-      } else if constexpr (kKept != Kept::kNothing) {
-        code[i] = step.encode<kKept>(x);
-      }
+      keep(step, i, x, code);
     }
+    pack(code);
+  }
+
+  /// The same of any neuron; `synaptic` are the currents of the step before.
+  template <class T>
+  SPIKELOOM_HOST_DEVICE void run_general(const ForwardStep& step, const RawOctet<T>& current, bool has_bias,
+                                         const RawOctet<float>& bias, float (&synaptic)[8], float (&v)[8]) {
+    std::uint32_t code[8];
+    SPIKELOOM_UNROLL
+    for (int i = 0; i < 8; ++i) {
+      float x;
+      const float value = has_bias ? value_of(current, i) + value_of(bias, i) : value_of(current, i);
+      if (step.fire_general(value, synaptic[i], v[i], x)) fired |= 1u << i;
+      keep(step, i, x, code);
+    }
+    pack(code);
+  }
+
+ private:
+  SPIKELOOM_HOST_DEVICE void keep(const ForwardStep& step, int i, float x, std::uint32_t (&code)[8]) {
+    if constexpr (kKept == Kept::kWindow) {
+      if (step.is_open(x)) open |= 1u << i;
+    } else if constexpr (kKept != Kept::kNothing) {
+      code[i] = step.encode<kKept>(x);
+    }
+  }
+  SPIKELOOM_HOST_DEVICE void pack(const std::uint32_t (&code)[8]) {
     if constexpr (kKept == Kept::kOpenCode) {
       codes[0] = word_of_bytes(code[0], code[1], code[2], code[3]);
       codes[1] = word_of_bytes(code[4], code[5], code[6], code[7]);
@@ -170,18 +193,23 @@ struct ForwardWindows {
   }
 };
 
+/// Neurons that the functors are written for, and the general one (is_plain).
+enum class Kind { kToZero, kSubtract, kGeneral };
+
 /// Index = byte of a step's spikes: any number of channels, any address.
-template <class T, Kept kKept, bool kToZero>
+template <class T, Kept kKept, Kind kKind>
 struct ForwardBytes {
   ForwardArguments<T> a;
   Divisor channels;
+  bool in_vectors;  ///< addresses of whole octets are multiples of 16 bytes
 
   SPIKELOOM_HOST_DEVICE unsigned int operator()(std::int64_t byte) const {
     const std::int64_t at = byte * 8;
     const std::int64_t left = a.neurons - at, length = left < 0 ? 0 : left < 8 ? left : 8;
     const std::uint32_t there = (1u << length) - 1u;
     RawOctet<float> bias{};
-    float v[8] = {};
+    float v[8] = {}, synaptic[8] = {};
+    const bool whole = in_vectors && length == 8;
     SPIKELOOM_UNROLL
     for (int i = 0; i < 8; ++i) {
       std::int64_t pixel = at + i;
@@ -190,15 +218,20 @@ struct ForwardBytes {
     unsigned int count = 0;
     for (int t = 0; t < a.num_steps; ++t) {
       ForwardOctet<kKept> octet;
-      octet.template run<kToZero>(a.step, load_part(a.current + t * a.current_stride + at, length),
-                                  a.bias != nullptr, bias, v);
+      const auto raw = load_some(a.current + t * a.current_stride + at, whole, length);
+      if constexpr (kKind == Kind::kGeneral) {
+        octet.run_general(a.step, raw, a.bias != nullptr, bias, synaptic, v);
+      } else {
+        octet.template run<kKind == Kind::kToZero>(a.step, raw, a.bias != nullptr, bias, v);
+      }
       a.spikes[t * a.bit_stride + byte] = static_cast<std::uint8_t>(octet.fired & there);
       count += bits_of(octet.fired & there);
       if constexpr (kKept == Kept::kWindow) {
         a.state[t * a.bit_stride + byte] = static_cast<std::uint8_t>(octet.open & there);
       } else if constexpr (kKept != Kept::kNothing) {
+        if (whole) store_words(octet.codes, a.state + t * a.state_stride + at * code_bytes(kKept));
         SPIKELOOM_UNROLL
-        for (int i = 0; i < 8 * code_bytes(kKept); ++i) {
+        for (int i = 0; i < 8 * code_bytes(kKept) && !whole; ++i) {
           if (i >= length * code_bytes(kKept)) continue;
           a.state[t * a.state_stride + at * code_bytes(kKept) + i] =
               static_cast<std::uint8_t>(octet.codes[i / 4] >> (i % 4 * 8));
@@ -217,8 +250,8 @@ void run_forward(const Queue& queue, const ForwardArguments<T>& arguments, const
                           is_aligned(output.pooled) && is_aligned(arguments.state) &&
                           is_aligned(arguments.bias) && offsets_fit(images);
   if (!in_vectors) {
-    for_each_counted(queue, kernel, arguments.bit_stride,
-                     ForwardBytes<T, kKept, kToZero>{arguments, Divisor(images.channels)},
+    for_each_counted(queue, kernel, arguments.bit_stride, ForwardBytes < T, kKept,
+                     kToZero ? Kind::kToZero : Kind::kSubtract > {arguments, Divisor(images.channels), false},
                      output.spike_count);
   } else {
     const std::int64_t fill = arguments.bit_stride - arguments.neurons / 8;
@@ -255,6 +288,15 @@ void run_forward(const Queue& queue, const ForwardArguments<T>& arguments, const
 template <class T, Kept kKept>
 void choose_reset(const Queue& queue, const NeuronParams& params, const ForwardArguments<T>& arguments,
                   const PackedImages& images, const CompactLifOutput<T>& output) {
+  if (!is_plain(params)) {
+    const bool in_vectors =
+        arguments.neurons % 8 == 0 && is_aligned(arguments.current) && is_aligned(arguments.state);
+    for_each_counted(queue, "compact_lif_forward", arguments.bit_stride,
+                     ForwardBytes<T, kKept, Kind::kGeneral>{arguments, Divisor(images.channels), in_vectors},
+                     output.spike_count);
+    if (output.pooled != nullptr) layer_input(queue, images, output.spikes, nullptr, nullptr, output.pooled);
+    return;
+  }
   if (params.reset == Reset::kZero) {
     run_forward<T, kKept, true>(queue, arguments, images, output);
   } else {

@@ -83,7 +83,11 @@ struct ForwardStep {
         half(VPreCode(params).half),
         per_x(VPreCode(params).per_x),
         offset(VPreCode(params).offset),
-        numerator(VPreCode(params).numerator) {}
+        numerator(VPreCode(params).numerator),
+        exact_window(VPreCode(params).exact_window),
+        v_reset(static_cast<float>(params.v_reset)),
+        current_decay(static_cast<float>(params.current_decay)),
+        reset(params.reset) {}
 
   /// v_post of the step before becomes that of this one; returns whether the neuron fires; x = v_pre -
   /// v_threshold.
@@ -96,6 +100,18 @@ struct ForwardStep {
     return fires;
   }
 
+  /// The same of any neuron (is_plain): the synaptic current of the step before becomes that of this one.
+  SPIKELOOM_HOST_DEVICE bool fire_general(float input, float& current, float& v_post, float& x) const {
+    current = current_decay == 0.0f ? input : current_decay * current + input;
+    const float v = decay * v_post + current;
+    const bool fires = v >= v_threshold;
+    x = v - v_threshold;
+    v_post = v;
+    if (fires && reset == Reset::kZero) v_post = v_reset;
+    if (fires && reset == Reset::kSubtract) v_post = x;
+    return fires;
+  }
+
   SPIKELOOM_HOST_DEVICE bool is_open(float x) const { return fabsf(x) < half; }
 
   /// VPreCode::encode in the lowest byte, or in the lower half.
@@ -105,11 +121,18 @@ struct ForwardStep {
       if (!is_open(x)) return 0u;
       return one_plus_floor(fminf(fabsf(x) * per_x, 254.0f));
     } else {
-      return floor_of(fminf(numerator / (fabsf(x) + offset), 65535.0f));
+      float position = fminf(numerator / (fabsf(x) + offset), 65535.0f);
+      if (exact_window) {
+        position = is_open(x) ? fmaxf(position, VPreCode::kOpenFrom) : fminf(position, VPreCode::kClosedTo);
+      }
+      return floor_of(position);
     }
   }
 
   float decay, v_threshold, half, per_x, offset, numerator;
+  bool exact_window;
+  float v_reset, current_decay;  ///< of fire_general, and the reset
+  Reset reset;
 };
 
 /// How the surrogate is found from what was kept: from the window bit, or from the code. A rectangular one
@@ -179,7 +202,6 @@ struct BackwardStep {
   float decay, v_threshold, code_step, offset, numerator, inverse, reset_path;
   bool to_zero;
 
- private:
   /// reference::surrogate_derivative.
   template <Slope kSlope>
   SPIKELOOM_HOST_DEVICE float slope(bool is_open, float x) const {

@@ -5,77 +5,60 @@
 #include "spikeloom/kernels/cuda/launch.h"
 #include "spikeloom/kernels/cuda/voting.h"
 #include "spikeloom/kernels/packed_spikes.h"
+#include "spikeloom/kernels/vote_loss.h"
 
 namespace spikeloom::kernels::cuda {
 namespace {
 
-/// Row = (sample, class); counts are exact in any order.
-struct Votes {
-  struct Value {
-    std::uint32_t members, spikes;
-  };
-  VotingSize size;
-  std::int64_t bit_stride;
-  Divisor classes;
-  const std::int32_t* class_of;
+/// The spike, or the value, of neuron p of a sample at a step.
+struct SpikeSource {
   const std::uint8_t* bits;
-  float* votes;
-  double* terms;  ///< [K]: steps * neurons of the class; nullptr: not wanted
-
-  SPIKELOOM_HOST_DEVICE Value partial(std::int64_t row, int lane) const {
-    std::int64_t n = row;
-    const std::int64_t k = classes.split(n);
-    Value value{0, 0};
-    for (std::int64_t p = lane; p < size.population; p += kWarpLanes) {
-      if (class_of[p] != k) continue;
-      ++value.members;
-      for (std::int64_t t = 0; t < size.num_steps; ++t) {
-        value.spikes += get_bit(bits + t * bit_stride, n * size.population + p) ? 1u : 0u;
-      }
-    }
-    return value;
+  std::int64_t bit_stride;
+  SPIKELOOM_HOST_DEVICE double at(const VotingSize& size, std::int64_t t, std::int64_t n,
+                                  std::int64_t p) const {
+    return get_bit(bits + t * bit_stride, n * size.population + p) ? 1.0 : 0.0;
   }
-  SPIKELOOM_HOST_DEVICE static Value add(const Value& lower, const Value& upper) {
-    return {lower.members + upper.members, lower.spikes + upper.spikes};
-  }
-  SPIKELOOM_HOST_DEVICE void finish(std::int64_t row, const Value& value) const {
-    const double count = static_cast<double>(size.num_steps) * value.members;
-    votes[row] = count > 0.0 ? static_cast<float>(value.spikes / count) : 0.0f;
-    if (terms != nullptr && row < size.classes) terms[row] = count;
+};
+struct ValueSource {
+  const float* values;
+  SPIKELOOM_HOST_DEVICE double at(const VotingSize& size, std::int64_t t, std::int64_t n,
+                                  std::int64_t p) const {
+    return static_cast<double>(values[(t * size.batch + n) * size.population + p]);
   }
 };
 
-/// The same of values [T, N, population]: their mean over steps and neurons.
-struct ValueVotes {
+/// Row = (group of steps, sample, class); counts of spikes are exact in any order.
+template <class Source>
+struct Votes {
   struct Value {
-    double sum;
-    std::int64_t members;
+    double members, sum;
   };
   VotingSize size;
-  Divisor classes;
+  std::int64_t group_steps;
+  Divisor classes, batch;
   const std::int32_t* class_of;
-  const float* values;
+  Source source;
   float* votes;
-  double* terms;
+  double* terms;  ///< [K]: steps of a group * neurons of the class; nullptr: not wanted
 
   SPIKELOOM_HOST_DEVICE Value partial(std::int64_t row, int lane) const {
-    std::int64_t n = row;
-    const std::int64_t k = classes.split(n);
-    Value value{0.0, 0};
+    std::int64_t group = row;
+    const std::int64_t k = classes.split(group), n = batch.split(group);
+    Value value{0.0, 0.0};
     for (std::int64_t p = lane; p < size.population; p += kWarpLanes) {
       if (class_of[p] != k) continue;
-      ++value.members;
-      for (std::int64_t t = 0; t < size.num_steps; ++t) {
-        value.sum += values[(t * size.batch + n) * size.population + p];
+      value.members += 1.0;
+      for (std::int64_t t = group * group_steps; t < (group + 1) * group_steps; ++t) {
+        value.sum += source.at(size, t, n, p);
       }
     }
     return value;
   }
   SPIKELOOM_HOST_DEVICE static Value add(const Value& lower, const Value& upper) {
-    return {lower.sum + upper.sum, lower.members + upper.members};
+    return {lower.members + upper.members, lower.sum + upper.sum};
   }
   SPIKELOOM_HOST_DEVICE void finish(std::int64_t row, const Value& value) const {
-    const double count = static_cast<double>(size.num_steps) * static_cast<double>(value.members);
+    const double count = static_cast<double>(group_steps) * value.members;
     votes[row] = count > 0.0 ? static_cast<float>(value.sum / count) : 0.0f;
     if (terms != nullptr && row < size.classes) terms[row] = count;
   }
@@ -83,51 +66,23 @@ struct ValueVotes {
 
 /// Index = sample: its loss, the gradient of its votes, and 1 when its label has the highest vote.
 struct SampleLoss {
-  std::int64_t classes;
-  VotingLossKind kind;
-  double vote_scale, gradient_scale;
-  const float* votes;
+  VoteLoss loss;
+  std::int64_t batch, classes;
+  const float* votes;        ///< [N, K], over all steps
+  const float* group_votes;  ///< [groups, N, K]
   const std::int64_t* labels;
   double* losses;
-  double* grad_votes;  ///< [N, K]
+  double* grad_votes;  ///< [groups, N, K]
 
   SPIKELOOM_HOST_DEVICE unsigned int operator()(std::int64_t n) const {
     const float* own = votes + n * classes;
-    double* gradient = grad_votes + n * classes;
-    const std::int64_t label = labels[n];
     std::int64_t best = 0;
     for (std::int64_t k = 1; k < classes; ++k) {
       if (own[k] > own[best]) best = k;
     }
-    losses[n] = kind == VotingLossKind::kCrossEntropy ? cross_entropy(own, own[best], label, gradient)
-                                                      : squares(own, label, gradient);
-    if (label < 0 || label >= classes) losses[n] = static_cast<double>(NAN);
-    return best == label ? 1u : 0u;
-  }
-
- private:
-  SPIKELOOM_HOST_DEVICE double squares(const float* own, std::int64_t label, double* gradient) const {
-    double loss = 0.0;
-    for (std::int64_t k = 0; k < classes; ++k) {
-      const double difference = static_cast<double>(own[k]) - (k == label ? 1.0 : 0.0);
-      loss += difference * difference;
-      gradient[k] = gradient_scale * 2.0 * difference;
-    }
-    return loss;
-  }
-  SPIKELOOM_HOST_DEVICE double cross_entropy(const float* own, float largest, std::int64_t label,
-                                             double* gradient) const {
-    double sum = 0.0, of_label = 0.0;
-    for (std::int64_t k = 0; k < classes; ++k) {
-      const double logit = vote_scale * (static_cast<double>(own[k]) - static_cast<double>(largest));
-      if (k == label) of_label = logit;
-      gradient[k] = exp(logit);
-      sum += gradient[k];
-    }
-    for (std::int64_t k = 0; k < classes; ++k) {
-      gradient[k] = gradient_scale * vote_scale * (gradient[k] / sum - (k == label ? 1.0 : 0.0));
-    }
-    return log(sum) - of_label;
+    losses[n] =
+        loss.of_sample(group_votes + n * classes, labels[n], batch * classes, grad_votes + n * classes);
+    return best == labels[n] ? 1u : 0u;
   }
 };
 
@@ -159,6 +114,7 @@ struct BatchLoss {
 template <class T>
 struct SpreadGradient {
   VotingSize size;
+  bool each_step;
   Divisor population;
   const std::int32_t* class_of;
   const double* grad_votes;
@@ -167,89 +123,100 @@ struct SpreadGradient {
 
   SPIKELOOM_HOST_DEVICE void operator()(std::int64_t index) const {
     std::int64_t n = index;
-    const std::int64_t k = class_of[population.split(n)];
-    const T value = from_float<T>(static_cast<float>(grad_votes[n * size.classes + k] / terms[k]));
-    for (std::int64_t t = 0; t < size.num_steps; ++t)
+    const std::int64_t k = class_of[population.split(n)], at = n * size.classes + k;
+    const std::int64_t group = each_step ? size.batch * size.classes : 0;
+    T value = from_float<T>(static_cast<float>(grad_votes[at] / terms[k]));
+    for (std::int64_t t = 0; t < size.num_steps; ++t) {
+      if (each_step) value = from_float<T>(static_cast<float>(grad_votes[t * group + at] / terms[k]));
       grad_spikes[t * size.batch * size.population + index] = value;
+    }
   }
 };
 
-void count_votes(const Queue& queue, const char* kernel, const VotingSize& size, const std::int32_t* class_of,
-                 const std::uint8_t* spikes, float* votes, double* terms) {
-  reduce_rows<kWarpLanes>(queue, kernel, size.batch * size.classes,
-                          Votes{size, packed_bytes(size.batch * size.population), Divisor(size.classes),
-                                class_of, spikes, votes, terms});
+template <class Source>
+void count_votes(const Queue& queue, const char* kernel, const VotingSize& size, std::int64_t groups,
+                 const std::int32_t* class_of, const Source& source, float* votes, double* terms) {
+  reduce_rows<kWarpLanes>(queue, kernel, groups * size.batch * size.classes,
+                          Votes<Source>{size, groups == 1 ? size.num_steps : 1, Divisor(size.classes),
+                                        Divisor(size.batch), class_of, source, votes, terms});
 }
 
-void count_votes(const Queue& queue, const char* kernel, const VotingSize& size, const std::int32_t* class_of,
-                 const float* values, float* votes, double* terms) {
-  reduce_rows<kWarpLanes>(queue, kernel, size.batch * size.classes,
-                          ValueVotes{size, Divisor(size.classes), class_of, values, votes, terms});
+SpikeSource spikes_of(const VotingSize& size, const std::uint8_t* spikes) {
+  return {spikes, packed_bytes(size.batch * size.population)};
+}
+
+template <class T, class Source>
+void run_loss(const Queue& queue, const char* kernel, const VotingSize& size, const VotingLossParams& params,
+              const std::int32_t* class_of, const Source& source, const std::int64_t* labels,
+              const VotingLossOutput<T>& output, void* workspace) {
+  if (size.batch == 0 || size.classes == 0) return;
+  const std::int64_t groups = VoteLoss::vote_groups(size, params), row = size.batch * size.classes;
+  auto* losses = static_cast<double*>(workspace);
+  double* terms = losses + size.batch;
+  double* grad_votes = terms + size.classes;
+  auto* step_votes = reinterpret_cast<float*>(grad_votes + groups * row);
+  const VoteLoss loss(size, params);
+  count_votes(queue, kernel, size, 1, class_of, source, output.votes, terms);
+  const float* group_votes = output.votes;
+  if (groups > 1) {
+    count_votes(queue, kernel, size, groups, class_of, source, step_votes, terms);
+    group_votes = step_votes;
+  }
+  for_each_counted(
+      queue, kernel, size.batch,
+      SampleLoss{loss, size.batch, size.classes, output.votes, group_votes, labels, losses, grad_votes},
+      output.correct);
+  reduce_rows<kWarpLanes>(
+      queue, kernel, 1,
+      BatchLoss{size.batch, loss.scale(), losses, output.loss, output.loss_sum, output.not_finite});
+  if (output.grad_spikes == nullptr) return;
+  for_each(queue, kernel, size.batch * size.population,
+           SpreadGradient<T>{size, groups > 1, Divisor(size.population), class_of, grad_votes, terms,
+                             output.grad_spikes});
 }
 
 }  // namespace
 
 void voting(const Queue& queue, const VotingSize& size, const std::int32_t* class_of,
             const std::uint8_t* spikes, float* votes) {
-  count_votes(queue, "voting", size, class_of, spikes, votes, nullptr);
+  count_votes(queue, "voting", size, 1, class_of, spikes_of(size, spikes), votes, nullptr);
 }
 
-void voting(const Queue& queue, const VotingSize& size, const std::int32_t* class_of, const float* values,
-            float* votes) {
-  count_votes(queue, "voting", size, class_of, values, votes, nullptr);
+void readout(const Queue& queue, const VotingSize& size, const std::int32_t* class_of, const float* values,
+             float* votes) {
+  count_votes(queue, "readout", size, 1, class_of, ValueSource{values}, votes, nullptr);
 }
 
-std::int64_t voting_loss_workspace(const VotingSize& size) {
-  // Losses of the samples, terms of the classes, gradients of the votes.
-  return (size.batch + size.classes + size.batch * size.classes) * static_cast<std::int64_t>(sizeof(double));
+std::int64_t voting_loss_workspace(const VotingSize& size, const VotingLossParams& params) {
+  // Losses of the samples, terms of the classes, gradients of the votes, votes of the steps.
+  const std::int64_t groups = VoteLoss::vote_groups(size, params), row = size.batch * size.classes;
+  const std::int64_t doubles = size.batch + size.classes + groups * row,
+                     floats = groups > 1 ? groups * row : 0;
+  return doubles * static_cast<std::int64_t>(sizeof(double)) +
+         floats * static_cast<std::int64_t>(sizeof(float));
 }
-
-namespace {
-
-// Input: bits of spikes, or values.
-template <class Input, class T>
-void loss_of(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
-             const std::int32_t* class_of, const Input* input, const std::int64_t* labels,
-             const VotingLossOutput<T>& output, void* workspace) {
-  const char* kernel = "voting_loss";
-  if (size.batch == 0 || size.classes == 0) return;
-  auto* losses = static_cast<double*>(workspace);
-  double* terms = losses + size.batch;
-  double* grad_votes = terms + size.classes;
-  const bool over_classes = params.kind == VotingLossKind::kMeanSquares;
-  const double scale = 1.0 / static_cast<double>(size.batch * (over_classes ? size.classes : 1));
-  count_votes(queue, kernel, size, class_of, input, output.votes, terms);
-  for_each_counted(queue, kernel, size.batch,
-                   SampleLoss{size.classes, params.kind, params.vote_scale, scale, output.votes, labels,
-                              losses, grad_votes},
-                   output.correct);
-  reduce_rows<kWarpLanes>(
-      queue, kernel, 1,
-      BatchLoss{size.batch, scale, losses, output.loss, output.loss_sum, output.not_finite});
-  if (output.grad_spikes == nullptr) return;
-  for_each(
-      queue, kernel, size.batch * size.population,
-      SpreadGradient<T>{size, Divisor(size.population), class_of, grad_votes, terms, output.grad_spikes});
-}
-
-}  // namespace
 
 template <class T>
 void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
                  const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
                  const VotingLossOutput<T>& output, void* workspace) {
-  loss_of(queue, size, params, class_of, spikes, labels, output, workspace);
+  run_loss(queue, "voting_loss", size, params, class_of, spikes_of(size, spikes), labels, output, workspace);
 }
 
-void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
-                 const std::int32_t* class_of, const float* values, const std::int64_t* labels,
-                 const VotingLossOutput<float>& output, void* workspace) {
-  loss_of(queue, size, params, class_of, values, labels, output, workspace);
+template <class T>
+void readout_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
+                  const std::int32_t* class_of, const float* values, const std::int64_t* labels,
+                  const VotingLossOutput<T>& output, void* workspace) {
+  run_loss(queue, "readout_loss", size, params, class_of, ValueSource{values}, labels, output, workspace);
 }
 
 template void voting_loss(const Queue&, const VotingSize&, const VotingLossParams&, const std::int32_t*,
                           const std::uint8_t*, const std::int64_t*, const VotingLossOutput<float>&, void*);
 template void voting_loss(const Queue&, const VotingSize&, const VotingLossParams&, const std::int32_t*,
                           const std::uint8_t*, const std::int64_t*, const VotingLossOutput<BFloat16>&, void*);
+template void readout_loss(const Queue&, const VotingSize&, const VotingLossParams&, const std::int32_t*,
+                           const float*, const std::int64_t*, const VotingLossOutput<float>&, void*);
+template void readout_loss(const Queue&, const VotingSize&, const VotingLossParams&, const std::int32_t*,
+                           const float*, const std::int64_t*, const VotingLossOutput<BFloat16>&, void*);
 
 }  // namespace spikeloom::kernels::cuda

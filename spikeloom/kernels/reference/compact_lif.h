@@ -48,14 +48,20 @@ std::int64_t compact_lif_forward_range(const LifSize& size, const NeuronParams& 
   const auto v_threshold = static_cast<float>(params.v_threshold);
   const VPreCode code(params);
   const CompactState kind = compact_state(params);
+  const auto v_reset = static_cast<float>(params.v_reset);
+  const auto current_decay = static_cast<float>(params.current_decay);
   const std::int64_t stride = packed_bytes(size.neurons);
   std::int64_t count = 0;
   for (std::int64_t i = begin; i < end; ++i) {
-    float v_post = 0.0f;
+    float v_post = 0.0f, current = 0.0f;
     for (std::int64_t t = 0; t < size.num_steps; ++t) {
-      const float v = decay * v_post + to_float(input[size.static_input ? i : t * size.neurons + i]);
+      const float in = to_float(input[size.static_input ? i : t * size.neurons + i]);
+      current = params.current_decay == 0.0 ? in : current_decay * current + in;
+      const float v = decay * v_post + current;
       const bool fires = v >= v_threshold;
-      v_post = !fires ? v : params.reset == Reset::kZero ? 0.0f : v - v_threshold;
+      v_post = v;
+      if (fires && params.reset == Reset::kZero) v_post = v_reset;
+      if (fires && params.reset == Reset::kSubtract) v_post = v - v_threshold;
       set_bit(spikes + t * stride, i, fires);
       count += fires ? 1 : 0;
       if (state == nullptr) continue;
@@ -85,14 +91,20 @@ float pooled_gradient(const PackedImages& images, const T* gradient, std::int64_
 }
 
 /// The recursion of lif.h on what compact_lif_forward kept. grad_pooled [T, pooled neurons] -> grad_input
-/// [T, neurons], or [neurons] (sum over the steps, last first) if size.static_input.
+/// [T, neurons], or [neurons] (sum over the steps, last first) if size.static_input. `gradients`, unless
+/// nullptr, for which CompactState::kTailCode is needed, is added to: terms in float as of lif.h, sums in
+/// double,
+///   dL/ddecay = sum_t du[t+1] v_post[t],    dL/dv_threshold = sum_t -do[t] h[t]  (kSubtract: - g[t] o[t])
+/// where v_post[t] is found from the decoded v_pre and the spike.
 template <class G, class T>
 void compact_lif_backward_range(const LifSize& size, const NeuronParams& params, const PackedImages& images,
                                 const G* grad_pooled, const std::uint8_t* spikes, const std::uint8_t* state,
                                 T* grad_input, std::int64_t begin, std::int64_t end,
-                                const CodeRows& rows = {}) {
+                                const CodeRows& rows = {}, LifParameterGradients* gradients = nullptr) {
   const auto decay = static_cast<float>(params.decay);
   const auto v_threshold = static_cast<float>(params.v_threshold);
+  const auto v_reset = static_cast<float>(params.v_reset);
+  const auto current_decay = static_cast<float>(params.current_decay);
   const auto width = static_cast<float>(params.surrogate_width);
   const bool to_zero = params.reset == Reset::kZero;
   const float reset_path = params.detach_reset ? 0.0f : 1.0f;
@@ -100,7 +112,7 @@ void compact_lif_backward_range(const LifSize& size, const NeuronParams& params,
   const CompactState kind = compact_state(params);
   const std::int64_t stride = packed_bytes(size.neurons);
   for (std::int64_t i = begin; i < end; ++i) {
-    float du = 0.0f, du_sum = 0.0f;
+    float du = 0.0f, ds = 0.0f, ds_sum = 0.0f;
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
       const bool fired = get_bit(spikes + t * stride, i);
       float x = 0.0f, h = 0.0f;
@@ -109,23 +121,37 @@ void compact_lif_backward_range(const LifSize& size, const NeuronParams& params,
       } else {
         const std::uint16_t kept = load_code(kind, state, rows.at(size, t, i));
         x = code.decode(kept, fired);
-        if (kept != 0 || !code.closes) {
+        if (!code.closes) {
+          h = surrogate_derivative(params.surrogate, x, width);
+        } else if (kept != 0) {
           h = params.surrogate == Surrogate::kRectangular ? 1.0f / width
                                                           : surrogate_derivative(params.surrogate, x, width);
         }
       }
       const float g = decay * du;
-      const float through_reset = g * (to_zero ? v_threshold + x : v_threshold);
+      float through_reset = 0.0f;
+      if (to_zero) through_reset = g * (v_threshold + x - v_reset);
+      if (params.reset == Reset::kSubtract) through_reset = g * v_threshold;
       const float spike_gradient = pooled_gradient(images, grad_pooled, t, i) - reset_path * through_reset;
+      const float through_spike = spike_gradient * h;
       const float kept_gradient = to_zero && fired ? 0.0f : g;
-      du = spike_gradient * h + kept_gradient;
+      if (gradients != nullptr) {
+        float v_post = v_threshold + x;
+        if (fired && to_zero) v_post = v_reset;
+        if (fired && params.reset == Reset::kSubtract) v_post = x;
+        gradients->decay += static_cast<double>(du * v_post);
+        const float reset_term = fired && params.reset == Reset::kSubtract ? g : 0.0f;
+        gradients->v_threshold -= static_cast<double>(through_spike + reset_term);
+      }
+      du = through_spike + kept_gradient;
+      ds = params.current_decay == 0.0 ? du : du + current_decay * ds;
       if (size.static_input) {
-        du_sum += du;
+        ds_sum += ds;
       } else {
-        grad_input[t * size.neurons + i] = from_float<T>(du);
+        grad_input[t * size.neurons + i] = from_float<T>(ds);
       }
     }
-    if (size.static_input) grad_input[i] = from_float<T>(du_sum);
+    if (size.static_input) grad_input[i] = from_float<T>(ds_sum);
   }
 }
 

@@ -48,6 +48,7 @@ std::vector<NeuronParams> variants() {
       }
     }
   }
+  for (const auto& params : kernels::test::general_neurons()) all.push_back(params);
   return all;
 }
 
@@ -151,8 +152,11 @@ void check_backward(const Queue& queue, const Case& c, const NeuronParams& param
   const Expected<T> kept(c, params, false);
   const auto gradient = values_of<G>(random_values<float>(c.steps * kept.images.pooled_neurons(), 4));
   std::vector<T> want(static_cast<std::size_t>((c.is_static ? 1 : c.steps) * kept.size.neurons));
+  const bool with_parameters = compact_state(params) == CompactState::kTailCode;
+  LifParameterGradients want_parameters;
   reference::compact_lif_backward_range(kept.size, params, kept.images, gradient.data(), kept.spikes.data(),
-                                        kept.state.data(), want.data(), 0, kept.size.neurons);
+                                        kept.state.data(), want.data(), 0, kept.size.neurons, {},
+                                        with_parameters ? &want_parameters : nullptr);
   Array<G> grad_pooled(queue, gradient, c.shift);
   Array<std::uint8_t> spikes(queue, kept.spikes), state(queue, kept.state, c.shift);
   Array<T> got(queue, static_cast<std::int64_t>(want.size()), c.shift);
@@ -162,6 +166,34 @@ void check_backward(const Queue& queue, const Case& c, const NeuronParams& param
   const bool exact = !queue.on_device || params.surrogate != Surrogate::kSigmoid;
   const double tolerance = exact ? 0.0 : (sizeof(T) == 2 ? 0.02 : 2e-6) * largest(floats_of(want));
   ASSERT_EQ(mismatches(floats_of(got.values()), floats_of(want), tolerance), 0);
+  if (!with_parameters) return;
+  Array<T> again(queue, static_cast<std::int64_t>(want.size()), c.shift);
+  Array<double> parameters(queue, 2);
+  Workspace workspace(queue, compact_lif_backward_workspace(kept.size.neurons));
+  compact_lif_backward(queue, kept.size, params, kept.images, grad_pooled.data(), {}, spikes.data(),
+                       state.data(), again.data(), parameters.data(), workspace.data());
+  ASSERT_EQ(mismatches(floats_of(again.values()), floats_of(got.values())), 0);
+  // The order of the sums differs, and exp of a device.
+  const double terms = static_cast<double>(c.steps * kept.size.neurons) * (1.0 + largest(floats_of(want)));
+  const double unit = exact ? 1e-14 : 1e-6;
+  ASSERT_NEAR(parameters.values()[0], want_parameters.decay, unit * terms);
+  ASSERT_NEAR(parameters.values()[1], want_parameters.v_threshold, unit * terms);
+}
+
+TEST_P(LifQueueTest, ParameterGradientsOfManyNeurons) {
+  const Case c{3, 7, 40, 40, 24, 1, false};
+  for (const auto& params : kernels::test::general_neurons()) {
+    if (!params.learnable) continue;
+    SCOPED_TRACE(describe(c, params));
+    check_backward<float, float>(queue, c, params);
+  }
+}
+
+TEST_P(LifQueueTest, ParameterGradientsNeedTheCodesOfAllNeurons) {
+  double parameters[2];
+  EXPECT_THROW((compact_lif_backward<float, float>(queue, {1, 8, false}, {}, {1, 1, 1, 1, 8, 1}, nullptr, {},
+                                                   nullptr, nullptr, nullptr, parameters, nullptr)),
+               ShapeError);
 }
 
 TEST_P(LifQueueTest, BackwardEqualsTheReference) {
@@ -181,7 +213,8 @@ TEST_P(LifQueueTest, BackwardAddsTheShareOfNeuNorm) {
   constexpr float kCoefficient = 0.125f;
   for (const Case& c : cases()) {
     for (const bool after_pooling : {false, true}) {
-      for (const auto& params : {variants()[0], variants()[1], variants()[4]}) {
+      for (const auto& params :
+           {variants()[0], variants()[1], variants()[4], variants()[16], variants()[21]}) {
         SCOPED_TRACE(describe(c, params) + (after_pooling ? ", behind the pooling" : ""));
         const Expected<float> kept(c, params, false);
         const PackedImages& images = kept.images;
