@@ -14,8 +14,9 @@ namespace spikeloom::kernels {
 /// Source: Wu et al. 2019 eq. 14 (rectangular); the others as usual in the field, scaled to the same peak.
 enum class Surrogate { kRectangular, kTriangular, kSigmoid, kArctan };
 
-/// What a spike does to the membrane potential: back to zero (the paper), or minus v_threshold.
-enum class Reset { kZero, kSubtract };
+/// What a spike does to the membrane potential: back to v_reset, which is zero in the paper, minus
+/// v_threshold, or nothing.
+enum class Reset { kZero, kSubtract, kNone };
 
 struct NeuronParams {
   double decay = 0.25;           ///< k_tau1 = 1 - dt/tau, in [0, 1]
@@ -24,6 +25,10 @@ struct NeuronParams {
   Surrogate surrogate = Surrogate::kRectangular;
   Reset reset = Reset::kZero;
   bool detach_reset = false;  ///< cut the gradient's path through the reset
+  double current_decay =
+      0.0;                 ///< what is left of the synaptic current after a step, in [0, 1]; 0: none is kept
+  double v_reset = 0.0;    ///< where Reset::kZero sets the membrane potential, below v_threshold
+  bool learnable = false;  ///< decay or threshold are learnt: their gradients are needed
   /// Test mode: the surrogate's primitive replaces the step, so that the exact gradient of the forward pass
   /// is what the backward pass computes. "Spikes" are then real numbers in [0, 1].
   bool smooth = false;
