@@ -1,5 +1,7 @@
 #include "spikeloom/train/recipe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <initializer_list>
@@ -38,6 +40,17 @@ class Reader {
   void section(const char* name) { table_ = root_.table(name); }
   void text(const char* key, std::string& value) { value = table_.get_string(key, value); }
   void texts(const char* key, std::vector<std::string>& value) { value = table_.get_strings(key, value); }
+  /// A text that may be given as a list of its parts, under another key.
+  void parts(const char* key, const char* whole, std::string& value) {
+    const std::vector<std::string> given = table_.get_strings(key);
+    if (given.empty()) return;
+    if (!value.empty()) {
+      throw table_.error(key, std::string("'") + whole +
+                                  "' is given too and both are the network; give one, and " +
+                                  "set an inherited one to " + whole + " = \"\" or " + key + " = []");
+    }
+    value = model::join_parts(given);
+  }
   void flag(const char* key, bool& value) { value = table_.get_bool(key, value); }
   void number(const char* key, double& value, const Range& range) {
     value = table_.get_double(key, value, range);
@@ -73,6 +86,8 @@ class Writer {
     for (const std::string& text : value) list.push_back({text, {}});
     add(key, std::move(list));
   }
+  /// The whole is written instead.
+  void parts(const char* key, const char*, const std::string&) { add(key, config::List{}); }
   void flag(const char* key, bool value) { add(key, value); }
   void number(const char* key, double value, const Range&, double = 0.0) { add(key, value); }
   template <class Integer>
@@ -152,6 +167,7 @@ template <class Visitor>
 void visit_network(Visitor& visitor, model::NetworkSettings& network) {
   visitor.section("network");
   visitor.text("structure", network.structure);
+  visitor.parts("layers", "structure", network.structure);
   visitor.choice("kind", network.kind,
                  {{"snn", model::NetworkKind::kSpiking}, {"ann", model::NetworkKind::kAnn}});
   visitor.integer("num_steps", network.num_steps, 1, 4096);
@@ -159,8 +175,13 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
 
   visitor.section("neuron");
   kernels::NeuronParams& neuron = network.neuron;
+  visitor.choice("kind", network.neuron_kind,
+                 {{"lif", model::NeuronKind::kLif},
+                  {"if", model::NeuronKind::kIf},
+                  {"cuba-lif", model::NeuronKind::kCubaLif}});
   visitor.number("v_threshold", neuron.v_threshold, kPositive);
   visitor.number("decay", neuron.decay, kZeroToOne);
+  visitor.number("current_decay", neuron.current_decay, kZeroToOne);
   visitor.choice("surrogate", neuron.surrogate,
                  {{"rectangular", kernels::Surrogate::kRectangular},
                   {"triangular", kernels::Surrogate::kTriangular},
@@ -168,10 +189,21 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
                   {"arctan", kernels::Surrogate::kArctan}});
   visitor.number("surrogate_width", neuron.surrogate_width, kPositive);
   visitor.choice("reset", neuron.reset,
-                 {{"zero", kernels::Reset::kZero}, {"subtract", kernels::Reset::kSubtract}});
+                 {{"zero", kernels::Reset::kZero},
+                  {"subtract", kernels::Reset::kSubtract},
+                  {"none", kernels::Reset::kNone}});
+  visitor.number("v_reset", neuron.v_reset, Range{});
   visitor.flag("detach_reset", neuron.detach_reset);
   visitor.flag("learn_decay", network.learn_decay);
   visitor.flag("learn_v_threshold", network.learn_v_threshold);
+
+  visitor.section("norm");
+  visitor.choice(
+      "kind", network.norm.kind,
+      {{"none", model::NormKind::kNone}, {"tdbn", model::NormKind::kTdbn}, {"tebn", model::NormKind::kTebn}});
+  visitor.number("momentum", network.norm.momentum, kAboveZeroToOne);
+  visitor.number("epsilon", network.norm.epsilon, kPositive);
+  visitor.number("alpha", network.norm.alpha, kPositive);
 
   visitor.section("neunorm");
   visitor.flag("enabled", network.neunorm.enabled);
@@ -307,16 +339,44 @@ void check_name(const config::Table& root, const std::string& name) {
   }
 }
 
-void check_structure(const config::Table& network, const std::string& structure) {
+model::Structure check_structure(config::Table network, const std::string& structure) {
+  const std::string key = network.get_strings("layers").empty() ? "structure" : "layers";
   if (structure.empty()) {
-    throw network.error("structure",
+    throw network.error(key,
                         "is missing; give the network, for example \"128C3(Encoding)-AP2-512FC-Voting\"");
   }
   try {
-    model::parse_structure(structure);
+    return model::parse_structure(structure);
   } catch (const model::StructureError& error) {
-    const config::Origin where = network.origin("structure");
-    throw error.at(where.file, where.line, "network.structure");
+    const config::Origin where = network.origin(key);
+    throw error.at(where.file, where.line, "network." + key);
+  }
+}
+
+void check_neuron(const config::Table& table, const model::NetworkSettings& network) {
+  if (network.neuron_kind == model::NeuronKind::kIf && network.learn_decay) {
+    throw table.error("learn_decay",
+                      "neuron.kind is 'if', whose decay is 1; set it to false, or kind = \"lif\"");
+  }
+  const kernels::NeuronParams& neuron = network.neuron;
+  if (neuron.v_reset >= neuron.v_threshold) {
+    throw table.error("v_reset",
+                      fmt::format("must be below v_threshold = {}, or a neuron that has fired fires for ever",
+                                  neuron.v_threshold));
+  }
+}
+
+void check_norm(config::Table& root, const model::NetworkSettings& network,
+                const model::Structure& structure) {
+  if (network.norm.kind == model::NormKind::kTebn && network.kind == model::NetworkKind::kAnn) {
+    throw root.table("norm").error("kind",
+                                   "network.kind is 'ann', which has no steps for TEBN; set it to \"tdbn\"");
+  }
+  if (network.neunorm.enabled && !structure.blocks.empty()) {
+    throw root.table("neunorm").error(
+        "enabled",
+        "NeuNorm acts on the spikes of one layer and a residual block adds those of several; set it to "
+        "false ([norm] normalises currents)");
   }
 }
 
@@ -363,8 +423,10 @@ void check_data(const config::Table& table, const data::DataSettings& data) {
   }
 }
 
-void check_together(config::Table& root, const Recipe& recipe) {
+void check_together(config::Table& root, const Recipe& recipe, const model::Structure& structure) {
   const model::NetworkSettings& network = recipe.network;
+  check_neuron(root.table("neuron"), network);
+  check_norm(root, network, structure);
   if (network.kind == model::NetworkKind::kAnn) {
     if (network.neunorm.enabled) {
       throw root.table("neunorm").error("enabled",
@@ -405,8 +467,8 @@ Recipe read(config::Toml document, const std::string& file, const std::vector<st
   root.finish();
   drop_inherited(root, file, recipe);
   check_name(root, recipe.name);
-  check_structure(root.table("network"), recipe.network.structure);
-  check_together(root, recipe);
+  const model::Structure structure = check_structure(root.table("network"), recipe.network.structure);
+  check_together(root, recipe, structure);
   return recipe;
 }
 
