@@ -27,7 +27,7 @@ enum class Role {
   kFullyConnected,  ///< recurrent weights too
   kNeuNorm,
   kNeuron,
-  kNorm,        ///< scale, shift and step_scale of a normalisation: rate factor 1, no weight decay
+  kNorm,  ///< scale, shift and step_scale of a normalisation: rate factor 1, weight decay with decay_all only
   kStatistics,  ///< running mean and variance: not trained
 };
 
