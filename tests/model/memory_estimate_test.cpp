@@ -120,6 +120,7 @@ TEST(MemoryEstimate, CountsCurrentsThatWaitForTheirBlock) {
   EXPECT_EQ(working("4C3-4C3-4C3-Readout"), 4 * 2 * map);
   EXPECT_EQ(working("4C3-[4C3-4C3]-Readout"), 4 * 3 * map)
       << "what comes in, what goes out, and what is added";
+  EXPECT_EQ(working("4C3-[4C3]-Readout"), 4 * 3 * map) << "until it has been added";
   EXPECT_EQ(working("4C3-{4C3-4C3}-Readout"), 4 * 2 * map) << "spikes wait as bits";
 }
 

@@ -228,8 +228,8 @@ TEST(ResidualPlan, SumsOfVeryManySpikesAreRefused) {
 }
 
 TEST(ResidualPlan, FactorsBeyondAnyMapDoNotOverflow) {
-  std::string block = "{4C3S65535";
-  for (int i = 0; i < 8; ++i) block += "-4C3S65535";
+  std::string block = "{4C3S65536";
+  for (int i = 0; i < 8; ++i) block += "-4C3S65536";
   const NetworkPlan plan = plan_of("4C3-" + block + "}-Voting", {1, 2, 2});
   EXPECT_EQ(layer_of(plan, "conv10_shortcut").output, (Shape{4, 1, 1}));
   // Each convolution pads what the pool behind it takes away.
