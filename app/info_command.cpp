@@ -44,6 +44,49 @@ struct InfoOptions {
   std::vector<std::pair<const CLI::Option*, Group>> groups;
 };
 
+std::string norm_name(const model::NetworkSettings& settings) {
+  return settings.norm.kind == model::NormKind::kTebn ? "TEBN" : "tdBN";
+}
+
+/// Whose currents a layer adds to its own.
+std::vector<std::string> added_currents(const model::NetworkPlan& plan, const model::LayerPlan& layer) {
+  std::vector<std::string> names;
+  for (const int shortcut : layer.shortcuts) {
+    names.push_back(plan.layers[static_cast<std::size_t>(shortcut)].name);
+  }
+  return names;
+}
+
+std::vector<std::string> taken_spikes(const model::NetworkPlan& plan, const model::LayerPlan& layer) {
+  std::vector<std::string> texts;
+  for (const auto& source : layer.sources) texts.push_back(model::source_text(plan, source));
+  return texts;
+}
+
+/// "conv1 + conv3"; of many "conv1 + ... + conv35 (18)", so that a line stays one.
+std::string taken_text(const model::NetworkPlan& plan, const model::LayerPlan& layer) {
+  constexpr std::size_t kShown = 4;
+  if (layer.sources.size() <= kShown) return model::sources_text(plan, layer);
+  return fmt::format("{} + ... + {} ({})", model::source_text(plan, layer.sources.front()),
+                     model::source_text(plan, layer.sources.back()), layer.sources.size());
+}
+
+bool has_blocks(const model::NetworkPlan& plan) {
+  return std::any_of(plan.layers.begin(), plan.layers.end(), [](const model::LayerPlan& layer) {
+    return layer.sources.size() > 1 || !layer.shortcuts.empty();
+  });
+}
+
+/// As the table shows it: what is behind the layer, and what a block adds.
+std::string layer_text(const model::NetworkPlan& plan, const model::LayerPlan& layer,
+                       const model::NetworkSettings& settings) {
+  std::string text = model::to_string(layer.spec);
+  if (layer.normalised) text += " + " + norm_name(settings);
+  for (const auto& name : added_currents(plan, layer)) text += " + current of " + name;
+  if (layer.neunorm_after) text += " + NeuNorm";
+  return text;
+}
+
 ordered_json network_json(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
   ordered_json layers = ordered_json::array();
   for (const auto& layer : plan.layers) {
@@ -54,6 +97,10 @@ ordered_json network_json(const model::NetworkPlan& plan, const model::NetworkSe
                           {"parameters", layer.parameters},
                           {"macs_per_step", layer.macs_per_step}};
     if (layer.neunorm_after) entry["neunorm"] = true;
+    if (layer.normalised) entry["norm"] = norm_name(settings);
+    if (layer.is_shortcut) entry["shortcut"] = true;
+    if (layer.spec.has_weights()) entry["takes"] = taken_spikes(plan, layer);
+    if (!layer.shortcuts.empty()) entry["adds_current_of"] = added_currents(plan, layer);
     layers.push_back(entry);
   }
   return {{"structure", settings.structure},       {"input", model::to_string(plan.input)},
@@ -61,17 +108,25 @@ ordered_json network_json(const model::NetworkPlan& plan, const model::NetworkSe
           {"macs_per_step", plan.macs_per_step()}, {"layers", layers}};
 }
 
-void print_network(const model::NetworkPlan& plan) {
-  std::vector<std::vector<std::string>> rows{{"name", "layer", "output", "parameters", "MACs a step"}};
+void print_network(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
+  // In a chain each layer takes what is above it.
+  const bool takes = has_blocks(plan);
+  const auto row = [&](std::vector<std::string> cells, const std::string& taken) {
+    if (takes) cells.insert(cells.begin() + 2, taken);
+    return cells;
+  };
+  std::vector<std::vector<std::string>> rows{
+      row({"name", "layer", "output", "parameters", "MACs a step"}, "takes")};
   for (const auto& layer : plan.layers) {
-    rows.push_back({layer.name, model::to_string(layer.spec) + (layer.neunorm_after ? " + NeuNorm" : ""),
-                    model::to_string(layer.output), with_separators(layer.parameters),
-                    with_separators(layer.macs_per_step)});
+    rows.push_back(row({layer.name, layer_text(plan, layer, settings), model::to_string(layer.output),
+                        with_separators(layer.parameters), with_separators(layer.macs_per_step)},
+                       taken_text(plan, layer)));
   }
   rows.push_back(
-      {"total", "", "", with_separators(plan.parameters()), with_separators(plan.macs_per_step())});
+      row({"total", "", "", with_separators(plan.parameters()), with_separators(plan.macs_per_step())}, ""));
   print_line(stdout, fmt::format("input {}, {} classes\n", model::to_string(plan.input), plan.num_classes));
-  print_line(stdout, table(rows, {false, false, true, true, true}));
+  print_line(stdout, table(rows, takes ? std::vector<bool>{false, false, false, true, true, true}
+                                       : std::vector<bool>{false, false, true, true, true}));
   print_line(stdout,
              fmt::format("\n{} parameters, {}MAC a step", with_prefix(static_cast<double>(plan.parameters())),
                          with_prefix(static_cast<double>(plan.macs_per_step()))));
@@ -126,7 +181,7 @@ int info_model(const std::string& path, const std::string& run_folder, bool json
   print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", path, info.format,
                                  info.recipe.name, info.recipe.data.dataset, info.recipe.network.num_steps,
                                  info.recipe.network.structure));
-  print_network(plan);
+  print_network(plan, info.recipe.network);
   print_line(stdout, has_checksums ? "arrays match their checksums"
                                    : "arrays are not checked: the file has no checksums");
   return kOk;
@@ -167,7 +222,7 @@ int info_recipe(const std::string& path, const InfoOptions& options) {
   print_line(stdout, fmt::format("data {}, T = {}, {} epochs of batches of {}\n{}", recipe.data.dataset,
                                  recipe.network.num_steps, recipe.training.epochs, recipe.training.batch_size,
                                  recipe.network.structure));
-  print_network(plan);
+  print_network(plan, recipe.network);
   print_needs(plan, recipe);
   return kOk;
 }
@@ -205,7 +260,7 @@ int info_structure(const InfoOptions& options) {
   if (options.json) {
     print_json(network_json(plan, settings));
   } else {
-    print_network(plan);
+    print_network(plan, settings);
     print_line(stdout, memory_line(plan, settings));
   }
   return kOk;
@@ -230,8 +285,9 @@ void refuse_others(const InfoOptions& options, const std::string& what, const st
 bool looks_like_network(const std::string& what) {
   namespace fs = std::filesystem;
   if (what.find('/') != std::string::npos || fs::path(what).has_extension()) return false;
-  // Layers begin so: 128C3, 512FC, AP2, Voting.
-  return std::string("0123456789AV").find(what.front()) != std::string::npos;
+  // Layers and blocks begin so: 128C3, 512FC, AP2, Voting, Readout, {, [; MP2 and GAP.
+  return std::string("0123456789AVR{[").find(what.front()) != std::string::npos || what.rfind("MP", 0) == 0 ||
+         what.rfind("GAP", 0) == 0;
 }
 
 int info_file(const InfoOptions& options) {

@@ -10,6 +10,9 @@
 namespace spikeloom::engine {
 namespace {
 
+/// Stages have the numbers below.
+constexpr std::uint64_t kRecurrentStream = 1 << 20;
+
 void fill_normal(std::vector<float>& values, double standard_deviation, std::uint64_t seed,
                  std::uint64_t stage) {
   // One random stream a chunk: threads can share the work and the numbers stay the same.
@@ -48,6 +51,19 @@ void initialise(Engine& engine, const model::NetworkSettings& settings, std::uin
     fill_normal(values, initial_standard_deviation(settings.init.gain, threshold, fan_in), seed,
                 static_cast<std::uint64_t>(stage.number));
     engine.write_in_memory_order(stage.product.weight, {values.data(), values.size()});
+    constant(stage.norm.scale, 1.0);
+    constant(stage.norm.shift, 0.0);
+    constant(stage.norm.mean, 0.0);
+    constant(stage.norm.variance, 1.0);
+    constant(stage.norm.step_scale, 1.0);
+    if (stage.recurrent != model::kNone) {
+      const std::int64_t neurons = stage.product.output.size();
+      std::vector<float> recurrent(static_cast<std::size_t>(program.slot(stage.recurrent).size));
+      // A stream of its own; the recurrent current is as strong as the feed-forward one would be.
+      fill_normal(recurrent, initial_standard_deviation(settings.init.gain, threshold, neurons), seed,
+                  kRecurrentStream + static_cast<std::uint64_t>(stage.number));
+      engine.write_in_memory_order(stage.recurrent, {recurrent.data(), recurrent.size()});
+    }
     constant(stage.product.bias, 0.0);
     constant(stage.neuron.decay, stage.neuron.params.decay);
     constant(stage.neuron.v_threshold, stage.neuron.params.v_threshold);

@@ -1,14 +1,16 @@
 #include "spikeloom/model/memory_estimate.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "spikeloom/kernels/v_pre_code.h"
 
 namespace spikeloom::model {
 namespace {
 
-constexpr double kFloat = 4.0;
-constexpr double kMega = 1e6;  // working_set_mb
+constexpr double kFloat = 4.0, kBfloat = 2.0;
+constexpr double kIndex = 8.0;  // of LibTorch's max pooling: where the largest was
+constexpr double kMega = 1e6;   // working_set_mb
 
 std::int64_t bytes(double count) { return static_cast<std::int64_t>(std::min(count, 0x1p60)); }
 
@@ -18,29 +20,57 @@ bool runs_compact(const NetworkSettings& settings) {
          !settings.learn_decay && !settings.learn_v_threshold;
 }
 
+/// Of a membrane potential and its spike, with compact state.
+double compact_neuron_bytes(const kernels::NeuronParams& neuron) {
+  const double bit = 1.0 / 8.0;  // a spike or a window
+  const auto state = kernels::compact_state(neuron);
+  if (state == kernels::CompactState::kWindowBit) return bit + bit;
+  const auto code = static_cast<double>(kernels::code_bytes(state));
+  // A surrogate that closes keeps codes of open windows only, and a bit that says where they are.
+  return state == kernels::CompactState::kOpenCode ? bit + bit + code : bit + code;
+}
+
 /// Bytes that are kept for each output of a layer at each step.
 double kept_bytes(const LayerPlan& layer, const NetworkSettings& settings) {
   if (runs_compact(settings)) {
-    if (!layer.spec.has_weights()) return 0.0;  // pooling and NeuNorm are computed again
-    const double bit = 1.0 / 8.0;               // a spike or a window
-    const auto state = kernels::compact_state(settings.neuron);
-    if (state == kernels::CompactState::kWindowBit) return bit + bit;
-    const auto code = static_cast<double>(kernels::code_bytes(state));
-    // A surrogate that closes keeps codes of open windows only, and a bit that says where they are.
-    return state == kernels::CompactState::kOpenCode ? bit + bit + code : bit + code;
+    if (!layer.spec.has_weights()) return 0.0;  // pooling, sums of spikes and NeuNorm are computed again
+    // Normalisation goes back through what it took, in the format in which the product gave it.
+    const double product = settings.compute.precision == Precision::kBf16 ? kBfloat : kFloat;
+    const double current = layer.normalised ? product : 0.0;
+    return current + (layer.has_neurons ? compact_neuron_bytes(settings.neuron) : 0.0);
   }
   // Autograd keeps the products' outputs, the membrane potential and the spikes; of a pooling its output.
+  if (layer.spec.kind == LayerKind::kMaxPool) return kFloat + kIndex;
   if (!layer.spec.has_weights()) return kFloat;
-  const double neuron = settings.kind == NetworkKind::kAnn ? 2.0 * kFloat : 3.0 * kFloat;
-  return neuron + (layer.dropout_before ? kFloat : 0.0) + (layer.neunorm_after ? 2.0 * kFloat : 0.0);
+  const bool spiking = settings.kind == NetworkKind::kSpiking;
+  const bool synapse = spiking && settings.neuron_kind == NeuronKind::kCubaLif;
+  double kept = kFloat + (layer.normalised ? kFloat : 0.0) + (layer.dropout_before ? kFloat : 0.0);
+  if (layer.has_neurons) kept += (spiking ? 2.0 * kFloat : kFloat) + (synapse ? kFloat : 0.0);
+  return kept + (layer.neunorm_after ? 2.0 * kFloat : 0.0);
 }
 
-/// What a layer needs for a moment: its input and output as floats, and with training their gradients.
+/// Values a step of the currents that wait at each layer for a later one that adds them; in the backward pass
+/// their gradients wait there.
+std::vector<double> waiting_currents(const NetworkPlan& plan) {
+  std::vector<double> waiting(plan.layers.size(), 0.0);
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    for (const int shortcut : plan.layers[i].shortcuts) {
+      const auto from = static_cast<std::size_t>(shortcut);
+      const auto values = static_cast<double>(plan.layers[from].output.size());
+      for (std::size_t layer = from + 1; layer <= i; ++layer) waiting[layer] += values;
+    }
+  }
+  return waiting;
+}
+
+/// What a layer needs for a moment: its input and output as floats, with training their gradients, and what
+/// waits meanwhile.
 double working_bytes(const LayerPlan& layer, const NetworkSettings& settings, const MemoryUse& use,
-                     double steps, bool is_first) {
+                     double steps, double waiting) {
   // Spikes are pooled as bits: only the next layer's input is made of floats.
   if (!layer.spec.has_weights() && runs_compact(settings)) return 0.0;
-  const double input_steps = is_first && use.static_input ? 1.0 : steps;
+  const bool reads_input = !layer.sources.empty() && layer.sources.front().layer == kNone;
+  const double input_steps = reads_input && use.static_input ? 1.0 : steps;
   const auto in = static_cast<double>(layer.input.size()), out = static_cast<double>(layer.output.size());
   auto samples = static_cast<double>(use.batch_size);
   const double limit = settings.compute.working_set_mb * kMega;
@@ -50,7 +80,7 @@ double working_bytes(const LayerPlan& layer, const NetworkSettings& settings, co
     if (currents > 2.0 * limit) samples = std::max(1.0, samples * limit / currents);
   }
   const double copies = use.training ? 2.0 : 1.0;
-  return samples * copies * kFloat * (in * input_steps + out * steps);
+  return samples * kFloat * (copies * (in * input_steps + out * steps) + waiting * steps);
 }
 
 }  // namespace
@@ -62,18 +92,19 @@ MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& s
   const double copies = settings.compute.precision == Precision::kBf16 ? 0.5 * weights : 0.0;
   const double steps = settings.kind == NetworkKind::kAnn ? 1.0 : settings.num_steps;
   const auto batch = static_cast<double>(use.batch_size);
-  double kept = 0.0, working = 0.0;
-  bool is_first = true;
-  for (const LayerPlan& layer : plan.layers) {
+  const std::vector<double> waiting = waiting_currents(plan);
+  double kept = 0.0, working = 0.0, statistics = 0.0;
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    const LayerPlan& layer = plan.layers[i];
     const double outputs = static_cast<double>(layer.output.size()) * steps * batch;
     if (use.training) kept += outputs * kept_bytes(layer, settings);
-    working = std::max(working, working_bytes(layer, settings, use, steps, is_first));
-    is_first = false;
+    working = std::max(working, working_bytes(layer, settings, use, steps, waiting[i]));
+    if (layer.normalised) statistics += 2.0 * kFloat * static_cast<double>(layer.output.channels);
   }
   MemoryEstimate estimate;
   const double gradients = use.training ? weights : 0.0;
   const double moments = use.training ? weights * use.moments : 0.0;
-  estimate.parameters = bytes(weights + copies);
+  estimate.parameters = bytes(weights + copies + statistics);
   estimate.gradients = bytes(gradients);
   estimate.optimizer = bytes(moments);
   estimate.kept_state = bytes(kept);

@@ -18,7 +18,8 @@ struct MemoryUse {
 
 /// Bytes.
 struct MemoryEstimate {
-  std::int64_t parameters = 0;   ///< float, and the copies in other formats (bfloat16, 16-bit integers)
+  /// float, the copies in other formats (bfloat16, 16-bit integers), and running statistics
+  std::int64_t parameters = 0;
   std::int64_t gradients = 0;    ///< float
   std::int64_t optimizer = 0;    ///< float moments
   std::int64_t kept_state = 0;   ///< kept between forward and backward pass
@@ -35,9 +36,10 @@ struct MemoryEstimate {
 };
 
 /// The estimate for `plan`, which was made of `settings`. Parameters, gradients and moments are exact, kept
-/// state is the most that compute.state = "compact" keeps (kernels/v_pre_code.h: bits and codes), the rest is
-/// right within a factor of about two: what LibTorch and oneDNN take beside depends on version and processor.
-/// Data sets that lie in memory are not part of it. Nothing overflows: sums stop at 2^60.
+/// state is the most that compute.state = "compact" keeps (kernels/v_pre_code.h: bits and codes; of
+/// normalised layers also the currents, in the precision of the products), the rest is right within a factor
+/// of about two: what LibTorch and oneDNN take beside depends on version and processor. Data sets that lie in
+/// memory are not part of it. Nothing overflows: sums stop at 2^60.
 MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& settings,
                                const MemoryUse& use);
 

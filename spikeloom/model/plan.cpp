@@ -1,5 +1,7 @@
 #include "spikeloom/model/plan.h"
 
+#include <algorithm>
+
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::model {
@@ -39,8 +41,7 @@ std::int64_t windows(std::int64_t extent, std::int64_t kernel, std::int64_t stri
 
 Shape output_shape(const LayerPlan& layer) {
   const LayerSpec& spec = layer.spec;
-  const bool pool = spec.kind == LayerKind::kAveragePool;
-  const Shape output{pool ? layer.input.channels : spec.features,
+  const Shape output{spec.is_pool() ? layer.input.channels : spec.features,
                      windows(layer.input.height, spec.kernel, spec.stride, spec.padding),
                      windows(layer.input.width, spec.kernel, spec.stride, spec.padding)};
   if (output.height == 0 || output.width == 0) {
@@ -51,33 +52,12 @@ Shape output_shape(const LayerPlan& layer) {
   return output;
 }
 
-std::string layer_name(const LayerSpec& spec, int& convolutions, int& pools, int& connected) {
-  switch (spec.kind) {
-    case LayerKind::kConvolution:
-      return "conv" + std::to_string(++convolutions);
-    case LayerKind::kAveragePool:
-      return "pool" + std::to_string(++pools);
-    case LayerKind::kFullyConnected:
-      return "fc" + std::to_string(++connected);
-    case LayerKind::kVoting:
-      break;
-  }
-  return "voting";
-}
-
-void count(LayerPlan& layer, std::int64_t outputs, std::int64_t fan_in, bool bias) {
-  const Checked checked(layer.name);
-  layer.parameters = checked.multiply(layer.output.channels, fan_in);
-  if (bias) layer.parameters = checked.add(layer.parameters, layer.output.channels);
-  layer.macs_per_step = checked.multiply(outputs, fan_in);
-}
-
 /// Marks the layers that NeuNorm follows and counts its U.
 void place_neunorm(std::vector<LayerPlan>& layers, const NeuNormSettings& settings) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].spec.kind != LayerKind::kConvolution) continue;
     std::size_t last_pool = i;
-    while (layers[last_pool + 1].spec.kind == LayerKind::kAveragePool) ++last_pool;
+    while (layers[last_pool + 1].spec.is_pool()) ++last_pool;
     if (layers[last_pool + 1].spec.kind != LayerKind::kConvolution) return;
     LayerPlan& layer = layers[settings.after_pooling ? last_pool : i];
     layer.neunorm_after = true;
@@ -100,6 +80,11 @@ void check(const NetworkSettings& settings, const Shape& input, int num_classes)
         "NeuNorm acts on spikes and an ANN has none; set neunorm.enabled = false or network.kind = "
         "\"snn\"");
   }
+  if (settings.norm.kind == NormKind::kTebn && settings.kind == NetworkKind::kAnn) {
+    throw ConfigError(
+        "TEBN has a factor for each step and an ANN has no steps; set norm.kind = \"tdbn\", there plain "
+        "batch normalisation, or network.kind = \"snn\"");
+  }
   for (const std::int64_t extent : {input.channels, input.height, input.width}) {
     if (extent < 1 || extent > 65536) {
       throw ShapeError("the network's input is " + to_string(input) + ", expected sizes from 1 to 65536");
@@ -113,6 +98,214 @@ std::int64_t total(const std::vector<LayerPlan>& layers, std::int64_t LayerPlan:
   return sum;
 }
 
+/// What a pool does behind what was there; the pools of one way are of one kind.
+Pool behind(const Pool& before, const Pool& pool, const std::string& layer) {
+  if (before.kind != Pool::kNone && pool.kind != Pool::kNone && before.kind != pool.kind) {
+    throw ConfigError(
+        layer + ": spikes would go through " + to_string(before) + " and then " + to_string(pool) +
+        " on their way, and only pools of one kind can follow each other; use one kind of pool, or "
+        "put a convolution between them");
+  }
+  // Pools of one kind in a row are one: averages of averages (maxima of maxima) of whole windows, and a rest
+  // that is dropped in two goes is dropped in one as well.
+  return {pool.kind != Pool::kNone ? pool.kind : before.kind, before.factor * pool.factor};
+}
+
+Pool pool_of(const LayerSpec& spec) {
+  return {spec.kind == LayerKind::kMaxPool ? Pool::kMax : Pool::kAverage, spec.kernel};
+}
+
+/// Goes through the layers with what the next one takes.
+class Planner {
+ public:
+  Planner(const NetworkSettings& settings, const Shape& input, int num_classes)
+      : settings_(settings), plan_{input, num_classes, {}}, shape_(input), open_{Source{}} {}
+
+  NetworkPlan plan(const Structure& structure) {
+    auto block = structure.blocks.begin();
+    for (std::size_t i = 0; i < structure.layers.size();) {
+      if (block != structure.blocks.end() && block->first == i) {
+        add_block(structure, *block);
+        i = block->last + 1;
+        ++block;
+      } else {
+        add_layer(structure.layers[i++]);
+      }
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  int last() const { return static_cast<int>(plan_.layers.size()) - 1; }
+
+  std::string name(const LayerSpec& spec) {
+    switch (spec.kind) {
+      case LayerKind::kConvolution:
+        return "conv" + std::to_string(++convolutions_);
+      case LayerKind::kAveragePool:
+      case LayerKind::kMaxPool:
+      case LayerKind::kGlobalAveragePool:
+        return "pool" + std::to_string(++pools_);
+      case LayerKind::kFullyConnected:
+        return "fc" + std::to_string(++connected_);
+      case LayerKind::kRecurrent:
+        return "rfc" + std::to_string(++recurrent_);
+      case LayerKind::kVoting:
+        return "voting";
+      case LayerKind::kReadout:
+        break;
+    }
+    return "readout";
+  }
+
+  std::int64_t neurons(const LayerSpec& spec) const {
+    if (spec.kind == LayerKind::kReadout) return plan_.num_classes;
+    if (spec.kind == LayerKind::kVoting) {
+      return std::int64_t{plan_.num_classes} * settings_.voting.neurons_per_class;
+    }
+    return spec.features;
+  }
+
+  void add_layer(const LayerSpec& spec) {
+    LayerPlan layer;
+    layer.spec = spec;
+    layer.name = name(spec);
+    layer.input = shape_;
+    if (spec.is_pool()) {
+      add_pool(std::move(layer));
+    } else {
+      add_weights(std::move(layer));
+    }
+    shape_ = plan_.layers.back().output;
+  }
+
+  void add_pool(LayerPlan layer) {
+    if (layer.spec.kind == LayerKind::kGlobalAveragePool) {
+      if (shape_.height != shape_.width) {
+        throw ShapeError(layer.name + " (GAP): its input " + to_string(shape_) +
+                         " is not square; use AP, or a square input");
+      }
+      layer.spec.kernel = layer.spec.stride = static_cast<int>(shape_.height);
+    }
+    layer.output = output_shape(layer);
+    for (Source& source : open_) source.pool = behind(source.pool, pool_of(layer.spec), layer.name);
+    plan_.layers.push_back(std::move(layer));
+  }
+
+  void add_weights(LayerPlan layer) {
+    const LayerSpec& spec = layer.spec;
+    const bool convolution = spec.kind == LayerKind::kConvolution;
+    layer.output = convolution ? output_shape(layer) : Shape{neurons(spec), 1, 1};
+    layer.sources = open_;
+    layer.normalised = settings_.norm.kind != NormKind::kNone && !spec.is_last();
+    layer.has_neurons = spec.kind != LayerKind::kReadout;
+    layer.dropout_before = settings_.dropout.rate > 0.0 && !plan_.layers.empty() && !spec.is_last();
+    count(layer);
+    plan_.layers.push_back(std::move(layer));
+    open_ = {Source{last(), {}}};
+  }
+
+  void count(LayerPlan& layer) const {
+    const Checked checked(layer.name);
+    const std::int64_t channels = layer.output.channels;
+    const bool convolution = layer.spec.kind == LayerKind::kConvolution;
+    const std::int64_t window = std::int64_t{layer.spec.kernel} * layer.spec.kernel;
+    const std::int64_t fan_in =
+        convolution ? checked.multiply(window, layer.input.channels) : layer.input.size();
+    layer.parameters = checked.multiply(channels, fan_in);
+    layer.macs_per_step = checked.multiply(layer.output.size(), fan_in);
+    if (layer.spec.kind == LayerKind::kRecurrent) {
+      const std::int64_t recurrent = checked.multiply(channels, channels);
+      layer.parameters = checked.add(layer.parameters, recurrent);
+      layer.macs_per_step = checked.add(layer.macs_per_step, recurrent);
+    }
+    if (layer.normalised) {
+      layer.parameters = checked.add(layer.parameters, 2 * channels);
+      if (settings_.norm.kind == NormKind::kTebn) {
+        layer.parameters = checked.add(layer.parameters, settings_.num_steps);
+      }
+    } else if (settings_.bias) {
+      layer.parameters = checked.add(layer.parameters, channels);
+    }
+  }
+
+  void add_block(const Structure& structure, const BlockSpec& block) {
+    const std::vector<Source> entry = open_;
+    const Shape shape = shape_;
+    Pool::Kind pool = Pool::kNone;
+    std::int64_t factor = 1, stride = 1;
+    int last_convolution = kNone;
+    for (std::size_t i = block.first; i <= block.last; ++i) {
+      add_layer(structure.layers[i]);
+      const LayerSpec& spec = plan_.layers.back().spec;
+      // Beyond the size of any map they are all the same.
+      if (spec.is_pool()) {
+        pool = pool_of(spec).kind;
+        factor = std::min(factor * spec.kernel, kBeyondAnyMap);
+      } else {
+        stride = std::min(stride * spec.stride, kBeyondAnyMap);
+        last_convolution = last();
+      }
+    }
+    const bool spikes = block.kind == BlockKind::kSpikes;
+    const bool one_layer = entry.size() == 1 && entry.front().pool.factor == 1;
+    const bool direct = shape == shape_ && (spikes || one_layer);
+    std::vector<Source> shortcut = entry;
+    if (!direct) {
+      insert_projection(last_convolution, entry, shape, {pool, static_cast<int>(factor)},
+                        static_cast<int>(stride), spikes);
+      shortcut = {Source{last_convolution, {}}};
+      ++last_convolution;
+      for (Source& source : open_) source.layer = last_convolution;
+    }
+    if (!spikes) {
+      plan_.layers[static_cast<std::size_t>(last_convolution)].shortcuts = {shortcut.front().layer};
+      return;
+    }
+    open_.insert(open_.begin(), shortcut.begin(), shortcut.end());
+    if (open_.size() > kMaxSources) {
+      throw ConfigError(plan_.layers.back().name + ": more than " + std::to_string(kMaxSources) +
+                        " sets of spikes would be summed; put a layer between the blocks");
+    }
+  }
+
+  /// The projection becomes layer `index`; that layer, the block's last convolution, moves behind it.
+  void insert_projection(int index, const std::vector<Source>& entry, const Shape& shape, const Pool& pool,
+                         int stride, bool has_neurons) {
+    LayerPlan layer;
+    layer.name = plan_.layers[static_cast<std::size_t>(index)].name + "_shortcut";
+    layer.spec.features = static_cast<int>(shape_.channels);
+    layer.spec.kernel = 1;
+    layer.spec.stride = stride;
+    layer.is_shortcut = true;
+    layer.has_neurons = has_neurons;
+    layer.input = {shape.channels, shape.height / pool.factor, shape.width / pool.factor};
+    layer.output = {shape_.channels, windows(layer.input.height, 1, stride, 0),
+                    windows(layer.input.width, 1, stride, 0)};
+    if (layer.output != shape_) {
+      throw ShapeError(layer.name + ": the block makes " + to_string(shape_) + " of " + to_string(shape) +
+                       ", and a shortcut with " +
+                       (pool.factor > 1 ? "a pool of " + std::to_string(pool.factor) + " and " : "") +
+                       "stride " + std::to_string(stride) + " makes " + to_string(layer.output) +
+                       "; pad the block's convolutions by half their kernels, or use an input whose size the "
+                       "strides and pools divide");
+    }
+    layer.sources = entry;
+    for (Source& source : layer.sources) source.pool = behind(source.pool, pool, layer.name);
+    layer.normalised = settings_.norm.kind != NormKind::kNone;
+    count(layer);
+    plan_.layers.insert(plan_.layers.begin() + index, std::move(layer));
+  }
+
+  static constexpr std::int64_t kBeyondAnyMap = std::int64_t{1} << 30;
+
+  const NetworkSettings& settings_;
+  NetworkPlan plan_;
+  Shape shape_;               // of what the next layer takes
+  std::vector<Source> open_;  // and whose spikes that are
+  int convolutions_ = 0, pools_ = 0, connected_ = 0, recurrent_ = 0;
+};
+
 }  // namespace
 
 std::int64_t NetworkPlan::parameters() const { return total(layers, &LayerPlan::parameters); }
@@ -122,37 +315,36 @@ std::int64_t NetworkPlan::macs_per_step() const { return total(layers, &LayerPla
 NetworkPlan plan_network(const NetworkSettings& settings, Shape input, int num_classes) {
   check(settings, input, num_classes);
   const Structure structure = parse_structure(settings.structure);
-  NetworkPlan plan{input, num_classes, {}};
-  Shape current = input;
-  int convolutions = 0, pools = 0, connected = 0;
-  for (const LayerSpec& spec : structure.layers) {
-    LayerPlan layer;
-    layer.spec = spec;
-    layer.name = layer_name(spec, convolutions, pools, connected);
-    layer.input = current;
-    if (spec.kind == LayerKind::kAveragePool) {
-      layer.output = output_shape(layer);
-    } else if (spec.kind == LayerKind::kConvolution) {
-      layer.output = output_shape(layer);
-      const std::int64_t window = std::int64_t{spec.kernel} * spec.kernel;
-      count(layer, layer.output.size(), Checked(layer.name).multiply(window, current.channels),
-            settings.bias);
-    } else {
-      const bool voting = spec.kind == LayerKind::kVoting;
-      layer.output = {voting ? std::int64_t{num_classes} * settings.voting.neurons_per_class : spec.features,
-                      1, 1};
-      count(layer, layer.output.channels, current.size(), settings.bias);
-    }
-    layer.dropout_before = settings.dropout.rate > 0.0 && spec.has_weights() && !plan.layers.empty() &&
-                           spec.kind != LayerKind::kVoting;
-    current = layer.output;
-    plan.layers.push_back(layer);
+  if (settings.neunorm.enabled && !structure.blocks.empty()) {
+    throw ConfigError(
+        "NeuNorm and residual blocks cannot be combined: it acts on the spikes of one layer and a block adds "
+        "those of several; set neunorm.enabled = false (norm.kind normalises currents)");
   }
+  NetworkPlan plan = Planner(settings, input, num_classes).plan(structure);
   if (settings.neunorm.enabled) place_neunorm(plan.layers, settings.neunorm);
   // So that a plan that is returned can always be summed.
   plan.parameters();
   plan.macs_per_step();
   return plan;
+}
+
+std::string to_string(const Pool& pool) {
+  if (pool.kind == Pool::kNone) return "";
+  return (pool.kind == Pool::kMax ? "MP" : "AP") + std::to_string(pool.factor);
+}
+
+std::string source_text(const NetworkPlan& plan, const Source& source) {
+  if (source.layer == kNone) return "input";
+  const std::string& name = plan.layers[static_cast<std::size_t>(source.layer)].name;
+  return source.pool.kind == Pool::kNone ? name : name + " " + to_string(source.pool);
+}
+
+std::string sources_text(const NetworkPlan& plan, const LayerPlan& layer) {
+  std::string text;
+  for (const Source& source : layer.sources) {
+    text += (text.empty() ? "" : " + ") + source_text(plan, source);
+  }
+  return text;
 }
 
 }  // namespace spikeloom::model

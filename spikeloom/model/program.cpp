@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
 
 namespace spikeloom::model {
@@ -19,12 +18,13 @@ class ProgramBuilder {
   }
 
   Program build(std::uint64_t seed) {
-    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
-      const LayerPlan& layer = plan_.layers[i];
+    for (const LayerPlan& layer : plan_.layers) {
+      stage_of_.push_back(layer.spec.has_weights() ? static_cast<int>(program_.stages.size()) : kNone);
       if (layer.spec.has_weights()) {
-        add_stage(layer, i + 1 == plan_.layers.size());
-      } else {
-        add_pool(layer);
+        add_stage(layer);
+      } else if (layer.neunorm_after) {
+        neunorm_u_ = add_neunorm(layer);
+        neunorm_after_pool_ = true;
       }
     }
     place_slots();
@@ -41,6 +41,7 @@ class ProgramBuilder {
     slot.shape = std::move(shape);
     slot.role = role;
     slot.is_bias = is_bias;
+    slot.trained = role != Role::kStatistics;
     program_.slots.push_back(std::move(slot));
     return static_cast<int>(program_.slots.size()) - 1;
   }
@@ -51,13 +52,33 @@ class ProgramBuilder {
                     Role::kNeuNorm);
   }
 
-  void add_stage(const LayerPlan& layer, bool is_last) {
+  void add_stage(const LayerPlan& layer) {
     Stage stage;
     stage.name = layer.name;
     stage.number = static_cast<int>(program_.stages.size());
-    stage.inputs.push_back(open_);
+    for (const Source& source : layer.sources) {
+      stage.inputs.push_back(Edge{stage_of(source.layer), source.pool, neunorm_u_, neunorm_after_pool_});
+    }
+    neunorm_u_ = kNone;
+    neunorm_after_pool_ = false;
     stage.dropout = layer.dropout_before ? settings_.dropout.rate : 0.0;
     stage.same_mask_each_step = settings_.dropout.same_mask_each_step;
+    add_product(layer, stage);
+    if (layer.normalised) add_norm(layer, stage.norm);
+    for (const int shortcut : layer.shortcuts) stage.shortcuts.push_back(stage_of(shortcut));
+    if (layer.neunorm_after) neunorm_u_ = add_neunorm(layer);
+    add_neuron(layer, stage.neuron);
+    stage.neunorm.decay = settings_.neunorm.decay;
+    stage.neunorm.coefficient =
+        kernels::neunorm_coefficient(settings_.neunorm.scale, settings_.neunorm.decay, layer.output.channels);
+    program_.stages.push_back(std::move(stage));
+  }
+
+  int stage_of(int layer) const {
+    return layer == kNone ? kNone : stage_of_[static_cast<std::size_t>(layer)];
+  }
+
+  void add_product(const LayerPlan& layer, Stage& stage) {
     Product& product = stage.product;
     product.kind =
         layer.spec.kind == LayerKind::kConvolution ? Product::kConvolution : Product::kFullyConnected;
@@ -72,43 +93,59 @@ class ProgramBuilder {
                          ? add_slot(layer.name + ".weight",
                                     {features, layer.input.channels, product.kernel, product.kernel}, role)
                          : add_slot(layer.name + ".weight", {features, layer.input.size()}, role);
-    if (settings_.bias) product.bias = add_slot(layer.name + ".bias", {features}, role, true);
-    open_ = Edge{stage.number, {}, kNone, false};
-    if (layer.neunorm_after) open_.neunorm_u = add_neunorm(layer);
-    stage.neuron.params = settings_.neuron;
-    if (!program_.spiking) {
-      stage.neuron.kind = is_last ? Neuron::kLinear : Neuron::kRelu;
+    if (layer.spec.kind == LayerKind::kRecurrent) {
+      stage.recurrent = add_slot(layer.name + ".recurrent_weight", {features, features}, role);
+    }
+    if (settings_.bias && !layer.normalised) {
+      product.bias = add_slot(layer.name + ".bias", {features}, role, true);
+    }
+  }
+
+  void add_norm(const LayerPlan& layer, Norm& norm) {
+    const NormSettings& settings = settings_.norm;
+    const bool tebn = settings.kind == NormKind::kTebn;
+    const std::vector<std::int64_t> channels{layer.output.channels};
+    norm.kind = tebn ? Norm::kTebn : Norm::kTdbn;
+    norm.scale = add_slot(layer.name + ".norm_scale", channels, Role::kNorm);
+    norm.shift = add_slot(layer.name + ".norm_shift", channels, Role::kNorm);
+    if (tebn) norm.step_scale = add_slot(layer.name + ".norm_step_scale", {settings_.num_steps}, Role::kNorm);
+    norm.mean = add_slot(layer.name + ".norm_mean", channels, Role::kStatistics);
+    norm.variance = add_slot(layer.name + ".norm_variance", channels, Role::kStatistics);
+    norm.momentum = settings.momentum;
+    norm.epsilon = settings.epsilon;
+    norm.factor = tebn || !program_.spiking ? 1.0 : settings.alpha * settings_.neuron.v_threshold;
+  }
+
+  void add_neuron(const LayerPlan& layer, Neuron& neuron) {
+    neuron.params = settings_.neuron;
+    neuron.params.learnable = settings_.learn_decay || settings_.learn_v_threshold;
+    if (settings_.neuron_kind == NeuronKind::kIf) neuron.params.decay = 1.0;
+    if (settings_.neuron_kind != NeuronKind::kCubaLif) neuron.params.current_decay = 0.0;
+    if (layer.is_shortcut && !layer.has_neurons) {
+      neuron.kind = Neuron::kNone;
+    } else if (!program_.spiking) {
+      neuron.kind = layer.spec.is_last() ? Neuron::kLinear : Neuron::kRelu;
+    } else if (!layer.has_neurons) {
+      neuron.kind = Neuron::kReadout;
     } else {
-      if (settings_.learn_decay) stage.neuron.decay = add_slot(layer.name + ".decay", {}, Role::kNeuron);
+      if (settings_.learn_decay) neuron.decay = add_slot(layer.name + ".decay", {}, Role::kNeuron);
       if (settings_.learn_v_threshold) {
-        stage.neuron.v_threshold = add_slot(layer.name + ".v_threshold", {}, Role::kNeuron);
+        neuron.v_threshold = add_slot(layer.name + ".v_threshold", {}, Role::kNeuron);
       }
     }
-    stage.neunorm.decay = settings_.neunorm.decay;
-    stage.neunorm.coefficient =
-        kernels::neunorm_coefficient(settings_.neunorm.scale, settings_.neunorm.decay, features);
-    program_.stages.push_back(std::move(stage));
   }
 
-  // Poolings in a row are one: averages of averages of whole windows, and a rest that is dropped in two goes
-  // is dropped in one as well.
-  void add_pool(const LayerPlan& layer) {
-    const Pool::Kind kind = Pool::kAverage;
-    if (open_.pool.kind != Pool::kNone && open_.pool.kind != kind) {
-      throw ConfigError(layer.name + ": poolings of different kinds in a row; use one kind");
-    }
-    open_.pool = {kind, open_.pool.factor * layer.spec.kernel};
-    if (!layer.neunorm_after) return;
-    open_.neunorm_u = add_neunorm(layer);
-    open_.neunorm_after_pool = true;
-  }
-
+  // Buffers lie behind everything that is trained, so that gradients and moments are one range without them.
   void place_slots() {
     std::int64_t offset = 0;
-    for (Slot& slot : program_.slots) {
-      slot.offset = offset;
-      program_.parameters += slot.size;
-      offset += (slot.size + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment;
+    for (const bool trained : {true, false}) {
+      for (Slot& slot : program_.slots) {
+        if (slot.trained != trained) continue;
+        slot.offset = offset;
+        if (trained) program_.parameters += slot.size;
+        offset += (slot.size + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment;
+      }
+      if (trained) program_.trained_size = offset;
     }
     program_.flat_size = offset;
   }
@@ -116,10 +153,11 @@ class ProgramBuilder {
   void assign_classes(std::uint64_t seed) {
     const std::int64_t neurons = plan_.layers.back().output.channels;
     program_.class_of.resize(static_cast<std::size_t>(neurons));
-    const auto per_class = static_cast<std::int64_t>(settings_.voting.neurons_per_class);
+    const bool readout = plan_.layers.back().spec.kind == LayerKind::kReadout;
+    const std::int64_t per_class = readout ? 1 : settings_.voting.neurons_per_class;
     std::vector<std::int64_t> order;
     // A random permutation of the blocks: every class still has the same number of neurons.
-    if (settings_.voting.assignment == VotingAssignment::kRandom) {
+    if (!readout && settings_.voting.assignment == VotingAssignment::kRandom) {
       order = random_permutation(neurons, seed, RandomPurpose::kVoting);
     }
     for (std::int64_t i = 0; i < neurons; ++i) {
@@ -131,17 +169,32 @@ class ProgramBuilder {
   const NetworkPlan& plan_;
   const NetworkSettings& settings_;
   Program program_;
-  Edge open_;  // what the next stage reads
+  std::vector<int> stage_of_;  // stage of each layer
+  int neunorm_u_ = kNone;      // between the last stage and the next
+  bool neunorm_after_pool_ = false;
 };
 
 std::string edge_text(const Program& program, const Edge& edge) {
   std::string text =
       edge.stage == kNone ? "input" : program.stages[static_cast<std::size_t>(edge.stage)].name;
-  const std::string pool = edge.pool.kind == Pool::kNone ? ""
-                                                         : (edge.pool.kind == Pool::kMax ? " MP" : " AP") +
-                                                               std::to_string(edge.pool.factor);
+  const std::string pool = edge.pool.kind == Pool::kNone ? "" : " " + to_string(edge.pool);
   const std::string neunorm = edge.neunorm_u == kNone ? "" : " NeuNorm";
   return text + (edge.neunorm_after_pool ? pool + neunorm : neunorm + pool);
+}
+
+std::string neuron_text(const Neuron& neuron) {
+  switch (neuron.kind) {
+    case Neuron::kLif:
+      return "LIF";
+    case Neuron::kRelu:
+      return "ReLU";
+    case Neuron::kReadout:
+      return "mean";
+    case Neuron::kLinear:
+    case Neuron::kNone:
+      break;
+  }
+  return "";
 }
 
 std::string product_text(const Product& product) {
@@ -171,7 +224,13 @@ std::string to_string(const Program& program) {
       text += (i == 0 ? "" : " + ") + edge_text(program, stage.inputs[i]);
     }
     text += "  " + product_text(stage.product) + " " + to_string(stage.product.output);
-    text += stage.neuron.kind == Neuron::kLif ? "  LIF" : stage.neuron.kind == Neuron::kRelu ? "  ReLU" : "";
+    if (stage.recurrent != kNone) text += "  recurrent";
+    if (stage.norm.kind != Norm::kNone) text += stage.norm.kind == Norm::kTdbn ? "  tdBN" : "  TEBN";
+    for (const int shortcut : stage.shortcuts) {
+      text += "  + " + program.stages[static_cast<std::size_t>(shortcut)].name;
+    }
+    const std::string neuron = neuron_text(stage.neuron);
+    if (!neuron.empty()) text += "  " + neuron;
     text += "\n";
   }
   return text;

@@ -3,8 +3,11 @@
 // engine runs it, a backend says what of it it can run; neither looks at the structure string.
 //
 // A stage is   gather -> product (-> normalisation) (+ currents of other stages) -> neurons
-//   gather    the spikes that its edges bring, through NeuNorm and pooling, summed (SEW), then dropout
-//   product   convolution or fully connected layer, with bias
+//   gather         the spikes that its edges bring, through NeuNorm and pooling, summed (SEW), then dropout
+//   product        convolution or fully connected layer, with bias
+//   normalisation  of the product's current (tdBN, TEBN)
+//   shortcuts      whole currents of earlier stages, added behind normalisation (MS)
+//   recurrence     weights times the stage's own spikes of the step before, added last
 // so that everything between two sets of neurons is one unit, which backends fuse.
 #include <cstdint>
 #include <string>
@@ -19,15 +22,27 @@
 namespace spikeloom::model {
 
 /// What a slot holds: decides its learning rate and weight decay.
-enum class Role { kConvolution, kFullyConnected, kNeuNorm, kNeuron };
+enum class Role {
+  kConvolution,
+  kFullyConnected,  ///< recurrent weights too
+  kNeuNorm,
+  kNeuron,
+  kNorm,  ///< scale, shift and step_scale of a normalisation: rate factor 1, weight decay with decay_all only
+  kStatistics,  ///< running mean and variance: not trained
+};
 
-/// One parameter of the network: a range of the flat array of all parameters.
+/// One parameter or buffer of the network: a range of the flat array of all of them.
 struct Slot {
-  std::string name;  ///< "conv1.weight", "fc2.bias", "conv1.neunorm_u", "conv3.decay"
-  /// [F, C, k, k], [F, values], [F], [C or 1, H, W], [] for a scalar: as files have it, row-major.
+  /// "conv1.weight", "fc2.bias", "conv1.neunorm_u", "conv3.decay", "rfc1.recurrent_weight",
+  /// "conv2.norm_scale", "conv2.norm_shift", "conv2.norm_mean", "conv2.norm_variance",
+  /// "conv2.norm_step_scale".
+  std::string name;
+  /// [F, C, k, k], [F, values], [F], [N, N], [T], [C or 1, H, W], [] for a scalar: as files have it,
+  /// row-major.
   std::vector<std::int64_t> shape;
   Role role = Role::kConvolution;
   bool is_bias = false;     ///< of a convolution or a fully connected layer
+  bool trained = true;      ///< false: a buffer, without gradient and moments
   std::int64_t offset = 0;  ///< of its first value in the flat array, a multiple of kSlotAlignment
   std::int64_t size = 0;    ///< values
 
@@ -37,15 +52,6 @@ struct Slot {
 
 /// Values: 64 bytes of floats.
 constexpr std::int64_t kSlotAlignment = 16;
-
-/// No slot, no stage.
-constexpr int kNone = -1;
-
-struct Pool {
-  enum Kind { kNone, kAverage, kMax } kind = kNone;
-  int factor = 1;  ///< side and stride of the window, pixels; a rest at the right and bottom is dropped
-};
-inline bool operator==(const Pool& a, const Pool& b) { return a.kind == b.kind && a.factor == b.factor; }
 
 /// What a stage reads of another one.
 struct Edge {
@@ -66,21 +72,39 @@ struct Product {
   bool is_convolution() const { return kind == kConvolution; }
 };
 
+/// Batch normalisation of the product's current; the equations stand at NormKind.
+struct Norm {
+  enum Kind { kNone, kTdbn, kTebn } kind = kNone;
+  int scale = model::kNone, shift = model::kNone;    ///< slots [F]; start at 1 and 0
+  int mean = model::kNone, variance = model::kNone;  ///< slots [F], running; start at 0 and 1
+  int step_scale = model::kNone;                     ///< slot [T], of kTebn; starts at 1
+  double momentum = 0.1;
+  double epsilon = 1e-5;
+  double factor = 1.0;  ///< of kTdbn: alpha * v_threshold, of an artificial network 1
+};
+
 struct Neuron {
-  enum Kind { kLif, kRelu, kLinear } kind = kLif;  ///< kLinear: the current as it is (readout of an ANN)
-  kernels::NeuronParams params;                    ///< of kLif; learnable ones: where they start
-  int decay = kNone, v_threshold = kNone;          ///< slots, where they are learnt
+  /// kLinear: the current as it is (readout of an ANN). kNone: no neurons, the current is added to that of
+  /// another stage and used for nothing else. kReadout: no neurons, the current's mean over the steps votes.
+  enum Kind { kLif, kRelu, kLinear, kNone, kReadout } kind = kLif;
+  kernels::NeuronParams params;  ///< of kLif; learnable ones: where they start. IF has decay 1
+  int decay = model::kNone, v_threshold = model::kNone;  ///< slots, where they are learnt
 
   bool fires() const { return kind == kLif; }
 };
 
 struct Stage {
-  std::string name;  ///< "conv1", "fc2", "voting"
-  std::vector<Edge> inputs;
+  std::string name;  ///< "conv1", "conv4_shortcut", "fc2", "voting"
+  std::vector<Edge>
+      inputs;            ///< more than one behind a SEW block; each has its own pool, then they are summed
   double dropout = 0.0;  ///< rate, of what the product takes
   bool same_mask_each_step = false;
   int number = 0;  ///< of this stage from 0: keys its random numbers
   Product product;
+  Norm norm;
+  /// Earlier stages whose current, as their neurons take it (kNone: as it is), is added to this stage's.
+  std::vector<int> shortcuts;
+  int recurrent = kNone;  ///< slot [N, N]: row i weighs the spikes that come in to neuron i
   Neuron neuron;
   kernels::NeuNormParams neunorm;  ///< of the NeuNorm that edges from this stage have
 
@@ -98,8 +122,9 @@ struct Program {
   bool spiking = true;
   std::vector<Stage> stages;  ///< a stage reads earlier ones only; the last one votes
   std::vector<Slot> slots;
-  std::int64_t parameters = 0;         ///< values of all slots
-  std::int64_t flat_size = 0;          ///< values of the flat array, gaps included
+  std::int64_t parameters = 0;         ///< values of all trained slots
+  std::int64_t trained_size = 0;       ///< values of the flat array up to the buffers, gaps included
+  std::int64_t flat_size = 0;          ///< values of the flat array, gaps included; buffers are at its end
   std::vector<std::int32_t> class_of;  ///< the class that each neuron of the last stage votes for
 
   const Slot& slot(int index) const { return slots[static_cast<std::size_t>(index)]; }
@@ -107,11 +132,10 @@ struct Program {
   int find_slot(const std::string& name) const;
 };
 
-/// The program of a plan. `seed`: of the random assignment of voting neurons to classes. Throws ConfigError
-/// for poolings of different kinds in a row.
+/// The program of a plan. `seed`: of the random assignment of voting neurons to classes.
 Program make_program(const NetworkPlan& plan, const NetworkSettings& settings, std::uint64_t seed);
 
-/// The program as text, a line a stage: "conv2  <- conv1 AP2  64C3 64x14x14  LIF".
+/// The program as text, a line a stage: "conv2  <- conv1 AP2  64C3 64x14x14  tdBN  + conv1  LIF".
 std::string to_string(const Program& program);
 
 }  // namespace spikeloom::model

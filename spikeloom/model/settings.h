@@ -1,6 +1,6 @@
 #pragma once
-// What a network is besides its structure string: the [network], [neuron], [neunorm], [voting], [dropout] and
-// [init] tables of a recipe as structs. Plain data that trainer, checkpoint and runtime share.
+// What a network is besides its structure string: the [network], [neuron], [norm], [neunorm], [voting],
+// [dropout] and [init] tables of a recipe as structs. Plain data that trainer, checkpoint and runtime share.
 #include <string>
 
 #include "spikeloom/kernels/neunorm_params.h"
@@ -10,6 +10,28 @@ namespace spikeloom::model {
 
 /// Spiking network, or the artificial network of the same structure (ReLU, one step) as baseline.
 enum class NetworkKind { kSpiking, kAnn };
+
+/// Which spiking neuron.
+///   kLif      v_pre[t] = decay v[t-1] + x[t]
+///   kIf       the same with decay 1: nothing leaks
+///   kCubaLif  i[t] = current_decay i[t-1] + x[t],  v_pre[t] = decay v[t-1] + i[t]
+enum class NeuronKind { kLif, kIf, kCubaLif };
+
+/// Batch normalisation of the currents of every convolution and fully connected layer but the last, over
+/// samples, positions and steps. Per channel, with mean m and variance s2 of the batch (in inference: the
+/// running ones):
+///   y[t] = scale * factor * (x[t] - m) / sqrt(s2 + epsilon) + shift
+///   kTdbn  factor = alpha * v_threshold  (Zheng et al. 2021)
+///   kTebn  factor = 1, and y[t] is multiplied by step_scale[t], one number a layer and step (Duan et al.
+///   2022)
+/// scale, shift and step_scale are learnt; they start at 1, 0 and 1. Such layers have no bias.
+enum class NormKind { kNone, kTdbn, kTebn };
+struct NormSettings {
+  NormKind kind = NormKind::kNone;
+  double momentum = 0.1;  ///< in (0, 1]: share of the newest batch in the running mean and variance
+  double epsilon = 1e-5;  ///< > 0
+  double alpha = 1.0;     ///< > 0, kTdbn
+};
 
 struct NeuNormSettings {
   bool enabled = false;
@@ -92,9 +114,11 @@ struct NetworkSettings {
   NetworkKind kind = NetworkKind::kSpiking;
   int num_steps = 8;  ///< T
   bool bias = true;
-  kernels::NeuronParams neuron;
+  NeuronKind neuron_kind = NeuronKind::kLif;
+  kernels::NeuronParams neuron;  ///< decay: not of kIf; current_decay: of kCubaLif
   bool learn_decay = false;
   bool learn_v_threshold = false;
+  NormSettings norm;
   NeuNormSettings neunorm;
   VotingSettings voting;
   DropoutSettings dropout;

@@ -23,19 +23,20 @@ class Parser {
   explicit Parser(const std::string& text) : text_(text) {}
 
   Structure parse() {
-    Structure structure;
     while (true) {
-      check_order(structure.layers);
-      LayerSpec layer = parse_layer();
-      check_place(structure.layers, layer);
-      structure.layers.push_back(layer);
+      check_end();
+      if (at("{") || at("[")) {
+        parse_block();
+      } else {
+        add_layer(false);
+      }
       if (at_end()) break;
       if (!take("-")) fail(position_, "expected '-' or the end, found " + found());
     }
-    if (structure.layers.back().kind != LayerKind::kVoting) {
-      fail(text_.size(), "the last layer must be Voting, expected '-Voting'");
+    if (!structure_.layers.back().is_last()) {
+      fail(text_.size(), "the last layer must be Voting or Readout, expected '-Voting'");
     }
-    return structure;
+    return std::move(structure_);
   }
 
  private:
@@ -45,8 +46,10 @@ class Parser {
 
   bool at_end() const { return position_ == text_.size(); }
 
+  bool at(const std::string& word) const { return text_.compare(position_, word.size(), word) == 0; }
+
   bool take(const std::string& word) {
-    if (text_.compare(position_, word.size(), word) != 0) return false;
+    if (!at(word)) return false;
     position_ += word.size();
     return true;
   }
@@ -72,23 +75,82 @@ class Parser {
     return static_cast<int>(value);
   }
 
+  void parse_block() {
+    const bool spikes = at("{");
+    const std::string closing = spikes ? "}" : "]";
+    BlockSpec block;
+    block.kind = spikes ? BlockKind::kSpikes : BlockKind::kCurrent;
+    block.first = structure_.layers.size();
+    block.position = position_;
+    if (block.first == 0) {
+      fail(position_, "a block adds to what comes in and cannot be first, expected a layer with weights");
+    }
+    ++position_;
+    while (true) {
+      if (at("{") || at("[")) {
+        fail(position_, "blocks do not nest, expected a convolution or a pool, found " + found());
+      }
+      add_layer(true);
+      if (take(closing)) break;
+      if (!take("-")) fail(position_, "expected '-' or '" + closing + "', found " + found());
+    }
+    block.last = structure_.layers.size() - 1;
+    check_block(block);
+    structure_.blocks.push_back(block);
+    if (take("*")) repeat(block);
+  }
+
+  void repeat(BlockSpec block) {
+    const std::size_t start = position_;
+    const auto times = static_cast<std::size_t>(number(1, "the number of repetitions"));
+    const std::size_t size = block.last - block.first + 1;
+    if (block.first + times * size > kMaxLayers) {
+      fail(start,
+           "the block repeated makes more, expected at most " + std::to_string(kMaxLayers) + " layers");
+    }
+    for (std::size_t i = 1; i < times; ++i) {
+      for (std::size_t layer = 0; layer < size; ++layer) {
+        structure_.layers.push_back(structure_.layers[block.first + layer]);
+      }
+      block.first += size;
+      block.last += size;
+      structure_.blocks.push_back(block);
+    }
+  }
+
+  void add_layer(bool in_block) {
+    if (structure_.layers.size() == kMaxLayers) {
+      fail(position_, "expected at most " + std::to_string(kMaxLayers) + " layers");
+    }
+    const LayerSpec layer = parse_layer();
+    check_place(layer, in_block);
+    structure_.layers.push_back(layer);
+  }
+
   LayerSpec parse_layer() {
     LayerSpec layer;
     layer.position = position_;
     if (take("Voting")) {
       layer.kind = LayerKind::kVoting;
-    } else if (take("AP")) {
-      layer.kind = LayerKind::kAveragePool;
+    } else if (take("Readout")) {
+      layer.kind = LayerKind::kReadout;
+    } else if (take("GAP")) {
+      layer.kind = LayerKind::kGlobalAveragePool;
+    } else if (at("AP") || at("MP")) {
+      layer.kind = at("AP") ? LayerKind::kAveragePool : LayerKind::kMaxPool;
+      position_ += 2;
       layer.kernel = number(1, "the side of the pool");
       layer.stride = layer.kernel;
     } else if (!at_end() && is_digit(text_[position_])) {
       layer.features = number(1, "the number of features");
       if (take("FC")) {
         layer.kind = LayerKind::kFullyConnected;
+      } else if (take("RFC")) {
+        layer.kind = LayerKind::kRecurrent;
       } else if (take("C")) {
         parse_convolution(layer);
       } else {
-        fail(position_, "expected 'C' or 'FC' after the number of features, found " + found());
+        fail(position_, "expected 'C', 'FC' or 'RFC' after the number of features, found " + found());
       }
     } else {
       fail(position_, "expected a layer (like 128C3, AP2, 512FC or Voting), found " + found());
@@ -112,42 +174,91 @@ class Parser {
       fail(padding_position,
            "a kernel of even side has no middle, expected 'P' and a padding, found " + found());
     }
-    if (text_.compare(position_, 1, "(") == 0) {
+    if (at("(")) {
       if (!take("(Encoding)")) fail(position_, "expected '(Encoding)'");
       layer.encoding = true;
     }
   }
 
-  void check_order(const std::vector<LayerSpec>& before) const {
-    if (before.size() == kMaxLayers) {
-      fail(position_, "expected at most " + std::to_string(kMaxLayers) + " layers");
-    }
-    if (!before.empty() && before.back().kind == LayerKind::kVoting) {
-      fail(position_ - 1, "Voting must be the last layer, expected the end");
-    }
+  void check_end() const {
+    if (structure_.layers.empty() || !structure_.layers.back().is_last()) return;
+    fail(position_ - 1, to_string(structure_.layers.back()) + " must be the last layer, expected the end");
   }
 
-  void check_place(const std::vector<LayerSpec>& before, const LayerSpec& layer) const {
-    const bool connected = !before.empty() && before.back().kind == LayerKind::kFullyConnected;
+  void check_place(const LayerSpec& layer, bool in_block) const {
+    const std::vector<LayerSpec>& before = structure_.layers;
+    const std::size_t place = layer.position;
+    const bool connected = !before.empty() && (before.back().kind == LayerKind::kFullyConnected ||
+                                               before.back().kind == LayerKind::kRecurrent);
     if (layer.kind == LayerKind::kConvolution && connected) {
-      fail(layer.position, "a convolution cannot follow a fully connected layer, expected FC or Voting");
+      fail(place, "a convolution cannot follow a fully connected layer, expected FC or Voting");
     }
-    if (layer.kind == LayerKind::kAveragePool && connected) {
-      fail(layer.position, "a pool cannot follow a fully connected layer, expected FC or Voting");
+    if (layer.is_pool() && connected) {
+      fail(place, "a pool cannot follow a fully connected layer, expected FC or Voting");
     }
-    if (layer.kind == LayerKind::kAveragePool && before.empty()) {
-      fail(layer.position,
-           "a pool averages spikes and cannot be the first layer, expected a layer with weights");
+    if (layer.is_pool() && before.empty()) {
+      fail(place, "a pool takes spikes and cannot be the first layer, expected a layer with weights");
+    }
+    if (layer.is_pool() && before.back().is_pool() && is_max(layer) != is_max(before.back())) {
+      fail(place, "pools of different kinds in a row, expected one kind, or a convolution between them");
     }
     if (layer.encoding && !before.empty()) {
       fail(position_ - std::string("(Encoding)").size(),
            "only the first layer can be the encoding layer, expected '-'");
     }
+    if (in_block && layer.kind != LayerKind::kConvolution && !layer.is_pool()) {
+      fail(place, to_string(layer) + " cannot be inside of a block, expected a convolution or a pool");
+    }
   }
+
+  /// The shortcut has one pool and one convolution, which stand for all of the block.
+  void check_block(const BlockSpec& block) const {
+    const LayerSpec* pool = nullptr;
+    bool has_convolution = false;
+    for (std::size_t i = block.first; i <= block.last; ++i) {
+      const LayerSpec& layer = structure_.layers[i];
+      has_convolution = has_convolution || layer.has_weights();
+      if (!layer.is_pool()) continue;
+      if (pool != nullptr && is_max(*pool) != is_max(layer)) {
+        fail(layer.position, "a block's shortcut has one kind of pool, expected the kind before it");
+      }
+      pool = &layer;
+    }
+    if (!has_convolution) fail(block.position, "a block without weights, expected a convolution in it");
+    const LayerSpec& last = structure_.layers[block.last];
+    if (block.kind == BlockKind::kCurrent && last.is_pool()) {
+      fail(last.position,
+           "a pool takes spikes and a block in [ ] ends with a current, expected the pool behind ']'");
+    }
+  }
+
+  static bool is_max(const LayerSpec& layer) { return layer.kind == LayerKind::kMaxPool; }
 
   const std::string& text_;
   std::size_t position_ = 0;
+  Structure structure_;
 };
+
+/// Whether block `other` is block `one` once more, right behind it or behind other repetitions of it.
+bool repeats(const Structure& structure, const BlockSpec& one, const BlockSpec& other, std::size_t times) {
+  const std::size_t size = one.last - one.first + 1;
+  if (other.kind != one.kind || other.first != one.first + times * size ||
+      other.last != other.first + size - 1) {
+    return false;
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    if (structure.layers[one.first + i] != structure.layers[other.first + i]) return false;
+  }
+  return true;
+}
+
+std::string block_text(const Structure& structure, const BlockSpec& block) {
+  std::string text;
+  for (std::size_t i = block.first; i <= block.last; ++i) {
+    text += (i == block.first ? "" : "-") + to_string(structure.layers[i]);
+  }
+  return block.kind == BlockKind::kSpikes ? "{" + text + "}" : "[" + text + "]";
+}
 
 }  // namespace
 
@@ -189,10 +300,18 @@ std::string to_string(const LayerSpec& layer) {
   switch (layer.kind) {
     case LayerKind::kVoting:
       return "Voting";
+    case LayerKind::kReadout:
+      return "Readout";
     case LayerKind::kAveragePool:
       return "AP" + std::to_string(layer.kernel);
+    case LayerKind::kMaxPool:
+      return "MP" + std::to_string(layer.kernel);
+    case LayerKind::kGlobalAveragePool:
+      return "GAP";
     case LayerKind::kFullyConnected:
       return std::to_string(layer.features) + "FC";
+    case LayerKind::kRecurrent:
+      return std::to_string(layer.features) + "RFC";
     case LayerKind::kConvolution:
       break;
   }
@@ -203,11 +322,28 @@ std::string to_string(const LayerSpec& layer) {
 }
 
 std::string to_string(const Structure& structure) {
-  std::string text;
-  for (const LayerSpec& layer : structure.layers) {
-    if (!text.empty()) text += "-";
-    text += to_string(layer);
+  std::vector<std::string> parts;
+  auto block = structure.blocks.begin();
+  for (std::size_t i = 0; i < structure.layers.size(); ++i) {
+    if (block == structure.blocks.end() || block->first != i) {
+      parts.push_back(to_string(structure.layers[i]));
+      continue;
+    }
+    const BlockSpec one = *block++;
+    std::size_t times = 1;
+    while (block != structure.blocks.end() && repeats(structure, one, *block, times)) {
+      ++block;
+      ++times;
+    }
+    parts.push_back(block_text(structure, one) + (times > 1 ? "*" + std::to_string(times) : ""));
+    i = one.first + times * (one.last - one.first + 1) - 1;
   }
+  return join_parts(parts);
+}
+
+std::string join_parts(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : "-") + parts[i];
   return text;
 }
 

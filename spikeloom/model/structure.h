@@ -1,5 +1,5 @@
 #pragma once
-// The paper's structure string ("128C3(Encoding)-AP2-...-512FC-Voting") and the layer list it stands for.
+// The structure string ("128C3(Encoding)-{128C3-128C3}*2-AP2-512FC-Voting") and the layer list it stands for.
 // Grammar: docs/structure.md.
 #include <cstddef>
 #include <string>
@@ -9,7 +9,16 @@
 
 namespace spikeloom::model {
 
-enum class LayerKind { kConvolution, kAveragePool, kFullyConnected, kVoting };
+enum class LayerKind {
+  kConvolution,
+  kAveragePool,
+  kMaxPool,
+  kGlobalAveragePool,  ///< average pooling of the whole, square map
+  kFullyConnected,
+  kRecurrent,  ///< fully connected; its own spikes of the step before come in through further weights
+  kVoting,     ///< fully connected; its spikes vote
+  kReadout,    ///< fully connected, one neuron a class that does not fire: its current votes
+};
 
 /// One layer as written. Fields that a kind does not have keep the values given here.
 struct LayerSpec {
@@ -21,18 +30,45 @@ struct LayerSpec {
   bool encoding = false;     ///< marked "(Encoding)"
   std::size_t position = 0;  ///< byte offset of the layer in the text
 
-  /// Convolution, fully connected or voting: a layer with weights and neurons.
-  bool has_weights() const { return kind != LayerKind::kAveragePool; }
+  bool is_pool() const {
+    return kind == LayerKind::kAveragePool || kind == LayerKind::kMaxPool ||
+           kind == LayerKind::kGlobalAveragePool;
+  }
+  bool has_weights() const { return !is_pool(); }
+  /// The last one of a network.
+  bool is_last() const { return kind == LayerKind::kVoting || kind == LayerKind::kReadout; }
 };
 
 /// Same layer; where it stood in the text does not matter.
 bool operator==(const LayerSpec& a, const LayerSpec& b);
 inline bool operator!=(const LayerSpec& a, const LayerSpec& b) { return !(a == b); }
 
+/// What a residual block adds.
+enum class BlockKind {
+  kSpikes,   ///< "{...}": the spikes that come in to those of its last layer (SEW, with ADD)
+  kCurrent,  ///< "[...]": the current behind the spikes that come in to that of its last layer (MS)
+};
+
+/// Layers first..last of a structure are a residual block.
+struct BlockSpec {
+  BlockKind kind = BlockKind::kSpikes;
+  std::size_t first = 0, last = 0;
+  std::size_t position = 0;  ///< byte offset of its bracket in the text
+};
+
+/// Same block; where it stood in the text does not matter.
+inline bool operator==(const BlockSpec& a, const BlockSpec& b) {
+  return a.kind == b.kind && a.first == b.first && a.last == b.last;
+}
+inline bool operator!=(const BlockSpec& a, const BlockSpec& b) { return !(a == b); }
+
 struct Structure {
   std::vector<LayerSpec> layers;
+  std::vector<BlockSpec> blocks;  ///< in order, apart from each other; repetitions written out
 };
-inline bool operator==(const Structure& a, const Structure& b) { return a.layers == b.layers; }
+inline bool operator==(const Structure& a, const Structure& b) {
+  return a.layers == b.layers && a.blocks == b.blocks;
+}
 inline bool operator!=(const Structure& a, const Structure& b) { return !(a == b); }
 
 /// A structure or shape string that cannot be used. what() is one line: the message, the column (from 1) and
@@ -53,15 +89,20 @@ struct StructureError : ConfigError {
   std::string message;  ///< what() without file, line, key and column
 };
 
-/// The layers of a structure string.
-/// Source: Wu et al. 2019, tables of network structures; stride, padding: ours (docs/structure.md).
-/// Throws StructureError naming the column and what was expected.
+/// The layers of a structure string, at most 4096 of them with repetitions written out.
+/// Sources: Wu et al. 2019, tables of network structures; blocks: Fang et al. 2021 (SEW), Hu et al. 2024
+/// (MS); how they are written, and stride, padding, pools and repetition: ours (docs/structure.md). Throws
+/// StructureError naming the column and what was expected.
 Structure parse_structure(const std::string& text);
 
-/// The shortest text that parses to `structure`: parts that equal their defaults are left out.
+/// The shortest text that parses to `structure`: parts that equal their defaults are left out, equal blocks
+/// in a row are a repetition.
 std::string to_string(const Structure& structure);
 
 /// The text of one layer, as in to_string(Structure).
 std::string to_string(const LayerSpec& layer);
+
+/// "64C3-AP2-512FC-Voting": parts joined by "-", as the recipe key network.layers gives them.
+std::string join_parts(const std::vector<std::string>& parts);
 
 }  // namespace spikeloom::model

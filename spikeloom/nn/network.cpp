@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <sstream>
+#include <string>
 #include <utility>
 
 #include "spikeloom/base/errors.h"
@@ -38,11 +39,56 @@ at::Tensor assign_classes(const model::NetworkPlan& plan, const model::VotingSet
   return class_of;
 }
 
+/// What a plan can say and these layers cannot do.
+std::string unsupported_layer(const model::LayerPlan& layer) {
+  switch (layer.spec.kind) {
+    case model::LayerKind::kMaxPool:
+      return "max pooling";
+    case model::LayerKind::kGlobalAveragePool:
+      return "global average pooling";
+    case model::LayerKind::kRecurrent:
+      return "a recurrent layer";
+    case model::LayerKind::kReadout:
+      return "a readout without spikes";
+    case model::LayerKind::kConvolution:
+    case model::LayerKind::kAveragePool:
+    case model::LayerKind::kFullyConnected:
+    case model::LayerKind::kVoting:
+      break;
+  }
+  const bool residual = layer.is_shortcut || layer.sources.size() > 1 || !layer.shortcuts.empty();
+  return residual ? "a residual block" : "";
+}
+
+std::string unsupported_neuron(const model::NetworkSettings& settings) {
+  if (settings.kind == model::NetworkKind::kAnn) return "";
+  if (settings.neuron_kind == model::NeuronKind::kIf) return "neuron.kind = \"if\"";
+  if (settings.neuron_kind == model::NeuronKind::kCubaLif) return "neuron.kind = \"cuba-lif\"";
+  if (settings.neuron.reset == kernels::Reset::kNone) return "neuron.reset = \"none\"";
+  const bool to_a_value = settings.neuron.reset == kernels::Reset::kZero && settings.neuron.v_reset != 0.0;
+  return to_a_value ? "neuron.v_reset other than 0" : "";
+}
+
+/// Throws ConfigError: nothing that the structure string or the settings say is passed over.
+void refuse_unsupported(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
+  const auto refuse = [](const std::string& what, const std::string& where) {
+    if (what.empty()) return;
+    throw ConfigError(what + " needs an engine that this version does not have" + where +
+                      "; it can be planned and described only");
+  };
+  for (const model::LayerPlan& layer : plan.layers) {
+    refuse(unsupported_layer(layer), " (" + layer.name + ", " + model::to_string(layer.spec) + ")");
+  }
+  if (settings.norm.kind != model::NormKind::kNone) refuse("batch normalisation (norm.kind)", "");
+  refuse(unsupported_neuron(settings), "");
+}
+
 }  // namespace
 
 Network::Network(model::NetworkPlan plan, model::NetworkSettings settings, std::uint64_t seed,
                  at::ScalarType dtype)
     : plan_(std::move(plan)), settings_(std::move(settings)), dtype_(dtype) {
+  refuse_unsupported(plan_, settings_);
   int number = 0;
   for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
     const auto& layer = plan_.layers[i];

@@ -65,7 +65,9 @@ struct ForwardOptions {
 class Network {
  public:
   /// Initialises the weights from `seed` (see initialise.h); biases start at 0, U at settings.neunorm.u_init.
-  /// dtype float or double. Throws ShapeError and ConfigError.
+  /// dtype float or double. Throws ShapeError, and ConfigError for what it does not have: max and global
+  /// average pooling, residual blocks, recurrent layers, Readout, batch normalisation, neurons other than
+  /// LIF, resets to another value than 0 or to none.
   Network(model::NetworkPlan plan, model::NetworkSettings settings, std::uint64_t seed,
           at::ScalarType dtype = at::kFloat);
   ~Network();

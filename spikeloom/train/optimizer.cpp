@@ -40,6 +40,8 @@ double rate_factor(model::Role role, const OptimizerSettings& settings) {
     case model::Role::kNeuron:
       return settings.neuron_rate_factor;
     case model::Role::kConvolution:
+    case model::Role::kNorm:
+    case model::Role::kStatistics:
       break;
   }
   return 1.0;
@@ -66,9 +68,11 @@ engine::Optimizer make_optimizer(engine::Engine& engine, const OptimizerSettings
   std::vector<engine::SlotUpdate> slots;
   int index = 0;
   for (const model::Slot& slot : engine.program().slots) {
+    const int here = index++;
+    if (!slot.trained) continue;
     const double factor = rate_factor(slot.role, settings);
     check_fits_float("learning_rate", settings.learning_rate * factor);
-    slots.push_back({index++, factor, weight_decay_of(slot, settings)});
+    slots.push_back({here, factor, weight_decay_of(slot, settings)});
   }
   return {engine, rule, std::move(slots)};
 }

@@ -7,10 +7,8 @@
 #include <utility>
 
 #include "spikeloom/config/toml.h"
-#include "spikeloom/events/transforms/transform.h"
-#include "spikeloom/formats/events/event_reader.h"
-#include "spikeloom/formats/events/event_reader_options.h"
 #include "spikeloom/model/structure.h"
+#include "spikeloom/train/recipe_checks.h"
 
 namespace spikeloom::train {
 namespace {
@@ -38,6 +36,17 @@ class Reader {
   void section(const char* name) { table_ = root_.table(name); }
   void text(const char* key, std::string& value) { value = table_.get_string(key, value); }
   void texts(const char* key, std::vector<std::string>& value) { value = table_.get_strings(key, value); }
+  /// A text that may be given as a list of its parts, under another key.
+  void parts(const char* key, const char* whole, std::string& value) {
+    const std::vector<std::string> given = table_.get_strings(key);
+    if (given.empty()) return;
+    if (!value.empty()) {
+      throw table_.error(key, std::string("'") + whole +
+                                  "' is given too and both are the network; give one, and " +
+                                  "set an inherited one to " + whole + " = \"\" or " + key + " = []");
+    }
+    value = model::join_parts(given);
+  }
   void flag(const char* key, bool& value) { value = table_.get_bool(key, value); }
   void number(const char* key, double& value, const Range& range) {
     value = table_.get_double(key, value, range);
@@ -73,6 +82,8 @@ class Writer {
     for (const std::string& text : value) list.push_back({text, {}});
     add(key, std::move(list));
   }
+  /// The whole is written instead.
+  void parts(const char* key, const char*, const std::string&) { add(key, config::List{}); }
   void flag(const char* key, bool value) { add(key, value); }
   void number(const char* key, double value, const Range&, double = 0.0) { add(key, value); }
   template <class Integer>
@@ -152,6 +163,7 @@ template <class Visitor>
 void visit_network(Visitor& visitor, model::NetworkSettings& network) {
   visitor.section("network");
   visitor.text("structure", network.structure);
+  visitor.parts("layers", "structure", network.structure);
   visitor.choice("kind", network.kind,
                  {{"snn", model::NetworkKind::kSpiking}, {"ann", model::NetworkKind::kAnn}});
   visitor.integer("num_steps", network.num_steps, 1, 4096);
@@ -159,8 +171,13 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
 
   visitor.section("neuron");
   kernels::NeuronParams& neuron = network.neuron;
+  visitor.choice("kind", network.neuron_kind,
+                 {{"lif", model::NeuronKind::kLif},
+                  {"if", model::NeuronKind::kIf},
+                  {"cuba-lif", model::NeuronKind::kCubaLif}});
   visitor.number("v_threshold", neuron.v_threshold, kPositive);
   visitor.number("decay", neuron.decay, kZeroToOne);
+  visitor.number("current_decay", neuron.current_decay, kZeroToOne);
   visitor.choice("surrogate", neuron.surrogate,
                  {{"rectangular", kernels::Surrogate::kRectangular},
                   {"triangular", kernels::Surrogate::kTriangular},
@@ -168,10 +185,21 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
                   {"arctan", kernels::Surrogate::kArctan}});
   visitor.number("surrogate_width", neuron.surrogate_width, kPositive);
   visitor.choice("reset", neuron.reset,
-                 {{"zero", kernels::Reset::kZero}, {"subtract", kernels::Reset::kSubtract}});
+                 {{"zero", kernels::Reset::kZero},
+                  {"subtract", kernels::Reset::kSubtract},
+                  {"none", kernels::Reset::kNone}});
+  visitor.number("v_reset", neuron.v_reset, Range{});
   visitor.flag("detach_reset", neuron.detach_reset);
   visitor.flag("learn_decay", network.learn_decay);
   visitor.flag("learn_v_threshold", network.learn_v_threshold);
+
+  visitor.section("norm");
+  visitor.choice(
+      "kind", network.norm.kind,
+      {{"none", model::NormKind::kNone}, {"tdbn", model::NormKind::kTdbn}, {"tebn", model::NormKind::kTebn}});
+  visitor.number("momentum", network.norm.momentum, kAboveZeroToOne);
+  visitor.number("epsilon", network.norm.epsilon, kPositive);
+  visitor.number("alpha", network.norm.alpha, kPositive);
 
   visitor.section("neunorm");
   visitor.flag("enabled", network.neunorm.enabled);
@@ -307,95 +335,6 @@ void check_name(const config::Table& root, const std::string& name) {
   }
 }
 
-void check_structure(const config::Table& network, const std::string& structure) {
-  if (structure.empty()) {
-    throw network.error("structure",
-                        "is missing; give the network, for example \"128C3(Encoding)-AP2-512FC-Voting\"");
-  }
-  try {
-    model::parse_structure(structure);
-  } catch (const model::StructureError& error) {
-    const config::Origin where = network.origin("structure");
-    throw error.at(where.file, where.line, "network.structure");
-  }
-}
-
-void check_data(const config::Table& table, const data::DataSettings& data) {
-  if (data.dataset.empty()) throw table.error("dataset", "is empty; name a data set");
-  if (data.overlap_us >= data.window_us) {
-    throw table.error("overlap_us", "must be below window_us = " + std::to_string(data.window_us));
-  }
-  if (data.overlap_events >= data.events_per_step) {
-    throw table.error("overlap_events",
-                      "must be below events_per_step = " + std::to_string(data.events_per_step));
-  }
-  const auto check_text = [&](const char* key, const std::string& text, const auto& parse) {
-    try {
-      if (!text.empty()) parse(text);
-    } catch (const ConfigError& error) {
-      throw table.error(key, error.what());
-    }
-  };
-  check_text("sensor", data.sensor, formats::parse_sensor);
-  check_text("image_size", data.image_size, [](const std::string& text) {
-    try {
-      formats::parse_sensor(text);
-    } catch (const ConfigError&) {
-      throw ConfigError("'" + text + "' is no size: give WIDTHxHEIGHT in pixels, for example 32x32");
-    }
-  });
-  check_text("time_unit", data.time_unit, formats::parse_time_unit);
-  check_text("columns", data.columns, formats::parse_columns);
-  const std::vector<std::string> names = formats::event_format_names();
-  if (data.format != "auto" && std::find(names.begin(), names.end(), data.format) == names.end()) {
-    std::string all;
-    for (const std::string& name : names) all += ", " + name;
-    throw table.error("format", "there is no event format '" + data.format + "'; choose auto" + all);
-  }
-  if (data.channels == 2)
-    throw table.error("channels", "must be 1 (grey), 3 (colour) or 0 (as the images are)");
-  for (const std::string& text : data.transforms) {
-    try {
-      events::parse_transform(text);
-    } catch (const ConfigError& error) {
-      throw table.error("transforms", error.what());
-    }
-  }
-}
-
-void check_together(config::Table& root, const Recipe& recipe) {
-  const model::NetworkSettings& network = recipe.network;
-  if (network.kind == model::NetworkKind::kAnn) {
-    if (network.neunorm.enabled) {
-      throw root.table("neunorm").error("enabled",
-                                        "NeuNorm acts on spikes and network.kind is 'ann'; set it to false");
-    }
-    for (const char* key : {"learn_decay", "learn_v_threshold"}) {
-      if (std::string(key) == "learn_decay" ? network.learn_decay : network.learn_v_threshold) {
-        throw root.table("neuron").error(
-            key, "network.kind is 'ann', which has no spiking neurons; set it to false");
-      }
-    }
-  }
-  check_data(root.table("data"), recipe.data);
-  if (recipe.schedule.warmup_epochs > recipe.training.epochs) {
-    throw root.table("schedule")
-        .error("warmup_epochs", "exceeds training.epochs = " + std::to_string(recipe.training.epochs));
-  }
-  if (recipe.training.keep_best && recipe.data.validation_samples == 0) {
-    throw root.table("training")
-        .error("keep_best",
-               "the best epoch is chosen on validation samples and there are none; set "
-               "data.validation_samples, or keep_best = false to take the last epoch");
-  }
-  if (recipe.training.early_stopping_epochs > 0 && recipe.data.validation_samples == 0) {
-    throw root.table("training")
-        .error("early_stopping_epochs",
-               "what has to improve is the accuracy on validation samples and there are none; set "
-               "data.validation_samples, or early_stopping_epochs = 0");
-  }
-}
-
 Recipe read(config::Toml document, const std::string& file, const std::vector<std::string>& overrides) {
   for (const std::string& assignment : overrides) document.apply_override(assignment);
   Recipe recipe;
@@ -405,8 +344,7 @@ Recipe read(config::Toml document, const std::string& file, const std::vector<st
   root.finish();
   drop_inherited(root, file, recipe);
   check_name(root, recipe.name);
-  check_structure(root.table("network"), recipe.network.structure);
-  check_together(root, recipe);
+  check_recipe(root, recipe);
   return recipe;
 }
 

@@ -57,6 +57,47 @@ TEST_F(Info, OfANetworkStringWithOptions) {
             72 + 8 * 8 + 8 * 72 + 512 * 30);
 }
 
+TEST_F(Info, OfResidualBlocksShowsWhatIsAdded) {
+  const char* const sew = "8C3(Encoding)-{8C3-8C3}-{12C3S2}-GAP-Readout";
+  const std::string shown = text({sew, "--input", "1x8x8", "--classes", "3"});
+  EXPECT_TRUE(contains(shown, "takes")) << shown;
+  EXPECT_TRUE(contains(shown, "conv1 + conv3")) << shown;
+  EXPECT_TRUE(contains(shown, "conv4_shortcut")) << shown;
+  EXPECT_TRUE(contains(shown, "12C1S2")) << shown;
+  EXPECT_TRUE(contains(shown, "conv4_shortcut AP4 + conv4 AP4")) << shown;
+  auto layers = info({sew, "--input", "1x8x8", "--classes", "3"}).at("layers");
+  ASSERT_EQ(layers.size(), 7u);
+  EXPECT_EQ(layers[3].at("name"), "conv4_shortcut");
+  EXPECT_EQ(layers[3].at("shortcut"), true);
+  EXPECT_EQ(layers[3].at("takes"), (std::vector<std::string>{"conv1", "conv3"}));
+  EXPECT_EQ(layers[3].at("parameters"), 8 * 12 + 12);
+  EXPECT_EQ(layers[6].at("name"), "readout");
+  EXPECT_EQ(layers[6].at("output"), "3x1x1");
+  layers = info({"8C3-[8C3-8C3]-Voting", "--input", "1x8x8"}).at("layers");
+  EXPECT_EQ(layers[2].at("adds_current_of"), std::vector<std::string>{"conv1"});
+  EXPECT_TRUE(contains(text({"8C3-[8C3-8C3]-Voting", "--input", "1x8x8"}), "8C3 + current of conv1"));
+  EXPECT_TRUE(contains(text({"8C3-{8C3}*9-Voting", "--input", "1x8x8"}), "conv1 + ... + conv10 (10)"));
+  EXPECT_FALSE(contains(text({"8C3-8C3-Voting", "--input", "1x8x8"}), "takes"))
+      << "a chain needs no such column";
+}
+
+TEST_F(Info, OfARecipeShowsNormalisation) {
+  write("r.toml",
+        "[network]\nlayers = [\"8C3(Encoding)\", \"{8C3}*2\", \"GAP-Voting\"]\n[norm]\nkind = \"tdbn\"\n"
+        "[data]\ndataset = \"mnist\"\n");
+  const std::string shown = text({path("r.toml")});
+  EXPECT_TRUE(contains(shown, "8C3(Encoding) + tdBN")) << shown;
+  EXPECT_TRUE(contains(shown, "8C3(Encoding)-{8C3}*2-GAP-Voting")) << shown;
+  EXPECT_EQ(info({path("r.toml")}).at("layers")[1].at("norm"), "tdBN");
+}
+
+TEST_F(Info, OfANetworkThatBeginsWithABlockSaysWhatIsWrong) {
+  for (const char* network : {"{8C3}-Voting", "[8C3]-Voting", "MP2-Voting", "GAP-Voting"}) {
+    expect_marked_error(run({"info", network, "--input", "1x8x8"}), 2,
+                        {"column 1:", "expected a layer with weights"}, network, 0);
+  }
+}
+
 TEST_F(Info, OfAStringThatIsLongerThanAFileNameMayBe) {
   std::string network;
   for (int i = 0; i < 90; ++i) network += "4C3-";

@@ -66,6 +66,64 @@ TEST(MemoryEstimate, DependsOnWhatIsAsked) {
   EXPECT_EQ(estimate(small(), use).inputs, 8 * 16 * 4 * 28 * 28);
 }
 
+TEST(MemoryEstimate, CountsCurrentsOfNormalisedLayers) {
+  MemoryUse use;
+  use.batch_size = 16;
+  auto settings = small();
+  const auto plain = estimate(settings, use);
+  settings.norm.kind = NormKind::kTdbn;
+  auto memory = estimate(settings, use);
+  const std::int64_t currents = 8 * 16 * (4 * 28 * 28 + 10);  // steps x samples x neurons
+  EXPECT_EQ(memory.kept_state, plain.kept_state + 4 * currents);
+  // Scale and shift instead of a bias, and running statistics without gradients.
+  EXPECT_EQ(memory.parameters, plain.parameters + 4 * (4 + 10) + 4 * 2 * (4 + 10));
+  EXPECT_EQ(memory.gradients, plain.gradients + 4 * (4 + 10));
+  EXPECT_EQ(memory.certain, plain.certain + 2 * 4 * (4 + 10));
+  settings.compute.precision = Precision::kBf16;
+  EXPECT_EQ(estimate(settings, use).kept_state, plain.kept_state + 2 * currents);
+  settings.compute.state = StateMode::kExact;
+  EXPECT_EQ(estimate(settings, use).kept_state,
+            8 * 16 * (4 * 28 * 28 * 16 + 4 * 14 * 14 * 4 + 10 * 16 + 100 * 12));
+  use.training = false;
+  EXPECT_EQ(estimate(settings, use).kept_state, 0);
+}
+
+TEST(MemoryEstimate, CountsNeuronsWhereThereAreSome) {
+  MemoryUse use;
+  auto settings = small();
+  settings.structure = "4C3-[6C3S2]-Readout";
+  EXPECT_EQ(estimate(settings, use).kept_state, 8 * (4 * 28 * 28 + 6 * 14 * 14) * 2 / 8)
+      << "neither the projection nor the readout has any";
+  settings.structure = "4C3-{6C3S2}-Readout";
+  EXPECT_EQ(estimate(settings, use).kept_state, 8 * (4 * 28 * 28 + 2 * 6 * 14 * 14) * 2 / 8);
+  settings.compute.state = StateMode::kExact;
+  EXPECT_EQ(estimate(settings, use).kept_state, 8 * (12 * (4 * 28 * 28 + 2 * 6 * 14 * 14) + 4 * 10));
+  settings.neuron_kind = NeuronKind::kCubaLif;
+  EXPECT_EQ(estimate(settings, use).kept_state, 8 * (16 * (4 * 28 * 28 + 2 * 6 * 14 * 14) + 4 * 10))
+      << "the synaptic current too";
+  settings = small();
+  settings.structure = "4C3-MP2-Readout";
+  EXPECT_EQ(estimate(settings, use).kept_state, 8 * 4 * 28 * 28 * 2 / 8) << "pools are computed again";
+  settings.compute.state = StateMode::kExact;
+  EXPECT_EQ(estimate(settings, use).kept_state, 8 * (12 * 4 * 28 * 28 + 12 * 4 * 14 * 14 + 4 * 10));
+}
+
+TEST(MemoryEstimate, CountsCurrentsThatWaitForTheirBlock) {
+  MemoryUse use;
+  use.training = false;
+  auto settings = small();
+  const auto working = [&](const std::string& structure) {
+    settings.structure = structure;
+    return estimate(settings, use).working_set;
+  };
+  const std::int64_t map = 8 * 4 * 28 * 28;
+  EXPECT_EQ(working("4C3-4C3-4C3-Readout"), 4 * 2 * map);
+  EXPECT_EQ(working("4C3-[4C3-4C3]-Readout"), 4 * 3 * map)
+      << "what comes in, what goes out, and what is added";
+  EXPECT_EQ(working("4C3-[4C3]-Readout"), 4 * 3 * map) << "until it has been added";
+  EXPECT_EQ(working("4C3-{4C3-4C3}-Readout"), 4 * 2 * map) << "spikes wait as bits";
+}
+
 TEST(MemoryEstimate, OfAHugeNetworkDoesNotOverflow) {
   auto settings = small();
   settings.structure = "65536FC-65536FC-Voting";

@@ -130,6 +130,16 @@ TEST(Plan, NeuNormAfterPoolingSitsBehindTheLastPool) {
   EXPECT_EQ(plan.layers[2].parameters, 16);
 }
 
+TEST(Plan, NeuNormPassesPoolsOfAnyKind) {
+  NetworkSettings settings = settings_of("8C3-MP2-8C3-GAP-8C1-16FC-Voting");
+  settings.neunorm.enabled = true;
+  EXPECT_EQ(names_where(plan_network(settings, {1, 16, 16}, 2), &LayerPlan::neunorm_after),
+            (Names{"conv1", "conv2"}));
+  settings.neunorm.after_pooling = true;
+  EXPECT_EQ(names_where(plan_network(settings, {1, 16, 16}, 2), &LayerPlan::neunorm_after),
+            (Names{"pool1", "pool2"}));
+}
+
 TEST(Plan, NeuNormNeverEntersTheFullyConnectedPart) {
   for (const char* structure : {"8C3-16FC-Voting", "8C3-AP2-Voting", "8FC-Voting", "Voting"}) {
     NetworkSettings settings = settings_of(structure);
@@ -146,6 +156,71 @@ TEST(Plan, DropoutPrecedesEveryWeightLayerButFirstAndLast) {
             (Names{"conv2", "fc1", "fc2"}));
   settings.structure = "Voting";
   EXPECT_EQ(names_where(plan_network(settings, {1, 16, 16}, 2), &LayerPlan::dropout_before), Names{});
+}
+
+TEST(Plan, MaxPoolingHasTheShapesOfAveragePooling) {
+  const NetworkPlan plan = plan_network(settings_of("8C3-MP2-8C3-MP3-Voting"), {1, 13, 12}, 2);
+  EXPECT_EQ(plan.layers[1].name, "pool1");
+  EXPECT_EQ(plan.layers[1].output, (Shape{8, 6, 6}));
+  EXPECT_EQ(plan.layers[3].output, (Shape{8, 2, 2}));
+  EXPECT_EQ(plan.layers[1].parameters + plan.layers[1].macs_per_step, 0);
+  EXPECT_FALSE(plan.layers[1].has_neurons);
+  const std::vector<Source> sources = {{2, {Pool::kMax, 3}}};
+  EXPECT_EQ(plan.layers[4].sources, sources);
+}
+
+TEST(Plan, GlobalAveragePoolingTakesAWholeSquareMap) {
+  const NetworkPlan plan = plan_network(settings_of("8C3S2-GAP-Voting"), {1, 14, 14}, 2);
+  EXPECT_EQ(plan.layers[1].output, (Shape{8, 1, 1}));
+  EXPECT_EQ(plan.layers[1].spec.kernel, 7);
+  EXPECT_EQ(to_string(plan.layers[1].spec), "GAP");
+  const std::vector<Source> sources = {{0, {Pool::kAverage, 7}}};
+  EXPECT_EQ(plan.layers[2].sources, sources);
+  EXPECT_EQ(plan.layers[2].parameters, 8 * 20 + 20);
+  const std::string message = message_of<ShapeError>(settings_of("8C3-GAP-Voting"), {1, 14, 15});
+  EXPECT_NE(message.find("pool1 (GAP): its input 8x14x15 is not square"), std::string::npos) << message;
+}
+
+TEST(Plan, PoolsInARowAreOne) {
+  const NetworkPlan plan = plan_network(settings_of("8C3-AP2-GAP-Voting"), {1, 16, 16}, 2);
+  const std::vector<Source> sources = {{0, {Pool::kAverage, 16}}};
+  EXPECT_EQ(plan.layers[3].sources, sources);
+}
+
+TEST(Plan, RecurrentLayerWeighsItsOwnSpikesToo) {
+  const NetworkPlan plan = plan_network(settings_of("256RFC-Readout"), {700, 1, 1}, 20);
+  ASSERT_EQ(plan.layers.size(), 2u);
+  EXPECT_EQ(plan.layers[0].name, "rfc1");
+  EXPECT_EQ(plan.layers[0].output, (Shape{256, 1, 1}));
+  EXPECT_EQ(plan.layers[0].parameters, 700 * 256 + 256 * 256 + 256);
+  EXPECT_EQ(plan.layers[0].macs_per_step, 700 * 256 + 256 * 256);
+  EXPECT_EQ(plan.layers[1].name, "readout");
+  EXPECT_EQ(plan.layers[1].output, (Shape{20, 1, 1})) << "one neuron a class, whatever voting says";
+  EXPECT_TRUE(plan.layers[0].has_neurons);
+  EXPECT_FALSE(plan.layers[1].has_neurons);
+  EXPECT_EQ(plan.parameters(), 250132);
+  EXPECT_EQ(plan.macs_per_step(), 249856);
+}
+
+TEST(Plan, NormalisedLayersHaveTwoParametersAChannelInsteadOfABias) {
+  NetworkSettings settings = settings_of("8C3-AP2-12C3-16FC-6RFC-Voting");
+  settings.num_steps = 5;
+  settings.norm.kind = NormKind::kTdbn;
+  NetworkPlan plan = plan_network(settings, {2, 8, 8}, 3);
+  EXPECT_EQ(names_where(plan, &LayerPlan::normalised), (Names{"conv1", "conv2", "fc1", "rfc1"}));
+  EXPECT_EQ(plan.layers[0].parameters, 8 * 2 * 9 + 2 * 8);
+  EXPECT_EQ(plan.layers[2].parameters, 12 * 8 * 9 + 2 * 12);
+  EXPECT_EQ(plan.layers[3].parameters, 16 * 12 * 4 * 4 + 2 * 16);
+  EXPECT_EQ(plan.layers[4].parameters, 6 * 16 + 6 * 6 + 2 * 6);
+  EXPECT_EQ(plan.layers[5].parameters, 30 * 6 + 30) << "the last layer has its bias";
+  settings.norm.kind = NormKind::kTebn;
+  plan = plan_network(settings, {2, 8, 8}, 3);
+  EXPECT_EQ(plan.layers[0].parameters, 8 * 2 * 9 + 2 * 8 + 5);
+  settings.structure = "8C3-Readout";
+  plan = plan_network(settings, {2, 8, 8}, 3);
+  EXPECT_EQ(names_where(plan, &LayerPlan::normalised), Names{"conv1"});
+  settings.norm.kind = NormKind::kNone;
+  EXPECT_EQ(names_where(plan_network(settings, {2, 8, 8}, 3), &LayerPlan::normalised), Names{});
 }
 
 TEST(Plan, VotingLayerHasItsNeuronsPerClass) {
@@ -179,6 +254,11 @@ TEST(Plan, RefusesWhatMakesNoSense) {
   settings.neunorm.enabled = true;
   EXPECT_NE(message_of<ConfigError>(settings, {1, 8, 8}), "");
   EXPECT_NE(message_of<StructureError>(settings_of("8C3"), {1, 8, 8}), "");
+  settings.neunorm.enabled = false;
+  settings.norm.kind = NormKind::kTdbn;
+  EXPECT_EQ(message_of<ConfigError>(settings, {1, 8, 8}), "");
+  settings.norm.kind = NormKind::kTebn;
+  EXPECT_NE(message_of<ConfigError>(settings, {1, 8, 8}).find("has no steps"), std::string::npos);
 }
 
 TEST(Plan, CountsThatDoNotFitIn64BitsNameTheLayer) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
@@ -338,6 +339,51 @@ TEST(Network, SameSeedAndThreadsGiveTheSameBits) {
     }
   }
   set_num_threads(before);
+}
+
+struct Unsupported {
+  const char* what;
+  std::function<void(model::NetworkSettings&)> set;
+};
+
+TEST(Network, RefusesWhatItDoesNotHave) {
+  const auto structure = [](const char* text) {
+    return [text](model::NetworkSettings& settings) { settings.structure = text; };
+  };
+  const Unsupported cases[] = {
+      {"max pooling needs an engine that this version does not have (pool1, MP2)",
+       structure("2C3-MP2-Voting")},
+      {"global average pooling", structure("2C3-GAP-Voting")},
+      {"a recurrent layer", structure("4RFC-Voting")},
+      {"a readout without spikes", structure("2C3-Readout")},
+      {"a residual block needs an engine that this version does not have (voting, Voting)",
+       structure("2C3-{2C3}-Voting")},
+      {"a residual block needs an engine that this version does not have (conv2, 2C3)",
+       structure("2C3-[2C3]-Voting")},
+      {"a residual block needs an engine that this version does not have (conv2_shortcut, 3C1)",
+       structure("2C3-[3C3]-Voting")},
+      {"batch normalisation", [](auto& settings) { settings.norm.kind = model::NormKind::kTdbn; }},
+      {"batch normalisation", [](auto& settings) { settings.norm.kind = model::NormKind::kTebn; }},
+      {"neuron.kind = \"if\"", [](auto& settings) { settings.neuron_kind = model::NeuronKind::kIf; }},
+      {"neuron.kind = \"cuba-lif\"",
+       [](auto& settings) { settings.neuron_kind = model::NeuronKind::kCubaLif; }},
+      {"neuron.reset = \"none\"", [](auto& settings) { settings.neuron.reset = kernels::Reset::kNone; }},
+      {"neuron.v_reset other than 0", [](auto& settings) { settings.neuron.v_reset = -0.1; }}};
+  for (const Unsupported& one : cases) {
+    model::NetworkSettings settings = settings_of("2C3-AP2-Voting", 2);
+    one.set(settings);
+    try {
+      Network network(model::plan_network(settings, {1, 4, 4}, 2), settings, 1);
+      ADD_FAILURE() << "built: " << one.what;
+    } catch (const ConfigError& error) {
+      EXPECT_NE(std::string(error.what()).find(one.what), std::string::npos) << error.what();
+    }
+  }
+  model::NetworkSettings artificial = settings_of("2C3-AP2-Voting", 2);
+  artificial.kind = model::NetworkKind::kAnn;
+  artificial.neuron_kind = model::NeuronKind::kIf;
+  EXPECT_NO_THROW(Network(model::plan_network(artificial, {1, 4, 4}, 2), artificial, 1))
+      << "an artificial network has no spiking neurons";
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST(StructureDocumentation, TableOfNetworksIsRight) {
   int rows = 0;
   for (const std::string& line : lines_of(read_text_file(kDocs + "structure.md"))) {
     const std::vector<std::string> cells = cells_of(line);
-    if (cells.size() < 6 || cells[2].find("-Voting") == std::string::npos) continue;
+    if (cells.size() != 6 || cells[2].find("-Voting") == std::string::npos) continue;
     ++rows;
     model::NetworkSettings settings;
     settings.structure = cells[2];
@@ -76,6 +76,23 @@ TEST(StructureDocumentation, TableOfNetworksIsRight) {
     EXPECT_EQ(cells[5], rounded(plan.macs_per_step(), 1e9, 3)) << line;
   }
   EXPECT_EQ(rows, 12);
+}
+
+TEST(StructureDocumentation, NetworksOfTheFieldHaveTheirSizes) {
+  int rows = 0;
+  for (const std::string& line : lines_of(read_text_file(kDocs + "structure.md"))) {
+    const std::vector<std::string> cells = cells_of(line);
+    if (cells.size() != 7 || cells[6].find_first_not_of("0123456789") != std::string::npos) continue;
+    ++rows;
+    model::NetworkSettings settings;
+    settings.structure = cells[2];
+    const model::NetworkPlan plan =
+        model::plan_network(settings, model::parse_shape(cells[3]), std::stoi(cells[4]));
+    EXPECT_EQ(cells[5], std::to_string(plan.parameters())) << line;
+    EXPECT_EQ(cells[6], std::to_string(plan.macs_per_step())) << line;
+    EXPECT_EQ(model::to_string(model::parse_structure(cells[2])), cells[2]) << "not the shortest text";
+  }
+  EXPECT_EQ(rows, 4);
 }
 
 }  // namespace

@@ -43,13 +43,21 @@ structure = "8C3-8C3-Voting"
 num_steps = 3
 bias = false
 [neuron]
+kind = "cuba-lif"
 v_threshold = 0.05
 decay = 0.35
+current_decay = 0.6
 surrogate = "arctan"
 surrogate_width = 0.1
 reset = "subtract"
 detach_reset = true
 learn_decay = true
+v_reset = -0.25
+[norm]
+kind = "tebn"
+momentum = 0.05
+epsilon = 1e-3
+alpha = 0.7
 [neunorm]
 enabled = true
 decay = 0.9
@@ -88,7 +96,15 @@ batch_size = 7
   EXPECT_EQ(recipe.network.num_steps, 3);
   EXPECT_FALSE(recipe.network.bias);
   EXPECT_EQ(recipe.network.neuron.v_threshold, 0.05);
+  EXPECT_EQ(recipe.network.neuron_kind, model::NeuronKind::kCubaLif);
   EXPECT_EQ(recipe.network.neuron.decay, 0.35);
+  EXPECT_EQ(recipe.network.neuron.current_decay, 0.6);
+  EXPECT_EQ(recipe.network.neuron.v_reset, -0.25);
+  EXPECT_FALSE(recipe.network.neuron.learnable) << "the program says what is learnt";
+  EXPECT_EQ(recipe.network.norm.kind, model::NormKind::kTebn);
+  EXPECT_EQ(recipe.network.norm.momentum, 0.05);
+  EXPECT_EQ(recipe.network.norm.epsilon, 1e-3);
+  EXPECT_EQ(recipe.network.norm.alpha, 0.7);
   EXPECT_EQ(recipe.network.neuron.surrogate, kernels::Surrogate::kArctan);
   EXPECT_EQ(recipe.network.neuron.surrogate_width, 0.1);
   EXPECT_EQ(recipe.network.neuron.reset, kernels::Reset::kSubtract);
@@ -141,6 +157,19 @@ TEST(Recipe, WrongTypesAndRangesAreRefused) {
                         {"neuron", "surrogate_width = 0", "> 0"},
                         {"neuron", "v_threshold = 0.0", "> 0"},
                         {"neuron", "v_threshold = nan", "finite"},
+                        {"neuron", "v_reset = 0.75", "below v_threshold = 0.75"},
+                        {"neuron", "v_reset = inf", "finite"},
+                        {"neuron", "current_decay = 1.01", "<= 1"},
+                        {"neuron", "current_decay = -0.1", ">= 0"},
+                        {"neuron", "kind = \"cuba\"", "cuba-lif"},
+                        {"neuron", "kind = \"LIF\"", "lif"},
+                        {"neuron", "reset = \"soft\"", "subtract"},
+                        {"norm", "kind = \"bn\"", "tdbn"},
+                        {"norm", "momentum = 0.0", "> 0"},
+                        {"norm", "momentum = 1.1", "<= 1"},
+                        {"norm", "epsilon = 0", "> 0"},
+                        {"norm", "alpha = 0", "> 0"},
+                        {"norm", "alpha = nan", "finite"},
                         {"neuron", "surrogate = \"rectangle\"", "did you mean 'rectangular'?"},
                         {"neunorm", "decay = 1.0", "< 1"},
                         {"neunorm", "u_init = inf", "finite"},
@@ -194,12 +223,48 @@ TEST(Recipe, StructureErrorsKeepTheirColumnAndGainTheLine) {
   expect_refused("seed = 1\n", 0, "network.structure", "is missing");
 }
 
+TEST(Recipe, NetworkMayBeAListOfItsParts) {
+  const std::string parts =
+      "[network]\nlayers = [\n  \"64C3(Encoding)\",\n  \"{64C3-64C3}*2\",\n  \"GAP-Voting\",\n]\n";
+  const Recipe recipe = parse_recipe(parts, "r.toml");
+  EXPECT_EQ(recipe.network.structure, "64C3(Encoding)-{64C3-64C3}*2-GAP-Voting");
+  EXPECT_TRUE(recipe ==
+              parse_recipe("[network]\nstructure = \"64C3(Encoding)-{64C3-64C3}*2-GAP-Voting\"\n", "r.toml"));
+  EXPECT_TRUE(recipe == parse_recipe(to_toml(recipe), "r.toml")) << "the string is written";
+  EXPECT_TRUE(recipe == parse_recipe("[network]\nstructure = \"\"\n" + parts.substr(10), "r.toml"));
+  EXPECT_EQ(parse_recipe(std::string(kSmall) + "layers = []\n", "r.toml").network.structure, "8C3-Voting");
+  expect_refused(std::string(kSmall) + "layers = [\"8C3\", \"Voting\"]\n", 3, "network.layers",
+                 "is given too");
+  expect_refused(kSmall, 0, "network.layers", "is given too", {"network.layers=[\"Voting\"]"}, "--set");
+  EXPECT_EQ(parse_recipe(kSmall, "r", {"network.structure=\"\"", "network.layers=[\"4FC\", \"Voting\"]"})
+                .network.structure,
+            "4FC-Voting");
+  expect_refused("[network]\nlayers = \"8C3-Voting\"\n", 2, "network.layers", "list");
+  expect_refused("[network]\nlayers = [8, 3]\n", 2, "network.layers", "");
+  expect_refused("[network]\nlayers = []\n", 1, "network.structure", "is missing");
+  expect_refused("[network]\nlayers = [\"\"]\n", 2, "network.layers", "is missing");
+  try {
+    parse_recipe("[network]\nnum_steps = 2\nlayers = [\"8C3\", \"{8C3-4FC}\", \"Voting\"]\n", "r.toml");
+    FAIL();
+  } catch (const model::StructureError& error) {
+    EXPECT_EQ(error.line(), 3);
+    EXPECT_EQ(error.key(), "network.layers");
+    EXPECT_EQ(error.caret(), "8C3-{8C3-4FC}-Voting\n         ^") << "the parts joined";
+  }
+}
+
 TEST(Recipe, SettingsThatContradictEachOtherAreRefused) {
   const std::string ann = std::string(kSmall) + "kind = \"ann\"\n";
   EXPECT_EQ(parse_recipe(ann, "r").network.kind, model::NetworkKind::kAnn);
   expect_refused(ann + "[neunorm]\nenabled = true\n", 5, "neunorm.enabled", "'ann'");
   expect_refused(ann + "[neuron]\nlearn_decay = true\n", 5, "neuron.learn_decay", "'ann'");
   expect_refused(ann + "[neuron]\nlearn_v_threshold = true\n", 5, "neuron.learn_v_threshold", "'ann'");
+  expect_refused(ann + "[norm]\nkind = \"tebn\"\n", 5, "norm.kind", "no steps");
+  EXPECT_EQ(parse_recipe(ann + "[norm]\nkind = \"tdbn\"\n", "r").network.norm.kind, model::NormKind::kTdbn);
+  expect_refused(std::string(kSmall) + "[neuron]\nkind = \"if\"\nlearn_decay = true\n", 5,
+                 "neuron.learn_decay", "whose decay is 1");
+  expect_refused("[network]\nstructure = \"8C3-{8C3}-Voting\"\n[neunorm]\nenabled = true\n", 4,
+                 "neunorm.enabled", "residual block");
   expect_refused(std::string(kSmall) + "[training]\nkeep_best = true\n", 4, "training.keep_best",
                  "data.validation_samples");
   const std::string best =
@@ -226,8 +291,8 @@ TEST(Recipe, OverridesAreCheckedLikeAFile) {
   EXPECT_EQ(recipe.network.kind, model::NetworkKind::kAnn);
   EXPECT_EQ(recipe.seed, 5u);
   EXPECT_EQ(recipe.name, "x-1");
-  expect_refused(kSmall, 0, "training.batch_sizes", "did you mean 'training.batch_size'?", {"training.batch_sizes=3"},
-                 "--set");
+  expect_refused(kSmall, 0, "training.batch_sizes", "did you mean 'training.batch_size'?",
+                 {"training.batch_sizes=3"}, "--set");
   expect_refused(kSmall, 0, "training.batch_size", "expected an integer", {"training.batch_size=many"},
                  "--set");
   expect_refused(kSmall, 0, "training", "expected a table", {"training=3"}, "--set");
@@ -293,6 +358,14 @@ TEST(Recipe, EveryStructTakesPartInEquality) {
       [](Recipe& r) { r.network.learn_v_threshold = true; },
       [](Recipe& r) { r.network.neuron.reset = kernels::Reset::kSubtract; },
       [](Recipe& r) { r.network.neunorm.after_pooling = true; },
+      [](Recipe& r) { r.network.neuron_kind = model::NeuronKind::kIf; },
+      [](Recipe& r) { r.network.neuron.reset = kernels::Reset::kNone; },
+      [](Recipe& r) { r.network.neuron.current_decay = 0.5; },
+      [](Recipe& r) { r.network.neuron.v_reset = -1.0; },
+      [](Recipe& r) { r.network.norm.kind = model::NormKind::kTdbn; },
+      [](Recipe& r) { r.network.norm.momentum = 0.2; },
+      [](Recipe& r) { r.network.norm.epsilon = 1e-4; },
+      [](Recipe& r) { r.network.norm.alpha = 2.0; },
       [](Recipe& r) { r.network.voting.assignment = model::VotingAssignment::kRandom; },
       [](Recipe& r) { r.network.dropout.same_mask_each_step = true; },
       [](Recipe& r) { r.network.init.firing_rate = 0.21; },

@@ -31,12 +31,10 @@ Recipe load(const std::string& file) { return load_recipe((kRecipes / file).stri
 
 /// What the data set hands to the network.
 model::Shape input_of(const data::DataSettings& settings) {
-  const std::map<std::string, model::Shape> shapes = {{"mnist", {1, 28, 28}},
-                                                      {"fashion-mnist", {1, 28, 28}},
-                                                      {"cifar10", {3, 32, 32}},
-                                                      {"n-mnist", {2, 34, 34}},
-                                                      {"dvs-cifar10", {2, 128, 128}},
-                                                      {"folder", {2, 128, 128}}};  // its recordings' sensor
+  const std::map<std::string, model::Shape> shapes = {
+      {"mnist", {1, 28, 28}},         {"fashion-mnist", {1, 28, 28}},
+      {"cifar10", {3, 32, 32}},       {"n-mnist", {2, 34, 34}},
+      {"dvs-cifar10", {2, 128, 128}}, {"folder", {2, 128, 128}}};  // its recordings' sensor
   model::Shape shape = shapes.at(settings.dataset);
   shape.height /= settings.downsample;
   shape.width /= settings.downsample;
