@@ -1,5 +1,7 @@
 #include "spikeloom/engine/backend.h"
 
+#include <stdexcept>
+
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::engine {
@@ -12,6 +14,21 @@ Buffer Backend::slice(const Buffer&, std::int64_t, std::int64_t, std::int64_t, s
 
 Activation Backend::join(const std::vector<Samples>&, int) {
   throw std::logic_error(name() + ": does not part batches");
+}
+
+Buffer Backend::normalise(int, Buffer, Samples&, const Pass&) {
+  throw std::logic_error(name() + ": does not normalise currents");
+}
+
+Buffer Backend::normalise_backward(int, Samples&, Buffer, const Pass&) {
+  throw std::logic_error(name() + ": does not normalise currents");
+}
+
+Buffer Backend::add(Buffer, const Buffer&) { throw std::logic_error(name() + ": does not add currents"); }
+
+Buffer Backend::sum_steps(Buffer gradient, std::int64_t count) {
+  if (gradient.count == count) return gradient;
+  throw std::logic_error(name() + ": does not add steps");
 }
 
 double Backend::firing_rate(int, const Buffer&, const Samples&, double) {

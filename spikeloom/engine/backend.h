@@ -59,9 +59,18 @@ class Backend {
   /// gather -> product: what the stage's neurons take, [T * N, H, W, C], or one step of it for a static
   /// input. Fills the stage's activation but for what fire() does.
   virtual Buffer current(int stage, Samples& samples, const Pass& pass) = 0;
+  /// The stage's normalisation of its current: by the batch's own statistics, which also move the running
+  /// ones, where a backward pass follows, else by the running ones. Only of stages that have one.
+  virtual Buffer normalise(int stage, Buffer current, Samples& samples, const Pass& pass);
+  virtual Buffer normalise_backward(int stage, Samples& samples, Buffer gradient, const Pass& pass);
+  /// a + b of two currents, in the type of a; one that has a single step is meant at every step.
+  virtual Buffer add(Buffer a, const Buffer& b);
+  /// The sum over steps of a gradient that is to have `count` values: itself where it has.
+  virtual Buffer sum_steps(Buffer gradient, std::int64_t count);
+
   /// The stage's neurons.
   virtual void fire(int stage, Buffer current, Samples& samples, const Pass& pass) = 0;
-  /// Gradients of a stage's output, from all of its readers -> that of its current.
+  /// Gradients of a stage's output, from all of its readers -> that of its current. None: an empty buffer.
   virtual Buffer fire_backward(int stage, Samples& samples, std::vector<OutputGradient> gradients,
                                const Pass& pass) = 0;
   /// That of the current -> those of the stage's parameters, which are added to the store's, and of what its

@@ -16,7 +16,12 @@ std::vector<double> Engine::calibrate(const Batch& batch, double firing_rate, Ca
   Samples samples = samples_of(batch);
   const Pass pass;
   for (model::Stage& stage : program_.stages) {
-    Buffer current = backend_->current(stage.number, samples, pass);
+    if (!stage.neuron.fires()) {
+      Buffer current = whole_current(stage.number, samples, pass);
+      backend_->fire(stage.number, std::move(current), samples, pass);
+      continue;
+    }
+    Buffer current = whole_current(stage.number, samples, pass);
     // The rate grows with the scale: bisection on its logarithm.
     double low = -12.0, high = 12.0, rate = 0.0, scale = 1.0;
     for (int step = 0; step < 30; ++step) {
@@ -27,7 +32,10 @@ std::vector<double> Engine::calibrate(const Batch& batch, double firing_rate, Ca
       (rate < firing_rate ? low : high) = middle;
     }
     if (target == CalibrationTarget::kWeights) {
-      for (const int slot : {stage.product.weight, stage.product.bias}) {
+      // Where the current is normalised, scaling the weights would change nothing.
+      const bool normalised = stage.norm.kind != model::Norm::kNone;
+      for (const int slot : {normalised ? stage.norm.scale : stage.product.weight,
+                             normalised ? stage.norm.shift : stage.product.bias}) {
         if (slot == model::kNone) continue;
         std::vector<float> values = read(slot);
         for (float& value : values) value *= static_cast<float>(scale);
@@ -39,7 +47,7 @@ std::vector<double> Engine::calibrate(const Batch& batch, double firing_rate, Ca
       stage.neuron.params.surrogate_width /= scale;
     }
     reached.push_back(rate);
-    current = backend_->current(stage.number, samples, pass);
+    current = whole_current(stage.number, samples, pass);
     backend_->fire(stage.number, std::move(current), samples, pass);
     release_dead(stage.number, samples);
   }

@@ -36,10 +36,12 @@ Engine::Engine(model::Program program, std::unique_ptr<Backend> backend)
   backend_->memory().fill_zero(parameters_.values);
   parameters_.gradients.resize(program_.slots.size());
   last_reader_.assign(program_.stages.size(), model::kNone);
+  last_adder_.assign(program_.stages.size(), model::kNone);
   for (const model::Stage& stage : program_.stages) {
     for (const model::Edge& edge : stage.inputs) {
       if (edge.stage != model::kNone) last_reader_[at(edge.stage)] = stage.number;
     }
+    for (const int source : stage.shortcuts) last_adder_[at(source)] = stage.number;
   }
   backend_->attach(program_, parameters_);
 }
@@ -80,10 +82,30 @@ void Engine::release_dead(int stage, Samples& samples) const {
   }
 }
 
+// Product, normalisation, currents of earlier stages.
+Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass) {
+  const model::Stage& here = program_.stages[at(stage)];
+  Activation& own = samples.stages[at(stage)];
+  Buffer current = backend_->current(stage, samples, pass);
+  own.product_count = current.count;
+  if (here.norm.kind != model::Norm::kNone) {
+    current = backend_->normalise(stage, std::move(current), samples, pass);
+  }
+  own.normalised_count = current.count;
+  for (const int source : here.shortcuts) {
+    Activation& added = samples.stages[at(source)];
+    current = backend_->add(std::move(current), added.current);
+    if (last_adder_[at(source)] == stage) added.current.reset();
+  }
+  own.static_input = current.count != program_.num_steps * own.images.neurons();
+  if (last_adder_[at(stage)] != model::kNone) own.current = current;
+  return current;
+}
+
 void Engine::run_stages(int first, int last, Samples& samples, const Pass& pass) {
   for (int stage = first; stage < last; ++stage) {
     const auto start = Clock::now();
-    Buffer current = backend_->current(stage, samples, pass);
+    Buffer current = whole_current(stage, samples, pass);
     backend_->fire(stage, std::move(current), samples, pass);
     if (pass.costs != nullptr) {
       backend_->wait();
@@ -138,20 +160,40 @@ void Engine::announce(int stage, GradientListener* listener) const {
     if (slot != model::kNone) listener->ready(slot, parameters_.gradients[at(slot)]);
   };
   for (const model::Edge& edge : here.inputs) tell(edge.neunorm_u);
-  for (const int slot :
-       {here.product.weight, here.product.bias, here.neuron.decay, here.neuron.v_threshold}) {
+  for (const int slot : {here.product.weight, here.product.bias, here.norm.scale, here.norm.shift,
+                         here.norm.step_scale, here.recurrent, here.neuron.decay, here.neuron.v_threshold}) {
     tell(slot);
   }
+}
+
+// Of the product's current, from what later stages said of the stage's output and of its whole current.
+Buffer Engine::gradient_of_current(int stage, Samples& samples, Incoming& incoming, const Pass& pass) {
+  const model::Stage& here = program_.stages[at(stage)];
+  const Activation& own = samples.stages[at(stage)];
+  Buffer gradient = backend_->fire_backward(stage, samples, std::move(incoming.outputs[at(stage)]), pass);
+  const std::int64_t whole = (own.static_input ? 1 : program_.num_steps) * own.images.neurons();
+  for (Buffer& added : incoming.currents[at(stage)]) {
+    Buffer part = backend_->sum_steps(std::move(added), whole);
+    gradient = gradient ? backend_->add(std::move(gradient), part) : std::move(part);
+  }
+  incoming.currents[at(stage)].clear();
+  if (!gradient) return gradient;
+  for (const int source : here.shortcuts) incoming.currents[at(source)].push_back(gradient);
+  gradient = backend_->sum_steps(std::move(gradient), own.normalised_count);
+  if (here.norm.kind != model::Norm::kNone) {
+    gradient = backend_->normalise_backward(stage, samples, std::move(gradient), pass);
+  }
+  return backend_->sum_steps(std::move(gradient), own.product_count);
 }
 
 void Engine::run_backward(int first, int last, Samples& samples, Incoming& incoming, const Pass& pass,
                           GradientListener* listener) {
   for (int stage = last - 1; stage >= first; --stage) {
     const auto start = Clock::now();
-    Buffer grad_current = backend_->fire_backward(stage, samples, std::move(incoming[at(stage)]), pass);
-    for (OutputGradient& gradient :
-         backend_->current_backward(stage, samples, std::move(grad_current), pass)) {
-      incoming[at(gradient.stage)].push_back(std::move(gradient));
+    Buffer gradient = gradient_of_current(stage, samples, incoming, pass);
+    if (!gradient) continue;  // nobody learns from it
+    for (OutputGradient& output : backend_->current_backward(stage, samples, std::move(gradient), pass)) {
+      incoming.outputs[at(output.stage)].push_back(std::move(output));
     }
     if (pass.costs != nullptr) {
       backend_->wait();
@@ -170,15 +212,15 @@ void Engine::step(const Batch& batch, const LossSpec& loss, Pass pass, GradientL
   const int stages = static_cast<int>(program_.stages.size());
   const int sliced = slices.empty() ? 0 : static_cast<int>(slices.front().stages.size());
   Incoming incoming(at(stages));
-  incoming.back().push_back(backend_->loss(whole.stages.back(), batch.labels, loss));
+  incoming.outputs.back().push_back(backend_->loss(whole.stages.back(), batch.labels, loss));
   run_backward(sliced, stages, whole, incoming, pass, listener);
   for (Samples& slice : slices) {
     Incoming of_slice(at(sliced));
-    for (const OutputGradient& gradient : incoming[at(sliced - 1)]) {
+    for (const OutputGradient& gradient : incoming.outputs[at(sliced - 1)]) {
       OutputGradient part = gradient;
       part.values =
           backend_->slice(gradient.values, program_.num_steps, whole.batch, slice.first, slice.count);
-      of_slice.back().push_back(std::move(part));
+      of_slice.outputs.back().push_back(std::move(part));
     }
     run_backward(0, sliced, slice, of_slice, pass, listener);
     slice.stages.clear();

@@ -68,21 +68,30 @@ class Engine {
   std::vector<double> calibrate(const Batch& batch, double firing_rate, CalibrationTarget target);
 
  private:
-  using Incoming = std::vector<std::vector<OutputGradient>>;
+  /// What later stages have said, of each stage: gradients of its output, and of its current where they added
+  /// it.
+  struct Incoming {
+    explicit Incoming(std::size_t stages) : outputs(stages), currents(stages) {}
+    std::vector<std::vector<OutputGradient>> outputs;
+    std::vector<std::vector<Buffer>> currents;
+  };
 
   void check(const Batch& batch) const;
   Samples samples_of(const Batch& batch) const;
   std::vector<Samples> run_forward(Samples& whole, const Pass& pass);
+  Buffer whole_current(int stage, Samples& samples, const Pass& pass);
   void run_stages(int first, int last, Samples& samples, const Pass& pass);
   void run_backward(int first, int last, Samples& samples, Incoming& incoming, const Pass& pass,
                     GradientListener* listener);
+  Buffer gradient_of_current(int stage, Samples& samples, Incoming& incoming, const Pass& pass);
   void release_dead(int stage, Samples& samples) const;
   void announce(int stage, GradientListener* listener) const;
 
   model::Program program_;
   std::unique_ptr<Backend> backend_;
   ParameterStore parameters_;
-  std::vector<int> last_reader_;  ///< of each stage
+  std::vector<int> last_reader_;  ///< of each stage's output
+  std::vector<int> last_adder_;   ///< of each stage's current
 };
 
 }  // namespace spikeloom::engine

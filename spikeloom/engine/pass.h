@@ -33,6 +33,10 @@ struct Activation {
   Buffer spikes;                  ///< bytes [T, packed_bytes(neurons)], of neurons that fire
   Buffer values;                  ///< [T * N, H, W, C], of those that do not
   std::int64_t spike_count = -1;  ///< -1: not known on the host
+  /// Its whole current, as its neurons take it, where a later stage adds it to its own.
+  Buffer current;
+  /// Values of the product's current, and of the normalised one: a static input's have one step only.
+  std::int64_t product_count = 0, normalised_count = 0;
   std::unique_ptr<Kept> product;  ///< of gather and product
   std::unique_ptr<Kept> neurons;
 };

@@ -27,9 +27,8 @@ CpuBackend::~CpuBackend() = default;
 std::string CpuBackend::refusal(const model::Program&, const Stage& stage) const {
   const model::Neuron& neuron = stage.neuron;
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
-  for (const model::Edge& edge : stage.inputs) {
-    if (edge.pool.kind == model::Pool::kMax) return "max pooling is not built yet";
-  }
+  if (stage.recurrent != model::kNone && !neuron.fires())
+    return "a recurrent layer without neurons that fire";
   return "";
 }
 
@@ -62,7 +61,10 @@ Type CpuBackend::type_of(const Stage& stage) const {
   return bfloat16_ && program_->spiking && !stage.reads_input() ? Type::kBFloat16 : Type::kFloat;
 }
 
-Type CpuBackend::output_gradient_type() const { return type_of(program_->stages.back()); }
+Type CpuBackend::output_gradient_type() const {
+  const Stage& last = program_->stages.back();
+  return last.neuron.fires() ? type_of(last) : Type::kFloat;
+}
 
 kernels::NeuronParams CpuBackend::neuron_of(const Stage& stage) const {
   kernels::NeuronParams params = stage.neuron.params;
@@ -80,13 +82,6 @@ Buffer CpuBackend::slot_values(int slot) const {
   return engine::view_of(parameters_->of(what), what.size, Type::kFloat);
 }
 
-kernels::PackedImages CpuBackend::images_before(const Stage& stage, const engine::Samples& samples) const {
-  const model::Edge& edge = stage.inputs.front();
-  kernels::PackedImages images = samples.stages[static_cast<std::size_t>(edge.stage)].images;
-  images.pool = edge.pool.factor;
-  return images;
-}
-
 engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_input, bool training) const {
   const auto& stages = program_->stages;
   const Slicing whole{0, batch};
@@ -96,12 +91,19 @@ engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_inp
     ++convolutions;
   }
   if (convolutions == 0) return whole;
-  // What follows may read the last of them only.
-  for (std::size_t s = static_cast<std::size_t>(convolutions); s < stages.size(); ++s) {
-    for (const model::Edge& edge : stages[s].inputs) {
+  // What follows may read the last of them only, and its spikes.
+  for (const Stage& here : stages) {
+    // Statistics of a batch are those of all of its samples.
+    if (training && here.number < convolutions && here.norm.kind != model::Norm::kNone) return whole;
+    if (here.number < convolutions) continue;
+    for (const model::Edge& edge : here.inputs) {
       if (edge.stage < convolutions - 1) return whole;
     }
+    for (const int source : here.shortcuts) {
+      if (source < convolutions) return whole;
+    }
   }
+  if (!stage(convolutions - 1).neuron.fires()) return whole;
   // Slices are put together as bytes, and dropout's random numbers are made for kPart at a time.
   if (stage(convolutions - 1).product.output.size() % 64 != 0) return whole;
   double most = 0.0;

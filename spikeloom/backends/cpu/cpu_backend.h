@@ -37,6 +37,12 @@ class CpuBackend : public QueueBackend {
   engine::Activation join(const std::vector<engine::Samples>& slices, int stage) override;
 
   engine::Buffer current(int stage, engine::Samples& samples, const engine::Pass& pass) override;
+  engine::Buffer normalise(int stage, engine::Buffer current, engine::Samples& samples,
+                           const engine::Pass& pass) override;
+  engine::Buffer normalise_backward(int stage, engine::Samples& samples, engine::Buffer gradient,
+                                    const engine::Pass& pass) override;
+  engine::Buffer add(engine::Buffer a, const engine::Buffer& b) override;
+  engine::Buffer sum_steps(engine::Buffer gradient, std::int64_t count) override;
   void fire(int stage, engine::Buffer current, engine::Samples& samples, const engine::Pass& pass) override;
   engine::Buffer fire_backward(int stage, engine::Samples& samples,
                                std::vector<engine::OutputGradient> gradients,
@@ -65,8 +71,15 @@ class CpuBackend : public QueueBackend {
   /// A stage's weights as its products want them, as long as they do not change.
   struct Converted {
     std::uint64_t dense_version = 0, event_version = 0;
+    bool dense_folded = false, event_folded = false;
     engine::Buffer dense;
     std::shared_ptr<const kernels::FixedPointWeights> event;
+  };
+  /// A stage's spikes as the product of another one works on their bits.
+  struct Seen {
+    kernels::PackedImages images;  ///< with average pooling, if the edge has it
+    const std::uint8_t* bits = nullptr;
+    std::int64_t spikes = 0;
   };
   struct ProductState;
   struct NeuronState;
@@ -77,10 +90,15 @@ class CpuBackend : public QueueBackend {
   engine::Type type_of(const model::Stage& stage) const;
   kernels::NeuronParams neuron_of(const model::Stage& stage) const;
   engine::Buffer slot_values(int slot) const;
-  const engine::Buffer& dense_weight(const model::Stage& stage);
-  const kernels::FixedPointWeights& event_weight(const model::Stage& stage);
-  /// What the product of a stage reads its spikes through; only where stage.reads_spikes().
-  kernels::PackedImages images_before(const model::Stage& stage, const engine::Samples& samples) const;
+  /// folded: with the running statistics of the stage's normalisation in weights and bias, for inference.
+  const engine::Buffer& dense_weight(const model::Stage& stage, bool folded);
+  const kernels::FixedPointWeights& event_weight(const model::Stage& stage, bool folded);
+  engine::Buffer weight_values(const model::Stage& stage, bool folded) const;
+  engine::Buffer bias_values(const model::Stage& stage, bool folded) const;
+  bool folds(const model::Stage& stage, const engine::Pass& pass) const;
+  /// Only where stage.reads_spikes(); of max pooling its result, which a stage keeps.
+  Seen seen(const model::Stage& stage, const engine::Samples& samples) const;
+  void pool_bits(const model::Stage& stage, engine::Samples& samples) const;
   EventChoice choose(const model::Stage& stage, const engine::Samples& samples,
                      const engine::Pass& pass) const;
 
@@ -97,10 +115,12 @@ class CpuBackend : public QueueBackend {
                                                       const engine::Pass& pass, engine::Buffer gradient);
   engine::OutputGradient edge_backward(const model::Stage& stage, const model::Edge& edge,
                                        const engine::Samples& samples, const engine::Buffer& gradient);
+  engine::OutputGradient max_pool_gradient(const model::Edge& edge, const engine::Samples& samples,
+                                           const engine::Buffer& gradient) const;
   /// Adds to a slot's gradient, or hands it over if it is the first.
   void add_gradient(int slot, engine::Buffer gradient);
 
-  engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples);
+  engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples, bool folded);
   engine::Buffer event_weight_gradient(const model::Stage& stage, const engine::Samples& samples,
                                        const engine::Buffer& grad_current) const;
   /// Bits of the open windows before a stage if its input's gradient is to be computed only there, else
@@ -112,6 +132,10 @@ class CpuBackend : public QueueBackend {
                             const engine::Pass& pass) const;
   std::int64_t fire_exact(const model::Stage& stage, const engine::Buffer& current, engine::Activation& own,
                           const engine::Pass& pass) const;
+  std::int64_t fire_recurrent(const model::Stage& stage, const engine::Buffer& current,
+                              engine::Activation& own, const engine::Pass& pass);
+  engine::Buffer fire_recurrent_backward(const model::Stage& stage, const engine::Activation& own,
+                                         const engine::Buffer& gradient);
   /// All gradients as one: that of the pooled output if they agree on a pooling, else that of the output.
   engine::OutputGradient combine(const engine::Activation& own,
                                  std::vector<engine::OutputGradient> gradients) const;

@@ -69,8 +69,8 @@ bool inference_is_event(const model::ComputeSettings& compute, const model::Prod
 
 bool can_skip_closed_windows(const kernels::EventLayer& layer, const kernels::NeuronParams& before,
                              engine::Type type) {
-  return kernels::closes(before.surrogate) && type == engine::Type::kBFloat16 &&
-         kernels::cpu::can_skip_closed_windows(layer);
+  return kernels::compact_state(before) != kernels::CompactState::kTailCode &&
+         type == engine::Type::kBFloat16 && kernels::cpu::can_skip_closed_windows(layer);
 }
 
 kernels::WeightStrides weight_strides(const model::Product& product) {

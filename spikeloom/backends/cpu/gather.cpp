@@ -6,6 +6,7 @@
 #include "spikeloom/kernels/cpu/avg_pool.h"
 #include "spikeloom/kernels/cpu/compact_lif.h"
 #include "spikeloom/kernels/cpu/dropout.h"
+#include "spikeloom/kernels/cpu/max_pool.h"
 #include "spikeloom/kernels/cpu/neunorm.h"
 
 namespace spikeloom::backends {
@@ -38,6 +39,13 @@ kernels::NeuNormSize neunorm_size(const kernels::PackedImages& images, const Edg
   size.channels = images.channels;
   size.shared_u = u.shape.front() == 1;
   return size;
+}
+
+Buffer pooled_bits(const Activation& from, const Edge& edge) {
+  const auto pooled = kernels::max_pooled(from.images, edge.pool.factor);
+  Buffer bits = allocate_host(pooled.num_steps * kernels::packed_bytes(pooled.neurons()), Type::kByte);
+  kernels::cpu::max_pool_spikes(from.images, edge.pool.factor, from.spikes.octets(), bits.octets());
+  return bits;
 }
 
 void add_to(const Buffer& sum, const Buffer& values) {
@@ -81,10 +89,21 @@ Buffer CpuBackend::edge_values(const Stage&, const Edge& edge, const engine::Sam
     const auto size = pool_size(from.images, edge.pool.factor);
     Buffer pooled =
         allocate_host(size.images * size.output_height() * size.output_width() * size.channels, Type::kFloat);
-    kernels::cpu::avg_pool_forward(size, from.values.floats(), pooled.floats());
+    if (edge.pool.kind == model::Pool::kMax) {
+      kernels::cpu::max_pool_forward(size, from.values.floats(), pooled.floats());
+    } else {
+      kernels::cpu::avg_pool_forward(size, from.values.floats(), pooled.floats());
+    }
     return pooled;
   }
   kernels::PackedImages images = from.images;
+  if (edge.pool.kind == model::Pool::kMax) {
+    const Buffer bits = pooled_bits(from, edge);
+    images = kernels::max_pooled(from.images, edge.pool.factor);
+    Buffer values = allocate_host(images.num_steps * images.neurons(), type);
+    with_pointer(values, [&](auto* to) { kernels::cpu::unpack_spikes(images, bits.octets(), to); });
+    return values;
+  }
   images.pool = edge.is_plain() || edge.neunorm_after_pool ? edge.pool.factor : 1;
   Buffer values =
       allocate_host(images.num_steps * images.pooled_neurons(), edge.is_plain() ? type : Type::kFloat);
@@ -143,12 +162,32 @@ Buffer CpuBackend::gather(const Stage& stage, const engine::Samples& samples, co
   return x;
 }
 
+OutputGradient CpuBackend::max_pool_gradient(const Edge& edge, const engine::Samples& samples,
+                                             const Buffer& gradient) const {
+  const Activation& from = samples.stages[at(edge.stage)];
+  OutputGradient result;
+  result.stage = edge.stage;
+  result.values = allocate_host(from.images.num_steps * from.images.neurons(), gradient.type);
+  with_pointer(gradient, [&](const auto* pooled) {
+    using Value = std::remove_const_t<std::remove_reference_t<decltype(*pooled)>>;
+    auto* const to = static_cast<Value*>(result.values.data);
+    if (from.values) {
+      kernels::cpu::max_pool_backward(pool_size(from.images, edge.pool.factor), pooled,
+                                      static_cast<const Value*>(from.values.data), to);
+    } else {
+      kernels::cpu::max_pool_spikes_backward(from.images, edge.pool.factor, pooled, from.spikes.octets(), to);
+    }
+  });
+  return result;
+}
+
 OutputGradient CpuBackend::edge_backward(const Stage& stage, const Edge& edge, const engine::Samples& samples,
                                          const Buffer& gradient) {
   OutputGradient result;
   result.stage = edge.stage;
   result.pool = edge.pool;
   result.values = gradient;
+  if (edge.pool.kind == model::Pool::kMax) return max_pool_gradient(edge, samples, gradient);
   if (edge.is_plain()) return result;
 
   // Run again: nothing of it was kept.

@@ -46,6 +46,29 @@ Buffer spread(const Activation& own, const OutputGradient& gradient) {
   return result;
 }
 
+// What neurons that do not fire hand on, float: of a readout at each step, of a mere current nothing.
+Buffer outputs_of(const Stage& stage, Buffer current, const Activation& own) {
+  if (stage.neuron.kind == model::Neuron::kNone) return {};
+  Buffer values = converted(current, Type::kFloat);
+  if (stage.neuron.kind == model::Neuron::kRelu) {
+    if (values.data == current.data && own.current) {  // somebody adds the current as it was
+      values = allocate_host(current.count, Type::kFloat);
+      std::copy_n(current.floats(), current.count, values.floats());
+    }
+    float* const to = values.floats();
+#pragma omp parallel for simd schedule(static) num_threads(num_threads()) if (values.count >= 1 << 15)
+    for (std::int64_t i = 0; i < values.count; ++i) to[i] = std::max(to[i], 0.0f);
+  }
+  if (own.static_input) {
+    const Buffer every = allocate_host(own.images.num_steps * values.count, Type::kFloat);
+    for (std::int64_t t = 0; t < own.images.num_steps; ++t) {
+      std::copy_n(values.floats(), values.count, every.floats() + t * values.count);
+    }
+    return every;
+  }
+  return values;
+}
+
 }  // namespace
 
 std::int64_t CpuBackend::fire_compact(const Stage& stage, const Buffer& current, Activation& own,
@@ -96,20 +119,18 @@ void CpuBackend::fire(int index, Buffer current, engine::Samples& samples, const
   const Stage& stage = this->stage(index);
   Activation& own = samples.stages[at(index)];
   if (!stage.neuron.fires()) {
-    if (stage.neuron.kind == model::Neuron::kRelu) {
-      float* const values = current.floats();
-#pragma omp parallel for simd schedule(static) num_threads(num_threads()) if (current.count >= 1 << 15)
-      for (std::int64_t i = 0; i < current.count; ++i) values[i] = std::max(values[i], 0.0f);
-    }
-    own.values = std::move(current);
+    own.values = outputs_of(stage, std::move(current), own);
     return;
   }
-  own.spike_count =
-      compact() ? fire_compact(stage, current, own, pass) : fire_exact(stage, current, own, pass);
+  own.spike_count = stage.recurrent != model::kNone ? fire_recurrent(stage, current, own, pass)
+                    : compact()                     ? fire_compact(stage, current, own, pass)
+                                                    : fire_exact(stage, current, own, pass);
   *spike_sum(index) += static_cast<unsigned long long>(own.spike_count);
   if (pass.costs != nullptr && pass.keep) {
     const auto& state = static_cast<const NeuronState&>(*own.neurons);
     (*pass.costs)[at(index)].saved_bytes += own.spikes.bytes() + state.bytes();
+    const auto& product = static_cast<const ProductState&>(*own.product);
+    (*pass.costs)[at(index)].saved_bytes += product.normalised_input.bytes() + product.pooled.bytes();
   }
 }
 
@@ -136,18 +157,22 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
                                  const engine::Pass&) {
   const Stage& stage = this->stage(index);
   Activation& own = samples.stages[at(index)];
+  if (gradients.empty()) return {};
   const OutputGradient gradient = combine(own, std::move(gradients));
   if (!stage.neuron.fires()) {
-    Buffer result = spread(own, gradient);
-    if (stage.neuron.kind != model::Neuron::kRelu) return result;
-    const bool shared = result.data == gradient.values.data;
-    Buffer masked = shared ? allocate(result.count, Type::kFloat) : result;
-    const float *const from = result.floats(), *const values = own.values.floats();
-    float* const to = masked.floats();
+    Buffer result = sum_steps(spread(own, gradient), rows_of(own));
+    if (stage.neuron.kind == model::Neuron::kRelu) {
+      const bool shared = result.data == gradient.values.data;
+      const Buffer masked = shared ? allocate(result.count, Type::kFloat) : result;
+      const float *const from = result.floats(), *const values = own.values.floats();
+      float* const to = masked.floats();
 #pragma omp parallel for simd schedule(static) num_threads(num_threads()) if (result.count >= 1 << 15)
-    for (std::int64_t i = 0; i < result.count; ++i) to[i] = values[i] > 0.0f ? from[i] : 0.0f;
-    return masked;
+      for (std::int64_t i = 0; i < result.count; ++i) to[i] = values[i] > 0.0f ? from[i] : 0.0f;
+      result = masked;
+    }
+    return converted(result, type_of(stage));
   }
+  if (stage.recurrent != model::kNone) return fire_recurrent_backward(stage, own, spread(own, gradient));
   const auto size = size_of(own);
   const auto& state = static_cast<const NeuronState&>(*own.neurons);
   Buffer grad_current = allocate(rows_of(own), type_of(stage));

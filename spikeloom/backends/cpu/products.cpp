@@ -4,7 +4,9 @@
 #include "spikeloom/backends/cpu/convert.h"
 #include "spikeloom/backends/cpu/states.h"
 #include "spikeloom/base/threads.h"
+#include "spikeloom/kernels/batch_norm_params.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/max_pool.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 
 namespace spikeloom::backends {
@@ -58,53 +60,118 @@ Buffer column_sums(const Buffer& values, std::int64_t columns) {
 
 }  // namespace
 
-const Buffer& CpuBackend::dense_weight(const Stage& stage) {
+// Normalised currents are linear in the product's: y = slope (W x + b - mean) + shift, so that inference
+// needs but other weights. A scale of its own for each step (TEBN) has no place in them.
+bool CpuBackend::folds(const Stage& stage, const engine::Pass& pass) const {
+  return !pass.keep && stage.norm.kind == model::Norm::kTdbn;
+}
+
+Buffer CpuBackend::weight_values(const Stage& stage, bool folded) const {
+  const Buffer values = slot_values(stage.product.weight);
+  if (!folded) return values;
+  Buffer result = allocate_host(values.count, Type::kFloat);
+  const std::int64_t filters = stage.product.output.channels, row = values.count / filters;
+  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
+  for (std::int64_t f = 0; f < filters; ++f) {
+    const auto slope = static_cast<float>(kernels::batch_norm_slope(
+        params, slot_values(stage.norm.scale).floats()[f], slot_values(stage.norm.variance).floats()[f]));
+    for (std::int64_t i = f * row; i < (f + 1) * row; ++i) result.floats()[i] = slope * values.floats()[i];
+  }
+  return result;
+}
+
+Buffer CpuBackend::bias_values(const Stage& stage, bool folded) const {
+  const Buffer bias = slot_values(stage.product.bias);
+  if (!folded) return bias;
+  const std::int64_t filters = stage.product.output.channels;
+  Buffer result = allocate_host(filters, Type::kFloat);
+  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
+  for (std::int64_t f = 0; f < filters; ++f) {
+    const double slope = kernels::batch_norm_slope(params, slot_values(stage.norm.scale).floats()[f],
+                                                   slot_values(stage.norm.variance).floats()[f]);
+    const double offset = (bias ? bias.floats()[f] : 0.0f) - slot_values(stage.norm.mean).floats()[f];
+    result.floats()[f] = static_cast<float>(slope * offset + slot_values(stage.norm.shift).floats()[f]);
+  }
+  return result;
+}
+
+const Buffer& CpuBackend::dense_weight(const Stage& stage, bool folded) {
   Converted& kept = converted_[at(stage.number)];
-  if (!kept.dense || kept.dense_version != parameters_->version) {
-    kept.dense = converted(slot_values(stage.product.weight), type_of(stage));
+  if (!kept.dense || kept.dense_version != parameters_->version || kept.dense_folded != folded) {
+    kept.dense = converted(weight_values(stage, folded), type_of(stage));
     kept.dense_version = parameters_->version;
+    kept.dense_folded = folded;
   }
   return kept.dense;
 }
 
-const kernels::FixedPointWeights& CpuBackend::event_weight(const Stage& stage) {
+const kernels::FixedPointWeights& CpuBackend::event_weight(const Stage& stage, bool folded) {
   Converted& kept = converted_[at(stage.number)];
-  if (!kept.event || kept.event_version != parameters_->version) {
+  if (!kept.event || kept.event_version != parameters_->version || kept.event_folded != folded) {
     kernels::PackedImages images;  // only channels and pixels matter
     images.channels = stage.product.input.channels;
     images.height = stage.product.input.height;
     images.width = stage.product.input.width;
     kept.event = std::make_shared<const kernels::FixedPointWeights>(kernels::cpu::fixed_point_weights(
-        *event_layer(images, stage.product), slot_values(stage.product.weight).floats(),
+        *event_layer(images, stage.product), weight_values(stage, folded).floats(),
         weight_strides(stage.product)));
     kept.event_version = parameters_->version;
+    kept.event_folded = folded;
   }
   return *kept.event;
+}
+
+void CpuBackend::pool_bits(const Stage& stage, engine::Samples& samples) const {
+  const model::Edge& edge = stage.inputs.front();
+  if (!stage.reads_spikes() || edge.pool.kind != model::Pool::kMax) return;
+  const Activation& from = samples.stages[at(edge.stage)];
+  if (!from.spikes) return;
+  auto& state = static_cast<ProductState&>(*samples.stages[at(stage.number)].product);
+  const auto pooled = kernels::max_pooled(from.images, edge.pool.factor);
+  state.pooled = allocate_host(pooled.num_steps * kernels::packed_bytes(pooled.neurons()), Type::kByte);
+  kernels::cpu::max_pool_spikes(from.images, edge.pool.factor, from.spikes.octets(), state.pooled.octets());
+  std::int64_t spikes = 0;
+  for (std::int64_t i = 0; i < state.pooled.count; ++i) {
+    spikes += __builtin_popcount(state.pooled.octets()[i]);
+  }
+  state.pooled_spikes = spikes;
+}
+
+CpuBackend::Seen CpuBackend::seen(const Stage& stage, const Samples& samples) const {
+  const model::Edge& edge = stage.inputs.front();
+  const Activation& from = samples.stages[at(edge.stage)];
+  const auto& product = samples.stages[at(stage.number)].product;
+  if (edge.pool.kind == model::Pool::kMax && product != nullptr) {
+    const auto& state = static_cast<const ProductState&>(*product);
+    return {kernels::max_pooled(from.images, edge.pool.factor), state.pooled.octets(), state.pooled_spikes};
+  }
+  Seen result{from.images, from.spikes.octets(), from.spike_count};
+  result.images.pool = edge.pool.factor;
+  return result;
 }
 
 EventChoice CpuBackend::choose(const Stage& stage, const Samples& samples, const engine::Pass& pass) const {
   // NeuNorm, several edges and dropout make other values of the spikes.
   if (!compact() || !stage.reads_spikes() || dropout_rate(stage, pass) > 0.0) return {};
-  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
-  if (!before.spikes) return {};
-  const auto images = images_before(stage, samples);
-  const auto layer = event_layer(images, stage.product);
+  const Seen before = seen(stage, samples);
+  if (before.bits == nullptr) return {};
+  const auto layer = event_layer(before.images, stage.product);
   if (!layer) return {};
   if (!pass.keep) return {inference_is_event(compute_, stage.product), false};
-  const auto values = static_cast<double>(images.num_steps * images.pooled_neurons());
+  const auto values = static_cast<double>(before.images.num_steps * before.images.pooled_neurons());
   return choose_event(compute_, limits_[at(stage.number)], *layer,
-                      static_cast<double>(before.spike_count) / std::max(values, 1.0));
+                      static_cast<double>(before.spikes) / std::max(values, 1.0));
 }
 
-Buffer CpuBackend::event_current(const Stage& stage, const Samples& samples) {
-  const auto layer = *event_layer(images_before(stage, samples), stage.product);
+Buffer CpuBackend::event_current(const Stage& stage, const Samples& samples, bool folded) {
+  const Seen before = seen(stage, samples);
+  const auto layer = *event_layer(before.images, stage.product);
   Buffer current =
       allocate(program_->num_steps * samples.count * stage.product.output.size(), type_of(stage));
-  const Buffer bias = slot_values(stage.product.bias);
-  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
-  const kernels::FixedPointWeights& weights = event_weight(stage);
+  const Buffer bias = bias_values(stage, folded);
+  const kernels::FixedPointWeights& weights = event_weight(stage, folded);
   with_pointer(current, [&](auto* to) {
-    kernels::cpu::event_forward(layer, before.spikes.octets(), weights, bias.floats(), to);
+    kernels::cpu::event_forward(layer, before.bits, weights, bias.floats(), to);
   });
   return current;
 }
@@ -115,24 +182,25 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
   Activation& own = samples.stages[at(index)];
   own.images = {program_->num_steps,  samples.count,           product.output.height,
                 product.output.width, product.output.channels, 1};
-  own.static_input = stage.reads_input() && samples.input_steps == 1 && program_->num_steps > 1;
-  auto state = std::make_unique<ProductState>();
-  state->event = choose(stage, samples, pass);
-  const EventChoice event = state->event;
-  own.product = std::move(state);
+  const bool is_static = stage.reads_input() && samples.input_steps == 1;
+  own.product = std::make_unique<ProductState>();
+  pool_bits(stage, samples);
+  const EventChoice event = choose(stage, samples, pass);
+  static_cast<ProductState&>(*own.product).event = event;
+  const bool folded = folds(stage, pass);
 
   Buffer x, current;
   if (event.forward) {
-    current = event_current(stage, samples);
+    current = event_current(stage, samples, folded);
     if (pass.keep && samples.is_last_slice())
       converted_[at(index)].event.reset();  // changed by the next step
   } else {
     x = gather(stage, samples, pass);
     const Type type = type_of(stage);
-    const Buffer bias = slot_values(product.bias);
-    const std::int64_t rows = (own.static_input ? 1 : program_->num_steps) * samples.count;
-    current = products_->forward(product, rows, x, dense_weight(stage), bias ? converted(bias, type) : bias,
-                                 !pass.keep);
+    const Buffer bias = bias_values(stage, folded);
+    const std::int64_t rows = (is_static ? 1 : program_->num_steps) * samples.count;
+    current = products_->forward(product, rows, x, dense_weight(stage, folded),
+                                 bias ? converted(bias, type) : bias, !pass.keep);
   }
   if (pass.costs != nullptr) {
     engine::StageCost& cost = (*pass.costs)[at(index)];
@@ -152,11 +220,11 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
 
 Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samples,
                                          const Buffer& grad_current) const {
-  const auto layer = *event_layer(images_before(stage, samples), stage.product);
-  const Activation& before = samples.stages[at(stage.inputs.front().stage)];
+  const Seen before = seen(stage, samples);
+  const auto layer = *event_layer(before.images, stage.product);
   Buffer gradient = allocate_host(program_->slot(stage.product.weight).size, Type::kFloat);
   with_pointer(grad_current, [&](const auto* from) {
-    kernels::cpu::event_weight_gradient(layer, before.spikes.octets(), from, gradient.floats(),
+    kernels::cpu::event_weight_gradient(layer, before.bits, from, gradient.floats(),
                                         weight_strides(stage.product));
   });
   return gradient;
@@ -165,12 +233,12 @@ Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samp
 const std::uint8_t* CpuBackend::skip_windows(const Stage& stage, const Samples& samples,
                                              double& share) const {
   if (!compact() || !stage.reads_spikes() || compute_.path == model::Path::kDense ||
-      !stage.product.is_convolution()) {
+      !stage.product.is_convolution() || stage.inputs.front().pool.kind == model::Pool::kMax) {
     return nullptr;
   }
   const Activation& before = samples.stages[at(stage.inputs.front().stage)];
-  const auto* const neurons = static_cast<const NeuronState*>(before.neurons.get());
-  const auto layer = event_layer(images_before(stage, samples), stage.product);
+  const auto* const neurons = dynamic_cast<const NeuronState*>(before.neurons.get());
+  const auto layer = event_layer(seen(stage, samples).images, stage.product);
   const bool always = compute_.path == model::Path::kEvent;
   if (!layer || !(always || may_be_event(*layer))) return nullptr;
   if (neurons == nullptr || !neurons->open) return nullptr;
@@ -187,7 +255,7 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   const model::Product& product = stage.product;
   Activation& own = samples.stages[at(index)];
   const bool by_events = static_cast<const ProductState&>(*own.product).event.weight_gradient;
-  const std::int64_t rows = (own.static_input ? 1 : program_->num_steps) * samples.count;
+  const std::int64_t rows = own.product_count / product.output.size();
   const bool wants_x = !stage.reads_input();
   double open_share = -1.0;
   const std::uint8_t* const windows = skip_windows(stage, samples, open_share);
@@ -201,13 +269,13 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   const DenseProducts::Wanted wanted{wants_x && windows == nullptr, !by_events, has_bias && !by_events};
   if (wanted.x || wanted.weight) {
     const Buffer x = by_events ? Buffer() : gather(stage, samples, pass);
-    gradients = products_->backward(product, rows, grad_current, x, dense_weight(stage), wanted);
+    gradients = products_->backward(product, rows, grad_current, x, dense_weight(stage, false), wanted);
   }
   if (windows != nullptr) {
-    const auto layer = *event_layer(images_before(stage, samples), product);
+    const auto layer = *event_layer(seen(stage, samples).images, product);
     gradients.x = allocate(rows * product.input.size(), Type::kBFloat16);
     kernels::cpu::window_gradient(layer, windows, static_cast<const BFloat16*>(grad_current.data),
-                                  static_cast<const BFloat16*>(dense_weight(stage).data),
+                                  static_cast<const BFloat16*>(dense_weight(stage, false).data),
                                   weight_strides(product), static_cast<BFloat16*>(gradients.x.data));
   }
   if (by_events) {
@@ -218,9 +286,10 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   if (samples.is_last_slice()) converted_[at(index)].dense.reset();  // changed by the next step
   add_gradient(product.weight, std::move(gradients.weight));
   if (has_bias) add_gradient(product.bias, std::move(gradients.bias));
+  std::vector<engine::OutputGradient> outputs;
+  if (wants_x) outputs = gather_backward(stage, samples, pass, std::move(gradients.x));
   own.product.reset();
-  if (!wants_x) return {};
-  return gather_backward(stage, samples, pass, std::move(gradients.x));
+  return outputs;
 }
 
 }  // namespace spikeloom::backends

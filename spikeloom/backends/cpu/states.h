@@ -10,6 +10,10 @@ namespace spikeloom::backends {
 
 struct CpuBackend::ProductState : engine::Kept {
   EventChoice event;
+  engine::Buffer pooled;  ///< bits behind max pooling
+  std::int64_t pooled_spikes = 0;
+  /// Of a normalisation: its input, and mean and variance of the batch, float [channels].
+  engine::Buffer normalised_input, mean, variance;
 };
 
 struct CpuBackend::NeuronState : engine::Kept {

@@ -45,6 +45,10 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
   if (program.spiking && !neuron.fires())
     return "neurons without spikes cannot run in a spiking network on a device";
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
+  if (stage.norm.kind != model::Norm::kNone)
+    return "batch normalisation cannot run on a device; use --device cpu";
+  if (!stage.shortcuts.empty()) return "added currents cannot run on a device; use --device cpu";
+  if (stage.recurrent != model::kNone) return "a recurrent layer cannot run on a device; use --device cpu";
   if (neuron.decay != model::kNone) {
     return "a learnable neuron.decay cannot run on a device; use --device cpu";
   }
@@ -146,10 +150,10 @@ Buffer DeviceBackend::current(int index, engine::Samples& samples, const engine:
   Activation& own = samples.stages[at(index)];
   own.images = {program_->num_steps,  samples.count,           product.output.height,
                 product.output.width, product.output.channels, 1};
-  own.static_input = stage.reads_input() && samples.input_steps == 1 && program_->num_steps > 1;
+  const bool is_static = stage.reads_input() && samples.input_steps == 1;
   refresh();
   const Buffer x = gather(stage, samples, pass);
-  const std::int64_t rows = (own.static_input ? 1 : program_->num_steps) * samples.count;
+  const std::int64_t rows = (is_static ? 1 : program_->num_steps) * samples.count;
   if (pass.costs != nullptr) {
     engine::StageCost& cost = (*pass.costs)[at(index)];
     cost.forward = cost.weight_gradient =
@@ -182,7 +186,7 @@ std::vector<engine::OutputGradient> DeviceBackend::current_backward(int index, e
   const bool wants_x = !stage.reads_input();
   bias_gradient(stage, grad_current);
   const Activation& own = samples.stages[at(index)];
-  const std::int64_t rows = (own.static_input ? 1 : program_->num_steps) * samples.count;
+  const std::int64_t rows = own.product_count / stage.product.output.size();
   Buffer x = gather(stage, samples, pass);
   auto gradients =
       products_->backward(stage.product, rows, grad_current, x, weight_of(stage), {wants_x, true, false});
