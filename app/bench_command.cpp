@@ -18,12 +18,16 @@ namespace spikeloom::app {
 namespace {
 
 struct BenchOptions {
-  std::string net, input, kind = "auto", precision = "fp32", state = "compact", path = "auto",
+  std::string net, input, kind = "auto", precision = "auto", state = "compact", path = "auto",
                           crossover = "measured";
   train::BenchmarkRequest request;
   int threads = 0;
   bool json = false, signature = false;
 };
+
+std::string precision_name(const train::BenchmarkResult& result) {
+  return result.precision == model::Precision::kBf16 ? "bf16" : "fp32";
+}
 
 void fill_request(BenchOptions& options) {
   auto& request = options.request;
@@ -33,14 +37,15 @@ void fill_request(BenchOptions& options) {
   if (options.kind != "auto" && options.kind != "still" && options.kind != "events") {
     throw ConfigError("--data must be auto, still or events, not '" + options.kind + "'");
   }
-  if (options.precision != "fp32" && options.precision != "bf16") {
-    throw ConfigError("--precision must be fp32 or bf16, not '" + options.precision + "'");
+  if (options.precision != "auto" && options.precision != "fp32" && options.precision != "bf16") {
+    throw ConfigError("--precision must be auto, fp32 or bf16, not '" + options.precision + "'");
   }
   if (options.state != "compact" && options.state != "exact") {
     throw ConfigError("--state must be compact or exact, not '" + options.state + "'");
   }
-  request.network.compute.precision =
-      options.precision == "bf16" ? model::Precision::kBf16 : model::Precision::kFp32;
+  request.network.compute.precision = options.precision == "auto"   ? model::Precision::kAuto
+                                      : options.precision == "bf16" ? model::Precision::kBf16
+                                                                    : model::Precision::kFp32;
   request.network.compute.state =
       options.state == "exact" ? model::StateMode::kExact : model::StateMode::kCompact;
   if (options.path != "auto" && options.path != "dense" && options.path != "event") {
@@ -92,7 +97,7 @@ nlohmann::ordered_json to_json(const BenchOptions& options, const train::Benchma
       {"batch", options.request.batch_size},
       {"steps", options.request.network.num_steps},
       {"mode", options.request.inference ? "inference" : "training"},
-      {"precision", options.precision},
+      {"precision", precision_name(result)},
       {"state", options.state},
       {"path", options.path},
       {"crossover", options.crossover},
@@ -168,7 +173,7 @@ int run_bench(BenchOptions& options) {
   }
   print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {} threads  {}, {} state", options.net,
                                  options.input, options.request.batch_size, options.request.network.num_steps,
-                                 num_threads(), options.precision, options.state));
+                                 num_threads(), precision_name(result), options.state));
   print_line(stdout,
              fmt::format(
                  "  {} {:.2f} samples/s  (median of {}: {:.1f} ms, {:.1f} ... {:.1f})  peak memory {:.0f} MB",
@@ -233,9 +238,10 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
                   "Calibrate each layer's threshold until it fires at this rate (default: as initialised)")
       ->check(CLI::Range(0.001, 0.999));
   command
-      .add_option(
-          "--precision", options->precision,
-          "Of convolutions and matrix products: fp32 or bf16 (fp32 where the processor has no fast bf16)")
+      .add_option("--precision", options->precision,
+                  "Of convolutions and matrix products: fp32, bf16 (fp32 where the processor has no fast "
+                  "bf16), or auto: "
+                  "bf16 where it is fast")
       ->capture_default_str();
   command
       .add_option("--state", options->state, "What is kept for backward: compact (bits and codes) or exact")

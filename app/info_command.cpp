@@ -24,6 +24,7 @@
 #include "spikeloom/formats/safetensors.h"
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/model_info.h"
+#include "spikeloom/train/stage_paths.h"
 
 namespace spikeloom::app {
 namespace {
@@ -132,6 +133,30 @@ void print_network(const model::NetworkPlan& plan, const model::NetworkSettings&
                          with_prefix(static_cast<double>(plan.macs_per_step()))));
 }
 
+/// Which stages run how on the CPU, one line for those that run alike.
+void print_paths(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
+  std::vector<std::pair<std::string, std::string>> lines;  // path, stages
+  for (const auto& stage : train::stage_paths(plan, settings, "cpu")) {
+    const std::string path = stage.refusal.empty() ? stage.path : "cannot run: " + stage.refusal;
+    const auto same =
+        std::find_if(lines.begin(), lines.end(), [&](const auto& line) { return line.first == path; });
+    if (same == lines.end()) {
+      lines.emplace_back(path, stage.stage);
+    } else {
+      same->second += ", " + stage.stage;
+    }
+  }
+  for (const auto& [path, stages] : lines) print_line(stdout, fmt::format("runs with {}: {}", path, stages));
+}
+
+ordered_json paths_json(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
+  ordered_json paths = ordered_json::object();
+  for (const auto& stage : train::stage_paths(plan, settings, "cpu")) {
+    paths[stage.stage] = stage.refusal.empty() ? stage.path : "cannot run: " + stage.refusal;
+  }
+  return paths;
+}
+
 int info_environment(bool json) {
   if (json) {
     std::string text = train::environment_json();
@@ -212,6 +237,7 @@ int info_recipe(const std::string& path, const InfoOptions& options) {
     object["description"] = recipe.description;
     object["dataset"] = recipe.data.dataset;
     object["num_steps"] = recipe.network.num_steps;
+    object["paths"] = paths_json(plan, recipe.network);
     object["needs"] = needs_json(plan, recipe);
     object["recipe"] = train::to_toml(recipe);
     print_json(object);
@@ -223,6 +249,7 @@ int info_recipe(const std::string& path, const InfoOptions& options) {
                                  recipe.network.num_steps, recipe.training.epochs, recipe.training.batch_size,
                                  recipe.network.structure));
   print_network(plan, recipe.network);
+  print_paths(plan, recipe.network);
   print_needs(plan, recipe);
   return kOk;
 }

@@ -11,6 +11,7 @@
 #include "spikeloom/base/memory.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/verify.h"
+#include "spikeloom/train/stage_paths.h"
 
 namespace spikeloom::app {
 namespace {
@@ -21,7 +22,7 @@ model::MemoryUse training_use(const train::Recipe& recipe) {
   model::MemoryUse use;
   use.batch_size = recipe.training.batch_size;
   use.static_input = !data::dataset_info(recipe.data.dataset).is_recordings;
-  use.moments = recipe.optimizer.kind == train::OptimizerSettings::kAdam ? 2 : momentum ? 1 : 0;
+  use.moments = recipe.optimizer.kind != train::OptimizerSettings::kSgd ? 2 : momentum ? 1 : 0;
   use.loader_batches = kLoaderBatches;
   return use;
 }
@@ -55,7 +56,7 @@ double macs_per_epoch(const model::NetworkPlan& plan, const train::Recipe& recip
 /// reach on the large networks of docs/performance.md: 200 in fp32, 630 in bf16. Another machine may be
 /// several times slower or faster, and small layers are slower everywhere.
 double usual_macs_per_s(const train::Recipe& recipe) {
-  return recipe.network.compute.precision == model::Precision::kBf16 ? 6e11 : 2e11;
+  return train::settled_precision(recipe.network, "cpu") == model::Precision::kBf16 ? 6e11 : 2e11;
 }
 
 double training_seconds(const model::NetworkPlan& plan, const train::Recipe& recipe) {

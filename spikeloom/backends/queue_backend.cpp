@@ -122,10 +122,10 @@ struct SlotStep {
     update.rate_factor = static_cast<float>(what.rate_factor);
     update.weight_decay = static_cast<float>(what.weight_decay);
     if (rule.kind == engine::UpdateRule::kAdam) {
-      kernels::cuda::adam_step(queue, update, {rule.beta1, rule.beta2, rule.epsilon}, correction, first,
+      kernels::cuda::adam_step(queue, update, {rule.beta1, rule.beta2, rule.epsilon, rule.decoupled_decay}, correction, first,
                                moments.second.floats() + slot.offset);
     } else {
-      kernels::cuda::sgd_step(queue, update, static_cast<float>(rule.momentum), first);
+      kernels::cuda::sgd_step(queue, update, static_cast<float>(rule.momentum), first, rule.nesterov);
     }
   }
 };
@@ -150,7 +150,7 @@ void QueueBackend::update(const engine::UpdateRule& rule, const std::vector<engi
     kernels::cuda::clip_factor(queue(), i, pointer<double>(squares_), rule.max_gradient_norm, clip_.floats());
   }
   if (rule.kind == engine::UpdateRule::kAdam) {
-    kernels::cuda::adam_correction(queue(), {rule.beta1, rule.beta2, rule.epsilon},
+    kernels::cuda::adam_correction(queue(), {rule.beta1, rule.beta2, rule.epsilon, rule.decoupled_decay},
                                    pointer<std::uint64_t>(moments.step_count),
                                    pointer<kernels::cuda::AdamCorrection>(correction_));
   }

@@ -75,6 +75,7 @@ enum class StateMode {
   kExact,    ///< everything in full, by LibTorch's autograd: the reference
 };
 enum class Precision {
+  kAuto,  ///< kBf16 where processor or device have it fast, else kFp32: settled before anything runs
   kFp32,
   kBf16,  ///< convolutions and matrix products of bfloat16; weights, optimiser and membrane stay float
 };
@@ -93,7 +94,7 @@ enum class Crossover {
 };
 struct ComputeSettings {
   StateMode state = StateMode::kCompact;
-  Precision precision = Precision::kFp32;
+  Precision precision = Precision::kAuto;
   Path path = Path::kAuto;
   Crossover crossover = Crossover::kMeasured;
   /// Megabytes that a convolution's currents may take: a batch that needs more than twice that runs through

@@ -11,6 +11,7 @@
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/firing_rates.h"
 #include "spikeloom/train/random_batch.h"
+#include "spikeloom/train/stage_paths.h"
 #include "spikeloom/train/step_runner.h"
 
 namespace spikeloom::train {
@@ -34,8 +35,11 @@ class Benchmark {
 
   BenchmarkResult run() {
     report("making the network", 0, 0);
-    network_ = make_network(model::plan_network(request_.network, request_.input, request_.num_classes),
-                            request_.network, request_.seed);
+    model::NetworkSettings settings = request_.network;
+    settings.compute.precision = settled_precision(settings, request_.device);
+    result_.precision = settings.compute.precision;
+    network_ = make_network(model::plan_network(settings, request_.input, request_.num_classes), settings,
+                            request_.seed);
     input_ = random_input(request_);
     labels_ = random_labels(request_);
     steps_ = request_.still_image ? 1 : request_.network.num_steps;

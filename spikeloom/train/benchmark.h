@@ -42,8 +42,9 @@ struct BenchmarkLayer {
 };
 
 struct BenchmarkResult {
-  double samples_per_s = 0.0;  ///< from the median time
-  double step_ms = 0.0;        ///< median
+  double samples_per_s = 0.0;                            ///< from the median time
+  model::Precision precision = model::Precision::kFp32;  ///< what "auto" was settled to
+  double step_ms = 0.0;                                  ///< median
   double step_ms_min = 0.0, step_ms_max = 0.0;
   double peak_rss_mb = 0.0;            ///< of the process
   double peak_device_memory_mb = 0.0;  ///< reserved on the device; 0 on the CPU

@@ -3,6 +3,7 @@
 #include "spikeloom/backends/torch/make_backend.h"
 #include "spikeloom/engine/initialise.h"
 #include "spikeloom/ops/device.h"
+#include "spikeloom/train/stage_paths.h"
 
 namespace spikeloom::train {
 
@@ -11,6 +12,7 @@ using engine::Type;
 
 Network::Network(model::NetworkPlan plan, model::NetworkSettings settings, std::uint64_t seed)
     : plan_(std::move(plan)), settings_(std::move(settings)) {
+  settings_.compute.precision = settled_precision(settings_, "cpu");
   engine_ = make_engine(model::make_program(plan_, settings_, seed), "cpu", false);
   engine::initialise(*engine_, settings_, seed);
 }

@@ -58,8 +58,9 @@ engine::Optimizer make_optimizer(engine::Engine& engine, const OptimizerSettings
   check_fits_float("weight_decay", settings.weight_decay);
   check_fits_float("epsilon", settings.epsilon);
   engine::UpdateRule rule;
-  rule.kind =
-      settings.kind == OptimizerSettings::kAdam ? engine::UpdateRule::kAdam : engine::UpdateRule::kSgd;
+  rule.kind = settings.kind == OptimizerSettings::kSgd ? engine::UpdateRule::kSgd : engine::UpdateRule::kAdam;
+  rule.decoupled_decay = settings.kind == OptimizerSettings::kAdamW;
+  rule.nesterov = settings.nesterov;
   rule.momentum = settings.momentum;
   rule.beta1 = settings.beta1;
   rule.beta2 = settings.beta2;

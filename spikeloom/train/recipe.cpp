@@ -20,6 +20,7 @@ using Names = std::initializer_list<std::pair<const char*, Value>>;
 constexpr double kUnlimited = std::numeric_limits<double>::max();
 constexpr std::int64_t kMaxInt64 = std::numeric_limits<std::int64_t>::max();
 constexpr int kMaxInt = std::numeric_limits<int>::max();
+constexpr Range kAny{-kUnlimited, kUnlimited, false, false};
 constexpr Range kPositive{0.0, kUnlimited, true, false};
 constexpr Range kNotNegative{0.0, kUnlimited, false, false};
 constexpr Range kZeroToOne{0.0, 1.0, false, false};
@@ -231,7 +232,9 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
   visitor.choice("state", network.compute.state,
                  {{"compact", model::StateMode::kCompact}, {"exact", model::StateMode::kExact}});
   visitor.choice("precision", network.compute.precision,
-                 {{"fp32", model::Precision::kFp32}, {"bf16", model::Precision::kBf16}});
+                 {{"auto", model::Precision::kAuto},
+                  {"fp32", model::Precision::kFp32},
+                  {"bf16", model::Precision::kBf16}});
   visitor.choice(
       "path", network.compute.path,
       {{"auto", model::Path::kAuto}, {"dense", model::Path::kDense}, {"event", model::Path::kEvent}});
@@ -248,9 +251,12 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.section("optimizer");
   OptimizerSettings& optimizer = recipe.optimizer;
   visitor.choice("kind", optimizer.kind,
-                 {{"sgd", OptimizerSettings::kSgd}, {"adam", OptimizerSettings::kAdam}});
+                 {{"sgd", OptimizerSettings::kSgd},
+                  {"adam", OptimizerSettings::kAdam},
+                  {"adamw", OptimizerSettings::kAdamW}});
   visitor.number("learning_rate", optimizer.learning_rate, kPositive);
   visitor.number("momentum", optimizer.momentum, kZeroToBelowOne);
+  visitor.flag("nesterov", optimizer.nesterov);
   visitor.number("weight_decay", optimizer.weight_decay, kNotNegative);
   visitor.flag("decay_all", optimizer.decay_all);
   visitor.number("beta1", optimizer.beta1, kZeroToBelowOne);
@@ -266,7 +272,9 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.choice("kind", schedule.kind,
                  {{"constant", ScheduleSettings::kConstant},
                   {"step", ScheduleSettings::kStep},
-                  {"cosine", ScheduleSettings::kCosine}});
+                  {"cosine", ScheduleSettings::kCosine},
+                  {"linear", ScheduleSettings::kLinear},
+                  {"one-cycle", ScheduleSettings::kOneCycle}});
   visitor.integer("step_epochs", schedule.step_epochs, 1, kMaxInt);
   visitor.number("factor", schedule.factor, kAboveZeroToOne);
   visitor.number("final_rate_fraction", schedule.final_rate_fraction, kZeroToOne);
@@ -278,6 +286,10 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
                  {{"mse", LossSettings::kMse}, {"cross-entropy", LossSettings::kCrossEntropy}});
   visitor.choice("reduction", loss.reduction, {{"mean", LossSettings::kMean}, {"sum", LossSettings::kSum}});
   visitor.number("vote_scale", loss.vote_scale, kPositive);
+  visitor.number("label_smoothing", loss.label_smoothing, kZeroToBelowOne);
+  visitor.flag("each_step", loss.each_step);
+  visitor.number("tet_weight", loss.tet_weight, kZeroToOne);
+  visitor.number("tet_target", loss.tet_target, kAny);
 
   visitor.section("training");
   TrainingSettings& training = recipe.training;

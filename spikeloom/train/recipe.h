@@ -11,10 +11,11 @@
 namespace spikeloom::train {
 
 struct OptimizerSettings {
-  enum Kind { kSgd, kAdam };
+  enum Kind { kSgd, kAdam, kAdamW };
   Kind kind = kSgd;
   double learning_rate = 0.1;
   double momentum = 0.9;  ///< SGD only
+  bool nesterov = false;  ///< SGD only
   double weight_decay = 0.0;
   bool decay_all = false;                    ///< false: weight_decay acts on weights of layers only
   double beta1 = 0.9, beta2 = 0.999;         ///< Adam only
@@ -26,12 +27,13 @@ struct OptimizerSettings {
 };
 
 struct ScheduleSettings {
-  enum Kind { kConstant, kStep, kCosine };
+  enum Kind { kConstant, kStep, kCosine, kLinear, kOneCycle };
   Kind kind = kConstant;
   int step_epochs = 40;  ///< kStep: every so many epochs the rate is multiplied by factor
   double factor = 0.1;
-  double final_rate_fraction = 0.0;  ///< kCosine: the last rate as a fraction of the first
-  double warmup_epochs = 0.0;        ///< the rate rises linearly from 0 over so many epochs
+  double final_rate_fraction =
+      0.0;                     ///< kCosine, kLinear, kOneCycle: the last rate as a fraction of the first
+  double warmup_epochs = 0.0;  ///< the rate rises linearly from 0 over so many epochs
 };
 
 struct LossSettings {
@@ -47,6 +49,12 @@ struct LossSettings {
   Reduction reduction = kMean;  ///< kMse only
   double vote_scale =
       10.0;  ///< kCrossEntropy only: votes in [0, 1] are multiplied by this before the softmax
+  double label_smoothing = 0.0;  ///< in [0, 1): this share of the target is spread over all classes
+  /// The loss of each step's votes, averaged, instead of that of their mean (TET).
+  bool each_step = false;
+  double tet_weight =
+      0.0;  ///< each_step: weight of the squared distance of each step's votes from tet_target
+  double tet_target = 1.0;
 };
 
 struct TrainingSettings {

@@ -113,6 +113,12 @@ void check_artificial(config::Table& root, const model::NetworkSettings& network
 }
 
 void check_training(config::Table& root, const Recipe& recipe) {
+  if (recipe.optimizer.nesterov && recipe.optimizer.momentum == 0.0) {
+    throw root.table("optimizer").error("nesterov", "needs optimizer.momentum above 0");
+  }
+  if (recipe.loss.tet_weight > 0.0 && !recipe.loss.each_step) {
+    throw root.table("loss").error("tet_weight", "acts on the votes of each step; set loss.each_step = true");
+  }
   if (recipe.schedule.warmup_epochs > recipe.training.epochs) {
     throw root.table("schedule")
         .error("warmup_epochs", "exceeds training.epochs = " + std::to_string(recipe.training.epochs));

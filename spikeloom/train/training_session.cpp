@@ -14,6 +14,7 @@
 #include "spikeloom/train/environment.h"
 #include "spikeloom/train/environment_log.h"
 #include "spikeloom/train/schedule.h"
+#include "spikeloom/train/stage_paths.h"
 
 namespace spikeloom::train {
 namespace {
@@ -40,6 +41,8 @@ TrainingResult TrainingSession::run() {
     if (auto result = open_run()) return *result;
   }
   device_ = ops::device_of(request_.device);
+  // The resolved recipe says what was taken.
+  recipe_.network.compute.precision = settled_precision(recipe_.network, request_.device);
   splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
   check_data();
   build();
@@ -134,7 +137,7 @@ void TrainingSession::check_memory(const model::NetworkPlan& plan) {
   use.batch_size = std::min(recipe_.training.batch_size, splits_.train->size());
   use.static_input = splits_.train->shape().is_static;
   const bool momentum = recipe_.optimizer.momentum > 0.0;
-  use.moments = recipe_.optimizer.kind == OptimizerSettings::kAdam ? 2 : momentum ? 1 : 0;
+  use.moments = recipe_.optimizer.kind != OptimizerSettings::kSgd ? 2 : momentum ? 1 : 0;
   use.loader_batches = kLoaderBatches;
   memory_ = model::estimate_memory(plan, recipe_.network, use);
   const MemoryLimit limit = memory_limit();

@@ -16,6 +16,10 @@ engine::LossSpec loss_spec(const LossSettings& settings) {
     spec.kind = settings.reduction == LossSettings::kMean ? VotingLossKind::kMeanSquares
                                                           : VotingLossKind::kSumOfSquares;
   }
+  spec.label_smoothing = settings.label_smoothing;
+  spec.each_step = settings.each_step;
+  spec.tet_weight = settings.tet_weight;
+  spec.tet_target = settings.tet_target;
   return spec;
 }
 

@@ -29,6 +29,8 @@ num_steps = 2
 neurons_per_class = 2
 [optimizer]
 learning_rate = 0.1
+[compute]
+precision = "fp32"
 [training]
 epochs = 2
 batch_size = 16

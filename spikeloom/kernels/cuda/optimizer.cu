@@ -11,18 +11,21 @@ template <class G>
 struct UpdateArguments {
   ParameterUpdate<G> update;
   bool in_vectors;
+  float added_decay;  ///< weight decay that the gradient gets
 
   /// Weights and gradients of the octet; the gradients with clipping and weight decay.
   SPIKELOOM_HOST_DEVICE void load(std::int64_t at, std::int64_t left, float (&weights)[8],
                                   float (&gradients)[8]) const {
     load_floats(update.weights + at, left, weights);
     const RawOctet<G> raw = load_some(update.gradient + at, is_whole(left), left);
+    // Conditions are outside of the loops, so that the host's compiler makes vectors of them; 1 changes no
+    // bit.
     const float clip = update.clip != nullptr ? *update.clip : 1.0f;
     SPIKELOOM_UNROLL
-    for (int i = 0; i < 8; ++i) {
-      const float gradient = update.clip != nullptr ? value_of(raw, i) * clip : value_of(raw, i);
-      gradients[i] = update.weight_decay != 0.0f ? gradient + update.weight_decay * weights[i] : gradient;
-    }
+    for (int i = 0; i < 8; ++i) gradients[i] = value_of(raw, i) * clip;
+    if (added_decay == 0.0f) return;
+    SPIKELOOM_UNROLL
+    for (int i = 0; i < 8; ++i) gradients[i] += added_decay * weights[i];
   }
   SPIKELOOM_HOST_DEVICE void store(std::int64_t at, std::int64_t left, const float (&weights)[8]) const {
     store_floats(weights, left, update.weights + at);
@@ -44,8 +47,10 @@ struct UpdateArguments {
 
 template <class G>
 UpdateArguments<G> arguments_of(const ParameterUpdate<G>& update, const float* first, const float* second) {
-  return {update, is_aligned(update.weights) && is_aligned(update.gradient) &&
-                      is_aligned(update.weights_bf16) && is_aligned(first) && is_aligned(second)};
+  return {update,
+          is_aligned(update.weights) && is_aligned(update.gradient) && is_aligned(update.weights_bf16) &&
+              is_aligned(first) && is_aligned(second),
+          update.weight_decay};
 }
 
 template <class G>
@@ -53,6 +58,7 @@ struct Sgd {
   UpdateArguments<G> a;
   float momentum;
   float* buffer;
+  bool nesterov;
 
   SPIKELOOM_HOST_DEVICE void operator()(std::int64_t octet) const {
     const std::int64_t at = octet * 8, left = a.update.count - at;
@@ -61,8 +67,15 @@ struct Sgd {
     if (buffer != nullptr) {
       a.load_floats(buffer + at, left, velocity);
       SPIKELOOM_UNROLL
-      for (int i = 0; i < 8; ++i) gradients[i] = momentum * velocity[i] + gradients[i];
-      a.store_floats(gradients, left, buffer + at);
+      for (int i = 0; i < 8; ++i) velocity[i] = momentum * velocity[i] + gradients[i];
+      a.store_floats(velocity, left, buffer + at);
+      if (nesterov) {
+        SPIKELOOM_UNROLL
+        for (int i = 0; i < 8; ++i) gradients[i] += momentum * velocity[i];
+      } else {
+        SPIKELOOM_UNROLL
+        for (int i = 0; i < 8; ++i) gradients[i] = velocity[i];
+      }
     }
     const float rate = a.rate();
     SPIKELOOM_UNROLL
@@ -75,6 +88,7 @@ template <class G>
 struct Adam {
   UpdateArguments<G> a;
   float beta1, beta2, rest1, rest2, epsilon;  ///< rest = 1 - beta
+  float decoupled_decay;
   const AdamCorrection* correction;
   float* first_moment;
   float* second_moment;
@@ -85,6 +99,11 @@ struct Adam {
     a.load(at, left, weights, gradients);
     a.load_floats(first_moment + at, left, first);
     a.load_floats(second_moment + at, left, second);
+    if (decoupled_decay != 0.0f) {
+      const float kept = 1.0f - a.rate() * decoupled_decay;
+      SPIKELOOM_UNROLL
+      for (int i = 0; i < 8; ++i) weights[i] *= kept;
+    }
     const float step = a.rate() * correction->inverse_first, inverse_root = correction->inverse_root_second;
     SPIKELOOM_UNROLL
     for (int i = 0; i < 8; ++i) {
@@ -95,6 +114,25 @@ struct Adam {
     a.store_floats(first, left, first_moment + at);
     a.store_floats(second, left, second_moment + at);
     a.store(at, left, weights);
+  }
+};
+
+struct Average {
+  std::int64_t count;
+  bool in_vectors;
+  float decay, rest;
+  const float* weights;
+  float* average;
+
+  SPIKELOOM_HOST_DEVICE void operator()(std::int64_t octet) const {
+    const std::int64_t at = octet * 8, left = count - at;
+    const bool whole = in_vectors && left >= 8;
+    const RawOctet<float> own = load_some(weights + at, whole, left),
+                          before = load_some(average + at, whole, left);
+    float result[8];
+    SPIKELOOM_UNROLL
+    for (int i = 0; i < 8; ++i) result[i] = decay * value_of(before, i) + rest * value_of(own, i);
+    store_some(raw_of<float>(result), whole, left, average + at);
   }
 };
 
@@ -113,9 +151,17 @@ struct Correction {
 }  // namespace
 
 template <class G>
-void sgd_step(const Queue& queue, const ParameterUpdate<G>& update, float momentum, float* momentum_buffer) {
+void sgd_step(const Queue& queue, const ParameterUpdate<G>& update, float momentum, float* momentum_buffer,
+              bool nesterov) {
   for_each(queue, "sgd_step", (update.count + 7) / 8,
-           Sgd<G>{arguments_of(update, momentum_buffer, nullptr), momentum, momentum_buffer});
+           Sgd<G>{arguments_of(update, momentum_buffer, nullptr), momentum, momentum_buffer, nesterov});
+}
+
+void average_step(const Queue& queue, std::int64_t count, double decay, const float* weights,
+                  float* average) {
+  for_each(queue, "average_step", (count + 7) / 8,
+           Average{count, is_aligned(weights) && is_aligned(average), static_cast<float>(decay),
+                   static_cast<float>(1.0 - decay), weights, average});
 }
 
 void adam_correction(const Queue& queue, const AdamParams& params, const std::uint64_t* step,
@@ -126,15 +172,17 @@ void adam_correction(const Queue& queue, const AdamParams& params, const std::ui
 template <class G>
 void adam_step(const Queue& queue, const ParameterUpdate<G>& update, const AdamParams& params,
                const AdamCorrection* correction, float* first_moment, float* second_moment) {
+  UpdateArguments<G> arguments = arguments_of(update, first_moment, second_moment);
+  if (params.decoupled_decay) arguments.added_decay = 0.0f;
   for_each(queue, "adam_step", (update.count + 7) / 8,
-           Adam<G>{arguments_of(update, first_moment, second_moment), static_cast<float>(params.beta1),
-                   static_cast<float>(params.beta2), static_cast<float>(1.0 - params.beta1),
-                   static_cast<float>(1.0 - params.beta2), static_cast<float>(params.epsilon), correction,
-                   first_moment, second_moment});
+           Adam<G>{arguments, static_cast<float>(params.beta1), static_cast<float>(params.beta2),
+                   static_cast<float>(1.0 - params.beta1), static_cast<float>(1.0 - params.beta2),
+                   static_cast<float>(params.epsilon), params.decoupled_decay ? update.weight_decay : 0.0f,
+                   correction, first_moment, second_moment});
 }
 
-template void sgd_step(const Queue&, const ParameterUpdate<float>&, float, float*);
-template void sgd_step(const Queue&, const ParameterUpdate<BFloat16>&, float, float*);
+template void sgd_step(const Queue&, const ParameterUpdate<float>&, float, float*, bool);
+template void sgd_step(const Queue&, const ParameterUpdate<BFloat16>&, float, float*, bool);
 template void adam_step(const Queue&, const ParameterUpdate<float>&, const AdamParams&, const AdamCorrection*,
                         float*, float*);
 template void adam_step(const Queue&, const ParameterUpdate<BFloat16>&, const AdamParams&,

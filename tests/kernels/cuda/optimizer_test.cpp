@@ -177,7 +177,7 @@ double seen(const Settings& settings, const std::vector<float>& gradient, std::s
 
 template <class G>
 void check_sgd(const Queue& queue, std::int64_t count, const Settings& settings, std::int64_t shift,
-               float momentum) {
+               float momentum, bool nesterov) {
   const auto start = random_values<float>(count, 1);
   std::vector<double> want(start.begin(), start.end()), buffer(want.size());
   for (int step = 0; step < kSteps; ++step) {
@@ -185,13 +185,14 @@ void check_sgd(const Queue& queue, std::int64_t count, const Settings& settings,
     for (std::size_t i = 0; i < want.size(); ++i) {
       const double g = seen<G>(settings, gradient, i, want[i]);
       buffer[i] = step == 0 ? g : momentum * buffer[i] + g;  // LibTorch's first step
-      want[i] -= static_cast<double>(settings.learning_rate) * settings.rate_factor * buffer[i];
+      const double direction = nesterov ? g + momentum * buffer[i] : buffer[i];
+      want[i] -= static_cast<double>(settings.learning_rate) * settings.rate_factor * direction;
     }
   }
   Array<float> velocity(queue, std::vector<float>(static_cast<std::size_t>(count), 0.0f), shift);
   compare(run<G>(queue, count, settings, shift,
                  [&](const ParameterUpdate<G>& update, const std::uint64_t*) {
-                   sgd_step(queue, update, momentum, momentum != 0.0f ? velocity.data() : nullptr);
+                   sgd_step(queue, update, momentum, momentum != 0.0f ? velocity.data() : nullptr, nesterov);
                  }),
           want);
   velocity.values();
@@ -200,15 +201,44 @@ void check_sgd(const Queue& queue, std::int64_t count, const Settings& settings,
 TEST_P(OptimizerQueueTest, SgdIsLibTorchs) {
   for_all([&](std::int64_t count, const Settings& settings, std::int64_t shift) {
     for (const float momentum : {0.0f, 0.9f}) {
-      check_sgd<float>(queue, count, settings, shift, momentum);
-      check_sgd<BFloat16>(queue, count, settings, shift, momentum);
+      check_sgd<float>(queue, count, settings, shift, momentum, false);
+      check_sgd<BFloat16>(queue, count, settings, shift, momentum, false);
     }
   });
 }
 
+TEST_P(OptimizerQueueTest, NesterovIsLibTorchs) {
+  for_all([&](std::int64_t count, const Settings& settings, std::int64_t shift) {
+    check_sgd<float>(queue, count, settings, shift, 0.9f, true);
+    check_sgd<BFloat16>(queue, count, settings, shift, 0.9f, true);
+  });
+}
+
+TEST_P(OptimizerQueueTest, AverageForgetsExponentially) {
+  for (const std::int64_t count : {0, 1, 7, 8, 100, 40003}) {
+    for (const std::int64_t shift : {0, 1}) {
+      const auto first = random_values<float>(count, 1);
+      std::vector<double> want(first.begin(), first.end());
+      Array<float> average(queue, first, shift);
+      for (int step = 0; step < kSteps; ++step) {
+        const auto values = random_values<float>(count, static_cast<unsigned>(2 + step));
+        Array<float> weights(queue, values, shift);
+        average_step(queue, count, 0.9, weights.data(), average.data());
+        for (std::size_t i = 0; i < want.size(); ++i) want[i] = 0.9 * want[i] + 0.1 * values[i];
+        ASSERT_EQ(weights.values(), values);
+      }
+      const auto got = average.values();
+      for (std::size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-6);
+    }
+  }
+}
+
 template <class G>
-void check_adam(const Queue& queue, std::int64_t count, const Settings& settings, std::int64_t shift) {
-  const AdamParams params{0.9, 0.99, 1e-3};
+void check_adam(const Queue& queue, std::int64_t count, const Settings& settings, std::int64_t shift,
+                bool decoupled) {
+  const AdamParams params{0.9, 0.99, 1e-3, decoupled};
+  Settings of_gradient = settings;  // what the gradient sees
+  if (decoupled) of_gradient.weight_decay = 0.0f;
   const auto start = random_values<float>(count, 1);
   std::vector<double> want(start.begin(), start.end()), m(want.size()), v(want.size());
   for (int step = 0; step < kSteps; ++step) {
@@ -216,10 +246,11 @@ void check_adam(const Queue& queue, std::int64_t count, const Settings& settings
     const double correction1 = 1.0 - std::pow(params.beta1, step + 1),
                  correction2 = 1.0 - std::pow(params.beta2, step + 1);
     for (std::size_t i = 0; i < want.size(); ++i) {
-      const double g = seen<G>(settings, gradient, i, want[i]);
+      const double g = seen<G>(of_gradient, gradient, i, want[i]);
       m[i] = params.beta1 * m[i] + (1.0 - params.beta1) * g;
       v[i] = params.beta2 * v[i] + (1.0 - params.beta2) * g * g;
       const double rate = static_cast<double>(settings.learning_rate) * settings.rate_factor;
+      if (decoupled) want[i] *= 1.0 - rate * static_cast<double>(settings.weight_decay);
       want[i] -= rate / correction1 * m[i] / (std::sqrt(v[i]) / std::sqrt(correction2) + params.epsilon);
     }
   }
@@ -238,8 +269,15 @@ void check_adam(const Queue& queue, std::int64_t count, const Settings& settings
 
 TEST_P(OptimizerQueueTest, AdamIsLibTorchs) {
   for_all([&](std::int64_t count, const Settings& settings, std::int64_t shift) {
-    check_adam<float>(queue, count, settings, shift);
-    check_adam<BFloat16>(queue, count, settings, shift);
+    check_adam<float>(queue, count, settings, shift, false);
+    check_adam<BFloat16>(queue, count, settings, shift, false);
+  });
+}
+
+TEST_P(OptimizerQueueTest, AdamWIsLibTorchs) {
+  for_all([&](std::int64_t count, const Settings& settings, std::int64_t shift) {
+    check_adam<float>(queue, count, settings, shift, true);
+    check_adam<BFloat16>(queue, count, settings, shift, true);
   });
 }
 
