@@ -18,7 +18,7 @@
 // surrogate they are kept apart exactly, so that the decoded x is in the window where x is (NaN is not: code
 // 32767). The gradients of decay and v_threshold, whose terms hold v_pre, have errors of random sign: below
 // 0.5 % of the exact ones in tests/kernels/learnable_lif_test.cpp, also where their terms nearly cancel. What
-// it costs: docs/performance.md, measured by tests/nn/compact_error_test.cpp.
+// it costs: docs/performance.md, measured by tests/backends/compact_error_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -13,9 +13,9 @@ struct VotingSize {
 };
 
 enum class VotingLossKind {
-  kMeanSquares,   ///< sum_k (q - votes)^2 / K, mean over the batch: nn::mse_loss with Reduction::kMean
-  kSumOfSquares,  ///< sum_k (q - votes)^2, mean over the batch: Reduction::kSum
-  kCrossEntropy,  ///< of softmax(vote_scale * votes) and q, mean over the batch: nn::cross_entropy_loss
+  kMeanSquares,   ///< sum_k (q - votes)^2 / K, mean over the batch
+  kSumOfSquares,  ///< sum_k (q - votes)^2, mean over the batch: the paper's, eq. 11
+  kCrossEntropy,  ///< of softmax(vote_scale * votes) and q, mean over the batch
 };
 
 /// The equations: reference/voting_loss.h.

@@ -72,7 +72,7 @@ struct InitSettings {
 /// densities.
 enum class StateMode {
   kCompact,  ///< kept for backward: 1 bit a spike, 1 bit or a code of v_pre (kernels/v_pre_code.h)
-  kExact,    ///< everything in full, by LibTorch's autograd: the reference
+  kExact,    ///< spikes and v_pre in full: what compact state is compared with
 };
 enum class Precision {
   kAuto,  ///< kBf16 where processor or device have it fast, else kFp32: settled before anything runs

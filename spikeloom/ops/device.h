@@ -1,7 +1,7 @@
 #pragma once
 // What LibTorch says about CUDA devices, kept out of all other files: streams, graphs of captured work, host
 // memory that devices copy from, memory in use. In a build whose LibTorch has no CUDA, all of it works for
-// the CPU and throws DeviceError for anything else. Internal to ops, nn and train.
+// the CPU and throws DeviceError for anything else. Internal to ops, backends/torch and train.
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

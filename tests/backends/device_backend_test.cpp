@@ -18,7 +18,7 @@ using kernels::cuda::VotingLossKind;
 using model::NetworkSettings;
 using model::Precision;
 using model::StateMode;
-using nn::test::settings_of;
+using reference::test::settings_of;
 
 // Biases are 0 at the start, so that it does not matter that the device adds them behind the products.
 TEST(DeviceBackend, HasLossSpikesAndGradientsOfCpuAndReference) {
@@ -36,7 +36,7 @@ TEST(DeviceBackend, HasLossSpikesAndGradientsOfCpuAndReference) {
       EXPECT_NEAR(got.loss, want.loss, 1e-6 * std::abs(want.loss));
       EXPECT_EQ(got.correct, want.correct);
       EXPECT_LT(relative_error(got.gradients, want.gradients), 2e-6);
-      const Passed exact = reference(settings, shape, x, loss);
+      const Passed exact = by_autograd(settings, shape, x, loss);
       EXPECT_EQ(got.spikes, exact.spikes);
       EXPECT_EQ(got.correct, exact.correct);
       EXPECT_LT(relative_error(got.gradients, exact.gradients), tolerance);

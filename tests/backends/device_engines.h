@@ -14,8 +14,8 @@ namespace spikeloom::backends::test {
 
 constexpr std::uint64_t kSeed = 3, kIteration = 7;
 
-inline std::vector<nn::test::Named> device_networks() {
-  auto all = nn::test::networks();
+inline std::vector<reference::test::Named> device_networks() {
+  auto all = reference::test::networks();
   auto dropout = all.front();
   dropout.name = "dropout, the same mask at each step";
   dropout.settings.dropout.rate = 0.4;
@@ -40,7 +40,7 @@ inline std::vector<nn::test::Named> device_networks() {
 inline at::Tensor input_of(const model::NetworkSettings& settings, const model::Shape& shape, bool events) {
   const std::int64_t steps = events ? settings.num_steps : 1;
   const at::Tensor x =
-      nn::test::random_normal({steps, 4, shape.channels, shape.height, shape.width}, at::kFloat, 5)
+      reference::test::random_normal({steps, 4, shape.channels, shape.height, shape.width}, at::kFloat, 5)
           .to(at::kFloat);
   return events ? x.gt(0.8).to(at::kFloat) : x.abs();
 }
@@ -55,7 +55,7 @@ inline std::unique_ptr<engine::Engine> engine_on(const model::NetworkSettings& s
   engine::initialise(*result, settings, 1);
   for (const model::Slot& slot : result->program().slots) {
     if (slot.role != model::Role::kNeuNorm) continue;
-    const at::Tensor u = (nn::test::random_normal({slot.size}, at::kFloat, 9) * 0.3).to(at::kFloat);
+    const at::Tensor u = (reference::test::random_normal({slot.size}, at::kFloat, 9) * 0.3).to(at::kFloat);
     result->write(result->program().find_slot(slot.name),
                   {u.data_ptr<float>(), static_cast<std::size_t>(slot.size)});
   }
@@ -115,28 +115,26 @@ inline Passed run(engine::Engine& engine, const at::Tensor& x, const engine::Los
 }
 
 // By LibTorch's operators and autograd, everything kept in full.
-inline Passed reference(const model::NetworkSettings& given, const model::Shape& shape, const at::Tensor& x,
-                        const engine::LossSpec& loss) {
-  model::NetworkSettings settings = given;
-  settings.compute.state = model::StateMode::kExact;
-  nn::Network network = nn::test::make_network(settings, shape, 3, 1, at::kFloat);
+inline Passed by_autograd(const model::NetworkSettings& settings, const model::Shape& shape,
+                          const at::Tensor& x, const engine::LossSpec& loss) {
+  reference::Network network = reference::test::make_network(settings, shape, 3, 1, at::kFloat);
   copy_parameters(*on_cpu(settings, shape), network);
-  std::vector<nn::LayerActivity> activity;
-  nn::ForwardOptions options;
+  std::vector<reference::StageActivity> activity;
+  reference::ForwardOptions options;
   options.training = true;
   options.seed = kSeed;
   options.iteration = kIteration;
   options.activity = &activity;
   const at::Tensor votes = network.forward(x, options);
   const at::Tensor value = loss.kind == kernels::cuda::VotingLossKind::kCrossEntropy
-                               ? nn::cross_entropy_loss(votes, labels(), loss.vote_scale)
-                               : nn::mse_loss(votes, labels(), nn::Reduction::kSum);
+                               ? reference::cross_entropy_loss(votes, labels(), loss.vote_scale)
+                               : reference::mse_loss(votes, labels(), reference::Reduction::kSum);
   value.backward();
   Passed result;
   result.loss = value.item().toDouble();
-  result.correct = nn::count_correct(votes, labels());
-  for (const auto& layer : activity) result.spikes.push_back(layer.spike_count.item().toLong());
-  result.gradients = nn::test::gradients_of(network);
+  result.correct = reference::count_correct(votes, labels());
+  for (const auto& stage : activity) result.spikes.push_back(stage.spike_count.item().toLong());
+  result.gradients = reference::test::gradients_of(network);
   return result;
 }
 
@@ -154,7 +152,8 @@ inline void put_on_the_grid(engine::Engine& engine, bool biases = false) {
     const int index = engine.program().find_slot(slot.name);
     std::vector<float> values = engine.read(index);
     if (slot.is_bias && biases) {
-      const at::Tensor random = (nn::test::random_normal({slot.size}, at::kFloat, 4) * 0.3).to(at::kFloat);
+      const at::Tensor random =
+          (reference::test::random_normal({slot.size}, at::kFloat, 4) * 0.3).to(at::kFloat);
       std::memcpy(values.data(), random.data_ptr(), values.size() * sizeof(float));
     }
     for (float& value : values) value = std::round(4.0f * value) / 4.0f;

@@ -14,7 +14,7 @@ namespace {
 using engine::Engine;
 using model::NetworkSettings;
 using model::Precision;
-using nn::test::settings_of;
+using reference::test::settings_of;
 
 // Products read rounded copies: an update writes them, and whoever writes weights makes them out of date.
 TEST(DeviceBackend, RoundedWeightsFollowUpdatesAndWrites) {

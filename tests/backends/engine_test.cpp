@@ -15,8 +15,8 @@ namespace {
 using model::NetworkSettings;
 using model::Precision;
 using model::StateMode;
-using nn::test::networks;
-using nn::test::random_normal;
+using reference::test::networks;
+using reference::test::random_normal;
 
 struct Case {
   NetworkSettings settings;
@@ -79,24 +79,22 @@ Passed run(engine::Engine& engine, const Case& c) {
 Passed run(const Case& c) { return run(*engine_of(c), c); }
 
 // The same numbers by LibTorch's operators and autograd, everything kept in full.
-Passed reference(const Case& c) {
-  NetworkSettings settings = c.settings;
-  settings.compute.state = StateMode::kExact;
-  nn::Network network = nn::test::make_network(settings, c.input, 3, 1, at::kFloat);
+Passed by_autograd(const Case& c) {
+  reference::Network network = reference::test::make_network(c.settings, c.input, 3, 1, at::kFloat);
   copy_parameters(*engine_of(c), network);
-  std::vector<nn::LayerActivity> activity;
-  nn::ForwardOptions options;
+  std::vector<reference::StageActivity> activity;
+  reference::ForwardOptions options;
   options.training = true;
   options.seed = 3;
   options.iteration = 7;
   options.activity = &activity;
   Passed result;
   result.votes = network.forward(input_of(c), options);
-  const at::Tensor loss = nn::mse_loss(result.votes, labels_of(c), nn::Reduction::kSum);
+  const at::Tensor loss = reference::mse_loss(result.votes, labels_of(c), reference::Reduction::kSum);
   loss.backward();
   result.loss = loss.item().toDouble();
-  result.gradients = nn::test::gradients_of(network);
-  for (const auto& layer : activity) result.spikes.push_back(layer.spike_count.item().toLong());
+  result.gradients = reference::test::gradients_of(network);
+  for (const auto& stage : activity) result.spikes.push_back(stage.spike_count.item().toLong());
   return result;
 }
 
@@ -111,7 +109,7 @@ void for_each_network(const std::function<void(Case, double)>& check) {
 
 TEST(Engine, HasSpikesLossAndGradientsOfTheReference) {
   for_each_network([](Case c, double tolerance) {
-    const Passed want = reference(c), got = run(c);
+    const Passed want = by_autograd(c), got = run(c);
     EXPECT_EQ(got.spikes, want.spikes);
     EXPECT_NEAR(got.loss, want.loss, 1e-6 * want.loss);
     EXPECT_LT(relative_error(got.gradients, want.gradients), tolerance);
@@ -121,7 +119,7 @@ TEST(Engine, HasSpikesLossAndGradientsOfTheReference) {
 TEST(Engine, WithExactStateTheGradientsAreThoseOfTheReferenceToRounding) {
   for_each_network([](Case c, double) {
     c.settings.compute.state = StateMode::kExact;
-    const Passed want = reference(c), got = run(c);
+    const Passed want = by_autograd(c), got = run(c);
     EXPECT_EQ(got.spikes, want.spikes);
     EXPECT_LT(relative_error(got.gradients, want.gradients), 2e-6);
   });
@@ -131,12 +129,12 @@ TEST(Engine, LearnsDecayAndThreshold) {
   for (const auto state : {StateMode::kExact, StateMode::kCompact}) {
     for (const auto surrogate : {kernels::Surrogate::kRectangular, kernels::Surrogate::kArctan}) {
       for (const auto reset : {kernels::Reset::kZero, kernels::Reset::kSubtract}) {
-        Case c{nn::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
+        Case c{reference::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
         c.settings.compute.state = state;
         c.settings.learn_decay = c.settings.learn_v_threshold = true;
         c.settings.neuron.reset = reset;
         c.settings.neuron.surrogate = surrogate;
-        const Passed want = reference(c), got = run(c);
+        const Passed want = by_autograd(c), got = run(c);
         ASSERT_EQ(got.gradients.size(), 16u);
         EXPECT_EQ(got.spikes, want.spikes);
         for (std::size_t i = 0; i < got.gradients.size(); ++i) {
@@ -150,7 +148,7 @@ TEST(Engine, LearnsDecayAndThreshold) {
 }
 
 TEST(Engine, RefusesWhatTheBackendDoesNotRunStageByStage) {
-  Case c{nn::test::settings_of("16C3(Encoding)-Voting", 4), {2, 13, 12}, true};
+  Case c{reference::test::settings_of("16C3(Encoding)-Voting", 4), {2, 13, 12}, true};
   c.settings.neuron.smooth = true;
   try {
     engine_of(c);
@@ -193,7 +191,7 @@ TEST(Engine, IsTheSameInSlices) {
 
 TEST(Engine, InferenceHasTheVotesOfTheReference) {
   for_each_network([](Case c, double) {
-    nn::Network network = nn::test::make_network(c.settings, c.input, 3, 1, at::kFloat);
+    reference::Network network = reference::test::make_network(c.settings, c.input, 3, 1, at::kFloat);
     const auto engine = engine_of(c);
     copy_parameters(*engine, network);
     const at::NoGradGuard no_grad;
@@ -228,7 +226,7 @@ TEST(Engine, InBf16EqualsFp32WhereTheCurrentsAreExact) {
 }
 
 TEST(Engine, SaysWhatEachStageCost) {
-  Case c{nn::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
+  Case c{reference::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
   const auto engine = engine_of(c);
   const TestBatch batch(input_of(c), labels_of(c));
   std::vector<engine::StageCost> costs;
@@ -249,7 +247,7 @@ TEST(Engine, SaysWhatEachStageCost) {
 TEST(Engine, CalibratesWeightsAndThresholds) {
   for (const auto target :
        {engine::Engine::CalibrationTarget::kWeights, engine::Engine::CalibrationTarget::kThresholds}) {
-    Case c{nn::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
+    Case c{reference::test::settings_of("16C3(Encoding)-AP2-24C3-20FC-Voting", 4), {2, 13, 12}, true};
     const auto engine = engine_of(c);
     const TestBatch batch(input_of(c), labels_of(c));
     for (const double rate : engine->calibrate(batch.batch, 0.2, target)) EXPECT_NEAR(rate, 0.2, 0.02);
@@ -260,7 +258,7 @@ TEST(Engine, CalibratesWeightsAndThresholds) {
 }
 
 TEST(Engine, RefusesABatchOfAnotherShape) {
-  Case c{nn::test::settings_of("16C3(Encoding)-Voting", 4), {2, 13, 12}, true};
+  Case c{reference::test::settings_of("16C3(Encoding)-Voting", 4), {2, 13, 12}, true};
   const auto engine = engine_of(c);
   TestBatch batch(input_of(c), labels_of(c));
   batch.batch.samples = 3;

@@ -10,9 +10,9 @@
 #include "spikeloom/engine/engine.h"
 #include "spikeloom/engine/initialise.h"
 #include "spikeloom/model/plan.h"
-#include "spikeloom/nn/loss.h"
-#include "tests/nn/named_networks.h"
-#include "tests/nn/networks.h"
+#include "tests/reference/loss.h"
+#include "tests/reference/named_networks.h"
+#include "tests/reference/networks.h"
 
 namespace spikeloom::backends::test {
 
@@ -45,14 +45,9 @@ inline at::Tensor as_tensor(const std::vector<float>& values, at::IntArrayRef si
   return result;
 }
 
-/// Every parameter of the network takes the engine's values.
-inline void copy_parameters(const engine::Engine& from, const nn::Network& to) {
-  const at::NoGradGuard no_grad;
-  for (const auto& parameter : to.parameters()) {
-    const int slot = from.program().find_slot(parameter.name);
-    at::Tensor value = parameter.value;
-    value.copy_(as_tensor(from.read(slot), value.sizes()));
-  }
+/// Every parameter and buffer of the network takes the engine's values.
+inline void copy_parameters(const engine::Engine& from, reference::Network& to) {
+  to.assign([&](const std::string& name) { return from.read(from.program().find_slot(name)); });
 }
 
 inline at::Tensor votes_of(engine::Engine& engine, const TestBatch& batch, const engine::Pass& pass = {}) {

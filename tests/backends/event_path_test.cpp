@@ -13,8 +13,8 @@ namespace {
 
 using engine::Path;
 using model::NetworkSettings;
-using nn::test::random_normal;
-using nn::test::settings_of;
+using reference::test::random_normal;
+using reference::test::settings_of;
 
 // Weights that are multiples of 1 / 1024, the largest of each filter 1023 of them, are exact in the 16 bits
 // of the event-driven path, and every current is exact in float.
@@ -57,7 +57,7 @@ Passed run(engine::Engine& engine, const at::Tensor& x) {
 at::Tensor still_image() { return random_normal({1, 4, 1, 13, 12}, at::kFloat, 5).abs(); }
 
 TEST(EventPath, EqualsTheDenseOneWhereTheWeightsAreExact) {
-  for (const auto& [name, settings, tolerance] : nn::test::networks()) {
+  for (const auto& [name, settings, tolerance] : reference::test::networks()) {
     static_cast<void>(tolerance);
     SCOPED_TRACE(name);
     std::vector<Passed> passed;

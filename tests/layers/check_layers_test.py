@@ -13,13 +13,13 @@ GOOD = {
     "spikeloom/events/event.h": "#pragma once\n",
     "spikeloom/formats/idx.h": '#pragma once\n#include "spikeloom/events/event.h"\n',
     "spikeloom/ops/lif.h": "#pragma once\n#include <ATen/core/Tensor.h>\n",
-    "spikeloom/nn/network.h": '#pragma once\n#include "spikeloom/ops/lif.h"\n',
+    "spikeloom/backends/torch/tensor.h": '#pragma once\n#include "spikeloom/ops/lif.h"\n',
     "spikeloom/train/trainer.h": '#pragma once\n#include "spikeloom/config/table.h"\n',
-    "spikeloom/train/trainer.cpp": '#include "spikeloom/train/trainer.h"\n#include "spikeloom/nn/network.h"\n',
+    "spikeloom/train/trainer.cpp": '#include "spikeloom/train/trainer.h"\n#include "spikeloom/backends/torch/tensor.h"\n',
     "app/output.h": "#pragma once\n",
     "app/main.cpp": '#include "app/output.h"\n#include "spikeloom/train/trainer.h"\n',
-    "tests/nn/support.h": "#pragma once\n#include <torch/types.h>\n",
-    "tests/nn/network_test.cpp": '#include "support.h"\n#include "spikeloom/nn/network.h"\n',
+    "tests/reference/support.h": "#pragma once\n#include <torch/types.h>\n",
+    "tests/reference/network_test.cpp": '#include "support.h"\n#include "spikeloom/backends/torch/tensor.h"\n',
     "tools/golden.py": "print(1)\n",
 }
 
@@ -52,7 +52,7 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/base/log.cpp", '#include "spikeloom/config/table.h"\n', "base [0]", "table.h [1]")
 
     def test_include_upward_from_a_header(self):
-        self.expect("spikeloom/ops/pool.h", '#pragma once\n  #  include "spikeloom/nn/network.h"\n', "ops [3]", "[4]")
+        self.expect("spikeloom/ops/pool.h", '#pragma once\n  #  include "spikeloom/backends/torch/tensor.h"\n', "ops [3]", "[4]")
 
     def test_include_across(self):
         self.expect("spikeloom/config/write.cpp", '#include "spikeloom/events/event.h"\n', "config [1]", "[1]")
@@ -61,7 +61,7 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/train/show.cpp", '#include "app/output.h"\n', "train [5]", "[6]")
 
     def test_include_of_a_test(self):
-        self.expect("spikeloom/nn/block.cpp", '#include "tests/nn/support.h"\n', "no part of the library")
+        self.expect("spikeloom/backends/torch/tensor.cpp", '#include "tests/reference/support.h"\n', "no part of the library")
 
     def test_torch_outside_its_folders(self):
         self.expect("spikeloom/formats/idx.cpp", "#include <c10/core/Scalar.h>\n", "c10/core/Scalar.h")
@@ -76,18 +76,18 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/data/copy.cpp", "#include <cuda_runtime_api.h>\n", "cuda_runtime_api.h")
 
     def test_torch_in_examples(self):
-        loop = "#include <torch/optim/adam.h>\n#include \"spikeloom/nn/network.h\"\n"
+        loop = '#include "spikeloom/train/trainer.h"\n'
         self.assertEqual(self.problems({"examples/training_loop/loop.cpp": loop}), [])
         self.expect("examples/consumer/consumer.cpp", "#include <torch/optim/adam.h>\n", "torch/optim/adam.h")
-        self.expect("examples/consumer/consumer.cpp", '#include "spikeloom/nn/network.h"\n', "ATen/core/Tensor.h")
+        self.expect("examples/consumer/consumer.cpp", '#include "spikeloom/backends/torch/tensor.h"\n', "ATen/core/Tensor.h")
 
     def test_torch_that_reaches_the_program(self):
-        self.expect("app/eval.cpp", '#include "spikeloom/nn/network.h"\n', "ATen/core/Tensor.h",
-                    "spikeloom/nn/network.h -> spikeloom/ops/lif.h")
+        self.expect("app/eval.cpp", '#include "spikeloom/backends/torch/tensor.h"\n', "ATen/core/Tensor.h",
+                    "spikeloom/backends/torch/tensor.h -> spikeloom/ops/lif.h")
 
     def test_include_that_is_no_path_from_the_root(self):
         self.expect("spikeloom/config/read.cpp", '#include "table.h"\n', '"table.h"')
-        self.expect("tests/nn/other_test.cpp", '#include "missing.h"\n', '"missing.h"')
+        self.expect("tests/reference/other_test.cpp", '#include "missing.h"\n', '"missing.h"')
         self.expect("app/show.cpp", "#include <app/output.h>\n", "quotation marks")
 
     def test_length(self):
@@ -95,7 +95,7 @@ class CheckLayersTest(unittest.TestCase):
         self.assertEqual(self.problems({"spikeloom/base/long.cpp": "\n" * 499}), [])
 
     def test_pragma_once(self):
-        self.expect("tests/nn/other.h", "#include <string>\n", "#pragma once")
+        self.expect("tests/reference/other.h", "#include <string>\n", "#pragma once")
 
     def test_utils(self):
         self.expect("spikeloom/base/utils.cpp", "\n", "utils")

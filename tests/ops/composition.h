@@ -62,18 +62,40 @@ struct PlainLif {
   at::Tensor spikes, v_pre;  ///< [T, ...]
 };
 
-/// The LIF layer as a loop over time. With `frozen_gates` [T, ...] the reset uses those spikes, as constants.
+struct PlainLifOptions {
+  at::Tensor frozen_gates;      ///< [T, ...]: the reset uses those spikes, as constants
+  at::Tensor recurrent_weight;  ///< [P, P] of a layer [T, N, P]: row i weighs the spikes that come in to i
+};
+
+/// The LIF layer as a loop over time, of every kind of reset, with a synaptic current where current_decay is
+/// not 0, and with its own spikes of the step before where it is recurrent.
 inline PlainLif plain_lif(const at::Tensor& input, const at::Tensor& decay, const at::Tensor& v_threshold,
                           std::int64_t num_steps, const NeuronParams& params,
-                          const at::Tensor& frozen_gates = {}) {
+                          const PlainLifOptions& options = {}) {
   std::vector<at::Tensor> spikes, potentials;
-  at::Tensor v = at::zeros_like(input[0]);
+  at::Tensor v = at::zeros_like(input[0]), current;
   for (std::int64_t t = 0; t < num_steps; ++t) {
-    const at::Tensor v_pre = decay * v + input[input.size(0) == 1 ? 0 : t];
+    at::Tensor in = input[input.size(0) == 1 ? 0 : t];
+    if (options.recurrent_weight.defined() && t > 0) {
+      in = in + at::matmul(spikes.back(), options.recurrent_weight.t());
+    }
+    current = t == 0 || params.current_decay == 0.0 ? in : params.current_decay * current + in;
+    const at::Tensor v_pre = decay * v + current;
     const at::Tensor spike = plain_spike(v_pre, v_threshold, params);
     at::Tensor gate = params.detach_reset ? spike.detach() : spike;
-    if (frozen_gates.defined()) gate = frozen_gates[t];
-    v = params.reset == Reset::kZero ? v_pre * (1 - gate) : v_pre - v_threshold * gate;
+    if (options.frozen_gates.defined()) gate = options.frozen_gates[t];
+    switch (params.reset) {
+      case Reset::kZero:
+        v = v_pre * (1 - gate);
+        if (params.v_reset != 0.0) v = v + params.v_reset * gate;
+        break;
+      case Reset::kSubtract:
+        v = v_pre - v_threshold * gate;
+        break;
+      case Reset::kNone:
+        v = v_pre;
+        break;
+    }
     spikes.push_back(spike);
     potentials.push_back(v_pre);
   }

@@ -60,8 +60,8 @@ struct TwoLayers {
   /// The same by plain operators, with both layers' reset gates at the given spikes.
   at::Tensor run_frozen(const Leaves& x, const at::Tensor& first_gates,
                         const at::Tensor& second_gates) const {
-    const at::Tensor first = plain_lif(x[0], x[2], x[3], kSteps, params, first_gates).spikes;
-    return plain_lif(at::matmul(first, x[1]), x[2], x[3], kSteps, params, second_gates).spikes;
+    const at::Tensor first = plain_lif(x[0], x[2], x[3], kSteps, params, {first_gates, {}}).spikes;
+    return plain_lif(at::matmul(first, x[1]), x[2], x[3], kSteps, params, {second_gates, {}}).spikes;
   }
 
   /// Potentials keep their distance from the kinks of the primitive and of its derivative (on them finite

@@ -1,5 +1,5 @@
 // Losses against numbers worked out by hand, and decisions.
-#include "spikeloom/nn/loss.h"
+#include "tests/reference/loss.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include "spikeloom/base/errors.h"
 #include "tests/ops/tensors.h"
 
-namespace spikeloom::nn {
+namespace spikeloom::reference {
 namespace {
 
 at::Tensor votes() { return at::tensor({0.5, 0.25, 0.0, 1.0, 0.0, 0.75}, at::kDouble).view({2, 3}); }
@@ -68,4 +68,4 @@ TEST(Decision, LowestOfEqualVotes) {
 }
 
 }  // namespace
-}  // namespace spikeloom::nn
+}  // namespace spikeloom::reference

@@ -1,23 +1,27 @@
 // What inference computes for a sample depends on the weights and the settings alone: not on what else is in
 // the batch, on the parts a batch is run in, on densities that were measured, or on threads.
-#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 
-#include "spikeloom/nn/inference_product.h"
-#include "tests/nn/networks.h"
+#include "spikeloom/backends/torch/tensor.h"
+#include "tests/backends/engines.h"
 
-namespace spikeloom::nn::test {
+namespace spikeloom::backends::test {
 namespace {
+
+using reference::test::largest;
+using reference::test::random_normal;
+using reference::test::settings_of;
 
 constexpr std::int64_t kSamples = 200;
 
-at::Tensor votes_by(Network& network, const at::Tensor& input, std::int64_t batch) {
+at::Tensor votes_by(engine::Engine& engine, const at::Tensor& input, std::int64_t batch) {
   std::vector<at::Tensor> parts;
   for (std::int64_t first = 0; first < kSamples; first += batch) {
-    parts.push_back(network.forward(input.narrow(1, first, std::min(batch, kSamples - first))));
+    const at::Tensor part = input.narrow(1, first, std::min(batch, kSamples - first));
+    parts.push_back(votes_of(engine, TestBatch(part, at::zeros({part.size(1)}, at::kLong))));
   }
   return at::cat(parts);
 }
@@ -40,27 +44,26 @@ struct Case {
 class Inference : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Inference, DoesNotDependOnBatchWorkingSetOrDensities) {
-  const at::NoGradGuard no_grad;
   auto settings = settings_of(GetParam().structure, 4);
   settings.compute.precision = GetParam().precision;
   settings.compute.path = GetParam().path;
   const model::Shape shape{2, 12, 12};
   const at::Tensor input = uneven_samples(shape);
-  Network network = make_network(settings, shape, 3, 1, at::kFloat);
-  const at::Tensor votes = votes_by(network, input, kSamples);
+  const auto engine = make_engine(settings, shape);
+  const at::Tensor votes = votes_by(*engine, input, kSamples);
   EXPECT_GT(votes.max().item().toDouble(), 0.0);
   for (const std::int64_t batch : {1, 7, 96}) {
-    EXPECT_TRUE(at::equal(votes_by(network, input, batch), votes)) << "batches of " << batch;
+    EXPECT_TRUE(at::equal(votes_by(*engine, input, batch), votes)) << "batches of " << batch;
   }
   for (const double megabytes : {0.0, 0.05, 1.0}) {
     settings.compute.working_set_mb = megabytes;
-    Network parted = make_network(settings, shape, 3, 1, at::kFloat);
-    EXPECT_TRUE(at::equal(votes_by(parted, input, kSamples), votes)) << "working_set_mb " << megabytes;
+    const auto parted = make_engine(settings, shape);
+    EXPECT_TRUE(at::equal(votes_by(*parted, input, kSamples), votes)) << "working_set_mb " << megabytes;
   }
   for (const double below : {0.001, 100.0}) {
-    Network other = make_network(settings, shape, 3, 1, at::kFloat);
-    other.set_crossovers({{"conv2", below, below, below}});
-    EXPECT_TRUE(at::equal(votes_by(other, input, 96), votes)) << "crossover " << below;
+    const auto other = make_engine(settings, shape);
+    dynamic_cast<CpuBackend&>(other->backend()).set_crossovers({{"conv2", {below, below, below}}});
+    EXPECT_TRUE(at::equal(votes_by(*other, input, 96), votes)) << "crossover " << below;
   }
 }
 
@@ -73,9 +76,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"8C3(Encoding)-128C3-AP2-40FC-Voting", model::Precision::kFp32, model::Path::kAuto},
         Case{"16C3(Encoding)-AP2-32C3-AP2-256FC-Voting", model::Precision::kFp32, model::Path::kDense}));
 
+/// A fully connected product in inference: x [rows, values], weight [F, values], bias [F].
+at::Tensor product_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  model::Product product;
+  product.kind = model::Product::kFullyConnected;
+  product.input = {weight.size(1), 1, 1};
+  product.output = {weight.size(0), 1, 1};
+  const engine::Buffer y = TorchProducts().forward(product, x.size(0), buffer_of(x.contiguous()),
+                                                   buffer_of(weight), buffer_of(bias), true);
+  return tensor_of(y, {x.size(0), weight.size(0)}, at::kCPU).clone();
+}
+
 // at::linear gives a row other bits with another number of rows.
 TEST(Inference, RowsOfAProductDoNotDependOnHowManyThereAre) {
-  const at::NoGradGuard no_grad;
   constexpr std::int64_t kRows = 400;
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
     for (const auto& [values, filters] :
@@ -83,15 +96,15 @@ TEST(Inference, RowsOfAProductDoNotDependOnHowManyThereAre) {
       const at::Tensor x = random_normal({kRows, values}, at::kFloat, 1).gt(0.8).to(dtype);
       const at::Tensor weight = random_normal({filters, values}, at::kFloat, 2).to(dtype);
       const at::Tensor bias = random_normal({filters}, at::kFloat, 3).to(dtype);
-      const at::Tensor whole = linear_by_blocks(x, weight, bias);
+      const at::Tensor whole = product_of(x, weight, bias);
       const double scale = largest(whole.to(at::kDouble));
       EXPECT_TRUE(ops::test::within(whole.to(at::kDouble), at::linear(x, weight, bias).to(at::kDouble),
                                     (dtype == at::kFloat ? 1e-5 : 1e-2) * scale));
       for (const std::int64_t rows : {5, 35, 150}) {
         for (std::int64_t first = 0; first < kRows; first += rows) {
           const std::int64_t here = std::min(rows, kRows - first);
-          ASSERT_TRUE(at::equal(linear_by_blocks(x.narrow(0, first, here), weight, bias),
-                                whole.narrow(0, first, here)))
+          ASSERT_TRUE(
+              at::equal(product_of(x.narrow(0, first, here), weight, bias), whole.narrow(0, first, here)))
               << dtype << ", " << values << " to " << filters << ", " << rows << " rows from " << first;
           if (rows == 5 && first > 50) break;
         }
@@ -101,7 +114,6 @@ TEST(Inference, RowsOfAProductDoNotDependOnHowManyThereAre) {
 }
 
 TEST(Inference, PathFollowsFromTheSettings) {
-  const at::NoGradGuard no_grad;
   struct Expected {
     double below;
     model::Precision precision;
@@ -113,16 +125,17 @@ TEST(Inference, PathFollowsFromTheSettings) {
     auto settings = settings_of("8C3(Encoding)-128C3-64C3-40FC-Voting", 4);
     settings.compute.precision = precision;
     settings.compute.event_forward_below = below;
-    Network network = make_network(settings, {1, 12, 12}, 3, 1, at::kFloat);
-    std::vector<LayerCost> costs;
-    ForwardOptions options;
-    options.costs = &costs;
-    network.forward(random_normal({1, 2, 1, 12, 12}, at::kFloat, 5).to(at::kFloat), options);
-    EXPECT_EQ(costs.at(1).path.rfind("event", 0) == 0, event) << costs.at(1).path;
-    EXPECT_EQ(costs.at(2).path.rfind("dense", 0), 0u) << costs.at(2).path;  // too few filters
-    EXPECT_EQ(costs.at(3).path.rfind("dense", 0), 0u) << costs.at(3).path;  // fully connected
+    const auto engine = make_engine(settings, {1, 12, 12});
+    std::vector<engine::StageCost> costs;
+    engine::Pass pass;
+    pass.costs = &costs;
+    const at::Tensor x = random_normal({1, 2, 1, 12, 12}, at::kFloat, 5);
+    votes_of(*engine, TestBatch(x, at::zeros({2}, at::kLong)), pass);
+    EXPECT_EQ(costs.at(1).forward == engine::Path::kEvent, event) << engine::describe_path(costs.at(1));
+    EXPECT_NE(costs.at(2).forward, engine::Path::kEvent) << "too few filters";
+    EXPECT_NE(costs.at(3).forward, engine::Path::kEvent) << "fully connected";
   }
 }
 
 }  // namespace
-}  // namespace spikeloom::nn::test
+}  // namespace spikeloom::backends::test

@@ -7,27 +7,32 @@
 #include <cstdio>
 #include <string>
 
-#include "spikeloom/nn/loss.h"
-#include "tests/nn/networks.h"
+#include "tests/backends/engines.h"
 
-namespace spikeloom::nn::test {
+namespace spikeloom::backends::test {
 namespace {
+
+using reference::test::random_normal;
+using reference::test::settings_of;
 
 std::vector<std::pair<std::string, at::Tensor>> weight_gradients(model::NetworkSettings settings,
                                                                  model::StateMode state) {
   settings.compute.state = state;
   settings.compute.precision = model::Precision::kFp32;
   settings.compute.path = model::Path::kDense;
-  Network network = make_network(settings, {1, 20, 20}, 3, 1, at::kFloat);
+  const auto engine = make_engine(settings, {1, 20, 20});
   // Images with neighbours that are alike, dark and bright parts.
   const at::Tensor noise = random_normal({64, 1, 24, 24}, at::kFloat, 5).to(at::kFloat).abs();
   const at::Tensor x = ((at::avg_pool2d(noise, {5, 5}, {1, 1}) - 0.7) * 5).clamp(0, 2).unsqueeze(0);
   const at::Tensor labels = at::arange(64, at::kLong).remainder(3);
-  mse_loss(network.forward(x), labels, Reduction::kMean).backward();
+  engine::Pass pass;
+  pass.training = true;
+  engine->step(TestBatch(x, labels).batch, {}, pass);  // mean of squares
   std::vector<std::pair<std::string, at::Tensor>> gradients;
-  for (const auto& parameter : network.parameters()) {
-    if (parameter.name.find(".weight") == std::string::npos) continue;
-    gradients.emplace_back(parameter.name, parameter.value.grad().clone());
+  for (std::size_t slot = 0; slot < engine->program().slots.size(); ++slot) {
+    const model::Slot& what = engine->program().slots[slot];
+    if (what.name.find(".weight") == std::string::npos) continue;
+    gradients.emplace_back(what.name, as_tensor(engine->gradient(static_cast<int>(slot)), what.shape));
   }
   return gradients;
 }
@@ -79,4 +84,4 @@ TEST(CompactError, OfTheFirstUpdateIsBelowOnePercent) {
 }
 
 }  // namespace
-}  // namespace spikeloom::nn::test
+}  // namespace spikeloom::backends::test

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/nn/networks.h"
+#include "tests/reference/networks.h"
 
-namespace spikeloom::nn::test {
+namespace spikeloom::reference::test {
 
 struct Named {
   const char* name;
@@ -47,4 +47,4 @@ inline std::vector<Named> networks() {
   return all;
 }
 
-}  // namespace spikeloom::nn::test
+}  // namespace spikeloom::reference::test
