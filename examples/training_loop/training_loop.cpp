@@ -1,19 +1,19 @@
-// A training loop of one's own: data, network and file format are Spikeloom's, the optimiser is LibTorch's.
+// A training loop of one's own: the order of things is yours, the network, its gradients and its update are
+// Spikeloom's.
 //   training_loop DATASET STRUCTURE NUM_STEPS EPOCHS MODEL
 //   training_loop fashion-mnist '16C3(Encoding)-AP2-32C3-AP2-128FC-Voting' 2 1 mine.safetensors
 // `spikeloom eval MODEL` reads what it saves.
-#include <torch/optim/adam.h>
-
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "spikeloom/data/loader.h"
 #include "spikeloom/data/registry.h"
-#include "spikeloom/nn/loss.h"
-#include "spikeloom/nn/network.h"
+#include "spikeloom/engine/engine.h"
+#include "spikeloom/engine/optimizer.h"
 #include "spikeloom/train/arithmetic_scope.h"
-#include "spikeloom/train/batch_tensors.h"
 #include "spikeloom/train/trained_network.h"
 
 using namespace spikeloom;
@@ -29,6 +29,17 @@ train::ModelInfo describe(const std::string& dataset, const std::string& structu
   info.recipe.network.num_steps = num_steps;
   info.recipe.loss.kind = train::LossSettings::kCrossEntropy;
   return info;
+}
+
+/// The loader's batch as an engine takes it, not copied: it lies in the processor's memory, as the engine's
+/// do.
+engine::Batch batch_of(const data::Batch& from, const data::SampleShape& shape) {
+  engine::Batch batch;
+  batch.input = engine::view_of(from.inputs, from.size * shape.sample_size(), engine::Type::kFloat);
+  batch.input_steps = shape.num_steps;
+  batch.samples = from.size;
+  batch.labels = engine::view_of(from.labels, from.size, engine::Type::kInt64);
+  return batch;
 }
 
 double accuracy(train::TrainedNetwork& trained, const std::shared_ptr<const data::Dataset>& dataset) {
@@ -54,13 +65,21 @@ void run(const std::string& dataset, const std::string& structure, int num_steps
 
   const train::ArithmeticScope scope;  // threads, denormals: the same bits as in any other program
   train::TrainedNetwork trained = train::TrainedNetwork::initialised(info);
-  nn::Network& network = trained.network();
-  std::vector<at::Tensor> parameters;
-  for (const auto& parameter : network.parameters()) parameters.push_back(parameter.value);
-  torch::optim::Adam optimizer(parameters, torch::optim::AdamOptions(2e-3));
+  engine::Engine& engine = trained.engine();
+  engine::UpdateRule rule;
+  rule.kind = engine::UpdateRule::kAdam;
+  std::vector<engine::SlotUpdate> slots;
+  for (int slot = 0; slot < static_cast<int>(engine.program().slots.size()); ++slot) {
+    if (engine.program().slot(slot).trained) slots.push_back({slot});
+  }
+  engine::Optimizer optimizer(engine, rule, slots);
+  engine::LossSpec loss;
+  loss.kind = kernels::VotingLossKind::kCrossEntropy;
+  loss.vote_scale = 10.0;
 
-  nn::ForwardOptions options;
-  options.training = true;
+  engine::Pass pass;
+  pass.training = true;
+  pass.seed = info.recipe.seed;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     data::LoaderSettings settings;
     settings.batch_size = 50;
@@ -68,18 +87,14 @@ void run(const std::string& dataset, const std::string& structure, int num_steps
     settings.seed = info.recipe.seed;
     settings.epoch = epoch;
     data::Loader loader(splits.train, settings);
-    double loss_sum = 0.0;
     while (const data::Batch* batch = loader.next()) {
-      const at::Tensor votes = network.forward(train::batch_inputs(*batch, shape), options);
-      const at::Tensor loss = nn::cross_entropy_loss(votes, train::batch_labels(*batch), 10.0);
-      optimizer.zero_grad();
-      loss.backward();
-      optimizer.step();
-      network.clamp_neuron_parameters();  // decays and thresholds stay in their ranges
-      ++options.iteration;                // makes the dropout's masks fresh
-      loss_sum += loss.item<double>();
+      optimizer.prepare(pass.iteration, 2e-3);           // the learning rate
+      engine.step(batch_of(*batch, shape), loss, pass);  // forward, loss, backward
+      optimizer.step();                                  // decays and thresholds stay in their ranges
+      ++pass.iteration;                                  // makes the dropout's masks fresh
     }
-    std::printf("epoch %d: loss %.4f\n", epoch + 1, loss_sum / static_cast<double>(loader.num_batches()));
+    const engine::Sums sums = engine.collect();  // since the last call
+    std::printf("epoch %d: loss %.4f\n", epoch + 1, sums.mean_loss());
   }
   trained.save(path);
   std::printf("test accuracy %.4f\n", accuracy(trained, splits.require_test()));

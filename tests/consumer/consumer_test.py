@@ -188,15 +188,19 @@ def check_program(prefix, work):
 
 
 def check_snippets(options, prefix, work):
-    """The snippets of docs/api.md and README.md compile; those with LibTorch stand in an example, which is built."""
+    """The snippets of docs/api.md and README.md compile; that of the training loop stands in an example, which is
+    built, and that with LibTorch is a program of its own."""
     page = (prefix / "share/doc/spikeloom/docs/api.md").read_text()
     readme = (prefix / "share/doc/spikeloom/README.md").read_text()
     loop = (prefix / "share/doc/spikeloom/examples/training_loop/training_loop.cpp").read_text().split("\n")
     loop = {line.strip() for line in loop}
-    includes, functions = ["#include <cstdio>", "#include <string>", "#include <vector>"], []
+    includes, functions, with_torch = ["#include <cstdio>", "#include <string>", "#include <vector>"], [], []
     for snippet in re.findall(r"^```cpp\n(.*?)^```", page + readme, re.DOTALL | re.MULTILINE):
         lines = snippet.splitlines()
-        if "<torch/" in snippet:
+        if "<ATen/" in snippet:
+            with_torch.append(lines)
+            continue
+        if "engine/optimizer.h" in snippet:
             missing = [line for line in lines if line and line.strip() not in loop]
             expect(not missing, f"docs/api.md: not in examples/training_loop: {missing}")
             continue
@@ -207,9 +211,31 @@ def check_snippets(options, prefix, work):
     source = work / "snippets.cpp"
     source.write_text("\n".join(includes + functions))
     run(options.compiler, "-std=c++17", "-fsyntax-only", "-I", prefix / "include", source)
+    expect(len(with_torch) == 1, f"{len(with_torch)} snippets with LibTorch in docs/api.md")
+    check_torch(options, prefix, work, with_torch[0])
     for folder, names in re.findall(r"^\| `spikeloom/(.*?/)(\w+\.h.*?)` \|", page, re.MULTILINE):
         for name in re.findall(r"\w+\.h", names):
             expect((prefix / "include/spikeloom" / folder / name).is_file(), f"docs/api.md: no {folder}{name}")
+
+
+def check_torch(options, prefix, work, snippet):
+    """With COMPONENTS torch, the operators take LibTorch's tensors; the decay gets a gradient."""
+    source, build = work / "with_torch", work / "build/with_torch"
+    source.mkdir()
+    (source / "CMakeLists.txt").write_text("""cmake_minimum_required(VERSION 3.25)
+project(WithTorch LANGUAGES CXX)
+find_package(Spikeloom 0.1 REQUIRED COMPONENTS torch)
+add_executable(with_torch with_torch.cpp)
+target_link_libraries(with_torch PRIVATE Spikeloom::spikeloom Spikeloom::torch)
+""")
+    includes = [line for line in snippet if line.startswith("#include")]
+    body = [line for line in snippet if not line.startswith("#include")]
+    (source / "with_torch.cpp").write_text("\n".join([*includes, "int main() {", *body,
+                                                      "return decay.grad().item().toDouble() != 0.0 ? 0 : 1;", "}\n"]))
+    run(options.cmake, "-S", source, "-B", build, "-G", options.generator, f"-DCMAKE_PREFIX_PATH={prefix}",
+        f"-DCMAKE_CXX_COMPILER={options.compiler}")
+    run(options.cmake, "--build", build)
+    run(build / "with_torch")
 
 
 def check_documentation(options, prefix):
