@@ -14,10 +14,9 @@ constexpr double kMega = 1e6;   // working_set_mb
 
 std::int64_t bytes(double count) { return static_cast<std::int64_t>(std::min(count, 0x1p60)); }
 
-/// Whether the estimate is that of compact state; with learnt decays or thresholds it is that of exact state.
+/// Whether the estimate is that of compact state.
 bool runs_compact(const NetworkSettings& settings) {
-  return settings.kind == NetworkKind::kSpiking && settings.compute.state == StateMode::kCompact &&
-         !settings.learn_decay && !settings.learn_v_threshold;
+  return settings.kind == NetworkKind::kSpiking && settings.compute.state == StateMode::kCompact;
 }
 
 /// Of a membrane potential and its spike, with compact state.

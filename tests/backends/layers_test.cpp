@@ -1,5 +1,5 @@
-// Layers beyond convolution, average pooling and the paper's neuron, on every backend that runs them, against the
-// reference under autograd: spikes, loss, gradients, running statistics and inference.
+// Layers beyond convolution, average pooling and the paper's neuron, on every backend that runs them, against
+// the reference under autograd: spikes, loss, gradients, running statistics and inference.
 #include <gtest/gtest.h>
 
 #include "spikeloom/base/errors.h"
@@ -55,7 +55,8 @@ std::vector<Layer> layers() {
   add("current-based", plain, 1e-5, [](NetworkSettings& s) { s.neuron.current_decay = 0.5; });
   add("reset to v_reset", plain, 1e-5, [](NetworkSettings& s) { s.neuron.v_reset = -0.2; });
   add("no reset", plain, 1e-5, [](NetworkSettings& s) { s.neuron.reset = Reset::kNone; });
-  add("learnable neurons", plain, 2e-3, [](NetworkSettings& s) { s.learn_decay = s.learn_v_threshold = true; });
+  add("learnable neurons", plain, 2e-3,
+      [](NetworkSettings& s) { s.learn_decay = s.learn_v_threshold = true; });
   add("learnable, current-based, recurrent", "30RFC-Readout", 1e-5, [](NetworkSettings& s) {
     s.neuron.current_decay = 0.5;
     s.learn_decay = s.learn_v_threshold = true;
@@ -64,7 +65,6 @@ std::vector<Layer> layers() {
 }
 
 constexpr model::Shape kShape{2, 12, 12};
-
 
 // One training pass of both, from the same values.
 void compare(engine::Engine& engine, const at::Tensor& x, double tolerance) {
@@ -165,24 +165,26 @@ TEST_P(Layers, LearnInBfloat16) {
   moments.first = zeros();
   moments.second = zeros();
   moments.step_count = engine->backend().memory().allocate(1, engine::Type::kInt64);
+  constexpr std::int64_t kSteps = 60;
   double first = 0.0, last = 0.0;
-  for (std::int64_t step = 1; step <= 30; ++step) {
+  for (std::int64_t step = 1; step <= kSteps; ++step) {
     engine->backend().memory().from_host(&step, moments.step_count);
-    engine->backend().prepare(static_cast<std::uint64_t>(step), 3e-3);
+    engine->backend().prepare(static_cast<std::uint64_t>(step), 1e-3);
     engine->step(batch, spec, training_pass());
     engine->update(rule, slots, moments);
     const auto sums = engine->collect();
     (step == 1 ? first : last) = sums.mean_loss();
-    if (step < 30) continue;
+    if (step < kSteps) continue;
     for (const model::Stage& stage : engine->program().stages) {
-      if (stage.neuron.fires()) EXPECT_GT(sums.spikes[static_cast<std::size_t>(stage.number)], 0) << stage.name;
+      if (!stage.neuron.fires()) continue;
+      EXPECT_GT(sums.spikes[static_cast<std::size_t>(stage.number)], 0) << stage.name;
     }
   }
   EXPECT_LT(last, 0.8 * first);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Layers, ::testing::ValuesIn(layers()), [](const auto& info) {
-  std::string name = info.param.name;
+INSTANTIATE_TEST_SUITE_P(All, Layers, ::testing::ValuesIn(layers()), [](const auto& layer) {
+  std::string name = layer.param.name;
   for (char& letter : name) {
     if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
   }
@@ -203,7 +205,8 @@ TEST(Norm, IsFoldedIntoTheWeightsForInference) {
   copy_parameters(*engine, network);
   const at::NoGradGuard no_grad;
   const at::Tensor want = network.forward(x, {});
-  EXPECT_TRUE(reference::test::close_to(device_votes(*engine, x), want, 1e-5 * reference::test::largest(want)));
+  EXPECT_TRUE(
+      reference::test::close_to(device_votes(*engine, x), want, 1e-5 * reference::test::largest(want)));
 }
 
 }  // namespace

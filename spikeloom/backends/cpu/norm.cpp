@@ -32,6 +32,7 @@ Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples
   if (folds(stage, pass)) return current;  // the weights did it
   const bool by_step = stage.norm.kind == model::Norm::kTebn;
   const std::int64_t whole = program_->num_steps * samples.count * stage.product.output.size();
+  const std::int64_t distinct_rows = current.count / stage.product.output.channels;
   if (by_step && current.count != whole) current = repeated(current, program_->num_steps);
   const std::int64_t channels = stage.product.output.channels;
   const std::int64_t groups = current.count == whole ? program_->num_steps : 1;
@@ -49,7 +50,7 @@ Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples
     std::vector<kernels::ChannelMoments> moments(static_cast<std::size_t>(channels));
     with_pointer(current, [&](const auto* x) { kernels::cpu::batch_norm_moments(size, x, moments.data()); });
     kernels::cpu::batch_norm_combine(1, channels, moments.data(), mean.floats(), variance.floats());
-    kernels::cpu::batch_norm_update_running(channels, size.rows(), stage.norm.momentum,
+    kernels::cpu::batch_norm_update_running(channels, distinct_rows, stage.norm.momentum,
                                             {mean.floats(), variance.floats()}, running_mean.floats(),
                                             running_variance.floats());
   }
