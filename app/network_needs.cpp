@@ -16,6 +16,12 @@
 namespace spikeloom::app {
 namespace {
 
+/// With the precision that will be taken here.
+model::NetworkSettings settled(model::NetworkSettings settings) {
+  settings.compute.precision = train::settled_precision(settings, "cpu");
+  return settings;
+}
+
 model::MemoryUse training_use(const train::Recipe& recipe) {
   constexpr int kLoaderBatches = 5;  // LoaderSettings::prefetch + 1
   const bool momentum = recipe.optimizer.momentum > 0.0;
@@ -67,9 +73,10 @@ double training_seconds(const model::NetworkPlan& plan, const train::Recipe& rec
 
 nlohmann::ordered_json needs_json(const model::NetworkPlan& plan, const train::Recipe& recipe) {
   nlohmann::ordered_json json = {
-      {"training_memory_bytes", model::estimate_memory(plan, recipe.network, training_use(recipe)).total()},
+      {"training_memory_bytes",
+       model::estimate_memory(plan, settled(recipe.network), training_use(recipe)).total()},
       {"evaluation_memory_bytes",
-       model::estimate_memory(plan, recipe.network, evaluation_use(recipe)).total()}};
+       model::estimate_memory(plan, settled(recipe.network), evaluation_use(recipe)).total()}};
   if (training_samples(recipe) > 0) {
     json["macs_per_epoch"] = macs_per_epoch(plan, recipe);
     json["training_seconds_on_two_server_cores"] = training_seconds(plan, recipe);
@@ -78,8 +85,8 @@ nlohmann::ordered_json needs_json(const model::NetworkPlan& plan, const train::R
 }
 
 void print_needs(const model::NetworkPlan& plan, const train::Recipe& recipe) {
-  const auto training = model::estimate_memory(plan, recipe.network, training_use(recipe));
-  const auto evaluation = model::estimate_memory(plan, recipe.network, evaluation_use(recipe));
+  const auto training = model::estimate_memory(plan, settled(recipe.network), training_use(recipe));
+  const auto evaluation = model::estimate_memory(plan, settled(recipe.network), evaluation_use(recipe));
   print_line(stdout,
              fmt::format("memory about {} to train in batches of {}, {} to evaluate, besides the data",
                          memory_text(training.total()), recipe.training.batch_size,

@@ -88,7 +88,7 @@ MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& s
                                const MemoryUse& use) {
   constexpr double kLibrary = 250e6;  // LibTorch and its libraries once they compute, measured: 170 to 280 MB
   const double weights = kFloat * static_cast<double>(plan.parameters());
-  const double copies = settings.compute.precision != Precision::kFp32 ? 0.5 * weights : 0.0;
+  const double copies = settings.compute.precision == Precision::kBf16 ? 0.5 * weights : 0.0;
   const double steps = settings.kind == NetworkKind::kAnn ? 1.0 : settings.num_steps;
   const auto batch = static_cast<double>(use.batch_size);
   const std::vector<double> waiting = waiting_currents(plan);

@@ -25,6 +25,10 @@ bool is_there(const std::string& path) {
 std::string first_difference(Recipe stored, const Recipe& wanted) {
   stored.name = wanted.name;
   stored.description = wanted.description;
+  // "auto" was settled when it was trained.
+  if (wanted.network.compute.precision == model::Precision::kAuto) {
+    stored.network.compute.precision = model::Precision::kAuto;
+  }
   std::istringstream one(to_toml(stored)), other(to_toml(wanted));
   std::string section, a, b;
   while (std::getline(one, a) && std::getline(other, b)) {

@@ -161,8 +161,10 @@ TEST_F(Bench, StateAndPrecisionAreChosen) {
                             "--state", "exact", "--json"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.json().at("state"), "exact");
-  EXPECT_TRUE(outcome.json().at("layers").empty());
-  EXPECT_TRUE(outcome.json().at("saved_bytes_per_sample").is_null());
+  EXPECT_EQ(outcome.json().at("precision"), "fp32");
+  EXPECT_EQ(outcome.json().at("layers").size(), 2u);
+  // 4 x 8 x 8 neurons and 100 voting ones at 8 steps, a float and a bit each, and a sample of 8 x 8 pixels.
+  EXPECT_NEAR(outcome.json().at("saved_bytes_per_sample").get<double>(), 8 * 356 * (4 + 1.0 / 8) + 256, 64.0);
   const auto bf16 = run({"bench", "step", "--net", "4C3-8C3-Voting", "--input", "1x8x8", "--iterations", "1",
                          "--precision", "bf16", "--json"});
   EXPECT_EQ(bf16.exit_code, 0) << bf16.err;
@@ -174,7 +176,7 @@ TEST_F(Bench, StateAndPrecisionAreChosen) {
 TEST_F(Bench, PathIsChosen) {
   for (const std::string path : {"dense", "event"}) {
     const auto outcome = run({"bench", "step", "--net", "4C3-8C3-Voting", "--input", "1x8x8", "--iterations",
-                              "1", "--path", path, "--json"});
+                              "1", "--path", path, "--precision", "fp32", "--json"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(outcome.json().at("path"), path);
     EXPECT_EQ(outcome.json().at("layers").at(1).at("path"), path == "event" ? "event" : "dense fp32");
