@@ -32,7 +32,9 @@ TEST(OldRun, AModelHasItsParametersAndVotes) {
   }
   EXPECT_EQ(network->program().class_of, want.at("class_of").get<std::vector<std::int32_t>>());
   std::vector<float> image(28 * 28);
-  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<float>(i % 29) / 29.0f;
+  for (std::size_t y = 5; y < 12; ++y) {
+    for (std::size_t x = 5; x < 23; ++x) image[y * 28 + x] = 1.0f;  // a rectangle
+  }
   auto trained = TrainedNetwork::load(kRun + "/model.safetensors");
   EXPECT_EQ(trained.forward({image.data(), image.size()}, 1).values,
             want.at("votes").get<std::vector<float>>());
