@@ -18,7 +18,7 @@ namespace spikeloom::app {
 namespace {
 
 struct TrainOptions {
-  std::string recipe, out, data_dir, resume, device = "cpu";
+  std::string recipe, out, data_dir, resume, init_from, device = "cpu";
   std::vector<std::string> overrides;
   int threads = 0;
   bool json = false, quiet = false, list = false, accept_changed_data = false;
@@ -117,6 +117,9 @@ int run_train(const TrainOptions& options) {
   if (options.resume.empty() && options.accept_changed_data) {
     throw ConfigError("--accept-changed-data is for a run that is resumed (--resume RUN)");
   }
+  if (!options.resume.empty() && !options.init_from.empty()) {
+    throw ConfigError("--init-from is for a new training: a run that is resumed has its own weights");
+  }
   train::TrainingRequest request;
   request.data_dir = options.data_dir;
   request.stop = &stop_requested;
@@ -124,6 +127,7 @@ int run_train(const TrainOptions& options) {
   request.threads = options.threads;
   if (options.resume.empty()) {
     request.recipe = train::load_recipe(find_recipe(options.recipe), options.overrides);
+    request.init_from = options.init_from;
     request.run_path = options.out.empty() ? train::new_run_path(request.recipe.name) : options.out;
   } else {
     request.resume = true;
@@ -169,6 +173,12 @@ void add_train(CLI::App& program, Command& chosen) {
       ->add_option("--resume", options->resume,
                    "Resume a run that was stopped, bit for bit; of a finished run, print the result")
       ->type_name("RUN");
+  command
+      ->add_option("--init-from", options->init_from,
+                   "Start with the weights of another model or run, where names and shapes are the same; the "
+                   "rest is listed")
+      ->type_name("MODEL")
+      ->check(not_empty());
   command->add_flag("--accept-changed-data", options->accept_changed_data,
                     "With --resume: resume although the data are not those that the run began with");
   command

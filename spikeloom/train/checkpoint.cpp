@@ -195,6 +195,35 @@ void load_parameters(const std::string& path, Network& network) {
   network.engine().set_class_of(classes);
 }
 
+TakenParameters take_parameters(const std::string& path, Network& network) {
+  const auto file = formats::SafetensorsFile::open(path);
+  TakenParameters result;
+  std::set<std::string> known{kClassOf};
+  std::vector<std::pair<int, SavedTensor>> staged;  // all or nothing
+  int index = 0;
+  for (const model::Slot& slot : network.program().slots) {
+    const auto* info = file.find(slot.name);
+    if (info != nullptr && info->shape == slot.shape) {
+      staged.emplace_back(index, read(file, *info, path));
+      known.insert(slot.name);
+      result.taken.push_back(slot.name);
+    } else {
+      result.kept.push_back(slot.name);
+    }
+    ++index;
+  }
+  for (const auto& info : file.tensors()) {
+    if (known.count(info.name) == 0 && info.name.rfind(kOptimizerPrefix, 0) != 0) {
+      result.unused.push_back(info.name);
+    }
+  }
+  if (staged.empty()) {
+    throw CheckpointError(path + ": has no parameter of a name and shape that this network has");
+  }
+  for (auto& [slot, saved] : staged) network.engine().write(slot, saved.values);
+  return result;
+}
+
 CheckpointState load_checkpoint_state(const std::string& path) {
   const auto file = formats::SafetensorsFile::open(path);
   const auto found = file.metadata().find(kStateKey);

@@ -26,6 +26,17 @@ void save_checkpoint(const std::string& path, const Network& network, const Mode
 /// read, with a warning to log().
 void load_parameters(const std::string& path, Network& network);
 
+/// What a network took of another one's file, by name.
+struct TakenParameters {
+  std::vector<std::string> taken;
+  std::vector<std::string> kept;  ///< of this network: the file has none of the name, or one of another shape
+  std::vector<std::string> unused;  ///< of the file
+};
+/// Copies the parameters that have the same names and shapes in a model file or checkpoint; the others stay
+/// as they are. Throws CheckpointError as load_parameters does for tensors that are damaged, and where none
+/// fits.
+TakenParameters take_parameters(const std::string& path, Network& network);
+
 struct CheckpointState {
   std::string state;
   std::vector<SavedTensor> optimizer_state;

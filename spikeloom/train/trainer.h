@@ -75,6 +75,10 @@ struct TrainingRequest {
   /// When resuming: resume although the data are not those of the checkpoint (data/fingerprint.h). What
   /// differs is then a warning, and noted in metrics.jsonl.
   bool accept_changed_data = false;
+  /// Model file, checkpoint or run folder whose parameters a new training starts with where names and shapes
+  /// are the same; which were taken and which not is said and noted in metrics.jsonl; nothing is calibrated
+  /// then. Not with resume.
+  std::string init_from;
   std::string device =
       "cpu";  ///< cpu, cuda or cuda:N; a run may be resumed on another one, its bits then differ
   /// Kernels', LibTorch's and the BLAS's while it trains; 0 = num_threads() of base/threads.h (the processors

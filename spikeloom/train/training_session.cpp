@@ -49,10 +49,15 @@ TrainingResult TrainingSession::run() {
   if (request_.resume) {
     resume();
   } else {
+    const std::string model = request_.init_from.empty() ? "" : find_model(request_.init_from);
+    std::optional<TakenParameters> taken;
+    if (!model.empty()) taken = take_parameters(model, *network_);
     // Not before data and network are known to be good: a mistake leaves no folder behind.
     folder_.emplace(RunFolder::create(request_.run_path));
-    if (recipe_.network.init.scheme == model::InitScheme::kCalibrated &&
-        recipe_.network.kind == model::NetworkKind::kSpiking) {
+    if (taken) {
+      note_taken(model, *taken);
+    } else if (recipe_.network.init.scheme == model::InitScheme::kCalibrated &&
+               recipe_.network.kind == model::NetworkKind::kSpiking) {
       calibrate();
     }
   }
@@ -155,6 +160,28 @@ void TrainingSession::check_memory(const model::NetworkPlan& plan) {
     observer_.warned("this training needs about " + memory_text(memory_.total()) + " of memory, and " + has +
                      ": if it fails, lower training.batch_size or network.num_steps");
   }
+}
+
+void TrainingSession::note_taken(const std::string& path, const TakenParameters& parameters) {
+  const auto list = [](const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  };
+  std::string rest;
+  if (!parameters.kept.empty()) rest += "; start values of: " + list(parameters.kept);
+  if (!parameters.unused.empty()) rest += "; not used of it: " + list(parameters.unused);
+  if (!rest.empty()) {
+    observer_.warned(path + ": " + std::to_string(parameters.taken.size()) + " of " +
+                     std::to_string(network_->program().slots.size()) + " parameters are taken" + rest);
+  }
+  folder_->append_metrics(nlohmann::ordered_json{
+      {"kind", "init"},
+      {"from", path},
+      {"taken", parameters.taken},
+      {"start_values", parameters.kept},
+      {"not_used",
+       parameters.unused}}.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 void TrainingSession::calibrate() {

@@ -9,6 +9,7 @@
 
 #include "spikeloom/data/fingerprint.h"
 #include "spikeloom/data/registry.h"
+#include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/device_feed.h"
 #include "spikeloom/train/evaluate_network.h"
 #include "spikeloom/train/firing_rates.h"
@@ -80,6 +81,8 @@ class TrainingSession {
   void resume();
   void note_changes();
   void calibrate();
+  /// Says and notes which parameters of another model the training starts with.
+  void note_taken(const std::string& path, const TakenParameters& parameters);
   /// Fills the cache of a set of recordings; ends early if the user wants to stop.
   void prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
   /// False if it was stopped before the end.

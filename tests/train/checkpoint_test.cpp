@@ -161,5 +161,31 @@ TEST_F(AnotherNetwork, TensorsThatAreTooManyAreNamed) {
   EXPECT_TRUE(contains(refused({"network.bias=false"}), "this one has no tensor 'conv1.bias'"));
 }
 
+TEST(TakenParameters, AreThoseOfTheSameNameAndShape) {
+  const TemporaryFolder folder;
+  const ModelInfo info = info_of(small_recipe());
+  const auto saved = network_of(info);
+  change(*saved);
+  save_model(folder / "m", *saved, info);
+  const auto other =
+      network_of(info_of(small_recipe({"network.structure=2C3(Encoding)-AP4-17FC-16FC-Voting"})));
+  const auto before = other->engine().read(other->program().find_slot("fc1.weight"));
+  const TakenParameters parameters = take_parameters(folder / "m", *other);
+  EXPECT_EQ(parameters.taken,
+            (std::vector<std::string>{"conv1.weight", "conv1.bias", "voting.weight", "voting.bias"}));
+  EXPECT_EQ(parameters.kept,
+            (std::vector<std::string>{"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}));
+  EXPECT_EQ(parameters.unused, (std::vector<std::string>{"fc1.bias", "fc1.weight"}));
+  const auto value = [](const Network& network, const std::string& name) {
+    return network.engine().read(network.program().find_slot(name));
+  };
+  EXPECT_EQ(value(*other, "conv1.weight"), value(*saved, "conv1.weight"));
+  EXPECT_EQ(value(*other, "fc1.weight"), before);
+  const auto stranger = network_of(info_of(
+      small_recipe({"network.structure=30FC-Voting", "network.bias=false", "voting.neurons_per_class=3"})));
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { take_parameters(folder / "m", *stranger); }),
+                       "no parameter of a name and shape"));
+}
+
 }  // namespace
 }  // namespace spikeloom::train

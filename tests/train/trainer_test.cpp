@@ -298,6 +298,30 @@ TEST_F(Training, DivergenceIsSeenBeforeACheckpointIsWrittenOver) {
   }
 }
 
+TEST_F(Training, StartsWithAnotherModelsWeights) {
+  run_training(small_recipe(), run_, data_, recorder_);
+  TrainingRequest request;
+  request.recipe = small_recipe({"network.structure=2C3(Encoding)-AP4-17FC-Voting",
+                                 "training.max_iterations=1", "optimizer.learning_rate=1e-12"});
+  request.run_path = run_ + "2";
+  request.data_dir = data_;
+  request.init_from = run_;
+  Recorder second;
+  train(request, second);
+  ASSERT_FALSE(second.warnings.empty());
+  EXPECT_TRUE(contains(second.warnings[0], "3 of 6 parameters are taken; start values of: fc1.weight"))
+      << second.warnings[0];
+  EXPECT_EQ(testing::read_metrics(run_ + "2").front().at("kind"), "init");
+  const auto before = testing::read_tensors(run_ + "/model.safetensors"),
+             after = testing::read_tensors(run_ + "2/model.safetensors");
+  EXPECT_EQ(after.at("voting.bias").size(), before.at("voting.bias").size());
+  EXPECT_EQ(after.at("conv1.bias"), before.at("conv1.bias"));
+  request.init_from = data_;
+  request.run_path = run_ + "3";
+  EXPECT_THROW(train(request, second), Error);
+  EXPECT_FALSE(std::filesystem::exists(run_ + "3")) << "a mistake leaves no folder behind";
+}
+
 TEST_F(Training, ASilentLayerIsReportedOnce) {
   run_training(small_recipe({"init.gain=1e-3"}), run_, data_, recorder_);
   ASSERT_FALSE(recorder_.warnings.empty());
