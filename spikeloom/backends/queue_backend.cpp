@@ -122,8 +122,8 @@ struct SlotStep {
     update.rate_factor = static_cast<float>(what.rate_factor);
     update.weight_decay = static_cast<float>(what.weight_decay);
     if (rule.kind == engine::UpdateRule::kAdam) {
-      kernels::cuda::adam_step(queue, update, {rule.beta1, rule.beta2, rule.epsilon, rule.decoupled_decay}, correction, first,
-                               moments.second.floats() + slot.offset);
+      kernels::cuda::adam_step(queue, update, {rule.beta1, rule.beta2, rule.epsilon, rule.decoupled_decay},
+                               correction, first, moments.second.floats() + slot.offset);
     } else {
       kernels::cuda::sgd_step(queue, update, static_cast<float>(rule.momentum), first, rule.nesterov);
     }

@@ -8,8 +8,8 @@ namespace spikeloom::engine {
 /// How parameters follow their gradients.
 struct UpdateRule {
   enum Kind { kSgd, kAdam } kind = kSgd;
-  bool nesterov = false;         ///< kSgd
-  bool decoupled_decay = false;  ///< kAdam: AdamW
+  bool nesterov = false;                              ///< kSgd
+  bool decoupled_decay = false;                       ///< kAdam: AdamW
   double momentum = 0.9;                              ///< kSgd
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< kAdam
   double max_gradient_norm = 0.0;                     ///< gradients are scaled down to it; 0: never

@@ -32,8 +32,8 @@ struct DropoutKey {
   std::uint64_t counter = 0;
 };
 
-/// The counter of a layer's draw in a training iteration: 16 bits of layer, 48 of iteration, so that no two draws of a
-/// run share one.
+/// The counter of a layer's draw in a training iteration: 16 bits of layer, 48 of iteration, so that no two
+/// draws of a run share one.
 constexpr int kDropoutIterationBits = 48;
 inline std::uint64_t dropout_counter(int layer, std::uint64_t iteration) {
   return (static_cast<std::uint64_t>(layer) << kDropoutIterationBits) | iteration;

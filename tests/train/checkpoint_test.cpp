@@ -173,8 +173,7 @@ TEST(TakenParameters, AreThoseOfTheSameNameAndShape) {
   const TakenParameters parameters = take_parameters(folder / "m", *other);
   EXPECT_EQ(parameters.taken,
             (std::vector<std::string>{"conv1.weight", "conv1.bias", "voting.weight", "voting.bias"}));
-  EXPECT_EQ(parameters.kept,
-            (std::vector<std::string>{"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}));
+  EXPECT_EQ(parameters.kept, (std::vector<std::string>{"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}));
   EXPECT_EQ(parameters.unused, (std::vector<std::string>{"fc1.bias", "fc1.weight"}));
   const auto value = [](const Network& network, const std::string& name) {
     return network.engine().read(network.program().find_slot(name));

@@ -27,7 +27,7 @@ std::int64_t voting_loss_workspace(const VotingSize& size, const VotingLossParam
 /// outside makes the loss NaN. Losses per sample are computed and added up in double, in the order of a fixed
 /// tree; the gradient is that of a vote divided by (T * neurons of its class) (reference::voting_backward),
 /// or by their number where each step has a loss, rounded to T = float or BFloat16. A batch of 0 writes
-/// nothing. Equations: reference/voting_loss.h. Source: Wu et al. 2019, eq. 11; nn/loss.h.
+/// nothing. Equations: reference/voting_loss.h. Source: Wu et al. 2019, eq. 11.
 template <class T>
 void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
                  const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
