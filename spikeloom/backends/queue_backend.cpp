@@ -54,6 +54,12 @@ void QueueBackend::prepare(std::uint64_t iteration, double learning_rate) {
   memory().from_host(&rate, learning_rate_);
 }
 
+Buffer QueueBackend::slot_values(int slot) const {
+  if (slot == model::kNone) return {};
+  const model::Slot& what = program_->slot(slot);
+  return engine::view_of(parameters_->of(what), what.size, Type::kFloat);
+}
+
 unsigned long long* QueueBackend::spike_sum(int stage) const {
   return pointer<unsigned long long>(spikes_) + stage;
 }

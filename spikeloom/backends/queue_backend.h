@@ -6,8 +6,16 @@
 
 #include "spikeloom/engine/backend.h"
 #include "spikeloom/kernels/cuda/queue.h"
+#include "spikeloom/kernels/neuron_params.h"
 
 namespace spikeloom::backends {
+
+inline std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+/// What a stage's neurons run over.
+inline kernels::LifSize lif_size(const engine::Activation& own) {
+  return {own.images.num_steps, own.images.neurons(), own.static_input};
+}
 
 class QueueBackend : public engine::Backend {
  public:
@@ -31,6 +39,14 @@ class QueueBackend : public engine::Backend {
 
   const model::Stage& stage(int index) const { return program_->stages[static_cast<std::size_t>(index)]; }
   engine::Buffer allocate(std::int64_t count, engine::Type type) { return memory().allocate(count, type); }
+  /// Of a stage's currents and of what its product takes: the first is always float, its input is no spikes;
+  /// so are values of an artificial network.
+  static engine::Type type_of(const model::Program& program, const model::Stage& stage, bool bfloat16) {
+    return bfloat16 && program.spiking && !stage.reads_input() ? engine::Type::kBFloat16
+                                                               : engine::Type::kFloat;
+  }
+  /// The values of a slot where they lie; empty for kNone.
+  engine::Buffer slot_values(int slot) const;
   /// Where a stage's spikes are counted, in the queue's memory.
   unsigned long long* spike_sum(int stage) const;
   const std::uint64_t* iteration() const { return static_cast<const std::uint64_t*>(iteration_.data); }

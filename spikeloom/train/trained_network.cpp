@@ -7,6 +7,7 @@
 #include "spikeloom/train/arithmetic_scope.h"
 #include "spikeloom/train/checkpoint.h"
 #include "spikeloom/train/firing_rates.h"
+#include "spikeloom/train/vote_loss.h"
 
 namespace spikeloom::train {
 namespace {
@@ -28,10 +29,7 @@ std::int64_t steps_of(std::size_t values, std::int64_t samples, const ModelInfo&
 
 }  // namespace
 
-int Votes::best(std::int64_t sample) const {
-  const auto votes = of(sample);
-  return static_cast<int>(std::max_element(votes.begin(), votes.end()) - votes.begin());
-}
+int Votes::best(std::int64_t sample) const { return static_cast<int>(best_class(of(sample))); }
 
 TrainedNetwork::TrainedNetwork(ModelInfo info, std::unique_ptr<Network> network)
     : info_(std::move(info)), network_(std::move(network)) {}

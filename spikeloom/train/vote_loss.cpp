@@ -1,7 +1,9 @@
 #include "spikeloom/train/vote_loss.h"
 
 #include <algorithm>
-#include <cmath>
+#include <vector>
+
+#include "spikeloom/kernels/vote_loss.h"
 
 namespace spikeloom::train {
 
@@ -24,21 +26,13 @@ engine::LossSpec loss_spec(const LossSettings& settings) {
 }
 
 double vote_loss(Span<const float> votes, std::int64_t label, const LossSettings& settings) {
-  const auto of_label = static_cast<std::size_t>(label);
-  if (settings.kind == LossSettings::kCrossEntropy) {
-    double largest = settings.vote_scale * static_cast<double>(votes[0]);
-    for (const float vote : votes)
-      largest = std::max(largest, settings.vote_scale * static_cast<double>(vote));
-    double sum = 0.0;
-    for (const float vote : votes) sum += std::exp(settings.vote_scale * static_cast<double>(vote) - largest);
-    return largest + std::log(sum) - settings.vote_scale * static_cast<double>(votes[of_label]);
-  }
-  double sum = 0.0;
-  for (std::size_t k = 0; k < votes.size(); ++k) {
-    const double distance = (k == of_label ? 1.0 : 0.0) - static_cast<double>(votes[k]);
-    sum += distance * distance;
-  }
-  return settings.reduction == LossSettings::kMean ? sum / static_cast<double>(votes.size()) : sum;
+  kernels::VotingLossParams params = loss_spec(settings);
+  params.label_smoothing = 0.0;
+  params.each_step = false;
+  const auto classes = static_cast<std::int64_t>(votes.size());
+  const kernels::VoteLoss loss({1, 1, classes, classes}, params);
+  std::vector<double> gradient(votes.size());  // nobody asks for it
+  return loss.scale() * loss.of_sample(votes.data(), label, classes, gradient.data());
 }
 
 std::int64_t best_class(Span<const float> votes) {

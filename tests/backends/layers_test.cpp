@@ -18,23 +18,24 @@ struct Layer {
   std::string name;
   NetworkSettings settings;
   double tolerance;  ///< of the gradients with compact state
+  bool on_device;
 };
 
 std::vector<Layer> layers() {
   std::vector<Layer> all;
   const auto add = [&](const std::string& name, const std::string& structure, double tolerance,
-                       const std::function<void(NetworkSettings&)>& change = {}) {
+                       const std::function<void(NetworkSettings&)>& change = {}, bool on_device = false) {
     NetworkSettings settings = reference::test::settings_of(structure, 4);
     settings.neuron.detach_reset = true;  // bits say all that the gradient needs
     if (change) change(settings);
-    all.push_back({name, settings, tolerance});
+    all.push_back({name, settings, tolerance, on_device});
   };
   const char* plain = "16C3(Encoding)-AP2-24C3-20FC-Voting";
   add("max pooling", "16C3(Encoding)-MP2-24C3-MP3-20FC-Voting", 1e-5);
   add("max pooling with dropout", "16C3(Encoding)-MP2-24C3-MP2-20FC-Voting", 1e-5,
       [](NetworkSettings& s) { s.dropout.rate = 0.3; });
-  add("stride", "16C3(Encoding)-24C3S2-20FC-Voting", 1e-5);
-  add("global average pooling", "16C3(Encoding)-24C3S2-GAP-Voting", 1e-5);
+  add("stride", "16C3(Encoding)-24C3S2-20FC-Voting", 1e-5, {}, true);
+  add("global average pooling", "16C3(Encoding)-24C3S2-GAP-Voting", 1e-5, {}, true);
   for (const auto kind : {NormKind::kTdbn, NormKind::kTebn}) {
     const std::string norm = kind == NormKind::kTdbn ? "tdBN" : "TEBN";
     add(norm, plain, 1e-4, [&](NetworkSettings& s) { s.norm.kind = kind; });
@@ -51,10 +52,14 @@ std::vector<Layer> layers() {
     s.neuron.reset = Reset::kSubtract;
     s.neuron.detach_reset = false;
   });
-  add("integrate and fire", plain, 1e-5, [](NetworkSettings& s) { s.neuron.decay = 1.0; });
-  add("current-based", plain, 1e-5, [](NetworkSettings& s) { s.neuron.current_decay = 0.5; });
-  add("reset to v_reset", plain, 1e-5, [](NetworkSettings& s) { s.neuron.v_reset = -0.2; });
-  add("no reset", plain, 1e-5, [](NetworkSettings& s) { s.neuron.reset = Reset::kNone; });
+  add(
+      "integrate and fire", plain, 1e-5, [](NetworkSettings& s) { s.neuron.decay = 1.0; }, true);
+  add(
+      "current-based", plain, 1e-5, [](NetworkSettings& s) { s.neuron.current_decay = 0.5; }, true);
+  add(
+      "reset to v_reset", plain, 1e-5, [](NetworkSettings& s) { s.neuron.v_reset = -0.2; }, true);
+  add(
+      "no reset", plain, 1e-5, [](NetworkSettings& s) { s.neuron.reset = Reset::kNone; }, true);
   add("learnable neurons", plain, 2e-3,
       [](NetworkSettings& s) { s.learn_decay = s.learn_v_threshold = true; });
   add("learnable, current-based, recurrent", "30RFC-Readout", 1e-5, [](NetworkSettings& s) {
@@ -131,9 +136,13 @@ TEST_P(Layers, OnTheCpuAreThoseOfTheReference) {
 
 TEST_P(Layers, OnADeviceAreThoseOfTheReferenceOrRefused) {
   NetworkSettings settings = GetParam().settings;
+  if (GetParam().on_device) {
+    compare(*on_device(settings, kShape), input_of(settings, kShape, true), GetParam().tolerance);
+    return;
+  }
   try {
-    const auto engine = on_device(settings, kShape);
-    compare(*engine, input_of(settings, kShape, true), GetParam().tolerance);
+    on_device(settings, kShape);
+    FAIL() << "runs now: say so in the table";
   } catch (const ConfigError& error) {
     EXPECT_NE(std::string(error.what()).find("cannot run on"), std::string::npos) << error.what();
   }

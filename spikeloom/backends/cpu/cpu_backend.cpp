@@ -33,8 +33,8 @@ std::string CpuBackend::refusal(const model::Program&, const Stage& stage) const
 }
 
 std::string CpuBackend::path(const model::Program& program, const Stage& stage) const {
-  const bool low = bfloat16_ && program.spiking && !stage.reads_input();
-  std::string text = low ? "bf16 products" : "fp32 products";
+  std::string text =
+      QueueBackend::type_of(program, stage, bfloat16_) == Type::kBFloat16 ? "bf16 products" : "fp32 products";
   if (!stage.neuron.fires()) return text;
   text = (compact() ? "compact state, " : "exact state, ") + text;
   if (compact() && compute_.path != model::Path::kDense && stage.reads_spikes() && stage.dropout <= 0.0) {
@@ -57,10 +57,6 @@ void CpuBackend::attach(const model::Program& program, engine::ParameterStore& p
   }
 }
 
-Type CpuBackend::type_of(const Stage& stage) const {
-  return bfloat16_ && program_->spiking && !stage.reads_input() ? Type::kBFloat16 : Type::kFloat;
-}
-
 Type CpuBackend::output_gradient_type() const {
   const Stage& last = program_->stages.back();
   return last.neuron.fires() ? type_of(last) : Type::kFloat;
@@ -74,12 +70,6 @@ kernels::NeuronParams CpuBackend::neuron_of(const Stage& stage) const {
     params.v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
   }
   return params;
-}
-
-Buffer CpuBackend::slot_values(int slot) const {
-  if (slot == model::kNone) return {};
-  const model::Slot& what = program_->slot(slot);
-  return engine::view_of(parameters_->of(what), what.size, Type::kFloat);
 }
 
 engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_input, bool training) const {

@@ -85,11 +85,10 @@ class CpuBackend : public QueueBackend {
   struct NeuronState;
 
   bool compact() const { return compute_.state == model::StateMode::kCompact; }
-  /// Of a stage's currents and of what its product takes: the first is always float (little work; oneDNN is
-  /// slow on few channels of bfloat16).
-  engine::Type type_of(const model::Stage& stage) const;
+  engine::Type type_of(const model::Stage& stage) const {
+    return QueueBackend::type_of(*program_, stage, bfloat16_);
+  }
   kernels::NeuronParams neuron_of(const model::Stage& stage) const;
-  engine::Buffer slot_values(int slot) const;
   /// folded: with the running statistics of the stage's normalisation in weights and bias, for inference.
   const engine::Buffer& dense_weight(const model::Stage& stage, bool folded);
   const kernels::FixedPointWeights& event_weight(const model::Stage& stage, bool folded);

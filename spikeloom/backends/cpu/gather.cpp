@@ -21,8 +21,6 @@ using model::Stage;
 
 constexpr std::int64_t kParallelCount = 1 << 15;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
   return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
 }
@@ -81,8 +79,8 @@ void CpuBackend::drop(const Stage& stage, const engine::Samples& samples, const 
 }
 
 // What an edge brings, as `type`. neunorm_x: where NeuNorm's auxiliary map is wanted, which backward needs.
-Buffer CpuBackend::edge_values(const Stage&, const Edge& edge, const engine::Samples& samples, Type type,
-                               Buffer* neunorm_x) const {
+Buffer CpuBackend::edge_values(const Stage& stage, const Edge& edge, const engine::Samples& samples,
+                               Type type, Buffer* neunorm_x) const {
   const Activation& from = samples.stages[at(edge.stage)];
   if (from.values) {
     if (edge.pool.kind == model::Pool::kNone) return from.values;
@@ -98,7 +96,9 @@ Buffer CpuBackend::edge_values(const Stage&, const Edge& edge, const engine::Sam
   }
   kernels::PackedImages images = from.images;
   if (edge.pool.kind == model::Pool::kMax) {
-    const Buffer bits = pooled_bits(from, edge);
+    const auto& product = samples.stages[at(stage.number)].product;
+    const bool kept = stage.reads_spikes() && product != nullptr;  // of the only edge
+    const Buffer bits = kept ? static_cast<const ProductState&>(*product).pooled : pooled_bits(from, edge);
     images = kernels::max_pooled(from.images, edge.pool.factor);
     Buffer values = allocate_host(images.num_steps * images.neurons(), type);
     with_pointer(values, [&](auto* to) { kernels::cpu::unpack_spikes(images, bits.octets(), to); });
@@ -114,7 +114,7 @@ Buffer CpuBackend::edge_values(const Stage&, const Edge& edge, const engine::Sam
   const auto size = neunorm_size(from.images, edge, u);
   const Buffer x = allocate_host(size.num_steps * size.batch * size.positions, Type::kFloat);
   Buffer normalised = allocate_host(values.count, Type::kFloat);
-  kernels::cpu::neunorm_forward(size, stage(edge.stage).neunorm, values.floats(), parameters_->of(u),
+  kernels::cpu::neunorm_forward(size, this->stage(edge.stage).neunorm, values.floats(), parameters_->of(u),
                                 x.floats(), normalised.floats());
   if (neunorm_x != nullptr) *neunorm_x = x;
   if (edge.pool.kind != model::Pool::kNone && !edge.neunorm_after_pool) {

@@ -19,12 +19,6 @@ using engine::Type;
 using kernels::BFloat16;
 using model::Stage;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-kernels::LifSize size_of(const Activation& own) {
-  return {own.images.num_steps, own.images.neurons(), own.static_input};
-}
-
 std::int64_t rows_of(const Activation& own) {
   return (own.static_input ? 1 : own.images.num_steps) * own.images.neurons();
 }
@@ -73,7 +67,7 @@ Buffer outputs_of(const Stage& stage, Buffer current, const Activation& own) {
 
 std::int64_t CpuBackend::fire_compact(const Stage& stage, const Buffer& current, Activation& own,
                                       const engine::Pass& pass) const {
-  const auto size = size_of(own);
+  const auto size = lif_size(own);
   auto state = std::make_unique<NeuronState>();
   state->params = neuron_of(stage);
   own.spikes = allocate_host(size.num_steps * kernels::packed_bytes(size.neurons), Type::kByte);
@@ -102,7 +96,7 @@ std::int64_t CpuBackend::fire_compact(const Stage& stage, const Buffer& current,
 
 std::int64_t CpuBackend::fire_exact(const Stage& stage, const Buffer& current, Activation& own,
                                     const engine::Pass& pass) const {
-  const auto size = size_of(own);
+  const auto size = lif_size(own);
   auto state = std::make_unique<NeuronState>();
   state->params = neuron_of(stage);
   const Buffer spikes = allocate_host(size.num_steps * size.neurons, Type::kFloat);
@@ -173,7 +167,7 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
     return converted(result, type_of(stage));
   }
   if (stage.recurrent != model::kNone) return fire_recurrent_backward(stage, own, spread(own, gradient));
-  const auto size = size_of(own);
+  const auto size = lif_size(own);
   const auto& state = static_cast<const NeuronState&>(*own.neurons);
   Buffer grad_current = allocate(rows_of(own), type_of(stage));
   kernels::LifParameterGradients parameters;
@@ -212,7 +206,7 @@ double CpuBackend::firing_rate(int index, const Buffer& current, const engine::S
                                double scale) {
   const Stage& stage = this->stage(index);
   const Activation& own = samples.stages[at(index)];
-  const auto size = size_of(own);
+  const auto size = lif_size(own);
   const Buffer scaled = allocate(current.count, Type::kFloat);
   with_pointer(current, [&](const auto* values) {
     for (std::int64_t i = 0; i < current.count; ++i) {

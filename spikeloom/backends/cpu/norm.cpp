@@ -14,8 +14,6 @@ using engine::Buffer;
 using engine::Type;
 using model::Stage;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 // Each step its own copy of the only one.
 Buffer repeated(const Buffer& step, std::int64_t num_steps) {
   Buffer all = allocate_host(num_steps * step.count, step.type);

@@ -20,8 +20,6 @@ using engine::Type;
 using kernels::BFloat16;
 using model::Stage;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 double density_of(const Buffer& x) {
   std::int64_t not_zero = 0;
   with_pointer(x, [&](const auto* values) {

@@ -17,8 +17,6 @@ using engine::Path;
 using engine::Type;
 using model::Stage;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 int readers_of(const model::Program& program, int stage) {
   int count = 0;
   for (const Stage& reader : program.stages) {
@@ -71,12 +69,8 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
 }
 
 std::string DeviceBackend::path(const model::Program& program, const Stage& stage) const {
-  const bool low = type_of(program, stage, bfloat16_) == Type::kBFloat16;
+  const bool low = QueueBackend::type_of(program, stage, bfloat16_) == Type::kBFloat16;
   return std::string(stage.neuron.fires() ? "compact state, " : "") + (low ? "bf16" : "fp32") + " products";
-}
-
-Type DeviceBackend::type_of(const model::Program& program, const Stage& stage, bool bfloat16) {
-  return bfloat16 && program.spiking && !stage.reads_input() ? Type::kBFloat16 : Type::kFloat;
 }
 
 Type DeviceBackend::output_gradient_type() const { return type_of(program_->stages.back()); }
@@ -120,12 +114,6 @@ void DeviceBackend::update(const engine::UpdateRule& rule, const std::vector<eng
   QueueBackend::update(rule, slots, moments);
   // The update has written the copies as well, and the engine counts a version for it.
   rounded_version_ = parameters_->version + 1;
-}
-
-Buffer DeviceBackend::slot_values(int slot) const {
-  if (slot == model::kNone) return {};
-  const model::Slot& what = program_->slot(slot);
-  return engine::view_of(parameters_->of(what), what.size, Type::kFloat);
 }
 
 Buffer DeviceBackend::weight_of(const Stage& stage) const {

@@ -60,13 +60,12 @@ class DeviceBackend : public QueueBackend {
     model::Edge edge;
   };
 
-  static engine::Type type_of(const model::Program& program, const model::Stage& stage, bool bfloat16);
-  /// Of a stage's currents and of what its product takes: the first is always float, its input is no spikes.
-  engine::Type type_of(const model::Stage& stage) const { return type_of(*program_, stage, bfloat16_); }
+  engine::Type type_of(const model::Stage& stage) const {
+    return QueueBackend::type_of(*program_, stage, bfloat16_);
+  }
   /// Makes the rounded copies of all weights that products take so, if the weights have changed.
   void refresh();
   engine::Buffer weight_of(const model::Stage& stage) const;
-  engine::Buffer slot_values(int slot) const;
 
   kernels::cuda::DropoutDraw draw_of(const model::Stage& stage, const engine::Pass& pass) const;
   void drop(const kernels::cuda::DropoutDraw& draw, std::int64_t steps, const engine::Buffer& from,

@@ -17,8 +17,6 @@ using engine::Type;
 using model::Edge;
 using model::Stage;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 bool is_shared(const model::Slot& u) { return u.shape.front() == 1; }
 
 }  // namespace

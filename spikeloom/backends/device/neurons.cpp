@@ -17,12 +17,6 @@ using engine::Type;
 using kernels::BFloat16;
 using model::Stage;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-kernels::LifSize size_of(const Activation& own) {
-  return {own.images.num_steps, own.images.neurons(), own.static_input};
-}
-
 }  // namespace
 
 bool DeviceBackend::writes_pooled(int index, const engine::Pass& pass) const {
@@ -37,7 +31,7 @@ void DeviceBackend::fire_spikes(int index, const Buffer& current, engine::Sample
   const Stage& stage = this->stage(index);
   const model::Edge& reading = readers_[at(index)].edge;
   Activation& own = samples.stages[at(index)];
-  const auto size = size_of(own);
+  const auto size = lif_size(own);
   const kernels::PackedImages images = images_read(index, samples);
   auto state = std::make_unique<NeuronState>();
   own.spikes = allocate(size.num_steps * kernels::packed_bytes(size.neurons), Type::kByte);
@@ -107,7 +101,7 @@ Buffer DeviceBackend::fire_backward(int index, engine::Samples& samples,
   if (!stage.neuron.fires()) {
     grad_current = values_backward(stage, own, gradient);
   } else {
-    const auto size = size_of(own);
+    const auto size = lif_size(own);
     const kernels::PackedImages images = images_read(index, samples);
     const kernels::cuda::NeuNormGradient neunorm{gradient.neunorm_dx.floats(), gradient.neunorm_coefficient,
                                                  gradient.neunorm_after_pool};
@@ -137,7 +131,7 @@ double DeviceBackend::firing_rate(int index, const Buffer& current, const engine
                                   double scale) {
   const Stage& stage = this->stage(index);
   const Activation& own = samples.stages[at(index)];
-  const auto size = size_of(own);
+  const auto size = lif_size(own);
   kernels::NeuronParams params = stage.neuron.params;
   params.v_threshold /= scale;
   const Buffer spikes = allocate(size.num_steps * kernels::packed_bytes(size.neurons), Type::kByte);
