@@ -10,9 +10,9 @@
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/train/benchmark.h"
-#include "spikeloom/train/environment.h"
-#include "spikeloom/train/signature.h"
+#include "spikeloom/train/benchmark/benchmark.h"
+#include "spikeloom/train/benchmark/signature.h"
+#include "spikeloom/train/machine/environment.h"
 
 namespace spikeloom::app {
 namespace {

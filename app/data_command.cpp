@@ -15,7 +15,7 @@
 #include "spikeloom/data/fetch.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/verify.h"
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::app {
 namespace {

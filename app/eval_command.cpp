@@ -6,8 +6,8 @@
 #include "app/output.h"
 #include "app/training_display.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/train/environment.h"
-#include "spikeloom/train/evaluate.h"
+#include "spikeloom/train/evaluation/evaluate.h"
+#include "spikeloom/train/machine/environment.h"
 
 namespace spikeloom::app {
 namespace {

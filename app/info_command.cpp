@@ -22,9 +22,9 @@
 #include "spikeloom/formats/archive.h"
 #include "spikeloom/formats/detect.h"
 #include "spikeloom/formats/safetensors.h"
-#include "spikeloom/train/environment.h"
-#include "spikeloom/train/model_info.h"
-#include "spikeloom/train/stage_paths.h"
+#include "spikeloom/train/machine/environment.h"
+#include "spikeloom/train/network/stage_paths.h"
+#include "spikeloom/train/run/model_info.h"
 
 namespace spikeloom::app {
 namespace {

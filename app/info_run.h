@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::app {
 

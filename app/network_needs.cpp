@@ -11,7 +11,7 @@
 #include "spikeloom/base/memory.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/verify.h"
-#include "spikeloom/train/stage_paths.h"
+#include "spikeloom/train/network/stage_paths.h"
 
 namespace spikeloom::app {
 namespace {

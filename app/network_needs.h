@@ -4,7 +4,7 @@
 
 #include "spikeloom/model/memory_estimate.h"
 #include "spikeloom/model/plan.h"
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::app {
 

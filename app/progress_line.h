@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <string>
 
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/session/trainer.h"
 
 namespace spikeloom::app {
 

@@ -6,7 +6,7 @@
 #include "app/output.h"
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::app {
 namespace {

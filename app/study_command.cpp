@@ -12,8 +12,8 @@
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/config/table.h"
-#include "spikeloom/train/study_results.h"
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/recipe/study_results.h"
+#include "spikeloom/train/session/trainer.h"
 
 namespace spikeloom::app {
 namespace {

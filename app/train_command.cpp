@@ -10,9 +10,9 @@
 #include "app/stop_signals.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/train/model_info.h"
-#include "spikeloom/train/run_folder.h"
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/run/model_info.h"
+#include "spikeloom/train/run/run_folder.h"
+#include "spikeloom/train/session/trainer.h"
 
 namespace spikeloom::app {
 namespace {

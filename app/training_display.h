@@ -5,7 +5,7 @@
 #include <string>
 
 #include "app/progress_line.h"
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/session/trainer.h"
 
 namespace spikeloom::app {
 

@@ -8,7 +8,7 @@
 
 #include "app/commands.h"
 #include "spikeloom/config/table.h"
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::app {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "spikeloom/data/registry.h"
 #include "spikeloom/model/plan.h"
-#include "spikeloom/train/trained_network.h"
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/evaluation/trained_network.h"
+#include "spikeloom/train/session/trainer.h"
 
 using namespace spikeloom;
 

@@ -13,8 +13,8 @@
 #include "spikeloom/data/registry.h"
 #include "spikeloom/engine/engine.h"
 #include "spikeloom/engine/optimizer.h"
-#include "spikeloom/train/arithmetic_scope.h"
-#include "spikeloom/train/trained_network.h"
+#include "spikeloom/train/evaluation/trained_network.h"
+#include "spikeloom/train/machine/arithmetic_scope.h"
 
 using namespace spikeloom;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Enforces how the source tree is built: check_layers.py ROOT prints each violation and exits with 1 if there is one.
 
-- An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number.
+- An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number; the
+  folders inside train likewise (PARTS).
 - LibTorch's headers are included in ops, backends/torch, train and tests only, and never reach app or an example
   through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
@@ -17,6 +18,9 @@ import sys
 
 LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "model": 2, "ops": 3, "data": 3,
           "engine": 3, "runtime": 3, "report": 3, "backends": 4, "train": 5, "app": 6}
+# The same inside a folder that has folders.
+PARTS = {"train": {"recipe": 0, "machine": 1, "network": 2, "run": 3, "evaluation": 4, "steps": 4, "session": 5,
+                   "benchmark": 5}}
 TORCH_ALLOWED = {"ops", "train"}
 TORCH_FOLDERS = (("tests",), ("spikeloom", "backends", "torch"))
 TORCH_NEVER_REACHES = ("app", "examples")  # not even through a header
@@ -48,6 +52,14 @@ def layer_of(path):
     if parts[0] == "app":
         return "app"
     return parts[1] if parts[0] == "spikeloom" and len(parts) > 2 else None
+
+
+def part_of(path):
+    """The folder inside a folder that has such with numbers, "" for a file beside them, or None."""
+    parts = pathlib.PurePath(path).parts
+    if parts[0] != "spikeloom" or len(parts) < 3 or parts[1] not in PARTS:
+        return None
+    return parts[2] if len(parts) > 3 else ""
 
 
 def in_torch_folder(path):
@@ -83,11 +95,14 @@ class Tree:
         layer = layer_of(path)
         if layer is not None and layer not in LAYERS:
             self.problems.append(f"{path}: the folder {layer} has no layer number")
+        part = part_of(path)
+        if part is not None and part not in PARTS[layer]:
+            self.problems.append(f"{path}: belongs into one of the folders of {layer}: {', '.join(PARTS[layer])}")
 
     def check_include(self, path, name, is_quoted):
         here = layer_of(path)
         if TORCH.match(name):
-            if here not in TORCH_ALLOWED and not in_torch_folder(path):
+            if (here not in TORCH_ALLOWED or part_of(path) == "recipe") and not in_torch_folder(path):
                 self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, backends/torch and train")
             return
         if not is_quoted and CUDA.match(name) and here is not None:
@@ -110,6 +125,11 @@ class Tree:
         elif there != here and LAYERS.get(there, 99) >= LAYERS.get(here, 99):
             self.problems.append(f"{path}: {here} [{LAYERS.get(here)}] includes {name} [{LAYERS.get(there)}]; "
                                  "includes lead to lower numbers only")
+        elif there == here and there in PARTS and part_of(path) != part_of(name):
+            order = PARTS[there]
+            if order.get(part_of(name), 99) >= order.get(part_of(path), 99):
+                self.problems.append(f"{path}: {here}/{part_of(path)} includes {name}; includes lead to lower numbers "
+                                     "only")
 
     def check_reaches_no_torch(self, path, chain, visited):
         if path in visited:

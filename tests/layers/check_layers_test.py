@@ -14,10 +14,10 @@ GOOD = {
     "spikeloom/formats/idx.h": '#pragma once\n#include "spikeloom/events/event.h"\n',
     "spikeloom/ops/lif.h": "#pragma once\n#include <ATen/core/Tensor.h>\n",
     "spikeloom/backends/torch/tensor.h": '#pragma once\n#include "spikeloom/ops/lif.h"\n',
-    "spikeloom/train/trainer.h": '#pragma once\n#include "spikeloom/config/table.h"\n',
-    "spikeloom/train/trainer.cpp": '#include "spikeloom/train/trainer.h"\n#include "spikeloom/backends/torch/tensor.h"\n',
+    "spikeloom/train/session/trainer.h": '#pragma once\n#include "spikeloom/config/table.h"\n',
+    "spikeloom/train/session/trainer.cpp": '#include "spikeloom/train/session/trainer.h"\n#include "spikeloom/backends/torch/tensor.h"\n',
     "app/output.h": "#pragma once\n",
-    "app/main.cpp": '#include "app/output.h"\n#include "spikeloom/train/trainer.h"\n',
+    "app/main.cpp": '#include "app/output.h"\n#include "spikeloom/train/session/trainer.h"\n',
     "tests/reference/support.h": "#pragma once\n#include <torch/types.h>\n",
     "tests/reference/network_test.cpp": '#include "support.h"\n#include "spikeloom/backends/torch/tensor.h"\n',
     "tools/golden.py": "print(1)\n",
@@ -57,8 +57,20 @@ class CheckLayersTest(unittest.TestCase):
     def test_include_across(self):
         self.expect("spikeloom/config/write.cpp", '#include "spikeloom/events/event.h"\n', "config [1]", "[1]")
 
+    def test_include_upward_inside_train(self):
+        include = '#include "spikeloom/train/session/trainer.h"\n'
+        self.expect("spikeloom/train/run/run_folder.cpp", include, "train/run includes", "trainer.h")
+        self.expect("spikeloom/train/benchmark/benchmark.cpp", include, "train/benchmark includes", "trainer.h")
+        self.assertEqual(self.problems({"spikeloom/train/session/result.cpp": include}), [])
+
+    def test_file_outside_of_the_folders_of_train(self):
+        self.expect("spikeloom/train/recipe.cpp", "", "belongs into one of the folders of train: recipe")
+
+    def test_torch_in_recipe(self):
+        self.expect("spikeloom/train/recipe/recipe.cpp", "#include <torch/types.h>\n", "LibTorch belongs to")
+
     def test_include_of_the_program(self):
-        self.expect("spikeloom/train/show.cpp", '#include "app/output.h"\n', "train [5]", "[6]")
+        self.expect("spikeloom/train/session/show.cpp", '#include "app/output.h"\n', "train [5]", "[6]")
 
     def test_include_of_a_test(self):
         self.expect("spikeloom/backends/torch/tensor.cpp", '#include "tests/reference/support.h"\n', "no part of the library")
@@ -76,7 +88,7 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/data/copy.cpp", "#include <cuda_runtime_api.h>\n", "cuda_runtime_api.h")
 
     def test_torch_in_examples(self):
-        loop = '#include "spikeloom/train/trainer.h"\n'
+        loop = '#include "spikeloom/train/session/trainer.h"\n'
         self.assertEqual(self.problems({"examples/training_loop/loop.cpp": loop}), [])
         self.expect("examples/consumer/consumer.cpp", "#include <torch/optim/adam.h>\n", "torch/optim/adam.h")
         self.expect("examples/consumer/consumer.cpp", '#include "spikeloom/backends/torch/tensor.h"\n', "ATen/core/Tensor.h")

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::train {
 namespace {

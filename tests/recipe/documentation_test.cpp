@@ -5,7 +5,7 @@
 
 #include "spikeloom/base/files.h"
 #include "spikeloom/model/plan.h"
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "spikeloom/train/recipe_changes.h"
+#include "spikeloom/train/recipe/recipe_changes.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

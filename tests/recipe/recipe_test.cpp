@@ -1,4 +1,4 @@
-#include "spikeloom/train/recipe.h"
+#include "spikeloom/train/recipe/recipe.h"
 
 #include <gtest/gtest.h>
 

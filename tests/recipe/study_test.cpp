@@ -6,7 +6,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
-#include "spikeloom/train/study_results.h"
+#include "spikeloom/train/recipe/study_results.h"
 
 namespace spikeloom::train {
 namespace {

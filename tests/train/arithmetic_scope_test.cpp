@@ -1,4 +1,4 @@
-#include "spikeloom/train/arithmetic_scope.h"
+#include "spikeloom/train/machine/arithmetic_scope.h"
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
@@ -11,9 +11,9 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/float_mode.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/train/benchmark.h"
-#include "spikeloom/train/evaluate.h"
-#include "spikeloom/train/signature.h"
+#include "spikeloom/train/benchmark/benchmark.h"
+#include "spikeloom/train/benchmark/signature.h"
+#include "spikeloom/train/evaluation/evaluate.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

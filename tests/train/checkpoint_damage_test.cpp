@@ -9,8 +9,8 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
-#include "spikeloom/train/checkpoint.h"
-#include "spikeloom/train/training_session.h"
+#include "spikeloom/train/run/checkpoint.h"
+#include "spikeloom/train/session/training_session.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

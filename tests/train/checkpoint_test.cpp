@@ -1,4 +1,4 @@
-#include "spikeloom/train/checkpoint.h"
+#include "spikeloom/train/run/checkpoint.h"
 
 #include <gtest/gtest.h>
 

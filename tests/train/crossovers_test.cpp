@@ -1,6 +1,6 @@
 // Crossovers are measured once for a machine and a network, so that times do not decide about a training's
 // bits.
-#include "spikeloom/train/crossovers.h"
+#include "spikeloom/train/network/crossovers.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/train/benchmark.h"
+#include "spikeloom/train/benchmark/benchmark.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

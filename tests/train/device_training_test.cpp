@@ -8,7 +8,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/kernels/cuda/queue.h"
-#include "spikeloom/train/device_feed.h"
+#include "spikeloom/train/steps/device_feed.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

@@ -1,4 +1,4 @@
-#include "spikeloom/train/environment_log.h"
+#include "spikeloom/train/machine/environment_log.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "spikeloom/train/evaluate.h"
+#include "spikeloom/train/evaluation/evaluate.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/train/checkpoint.h"
+#include "spikeloom/train/run/checkpoint.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

@@ -7,9 +7,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "spikeloom/train/checkpoint.h"
-#include "spikeloom/train/optimizer.h"
-#include "spikeloom/train/trained_network.h"
+#include "spikeloom/train/evaluation/trained_network.h"
+#include "spikeloom/train/run/checkpoint.h"
+#include "spikeloom/train/steps/optimizer.h"
 
 namespace spikeloom::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "spikeloom/train/optimizer.h"
+#include "spikeloom/train/steps/optimizer.h"
 
 #include <gtest/gtest.h>
 

@@ -6,8 +6,8 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/log.h"
-#include "spikeloom/train/environment.h"
-#include "spikeloom/train/environment_log.h"
+#include "spikeloom/train/machine/environment.h"
+#include "spikeloom/train/machine/environment_log.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

@@ -1,4 +1,4 @@
-#include "spikeloom/train/run_folder.h"
+#include "spikeloom/train/run/run_folder.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "spikeloom/train/schedule.h"
+#include "spikeloom/train/recipe/schedule.h"
 
 #include <gtest/gtest.h>
 

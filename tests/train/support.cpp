@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "spikeloom/train/environment.h"
+#include "spikeloom/train/machine/environment.h"
 
 namespace spikeloom::train::testing {
 namespace {

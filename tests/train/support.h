@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "spikeloom/formats/safetensors.h"
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/session/trainer.h"
 #include "tests/train/pattern_set.h"
 
 namespace spikeloom::train::testing {

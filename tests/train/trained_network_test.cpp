@@ -1,4 +1,4 @@
-#include "spikeloom/train/trained_network.h"
+#include "spikeloom/train/evaluation/trained_network.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/loader.h"
 #include "spikeloom/engine/engine.h"
-#include "spikeloom/train/evaluate.h"
+#include "spikeloom/train/evaluation/evaluate.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

@@ -1,4 +1,4 @@
-#include "spikeloom/train/trainer.h"
+#include "spikeloom/train/session/trainer.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
-#include "spikeloom/train/evaluate.h"
+#include "spikeloom/train/evaluation/evaluate.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {

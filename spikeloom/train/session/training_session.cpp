@@ -1,0 +1,495 @@
+#include "spikeloom/train/session/training_session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
+#include "spikeloom/base/memory.h"
+#include "spikeloom/train/machine/environment.h"
+#include "spikeloom/train/machine/environment_log.h"
+#include "spikeloom/train/network/crossovers.h"
+#include "spikeloom/train/network/stage_paths.h"
+#include "spikeloom/train/recipe/schedule.h"
+#include "spikeloom/train/run/checkpoint.h"
+
+namespace spikeloom::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+nlohmann::ordered_json rates_object(const LayerRates& rates) {
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (const auto& [layer, rate] : rates) object[layer] = rate;
+  return object;
+}
+
+}  // namespace
+
+TrainingSession::TrainingSession(const TrainingRequest& request, TrainingObserver& observer)
+    : request_(request), observer_(observer), recipe_(request.recipe) {}
+
+TrainingResult TrainingSession::run() {
+  if (request_.resume) {
+    if (auto result = open_run()) return *result;
+  }
+  device_ = ops::device_of(request_.device);
+  // The resolved recipe says what was taken.
+  recipe_.network.compute.precision = settled_precision(recipe_.network, request_.device);
+  splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
+  check_data();
+  build();
+  if (request_.resume) {
+    resume();
+  } else {
+    const std::string model = request_.init_from.empty() ? "" : find_model(request_.init_from);
+    std::optional<TakenParameters> taken;
+    if (!model.empty()) taken = take_parameters(model, *network_);
+    // Not before data and network are known to be good: a mistake leaves no folder behind.
+    folder_.emplace(RunFolder::create(request_.run_path));
+    if (taken) {
+      note_taken(model, *taken);
+    } else if (recipe_.network.init.scheme == model::InitScheme::kCalibrated &&
+               recipe_.network.kind == model::NetworkKind::kSpiking) {
+      calibrate();
+    }
+  }
+  make_runner();
+  if (request_.resume) {
+    note_changes();
+  } else {
+    // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at
+    // once.
+    save_checkpoint();
+    write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
+  }
+  append_session(folder_->file(kEnvironmentFile), state_.iteration,
+                 describe_environment(ops::describe(device_)));
+  if (!on_device() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
+    const std::string file = folder_->file(kCrossoverFile);
+    // Kept when the run is resumed: the same path as before, to the last bit.
+    if (!request_.resume || !read_crossovers(file, *network_)) {
+      measure_crossovers(file, *network_, recipe_.training.batch_size);
+    }
+  }
+  release_freed_memory();
+
+  TrainingStart start;
+  start.run_path = folder_->path();
+  start.data_description = splits_.description;
+  start.data_root = splits_.root;
+  start.network = recipe_.network.structure;
+  start.parameters = network_->plan().parameters();
+  start.macs_per_step = network_->plan().macs_per_step();
+  start.iterations_per_epoch = batches_per_epoch_;
+  start.resumed = request_.resume;
+  start.epoch = state_.epoch;
+  start.batch = state_.batch;
+  start.memory = memory_;
+  observer_.started(start);
+  if (recipe_.training.batch_size > splits_.train->size()) {
+    observer_.warned("training.batch_size = " + std::to_string(recipe_.training.batch_size) +
+                     " is more than the " + std::to_string(splits_.train->size()) +
+                     " training samples: each batch is the whole set, one update an epoch");
+  }
+
+  prepare(splits_.train, "train");
+  prepare(splits_.validation, "validation");
+  last_checkpoint_ = Clock::now();
+  while (!state_.finished) {
+    if (!train_epoch() || !finish_epoch()) {
+      save_checkpoint();
+      TrainingResult result = summary();
+      result.interrupted = true;
+      return result;
+    }
+  }
+  return finish();
+}
+
+ModelInfo TrainingSession::model_info() const {
+  ModelInfo info;
+  info.recipe = recipe_;
+  info.input = network_->plan().input;
+  info.class_names = splits_.train->class_names();
+  return info;
+}
+
+void TrainingSession::build() {
+  const auto shape = splits_.train->shape();
+  const auto classes = static_cast<int>(splits_.train->class_names().size());
+  auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
+  check_memory(plan);
+  network_ = make_network(plan, recipe_.network, recipe_.seed);
+  // Refuses what cannot run there before there is a folder.
+  if (on_device()) network_->check_device(request_.device, request_.device_path_on_host);
+  make_optimizer(network_->engine(), recipe_.optimizer);
+  const std::int64_t batch = recipe_.training.batch_size;
+  batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
+  if (batches_per_epoch_ == 0) throw DataError(splits_.root + ": there is no training sample");
+}
+
+void TrainingSession::check_memory(const model::NetworkPlan& plan) {
+  constexpr int kLoaderBatches = 5;  // LoaderSettings::prefetch + 1
+  model::MemoryUse use;
+  use.batch_size = std::min(recipe_.training.batch_size, splits_.train->size());
+  use.static_input = splits_.train->shape().is_static;
+  const bool momentum = recipe_.optimizer.momentum > 0.0;
+  use.moments = recipe_.optimizer.kind != OptimizerSettings::kSgd ? 2 : momentum ? 1 : 0;
+  use.loader_batches = kLoaderBatches;
+  memory_ = model::estimate_memory(plan, recipe_.network, use);
+  const MemoryLimit limit = memory_limit();
+  // A device has memory of its own, which says itself when it is full.
+  const bool on_cpu = device_.is_cpu();
+  const std::int64_t certain = on_cpu ? memory_.certain : memory_.parameters;
+  const std::string has = limit.what + " is " + memory_text(limit.bytes);
+  if (certain > limit.bytes) {
+    throw ConfigError("its " + std::to_string(plan.parameters()) + " weights need " + memory_text(certain) +
+                          (on_cpu ? " of memory with gradients and optimiser" : " of memory") + ", and " +
+                          has + "; use smaller layers",
+                      "", 0, "network.structure");
+  }
+  if (on_cpu && memory_.total() > limit.bytes) {
+    observer_.warned("this training needs about " + memory_text(memory_.total()) + " of memory, and " + has +
+                     ": if it fails, lower training.batch_size or network.num_steps");
+  }
+}
+
+void TrainingSession::note_taken(const std::string& path, const TakenParameters& parameters) {
+  const auto list = [](const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  };
+  std::string rest;
+  if (!parameters.kept.empty()) rest += "; start values of: " + list(parameters.kept);
+  if (!parameters.unused.empty()) rest += "; not used of it: " + list(parameters.unused);
+  if (!rest.empty()) {
+    observer_.warned(path + ": " + std::to_string(parameters.taken.size()) + " of " +
+                     std::to_string(network_->program().slots.size()) + " parameters are taken" + rest);
+  }
+  folder_->append_metrics(nlohmann::ordered_json{
+      {"kind", "init"},
+      {"from", path},
+      {"taken", parameters.taken},
+      {"start_values", parameters.kept},
+      {"not_used",
+       parameters.unused}}.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void TrainingSession::calibrate() {
+  data::LoaderSettings loading;
+  loading.batch_size = std::min<std::int64_t>(recipe_.training.batch_size, 64);
+  loading.shuffle = true;
+  loading.seed = recipe_.seed;
+  loading.workers = 0;
+  data::Loader loader(splits_.train, loading);
+  const data::Batch* batch = loader.next();
+  network_->engine().calibrate(network_->batch_of(*batch, splits_.train->shape()),
+                               recipe_.network.init.firing_rate, engine::Engine::CalibrationTarget::kWeights);
+}
+
+void TrainingSession::make_runner() {
+  if (on_device()) network_->to(request_.device, request_.device_path_on_host);
+  ops::reset_peak_memory(device_);  // behind the first use of the device: LibTorch knows none before
+  const std::int64_t batch = std::min(recipe_.training.batch_size, splits_.train->size());
+  runner_ = std::make_unique<StepRunner>(*network_, recipe_.optimizer, recipe_.loss, recipe_.seed,
+                                         splits_.train->shape().num_steps, batch);
+  load_optimizer_state(runner_->optimizer(), network_->engine(), resumed_optimizer_);
+  resumed_optimizer_.clear();
+  const auto* images = splits_.train->raw_images();
+  if (on_device() && images != nullptr) {
+    device_images_ = std::make_shared<const DeviceImages>(*images, device_);
+  }
+}
+
+std::int64_t TrainingSession::total_iterations() const {
+  const std::int64_t all = batches_per_epoch_ * recipe_.training.epochs;
+  return recipe_.training.max_iterations > 0 ? std::min(all, recipe_.training.max_iterations) : all;
+}
+
+bool TrainingSession::reached_limit() const { return state_.iteration >= total_iterations(); }
+
+std::unique_ptr<BatchSource> TrainingSession::open_batches() {
+  data::LoaderSettings loading;
+  loading.batch_size = recipe_.training.batch_size;
+  loading.shuffle = true;
+  loading.augment = true;
+  loading.seed = recipe_.seed;
+  loading.epoch = state_.epoch;
+  loading.workers = recipe_.training.workers;
+  loading.first_batch = state_.batch;
+  if (!on_device()) return std::make_unique<HostBatches>(splits_.train, loading, *network_);
+  return std::make_unique<DeviceFeed>(splits_.train, loading, device_images_, device_, *runner_);
+}
+
+void TrainingSession::collect(double seconds) {
+  const engine::Sums sums = network_->engine().collect();
+  state_.train_seconds += seconds;
+  session_seconds_ += seconds;
+  session_samples_ += sums.samples;
+  state_.epoch_rates.add(*network_, sums);
+  state_.log_rates.add(*network_, sums);
+  state_.epoch_metrics.add(sums.mean_loss(), sums.correct, sums.samples);
+  state_.log_metrics.add(sums.mean_loss(), sums.correct, sums.samples);
+  if (!sums.finite) check_finite(std::numeric_limits<double>::quiet_NaN());
+}
+
+// Nobody waits for a step on a device: sums are read now and then.
+bool TrainingSession::train_epoch() {
+  if (stopped()) return false;
+  if (reached_limit()) return true;
+  constexpr double kShowSeconds = 0.5;  // that long nothing is read from a device, unless it is asked for
+  const ops::StreamScope stream(device_, ops::StreamScope::Order::kAlone);
+  const auto batches = open_batches();
+  bool uncollected = false;
+  double waited = 0.0;
+  auto start = Clock::now();
+  const auto read_sums = [&] {
+    if (!uncollected) return;
+    const RunningMetrics before = state_.epoch_metrics;
+    // The device is waited for first: its time is part of the steps'.
+    network_->engine().backend().wait();
+    collect(seconds_since(start));
+    loader_wait_seconds_ += batches->wait_seconds() - waited;
+    waited = batches->wait_seconds();
+    uncollected = false;
+    log_if_due();
+    const auto samples = static_cast<double>(state_.epoch_metrics.samples - before.samples);
+    observer_.progressed(progress_now((state_.epoch_metrics.loss_sum - before.loss_sum) / samples));
+    start = Clock::now();
+  };
+  while (const engine::Batch* batch = batches->next()) {
+    runner_->step(*batch, state_.iteration,
+                  learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                   batches_per_epoch_, state_.iteration));
+    ++state_.batch;
+    ++state_.iteration;
+    uncollected = true;
+    const bool log = state_.iteration % recipe_.training.log_every == 0;
+    if (runner_->is_synchronous() || log || reached_limit() || stopped() || checkpoint_due() ||
+        seconds_since(start) > kShowSeconds) {
+      read_sums();
+    }
+    if (reached_limit()) return true;
+    if (stopped()) return false;
+    if (checkpoint_due()) {
+      save_checkpoint();
+      start = Clock::now();  // no part of the training's time
+    }
+  }
+  read_sums();
+  return true;
+}
+
+TrainingProgress TrainingSession::progress_now(double loss) const {
+  TrainingProgress progress;
+  progress.epoch = state_.epoch;
+  progress.epochs = recipe_.training.epochs;
+  progress.batch = state_.batch;
+  progress.batches = batches_per_epoch_;
+  progress.iteration = state_.iteration;
+  progress.iterations = total_iterations();
+  progress.loss = loss;
+  progress.mean_loss = state_.epoch_metrics.loss();
+  progress.mean_accuracy = state_.epoch_metrics.accuracy();
+  progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
+  progress.seconds_left =
+      static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
+      progress.samples_per_s;
+  progress.logged = state_.iteration % recipe_.training.log_every == 0;
+  return progress;
+}
+
+void TrainingSession::log_if_due() {
+  if (state_.iteration % recipe_.training.log_every != 0) return;
+  log_iteration(learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                 batches_per_epoch_, state_.iteration - 1));
+}
+
+bool TrainingSession::checkpoint_due() const {
+  if (recipe_.training.checkpoint_minutes == 0.0) return false;
+  const double seconds = seconds_since(last_checkpoint_);
+  return seconds > 60.0 * recipe_.training.checkpoint_minutes &&
+         (request_.checkpoint_share <= 0.0 || seconds * request_.checkpoint_share >= checkpoint_seconds_);
+}
+
+void TrainingSession::check_finite(double loss) {
+  // A LIF layer turns NaN into silence, so that the loss can stay finite: the weights are looked at as well.
+  // No trained weight is near this, relative to the threshold that they are to reach.
+  const double largest = 1e6 * std::max(1.0, recipe_.network.neuron.v_threshold);
+  std::string where;
+  for (std::size_t slot = 0; slot < network_->program().slots.size(); ++slot) {
+    const std::vector<float> values = network_->engine().read(static_cast<int>(slot));
+    double squares = 0.0;
+    for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
+    const double size = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
+    if (size <= largest) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2g", size);
+    // Weights whose squares overflow floats are as lost as Inf, though the spikes that they cause stay
+    // finite.
+    where =
+        "the weights '" + network_->program().slots[slot].name + "' " +
+        (squares < std::numeric_limits<float>::max()
+             ? std::string("have grown to ") + text + " (root mean square), so that no gradient leads back"
+             : "are not finite, or so large that their squares overflow");
+    break;
+  }
+  if (where.empty() && std::isfinite(loss)) return;
+  if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
+  const std::string checkpoint = folder_->file("checkpoint.safetensors");
+  throw NumericsError(
+      "training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
+      std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
+      "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
+      "; lower optimizer.learning_rate or set optimizer.max_gradient_norm");
+}
+
+void TrainingSession::report_layers(const LayerRates& rates) {
+  constexpr double kSilent = 1e-6, kSaturated = 0.95;
+  for (const auto& [layer, rate] : rates) {
+    const bool silent = rate < kSilent;
+    if (!silent && rate <= kSaturated) continue;
+    if (!reported_.insert(layer).second) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6f", rate);
+    observer_.warned(
+        "layer " + layer + (silent ? " does not fire" : " fires at nearly every step") + " (firing rate " +
+        text + "), so it " +
+        (silent ? "passes nothing on and does not learn: raise init.gain, use init.scheme = "
+                  "\"calibrated\" or lower neuron.v_threshold"
+                : "carries no information: lower init.gain, use init.scheme = \"calibrated\" or raise "
+                  "neuron.v_threshold"));
+  }
+}
+
+void TrainingSession::log_iteration(double learning_rate) {
+  check_finite(state_.log_metrics.loss());
+  const LayerRates rates = state_.log_rates.rates();
+  report_layers(rates);
+  nlohmann::ordered_json line = {{"kind", "train"},
+                                 {"epoch", state_.epoch + 1},
+                                 {"iteration", state_.iteration},
+                                 {"loss", state_.log_metrics.loss()},
+                                 {"accuracy", state_.log_metrics.accuracy()},
+                                 {"learning_rate", learning_rate},
+                                 {"samples_per_s", static_cast<double>(session_samples_) / session_seconds_},
+                                 {"train_seconds", state_.train_seconds},
+                                 {"loader_wait_share", loader_wait_share()},
+                                 {"firing_rates", rates_object(rates)}};
+  folder_->append_metrics(line.dump());
+  state_.log_metrics = RunningMetrics();
+  state_.log_rates.clear();
+}
+
+void TrainingSession::prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split) {
+  if (dataset == nullptr) return;
+  dataset->prepare([&](std::int64_t done, std::int64_t total) {
+    observer_.preparing(split, done, total);
+    return !stopped();
+  });
+}
+
+EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dataset>& dataset,
+                                           const std::string& split) {
+  prepare(dataset, split);
+  NetworkEvaluation settings;
+  settings.batch_size = recipe_.training.eval_batch_size;
+  settings.workers = recipe_.training.workers;
+  settings.loss = recipe_.loss;
+  settings.stop = request_.stop;
+  settings.progress = [&](std::int64_t done, std::int64_t total) {
+    observer_.evaluating(split, done, total);
+  };
+  return evaluate_network(*network_, dataset, settings);
+}
+
+double TrainingSession::loader_wait_share() const {
+  return session_seconds_ > 0.0 ? loader_wait_seconds_ / session_seconds_ : 0.0;
+}
+
+bool TrainingSession::finish_epoch() {
+  EpochReport report;
+  report.epoch = state_.epoch;
+  report.epochs = recipe_.training.epochs;
+  report.train_loss = state_.epoch_metrics.loss();
+  report.train_accuracy = state_.epoch_metrics.accuracy();
+  report.learning_rate =
+      learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs, batches_per_epoch_,
+                       std::max<std::int64_t>(state_.iteration - 1, 0));
+  report.samples_per_s =
+      session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
+  report.seconds = state_.train_seconds;
+  report.firing_rates = state_.epoch_rates.rates();
+  report_layers(report.firing_rates);
+  check_finite(report.train_loss);
+  if (splits_.validation) {
+    const auto validation = evaluate(splits_.validation, "validation");
+    if (validation.samples < splits_.validation->size()) return false;  // stopped: done again after resuming
+    report.has_validation = true;
+    report.validation_loss = validation.loss;
+    report.validation_accuracy = validation.accuracy;
+    state_.last_validation = validation.accuracy;
+    if (validation.accuracy > state_.best_validation) {
+      state_.best_validation = validation.accuracy;
+      state_.best_epoch = state_.epoch;
+      if (recipe_.training.keep_best) save_model(folder_->file("best.safetensors"), *network_, model_info());
+    }
+  }
+  nlohmann::ordered_json line = {{"kind", "epoch"},
+                                 {"epoch", state_.epoch + 1},
+                                 {"iteration", state_.iteration},
+                                 {"train_loss", report.train_loss},
+                                 {"train_accuracy", report.train_accuracy}};
+  if (report.has_validation) {
+    line["validation_loss"] = report.validation_loss;
+    line["validation_accuracy"] = report.validation_accuracy;
+  }
+  line["learning_rate"] = report.learning_rate;
+  line["samples_per_s"] = report.samples_per_s;
+  line["train_seconds"] = state_.train_seconds;
+  line["loader_wait_share"] = loader_wait_share();
+  line["firing_rates"] = rates_object(report.firing_rates);
+  folder_->append_metrics(line.dump());
+  last_rates_ = report.firing_rates;
+  observer_.epoch_ended(report);
+
+  ++state_.epoch;
+  state_.cut_batch = state_.batch < batches_per_epoch_ ? state_.batch : 0;
+  state_.batch = 0;
+  state_.epoch_metrics = RunningMetrics();
+  state_.epoch_rates.clear();
+  state_.finished = is_done(state_);
+  state_.stopped_early = state_.finished && state_.epoch < recipe_.training.epochs && !reached_limit();
+  if (state_.finished && splits_.test) ++state_.test_reads;  // the next thing that is done
+  if (state_.finished || state_.epoch % recipe_.training.checkpoint_every == 0) save_checkpoint();
+  return true;
+}
+
+void TrainingSession::save_checkpoint() {
+  check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
+  const auto start = Clock::now();
+  state_.metrics_size = folder_->metrics_size();
+  const std::string path = folder_->file("checkpoint.safetensors");
+  try {
+    train::save_checkpoint(path, *network_, model_info(), state_.to_json(),
+                           optimizer_state(runner_->optimizer(), network_->engine()));
+  } catch (const DataError& error) {
+    if (!std::filesystem::exists(path)) throw;
+    throw DataError(std::string(error.what()) +
+                    "; the checkpoint before it is whole: make room, then resume with --resume " +
+                    folder_->path());
+  }
+  last_checkpoint_ = Clock::now();
+  checkpoint_seconds_ = seconds_since(start);
+}
+
+}  // namespace spikeloom::train

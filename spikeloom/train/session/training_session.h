@@ -1,0 +1,139 @@
+#pragma once
+// Internal to train: one training from start (or resume) to result.
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "spikeloom/data/fingerprint.h"
+#include "spikeloom/data/registry.h"
+#include "spikeloom/train/evaluation/evaluate_network.h"
+#include "spikeloom/train/network/firing_rates.h"
+#include "spikeloom/train/recipe/recipe_changes.h"
+#include "spikeloom/train/run/checkpoint.h"
+#include "spikeloom/train/run/model_info.h"
+#include "spikeloom/train/run/run_folder.h"
+#include "spikeloom/train/session/trainer.h"
+#include "spikeloom/train/steps/device_feed.h"
+#include "spikeloom/train/steps/step_runner.h"
+
+namespace spikeloom::train {
+
+/// Sums over the batches since some point.
+struct RunningMetrics {
+  double loss_sum = 0.0;
+  std::int64_t correct = 0;
+  std::int64_t samples = 0;
+
+  void add(double loss, std::int64_t correct_count, std::int64_t count);
+  double loss() const { return samples > 0 ? loss_sum / static_cast<double>(samples) : 0.0; }
+  double accuracy() const {
+    return samples > 0 ? static_cast<double>(correct) / static_cast<double>(samples) : 0.0;
+  }
+};
+
+/// Where a training stands: all that a checkpoint holds besides tensors.
+struct TrainingState {
+  int epoch = 0;               ///< from 0
+  std::int64_t batch = 0;      ///< batches done in this epoch
+  std::int64_t iteration = 0;  ///< batches done since the first epoch
+  RunningMetrics epoch_metrics;
+  RunningMetrics log_metrics;  ///< since the last line in metrics.jsonl
+  FiringRates epoch_rates;
+  FiringRates log_rates;
+  double train_seconds = 0.0;
+  double best_validation = -1.0;
+  int best_epoch = -1;
+  double last_validation = -1.0;
+  bool finished = false;
+  /// Batches that were done of the last epoch, where training.max_iterations ended it before its end: `epoch`
+  /// counts it as done.
+  std::int64_t cut_batch = 0;
+  bool stopped_early = false;
+  int test_reads = 0;  ///< the one that begins now included
+  std::int64_t metrics_size = 0;
+  std::vector<std::string> changes;       ///< settings and data that changed when it was resumed, as JSON
+  std::optional<data::Fingerprint> data;  ///< none in checkpoints of older versions
+
+  std::string to_json() const;
+  /// Throws CheckpointError if the text is damaged.
+  static TrainingState from_json(const std::string& text, const std::string& path);
+};
+
+class TrainingSession {
+ public:
+  TrainingSession(const TrainingRequest& request, TrainingObserver& observer);
+  TrainingResult run();
+
+ private:
+  void build();
+  void check_memory(const model::NetworkPlan& plan);
+  /// Reads a run's recipe and state, and applies what is to change. The result if nothing is left to do.
+  std::optional<TrainingResult> open_run();
+  /// A run that was finished continues if its recipe now asks for more.
+  void reopen();
+  /// Whether the recipe asks for no more than this.
+  bool is_done(const TrainingState& state) const;
+  bool improves_no_more(const TrainingState& state) const;
+  void check_data();
+  void resume();
+  void note_changes();
+  void calibrate();
+  /// Says and notes which parameters of another model the training starts with.
+  void note_taken(const std::string& path, const TakenParameters& parameters);
+  /// Fills the cache of a set of recordings; ends early if the user wants to stop.
+  void prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
+  /// False if it was stopped before the end.
+  bool train_epoch();
+  std::unique_ptr<BatchSource> open_batches();
+  /// Adds up what the steps since the last call did, in so many seconds. Waits for them.
+  void collect(double seconds);
+  TrainingProgress progress_now(double loss) const;
+  void log_if_due();
+  bool checkpoint_due() const;
+  bool on_device() const { return !device_.is_cpu() || request_.device_path_on_host; }
+  void make_runner();
+  bool finish_epoch();
+  double loader_wait_share() const;
+  void check_finite(double loss);
+  void report_layers(const LayerRates& rates);
+  void log_iteration(double learning_rate);
+  void save_checkpoint();
+  EvaluationResult evaluate(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
+  TrainingResult finish();
+  TrainingResult summary() const;
+  bool stopped() const { return request_.stop != nullptr && *request_.stop; }
+  std::int64_t total_iterations() const;
+  bool reached_limit() const;
+  ModelInfo model_info() const;
+
+  TrainingRequest request_;
+  TrainingObserver& observer_;
+  Recipe recipe_;
+  std::optional<RunFolder> folder_;  ///< made once data and network are known to be good
+  data::DataSplits splits_;
+  std::unique_ptr<Network> network_;
+  at::Device device_ = at::kCPU;
+  std::unique_ptr<StepRunner> runner_;
+  std::shared_ptr<const DeviceImages> device_images_;
+  std::vector<SavedTensor> resumed_optimizer_;
+  Recipe recipe_before_;  ///< resumed: without what changed
+  std::vector<RecipeChange> changes_;
+  std::string changed_data_;  ///< what differs, and is accepted
+  bool keep_metrics_ =
+      false;  ///< what follows the checkpoint in metrics.jsonl is the line of a finished test
+  model::MemoryEstimate memory_;
+  TrainingState state_;
+  std::int64_t batches_per_epoch_ = 0;
+  LayerRates last_rates_;
+  std::set<std::string> reported_;  ///< layers whose silence or saturation was said already
+  std::int64_t session_samples_ = 0;
+  double session_seconds_ = 0.0;
+  double loader_wait_seconds_ = 0.0;  ///< part of session_seconds_ in which no batch was ready
+  std::chrono::steady_clock::time_point last_checkpoint_;
+  double checkpoint_seconds_ = 0.0;  ///< how long the last one took
+};
+
+}  // namespace spikeloom::train

@@ -1,0 +1,55 @@
+#pragma once
+// Internal to train: training steps on whatever device, one after the other.
+#include <cstdint>
+#include <memory>
+
+#include "spikeloom/train/network/network.h"
+#include "spikeloom/train/recipe/recipe.h"
+#include "spikeloom/train/steps/optimizer.h"
+
+namespace spikeloom::train {
+
+/// Trains a network step by step: forward, loss, backward and update. A device is not waited for: full
+/// batches are captured as a CUDA graph after the first steps, and replayed from then on; a smaller last
+/// batch runs as it is.
+class StepRunner {
+ public:
+  /// network: on its device. input_steps: of the batches, T or 1. Throws ConfigError as make_optimizer does.
+  StepRunner(Network& network, const OptimizerSettings& optimizer, const LossSettings& loss,
+             std::uint64_t seed, std::int64_t input_steps, std::int64_t batch_size);
+  ~StepRunner();
+
+  /// Where a device's next batch is to be written; the same memory for every full one, so nothing may be
+  /// written that an earlier step still reads: use the current stream.
+  const engine::Batch& buffers(std::int64_t samples);
+
+  /// One step. On a device: of what was written into buffers(batch.samples).
+  void step(const engine::Batch& batch, std::int64_t iteration, double learning_rate);
+  /// The same, each stage waited for and timed.
+  void timed_step(const engine::Batch& batch, std::int64_t iteration, double learning_rate,
+                  std::vector<engine::StageCost>& costs, bool densities);
+
+  /// Whether step() returns when the step is done.
+  bool is_synchronous() const { return network_.cpu() != nullptr; }
+  bool is_captured() const;
+  engine::Optimizer& optimizer() { return optimizer_; }
+  const engine::Optimizer& optimizer() const { return optimizer_; }
+  Network& network() { return network_; }
+
+ private:
+  class Graph;
+  void run(const engine::Batch& batch, const engine::Pass& pass);
+  engine::Pass pass_of(std::int64_t iteration) const;
+  engine::Batch allocate(std::int64_t samples);
+
+  Network& network_;
+  engine::Optimizer optimizer_;
+  engine::LossSpec loss_;
+  std::uint64_t seed_;
+  std::int64_t input_steps_, batch_size_;
+  engine::Batch full_, rest_;
+  std::unique_ptr<Graph> graph_;  ///< of a device that captures
+  int eager_steps_ = 0;
+};
+
+}  // namespace spikeloom::train
