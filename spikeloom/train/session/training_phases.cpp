@@ -36,7 +36,7 @@ void TrainingSession::change_phase(int num_steps) {
 }
 
 void TrainingSession::take_crossovers(bool may_measure) {
-  if (on_device() || recipe_.network.compute.crossover != model::Crossover::kMeasured) return;
+  if (uses_device_backend() || recipe_.network.compute.crossover != model::Crossover::kMeasured) return;
   const std::string file = folder_->file(kCrossoverFile);
   if ((request_.resume || !may_measure) && read_crossovers(file, *network_)) return;
   if (may_measure) measure_crossovers(file, *network_, recipe_.training.batch_size);

@@ -120,7 +120,7 @@ void TrainingSession::build() {
   network_ = make_network(plan, recipe_.network, recipe_.seed);
   enter_phase(steps_now());
   // Refuses what cannot run there before there is a folder.
-  if (on_device()) network_->check_device(request_.device, request_.device_path_on_host);
+  if (uses_device_backend()) network_->check_device(request_.device, request_.device_path_on_host);
   make_optimizer(network_->engine(), recipe_.optimizer);
   const std::int64_t batch = recipe_.training.batch_size;
   batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
@@ -187,10 +187,10 @@ void TrainingSession::calibrate() {
 }
 
 void TrainingSession::move_to_device() {
-  if (on_device()) network_->to(request_.device, request_.device_path_on_host);
+  if (uses_device_backend()) network_->to(request_.device, request_.device_path_on_host);
   ops::reset_peak_memory(device_);  // after the first use of the device: LibTorch knows none before
   const auto* images = splits_.train->raw_images();
-  if (on_device() && images != nullptr) {
+  if (uses_device_backend() && images != nullptr) {
     device_images_ = std::make_shared<const DeviceImages>(*images, device_);
   }
 }
@@ -219,7 +219,7 @@ std::unique_ptr<BatchSource> TrainingSession::open_batches() {
   loading.epoch = state_.epoch;
   loading.workers = recipe_.training.workers;
   loading.first_batch = state_.batch;
-  if (!on_device()) return std::make_unique<HostBatches>(train_, loading, *network_);
+  if (!uses_device_backend()) return std::make_unique<HostBatches>(train_, loading, *network_);
   return std::make_unique<DeviceFeed>(train_, loading, device_images_, device_, *runner_);
 }
 

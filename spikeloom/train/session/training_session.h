@@ -96,7 +96,7 @@ class TrainingSession {
   double work_left() const;
   void log_if_due();
   bool checkpoint_due() const;
-  bool on_device() const { return !device_.is_cpu() || request_.device_path_on_host; }
+  bool uses_device_backend() const { return !device_.is_cpu() || request_.device_path_on_host; }
   void move_to_device();
   void make_runner();
   /// T of the epoch that is trained now (schedule.num_steps).
