@@ -55,7 +55,8 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
   }
   if (stage.inputs.size() != 1) return "the sum of several inputs cannot run on a device; use --device cpu";
   const model::Edge& edge = stage.inputs.front();
-  if (edge.pool.kind == model::Pool::kMax) return "max pooling cannot run on a device; use --device cpu";
+  if (edge.pool.kind == model::Pool::kMax && !edge.is_plain())
+    return "NeuNorm with max pooling cannot run on a device; use --device cpu";
   if (stage.reads_input() && (edge.pool.kind != model::Pool::kNone || !edge.is_plain())) {
     return "pooling and NeuNorm of the network's input cannot run on a device";
   }

@@ -4,6 +4,7 @@
 #include "spikeloom/backends/device/states.h"
 #include "spikeloom/base/random.h"
 #include "spikeloom/kernels/cuda/layer_input.h"
+#include "spikeloom/kernels/cuda/max_pool.h"
 #include "spikeloom/kernels/cuda/neunorm.h"
 #include "spikeloom/kernels/cuda/value_pool.h"
 
@@ -18,6 +19,15 @@ using model::Edge;
 using model::Stage;
 
 bool is_shared(const model::Slot& u) { return u.shape.front() == 1; }
+
+kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
+  return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
+}
+
+/// By how much the average of the edge's pooling parts images.
+std::int64_t average_factor(const Edge& edge) {
+  return edge.pool.kind == model::Pool::kAverage ? edge.pool.factor : 1;
+}
 
 }  // namespace
 
@@ -45,7 +55,7 @@ void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, std::int64_t st
 
 kernels::PackedImages DeviceBackend::images_read(int stage, const engine::Samples& samples) const {
   kernels::PackedImages images = samples.stages[at(stage)].images;
-  images.pool = readers_[at(stage)].edge.pool.factor;
+  images.pool = average_factor(readers_[at(stage)].edge);
   return images;
 }
 
@@ -60,7 +70,14 @@ Buffer DeviceBackend::values_of_spikes(const Stage& stage, const Activation& fro
     return pooled;
   }
   kernels::PackedImages images = from.images;
-  images.pool = edge.pool.factor;
+  images.pool = average_factor(edge);
+  Buffer spikes = from.spikes;
+  if (edge.pool.kind == model::Pool::kMax) {
+    images = kernels::max_pooled(from.images, edge.pool.factor);
+    spikes = allocate(images.num_steps * kernels::packed_bytes(images.neurons()), Type::kByte);
+    kernels::cuda::max_pool_spikes(queue(), from.images, edge.pool.factor, from.spikes.octets(),
+                                   spikes.octets());
+  }
   kernels::cuda::NeuNormInput neunorm;
   if (!edge.is_plain()) {
     const model::Slot& u = program_->slot(edge.neunorm_u);
@@ -68,7 +85,7 @@ Buffer DeviceBackend::values_of_spikes(const Stage& stage, const Activation& fro
   }
   Buffer values = allocate(images.num_steps * images.pooled_neurons(), type_of(stage));
   with_pointer(values, [&](auto* to) {
-    kernels::cuda::layer_input(queue(), images, from.spikes.octets(), edge.is_plain() ? nullptr : &neunorm,
+    kernels::cuda::layer_input(queue(), images, spikes.octets(), edge.is_plain() ? nullptr : &neunorm,
                                draw.rate > 0.0 ? &draw : nullptr, to);
   });
   return values;
@@ -76,11 +93,14 @@ Buffer DeviceBackend::values_of_spikes(const Stage& stage, const Activation& fro
 
 Buffer DeviceBackend::pooled_values(const Edge& edge, const Activation& from) {
   if (edge.pool.kind == model::Pool::kNone) return from.values;
-  const kernels::PoolSize size{from.images.num_steps * from.images.batch, from.images.height,
-                               from.images.width, from.images.channels, edge.pool.factor};
+  const auto size = pool_size(from.images, edge.pool.factor);
   Buffer pooled =
       allocate(size.images * size.output_height() * size.output_width() * size.channels, Type::kFloat);
-  kernels::cuda::value_pool_forward(queue(), size, from.values.floats(), pooled.floats());
+  if (edge.pool.kind == model::Pool::kMax) {
+    kernels::cuda::max_pool_forward(queue(), size, from.values.floats(), pooled.floats());
+  } else {
+    kernels::cuda::value_pool_forward(queue(), size, from.values.floats(), pooled.floats());
+  }
   return pooled;
 }
 
@@ -123,6 +143,24 @@ void DeviceBackend::neunorm_gradient(const Edge& edge, const Activation& from, O
   parameters_->gradients[at(edge.neunorm_u)] = std::move(grad_u);
 }
 
+void DeviceBackend::max_pool_gradient(const Edge& edge, const Activation& from, OutputGradient& gradient) {
+  const Buffer whole = allocate(from.images.num_steps * from.images.neurons(), gradient.values.type);
+  with_pointer(gradient.values, [&](auto* pooled) {
+    using T = std::remove_pointer_t<decltype(pooled)>;
+    const auto* const values = static_cast<const T*>(pooled);
+    auto* const to = static_cast<T*>(whole.data);
+    if (from.values) {
+      kernels::cuda::max_pool_backward(queue(), pool_size(from.images, edge.pool.factor), values,
+                                       static_cast<const T*>(from.values.data), to);
+    } else {
+      kernels::cuda::max_pool_spikes_backward(queue(), from.images, edge.pool.factor, values,
+                                              from.spikes.octets(), to);
+    }
+  });
+  gradient.values = whole;
+  gradient.pool = {};
+}
+
 OutputGradient DeviceBackend::gather_backward(const Stage& stage, const engine::Samples& samples,
                                               const engine::Pass& pass, Buffer gradient) {
   const Edge& edge = stage.inputs.front();
@@ -132,7 +170,9 @@ OutputGradient DeviceBackend::gather_backward(const Stage& stage, const engine::
   result.stage = edge.stage;
   result.pool = edge.pool;
   result.values = std::move(gradient);
-  if (!edge.is_plain()) neunorm_gradient(edge, samples.stages[at(edge.stage)], result);
+  const Activation& from = samples.stages[at(edge.stage)];
+  if (!edge.is_plain()) neunorm_gradient(edge, from, result);
+  if (edge.pool.kind == model::Pool::kMax) max_pool_gradient(edge, from, result);
   return result;
 }
 
