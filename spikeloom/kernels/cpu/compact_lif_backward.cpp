@@ -105,9 +105,9 @@ HWY_ATTR HWY_INLINE hn::Mask<D> bits_at(D d, const std::uint8_t* bits, std::int6
 // others. A function of its own, not part of each loop over steps: three types of gradients and both kinds of
 // pooling share it, and it has a whole row to do.
 template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class T, class Code>
-HWY_ATTR HWY_NOINLINE void backward_row(const NeuronParams& params, const VPreCode& code, const T* grad_spikes,
-                                      const std::uint8_t* spikes, const Code* state, std::int64_t length,
-                                      float* du_row, GeneralRows* general) {
+HWY_ATTR HWY_NOINLINE void backward_row(const NeuronParams& params, const VPreCode& code,
+                                        const T* grad_spikes, const std::uint8_t* spikes, const Code* state,
+                                        std::int64_t length, float* du_row, GeneralRows* general) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<Code, decltype(d)> d_code;
