@@ -47,13 +47,17 @@ function(spikeloom_compile_options target)
   endif()
 endfunction()
 
-# spikeloom_test(NAME SOURCES files... LINK targets... [PARTS count]): one GoogleTest program test_NAME, each test
-# known to ctest by its own name; with PARTS so many processes run the tests in turn instead (a program that links
-# LibTorch takes most of a second to start, many times what one of its tests takes).
+# spikeloom_test(NAME SOURCES files... LINK targets... [PARTS count] [OPTIMISED]): one GoogleTest program test_NAME, each
+# test known to ctest by its own name; with PARTS so many processes run the tests in turn instead (a program that links
+# LibTorch takes most of a second to start, many times what one of its tests takes). What is tested is built as ever; the
+# tests' own code takes longer to optimise than to run, unless it computes a lot itself (OPTIMISED).
 function(spikeloom_test name)
-  cmake_parse_arguments(ARG "" "PARTS" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "PARTS" "SOURCES;LINK" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
   spikeloom_compile_options(test_${name})
+  if(NOT ARG_OPTIMISED)
+    target_compile_options(test_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:$<IF:$<CONFIG:Debug>,-O0,-O1>>)
+  endif()
   target_compile_definitions(test_${name} PRIVATE SPIKELOOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)
   # Tests share the machine: threads that spin while they wait (OpenMP's default) make small ones ten times

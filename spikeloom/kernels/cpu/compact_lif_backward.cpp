@@ -102,11 +102,12 @@ HWY_ATTR HWY_INLINE hn::Mask<D> bits_at(D d, const std::uint8_t* bits, std::int6
 }
 
 // One step of a chunk: grad_spikes, du of the step after -> du of this one. `general` is nullptr for the
-// others.
+// others. A function of its own, not part of each loop over steps: three types of gradients and both kinds of
+// pooling share it, and it has a whole row to do.
 template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class T, class Code>
-HWY_ATTR HWY_INLINE void backward_row(const NeuronParams& params, const VPreCode& code, const T* grad_spikes,
-                                      const std::uint8_t* spikes, const Code* state, std::int64_t length,
-                                      float* du_row, GeneralRows* general) {
+HWY_ATTR HWY_NOINLINE void backward_row(const NeuronParams& params, const VPreCode& code,
+                                        const T* grad_spikes, const std::uint8_t* spikes, const Code* state,
+                                        std::int64_t length, float* du_row, GeneralRows* general) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<Code, decltype(d)> d_code;

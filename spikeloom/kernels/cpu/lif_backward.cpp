@@ -67,12 +67,14 @@ HWY_INLINE bool resets_by_subtraction(const LifBackwardArguments<T>& arguments) 
          (kNeuron == Neuron::kGeneral && arguments.params.reset == Reset::kSubtract);
 }
 
+// The functions of a row are not inlined: variants share most of them, and each has a whole row to do.
+
 // du of one step; the operations of reference::lif_backward in the same order. `through_spike` (do * h) is
 // kept for the sums.
 template <Surrogate kSurrogate, Neuron kNeuron, bool kSums, class D, class T = hn::TFromD<D>>
-HWY_ATTR HWY_INLINE void backward_values(D d, const LifBackwardArguments<T>& arguments,
-                                         const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
-                                         T* through_spike) {
+HWY_ATTR HWY_NOINLINE void backward_values(D d, const LifBackwardArguments<T>& arguments,
+                                           const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
+                                           T* through_spike) {
   const auto decay = hn::Set(d, static_cast<T>(arguments.params.decay));
   const auto v_threshold = hn::Set(d, static_cast<T>(arguments.params.v_threshold));
   const auto reset_path = hn::Set(d, arguments.params.detach_reset ? T(0) : T(1));
@@ -113,9 +115,9 @@ HWY_ATTR HWY_INLINE hn::Vec<DD> widen(DD dd, V v) {
 
 // Adds one step's terms of the parameter gradients; DD is a tag of double.
 template <Neuron kNeuron, class T, class DD>
-HWY_ATTR HWY_INLINE void add_sums(DD dd, const LifBackwardArguments<T>& arguments, const BackwardRow<T>& row,
-                                  std::int64_t begin, std::int64_t end, const T* through_spike,
-                                  LifParameterGradients& sums) {
+HWY_ATTR HWY_NOINLINE void add_sums(DD dd, const LifBackwardArguments<T>& arguments,
+                                    const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
+                                    const T* through_spike, LifParameterGradients& sums) {
   const hn::Rebind<T, DD> d;
   const auto decay = hn::Set(d, static_cast<T>(arguments.params.decay));
   const auto v_threshold = hn::Set(d, static_cast<T>(arguments.params.v_threshold));
@@ -145,7 +147,7 @@ HWY_ATTR HWY_INLINE void add_sums(DD dd, const LifBackwardArguments<T>& argument
 }
 
 template <class D, class T = hn::TFromD<D>>
-HWY_ATTR HWY_INLINE void add_values(D d, std::int64_t begin, std::int64_t end, const T* from, T* to) {
+HWY_ATTR HWY_NOINLINE void add_values(D d, std::int64_t begin, std::int64_t end, const T* from, T* to) {
   for (std::int64_t i = begin; i < end; i += static_cast<std::int64_t>(hn::Lanes(d))) {
     hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
   }
@@ -153,8 +155,8 @@ HWY_ATTR HWY_INLINE void add_values(D d, std::int64_t begin, std::int64_t end, c
 
 // ds of the step behind becomes that of this one.
 template <class D, class T = hn::TFromD<D>>
-HWY_ATTR HWY_INLINE void carry_current(D d, T current_decay, const T* du, std::int64_t begin,
-                                       std::int64_t end, T* ds) {
+HWY_ATTR HWY_NOINLINE void carry_current(D d, T current_decay, const T* du, std::int64_t begin,
+                                         std::int64_t end, T* ds) {
   const auto factor = hn::Set(d, current_decay);
   for (std::int64_t i = begin; i < end; i += static_cast<std::int64_t>(hn::Lanes(d))) {
     hn::StoreU(hn::Add(hn::LoadU(d, du + i), hn::Mul(factor, hn::LoadU(d, ds + i))), d, ds + i);
