@@ -8,7 +8,6 @@
 namespace spikeloom::kernels::harness {
 namespace {
 
-using test::random_values;
 using test::values_of;
 
 // None, one row, one step, odd numbers of channels, and enough for several blocks.

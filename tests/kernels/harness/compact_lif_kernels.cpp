@@ -12,7 +12,6 @@ namespace {
 
 using test::floats_of;
 using test::largest;
-using test::random_values;
 using test::values_of;
 using Bytes = std::vector<std::uint8_t>;
 
@@ -46,12 +45,12 @@ struct Results {
   Array<std::uint8_t>&spikes, &inference, &state;
   Array<T>&pooled, &grad_current, &again;
   Bytes dense;
-  double count = -1.0;
+  double count = -1.0, open = -1.0;
   LifParameterGradients sums{1e300, 1e300};
 };
 
 template <class G, class T>
-void run_reference(Run& run, const Problem& p, Results<G, T>& r) {
+void run_reference(const Problem& p, Results<G, T>& r) {
   const LifSize size = p.size();
   std::vector<float> sum = floats_of(values_of<T>(p.currents));  // the reference has no bias
   if (p.with_bias) {
@@ -77,11 +76,11 @@ void run_reference(Run& run, const Problem& p, Results<G, T>& r) {
   };
   backward(r.grad_current.data(), nullptr);
   backward(r.again.data(), p.has_sums() ? &r.sums : nullptr);
-  run.gives("open windows", static_cast<double>(open_windows(p.params, state)));
+  r.open = static_cast<double>(open_windows(p.params, state));
 }
 
 template <class G, class T>
-void run_cpu(Run& run, const Problem& p, Results<G, T>& r) {
+void run_cpu(const Problem& p, Results<G, T>& r) {
   CpuCompactState state(p.size(), p.params);
   const auto counts =
       cpu::compact_lif_forward(p.size(), p.params, r.current, r.spikes.data(), &state.state());
@@ -95,7 +94,7 @@ void run_cpu(Run& run, const Problem& p, Results<G, T>& r) {
   backward(r.again.data(), p.has_sums() ? &r.sums : nullptr);
   r.count = static_cast<double>(counts.spikes);
   r.dense = state.dense();
-  run.gives("open windows", static_cast<double>(counts.open_windows));
+  r.open = static_cast<double>(counts.open_windows);
 }
 
 template <class G, class T>
@@ -122,8 +121,8 @@ void run_queue(Run& run, const Problem& p, Results<G, T>& r) {
 template <class G, class T>
 Results<G, T> run_all(Run& run, const Problem& p) {
   Results<G, T> r(run, p);
-  if (run.on(Backend::kReference)) run_reference<G, T>(run, p, r);
-  if (run.on(Backend::kCpu)) run_cpu<G, T>(run, p, r);
+  if (run.on(Backend::kReference)) run_reference<G, T>(p, r);
+  if (run.on(Backend::kCpu)) run_cpu<G, T>(p, r);
   if (run.on(Backend::kQueue)) run_queue<G, T>(run, p, r);
   return r;
 }
@@ -136,6 +135,7 @@ void match(Run& run, const Problem& p) {
   run.gives("state", r.dense);
   run.gives("pooled", r.pooled);
   run.gives("count", r.count);
+  if (!run.on(Backend::kQueue)) run.gives("open windows", r.open);  // queues do not count them
   // exp of the SIMD library and of a device differs in the last places; rounded to bfloat16 that is at most
   // one of its steps.
   const bool own_exp = run.on(Backend::kCpu) || run.on_device();
@@ -164,7 +164,7 @@ struct Size {
 const std::vector<Size>& sizes() {
   static const std::vector<Size> all = {
       {{1, 1, 1, 1, 1, 1}, false},   {{4, 2, 3, 5, 3, 1}, false},  {{4, 2, 3, 5, 7, 1}, false},
-      {{3, 2, 4, 6, 16, 2}, false},  {{3, 1, 5, 7, 24, 2}, false}, {{9, 3, 8, 8, 64, 2}, true},
+      {{3, 2, 4, 6, 16, 2}, false},  {{3, 1, 5, 7, 24, 2}, false}, {{9, 1, 8, 8, 64, 2}, true},
       {{2, 5, 1, 1, 100, 1}, false}, {{5, 1, 9, 7, 8, 3}, true},   {{2, 4, 12, 12, 32, 2}, false},
       {{4, 0, 4, 4, 8, 2}, false},   {{0, 2, 4, 4, 8, 2}, false},  {{5, 1, 3, 3, 8, 1}, false},
       {{6, 2, 5, 5, 33, 2}, false},  {{2, 1, 7, 5, 96, 2}, false}, {{3, 2, 1, 1, 128, 1}, true},
@@ -223,12 +223,13 @@ std::vector<Case> cases(bool with_bias) {
   return all;
 }
 
-// The gradients of the kernel that keeps all of its state, in double.
+// The gradients of the kernel that keeps all of its state.
+template <class S>
 Outputs exact_gradients(const Problem& p) {
   const LifSize size = p.size();
-  const std::vector<double> input(p.currents.begin(), p.currents.end()),
+  const std::vector<S> input(p.currents.begin(), p.currents.end()),
       gradient(p.gradient.begin(), p.gradient.end());
-  std::vector<double> v_pre(gradient.size()), spikes(gradient.size()), grad_input(input.size());
+  std::vector<S> v_pre(gradient.size()), spikes(gradient.size()), grad_input(input.size());
   LifParameterGradients sums;
   reference::lif_forward(size, p.params, input.data(), v_pre.data(), spikes.data());
   reference::lif_backward(size, p.params, gradient.data(), v_pre.data(), spikes.data(), grad_input.data(),
@@ -236,10 +237,10 @@ Outputs exact_gradients(const Problem& p) {
   // Neurons all of whose steps are far from the threshold, where the tail is all there is.
   std::vector<double> far;
   for (std::size_t i = 0; !p.is_static && i < v_pre.size(); ++i) {
-    if (std::abs(v_pre[i] - p.params.v_threshold) >= 3.0 * p.params.surrogate_width)
-      far.push_back(grad_input[i]);
+    if (std::abs(widen(v_pre[i]) - p.params.v_threshold) >= 3.0 * p.params.surrogate_width)
+      far.push_back(widen(grad_input[i]));
   }
-  return {{"grad_current", grad_input, {}},
+  return {{"grad_current", {grad_input.begin(), grad_input.end()}, {}},
           {"grad_decay", {sums.decay}, {}},
           {"grad_v_threshold", {sums.v_threshold}, {}},
           {"far grad_current", far, {}}};
@@ -247,39 +248,39 @@ Outputs exact_gradients(const Problem& p) {
 
 // What is lost: nothing where a window bit is enough, else what half a step of the code does to the terms
 // that hold v_pre.
-double lost(const NeuronParams& params) {
-  if (compact_state(params) == CompactState::kWindowBit) return 1e-6;  // float against double
-  if (params.learnable) return 1e-3;
-  if (params.surrogate == Surrogate::kRectangular) return 1e-3;
-  return params.surrogate == Surrogate::kTriangular ? 6e-3 : 3e-5;
+Tolerance lost(const NeuronParams& params) {
+  if (compact_state(params) == CompactState::kWindowBit) return {1e-30};  // 0 has two signs
+  const bool wide = params.learnable || params.surrogate == Surrogate::kRectangular;
+  return {0.0, 0.0, wide ? 1e-3 : params.surrogate == Surrogate::kTriangular ? 6e-3 : 3e-5};
 }
 
 std::vector<Case> exact_cases() {
   std::vector<Case> all;
   const auto add = [&](const Problem& p, bool far_ones) {
-    all.push_back({describe(p),
-                   [p, far_ones](Run& run) {
-                     Results<float, float> r = run_all<float, float>(run, p);
-                     const auto gradient = r.grad_current.values();
-                     if (far_ones) {
-                       std::vector<double> far;
-                       const std::vector<double> input(p.currents.begin(), p.currents.end());
-                       std::vector<double> v_pre(input.size()), spikes(input.size());
-                       reference::lif_forward(p.size(), p.params, input.data(), v_pre.data(), spikes.data());
-                       for (std::size_t i = 0; i < v_pre.size(); ++i) {
-                         if (std::abs(v_pre[i] - p.params.v_threshold) >= 3.0 * p.params.surrogate_width)
-                           far.push_back(gradient[i]);
-                       }
-                       EXPECT_GT(largest(far), 0.0);
-                       run.gives("far grad_current", far, {0.0, 0.0, 5e-5});
-                       return;
-                     }
-                     run.gives("grad_current", gradient, {0.0, 0.0, lost(p.params)});
-                     if (!p.params.learnable) return;
-                     run.gives("grad_decay", r.sums.decay, {0.0, 5e-3});
-                     run.gives("grad_v_threshold", r.sums.v_threshold, {0.0, 5e-3});
-                   },
-                   [p] { return exact_gradients(p); }});
+    all.push_back(
+        {describe(p),
+         [p, far_ones](Run& run) {
+           Results<float, float> r = run_all<float, float>(run, p);
+           const auto gradient = r.grad_current.values();
+           if (far_ones) {
+             std::vector<double> far;
+             const auto& input = p.currents;
+             std::vector<float> v_pre(input.size()), spikes(input.size());
+             reference::lif_forward(p.size(), p.params, input.data(), v_pre.data(), spikes.data());
+             for (std::size_t i = 0; i < v_pre.size(); ++i) {
+               if (std::abs(widen(v_pre[i]) - p.params.v_threshold) >= 3.0 * p.params.surrogate_width)
+                 far.push_back(gradient[i]);
+             }
+             EXPECT_GT(largest(far), 0.0);
+             run.gives("far grad_current", far, {0.0, 0.0, 5e-5});
+             return;
+           }
+           run.gives("grad_current", gradient, lost(p.params));
+           if (!p.params.learnable) return;
+           run.gives("grad_decay", r.sums.decay, {0.0, 5e-3});
+           run.gives("grad_v_threshold", r.sums.v_threshold, {0.0, 5e-3});
+         },
+         [p] { return p.params.learnable ? exact_gradients<double>(p) : exact_gradients<float>(p); }});
   };
   // Off the multiples of 1/4: a spike in double must be one in float. Gradients off 0: or the sums nearly
   // cancel, and say little about errors.
@@ -291,7 +292,7 @@ std::vector<Case> exact_cases() {
     for (NeuronParams params : neurons()) {
       if (params.learnable) continue;
       Problem p{{8, 2, 4, 4, 64, 1}, is_static, params};
-      p.currents = off(random_values<float>((is_static ? 1 : 8) * 2048, 6), 0.0137f);
+      p.currents = random_values<float>((is_static ? 1 : 8) * 2048, 6);
       p.gradient = random_values<float>(8 * 2048, 7);
       add(p, false);
     }
@@ -320,7 +321,7 @@ std::vector<Case> exact_cases() {
     params.surrogate_width = width;
     params.decay = 0.9;
     Problem p{{6, 2, 4, 4, 64, 1}, false, params};
-    p.currents = off(random_values<float>(6 * 2048, 6), 0.0137f);
+    p.currents = random_values<float>(6 * 2048, 6);
     p.gradient = random_values<float>(6 * 2048, 7);
     add(p, true);
   }

@@ -9,7 +9,6 @@ namespace spikeloom::kernels::harness {
 namespace {
 
 using test::floats_of;
-using test::random_values;
 using test::values_of;
 
 constexpr std::uint64_t kLayer = 65535, kIteration = 0x123456789abcu, kSeed = 0xfedcba9876543210u;

@@ -5,12 +5,15 @@
 // compares: with the reference (match), or with a gradient that was found another way (gradient).
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "tests/kernels/cuda/array.h"
+#include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
 
@@ -151,6 +154,18 @@ struct Kernel {
   std::function<std::vector<Case>()> gradient;  ///< may be empty
   std::string no_gradient = "";                 ///< then why
 };
+
+/// test::random_values, kept: cases draw the same ones again and again.
+template <class T>
+const std::vector<T>& random_values(std::int64_t size, unsigned seed, double scale = 1.0) {
+  static std::map<std::tuple<std::int64_t, unsigned, double>, std::vector<T>> kept;
+  if (kept.size() > 200) kept.clear();
+  std::vector<T>& values = kept[{size, seed, scale}];
+  if (values.empty()) values = test::random_values<T>(size, seed, scale);
+  return values;
+}
+
+inline void PrintTo(const Kernel& kernel, std::ostream* to) { *to << kernel.name; }
 
 /// Central differences of a loss of values, in each of them; the loss reads `at`.
 std::vector<double> slopes(const std::function<double()>& loss, std::vector<double>& at, double step);

@@ -9,7 +9,6 @@ namespace spikeloom::kernels::harness {
 namespace {
 
 using test::random_spikes;
-using test::random_values;
 using test::values_of;
 
 struct Size {

@@ -13,7 +13,6 @@ using test::epsilon;
 using test::floats_of;
 using test::largest;
 using test::random_spikes;
-using test::random_values;
 using test::values_of;
 
 const NeuNormSize kSizes[] = {{0, 2, 3, 4, true},    {2, 0, 3, 4, true},   {2, 3, 0, 4, false},

@@ -8,8 +8,6 @@
 namespace spikeloom::kernels::harness {
 namespace {
 
-using test::random_values;
-
 std::int64_t inputs(const PoolSize& size) { return size.images * size.height * size.width * size.channels; }
 std::int64_t outputs(const PoolSize& size) {
   return size.images * size.output_height() * size.output_width() * size.channels;

@@ -15,7 +15,6 @@ namespace spikeloom::kernels::harness {
 namespace {
 
 using test::random_spikes;
-using test::random_values;
 using test::values_of;
 
 constexpr std::int64_t kCounts[] = {0, 1, 7, 8, 9, 64, 1003, 100000};

@@ -10,7 +10,6 @@ namespace spikeloom::kernels::harness {
 namespace {
 
 using test::random_spikes;
-using test::random_values;
 
 const VotingSize kSizes[] = {{1, 1, 1, 1},      {4, 3, 10, 3},   {5, 130, 100, 11},
                              {5, 300, 100, 11}, {8, 33, 77, 10}, {3, 2, 40, 2},
