@@ -17,8 +17,8 @@
 // of |x| at 127c = 63 widths. |x| = c is where code 32767 ends and 32768 begins; with the rectangular
 // surrogate they are kept apart exactly, so that the decoded x is in the window where x is (NaN is not: code
 // 32767). The gradients of decay and v_threshold, whose terms hold v_pre, have errors of random sign: below
-// 0.5 % of the exact ones in tests/kernels/learnable_lif_test.cpp, also where their terms nearly cancel. What
-// it costs: docs/performance.md, measured by tests/backends/compact_error_test.cpp.
+// 0.5 % of the exact ones in tests/kernels/harness/compact_lif_kernels.cpp, also where their terms nearly
+// cancel. What it costs: docs/performance.md, measured by tests/backends/compact_error_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

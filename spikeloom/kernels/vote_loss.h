@@ -1,5 +1,5 @@
 #pragma once
-// The loss of one sample's votes as the CPU and the queues compute it.
+// The loss of one sample's votes as queues and evaluation compute it.
 #include <cmath>
 #include <cstdint>
 

@@ -13,7 +13,7 @@ struct DropoutMask {
   DropoutMask() = default;
   explicit DropoutMask(const DropoutDraw& draw)
       : iteration(draw.iteration),
-        layer_bits(draw.layer << 48),
+        layer_bits(draw.layer << kDropoutIterationBits),
         key_low(static_cast<std::uint32_t>(draw.key)),
         key_high(static_cast<std::uint32_t>(draw.key >> 32)),
         threshold(dropout_threshold(draw.rate)),

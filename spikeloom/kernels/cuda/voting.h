@@ -33,8 +33,9 @@ void voting_loss(const Queue& queue, const VotingSize& size, const VotingLossPar
                  const std::int32_t* class_of, const std::uint8_t* spikes, const std::int64_t* labels,
                  const VotingLossOutput<T>& output, void* workspace);
 
-/// The same of values [T, N, population], added up in double in the order of a fixed tree: see
-/// cpu::readout_loss.
+/// The same of values [T, N, population], added up in double in the order of a fixed tree: a readout without
+/// spikes, or, with T = 1, of an artificial network; a value for each class is population = K, class_of[k] =
+/// k. Votes differ from the reference by rounding.
 template <class T>
 void readout_loss(const Queue& queue, const VotingSize& size, const VotingLossParams& params,
                   const std::int32_t* class_of, const float* values, const std::int64_t* labels,

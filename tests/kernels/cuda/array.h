@@ -9,6 +9,7 @@
 
 #include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/cuda/queue.h"
+#include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::cuda::test {
 
@@ -18,18 +19,18 @@ void release(const Queue& queue, void* memory);
 void copy_in(const Queue& queue, void* to, const void* from, std::size_t bytes);
 void copy_out(const Queue& queue, void* to, const void* from, std::size_t bytes);  ///< waits for the queue
 
-/// An array between two guards, poisoned with 0xff bytes (NaN, all bits set) where it has no values yet.
+/// An array between two guards, full of `poison` bytes (0xff: NaN, all bits set) where it has no values yet.
 /// shift: so many elements away from an address that is a multiple of 16.
 template <class T>
 class Array {
  public:
-  Array(const Queue& queue, std::int64_t count, std::int64_t shift = 0)
+  Array(const Queue& queue, std::int64_t count, std::int64_t shift = 0, std::uint8_t poison = 0xff)
       : queue_(queue),
         count_(static_cast<std::size_t>(count)),
         before_(kGuard + static_cast<std::size_t>(shift) * sizeof(T)) {
     memory_ = allocate(queue_, bytes());
     std::vector<std::uint8_t> image(bytes(), kGuardByte);
-    std::memset(image.data() + before_, 0xff, count_ * sizeof(T));
+    std::memset(image.data() + before_, poison, count_ * sizeof(T));
     copy_in(queue_, memory_, image.data(), image.size());
   }
   Array(const Queue& queue, const std::vector<T>& values, std::int64_t shift = 0)
@@ -103,18 +104,7 @@ inline std::string queue_name(const testing::TestParamInfo<const char*>& info) {
 #define SPIKELOOM_ON_ALL_QUEUES(suite) \
   INSTANTIATE_TEST_SUITE_P(Queues, suite, testing::Values("host", "device"), queue_name)
 
-template <class T>
-std::vector<T> values_of(const std::vector<float>& floats) {
-  std::vector<T> values;
-  for (const float value : floats) values.push_back(from_float<T>(value));
-  return values;
-}
-
-template <class T>
-std::vector<float> floats_of(const std::vector<T>& values) {
-  std::vector<float> floats;
-  for (const T value : values) floats.push_back(to_float(value));
-  return floats;
-}
+using kernels::test::floats_of;
+using kernels::test::values_of;
 
 }  // namespace spikeloom::kernels::cuda::test

@@ -7,7 +7,6 @@
 #include <limits>
 
 #include "array.h"
-#include "spikeloom/kernels/cuda/bias_gradient.h"
 #include "spikeloom/kernels/cuda/divisor.h"
 #include "spikeloom/kernels/cuda/gradient_norm.h"
 #include "tests/kernels/backends.h"
@@ -19,38 +18,6 @@ using kernels::test::random_values;
 
 class GradientSumTest : public QueueTest {};
 SPIKELOOM_ON_ALL_QUEUES(GradientSumTest);
-
-template <class T>
-void check_columns(const Queue& queue, std::int64_t rows, std::int64_t channels, std::int64_t shift) {
-  const auto values = values_of<T>(random_values<float>(rows * channels, 1));
-  std::vector<double> want(static_cast<std::size_t>(channels)), magnitude(want.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto c = i % static_cast<std::size_t>(channels);
-    want[c] += to_float(values[i]);
-    magnitude[c] += std::abs(to_float(values[i]));
-  }
-  Array<T> gradient(queue, values, shift);
-  Array<float> sums(queue, channels);
-  Workspace workspace(queue, bias_gradient_workspace(rows, channels));
-  bias_gradient(queue, rows, channels, gradient.data(), sums.data(), workspace.data());
-  const auto got = sums.values();
-  for (std::size_t c = 0; c < want.size(); ++c)
-    ASSERT_NEAR(got[c], want[c], 1e-5 * magnitude[c] + 1e-30) << c;
-}
-
-TEST_P(GradientSumTest, BiasGradientIsTheSumOfItsColumn) {
-  for (const std::int64_t channels : {1, 3, 5, 8, 33, 96, 100, 128}) {
-    for (const std::int64_t rows : {0, 1, 15, 16, 17, 1000, 4099}) {
-      for (const std::int64_t shift : {0, 1}) {
-        SCOPED_TRACE(testing::Message() << rows << " x " << channels << " shift " << shift);
-        check_columns<float>(queue, rows, channels, shift);
-        check_columns<BFloat16>(queue, rows, channels, shift);
-      }
-    }
-  }
-  check_columns<BFloat16>(queue, 70001, 128,
-                          0);  // more rows a thread, and no multiple of what it loads at a time
-}
 
 template <class T>
 void check_squares(const Queue& queue, std::int64_t count) {

@@ -1,5 +1,4 @@
-// Votes, loss, number of correct answers and gradient on queues: votes against the reference, the loss
-// against plain loops in double, the gradient against finite differences of the loss.
+// Votes, loss and number of correct answers on queues: the loss against plain loops in double.
 #include "spikeloom/kernels/cuda/voting.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +11,6 @@
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/kernels/reference/voting.h"
 #include "tests/kernels/backends.h"
-#include "tests/kernels/voting_loss_cases.h"
 
 namespace spikeloom::kernels::cuda::test {
 namespace {
@@ -126,26 +124,6 @@ TEST_P(VotingQueueTest, VotesLossAndCountsAreThoseOfPlainLoops) {
   }
 }
 
-TEST_P(VotingQueueTest, GradientEqualsFiniteDifferences) {
-  constexpr double kStep = 1e-5;
-  const Problem p({4, 3, 10, 3});
-  for (const auto& params : kParams) {
-    const Result got = run<float>(queue, p, params);
-    const Result rounded = run<BFloat16>(queue, p, params);
-    auto spikes = p.spikes;
-    for (std::size_t i = 0; i < spikes.size(); ++i) {
-      const double value = spikes[i];
-      spikes[i] = value + kStep;
-      const double above = p.loss_of(params, p.votes_of(spikes));
-      spikes[i] = value - kStep;
-      const double below = p.loss_of(params, p.votes_of(spikes));
-      spikes[i] = value;
-      ASSERT_NEAR(got.gradient[i], (above - below) / (2 * kStep), 1e-7) << i;
-      ASSERT_EQ(rounded.gradient[i], to_float(from_float<BFloat16>(got.gradient[i])));
-    }
-  }
-}
-
 TEST_P(VotingQueueTest, OfEqualVotesTheLowestClassCounts) {
   Problem p({2, 2, 4, 3});
   std::fill(p.spikes.begin(), p.spikes.end(), 0.0);
@@ -161,59 +139,6 @@ TEST_P(VotingQueueTest, LabelOutsideMakesTheLossNaN) {
       const Result got = run<float>(queue, p, params);
       EXPECT_TRUE(std::isnan(got.loss));
       EXPECT_EQ(got.not_finite, 1u);
-    }
-  }
-}
-
-template <class T>
-kernels::test::VotingLossResult<T> run_on(const Queue& queue, const kernels::test::VotingLossProblem& p,
-                                          const VotingLossParams& params, bool of_values) {
-  const VotingSize& size = p.size;
-  Array<std::uint8_t> packed(queue, p.packed);
-  Array<float> values(queue, p.values), votes(queue, size.batch * size.classes);
-  Array<std::int32_t> class_of(queue, p.class_of);
-  Array<std::int64_t> labels(queue, p.labels);
-  Array<T> gradient(queue, static_cast<std::int64_t>(p.values.size()));
-  Array<double> loss(queue, std::vector<double>{0.0}), loss_sum(queue, std::vector<double>{100.0});
-  Array<unsigned long long> correct(queue, std::vector<unsigned long long>{1000});
-  Array<std::uint32_t> not_finite(queue, std::vector<std::uint32_t>{0});
-  Workspace workspace(queue, voting_loss_workspace(size, params));
-  const VotingLossOutput<T> output{votes.data(),    gradient.data(), loss.data(),
-                                   loss_sum.data(), correct.data(),  not_finite.data()};
-  if (of_values) {
-    readout_loss(queue, size, params, class_of.data(), values.data(), labels.data(), output,
-                 workspace.data());
-  } else {
-    voting_loss(queue, size, params, class_of.data(), packed.data(), labels.data(), output, workspace.data());
-  }
-  kernels::test::VotingLossResult<T> result(size);
-  result.votes = votes.values();
-  result.gradient = gradient.values();
-  result.loss = loss.value();
-  result.loss_sum = loss_sum.value();
-  result.correct = correct.value();
-  result.not_finite = not_finite.value();
-  return result;
-}
-
-template <class T>
-void compare_with_reference(const Queue& queue, const kernels::test::VotingLossProblem& p,
-                            const VotingLossParams& params) {
-  kernels::test::VotingLossResult<T> want(p.size), want_of_values(p.size);
-  reference::voting_loss(p.size, params, p.class_of.data(), p.packed.data(), p.labels.data(), want.output());
-  reference::readout_loss(p.size, params, p.class_of.data(), p.values.data(), p.labels.data(),
-                          want_of_values.output());
-  kernels::test::expect_same_loss(run_on<T>(queue, p, params, false), want, 0.0);
-  kernels::test::expect_same_loss(run_on<T>(queue, p, params, true), want_of_values, 3e-7);
-}
-
-TEST_P(VotingQueueTest, EveryLossEqualsTheReference) {
-  for (const VotingSize& size : kernels::test::voting_loss_sizes()) {
-    const kernels::test::VotingLossProblem p(size);
-    for (const auto& params : kernels::test::voting_losses()) {
-      SCOPED_TRACE(kernels::test::describe(size, params));
-      compare_with_reference<float>(queue, p, params);
-      compare_with_reference<BFloat16>(queue, p, params);
     }
   }
 }

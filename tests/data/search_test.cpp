@@ -47,7 +47,7 @@ TEST(Search, AcceptsTheUsualFoldersAndTheFolderItself) {
   const TemporaryFolder folder;
   const ScopedVariable no_variable("SPIKELOOM_DATA_DIR", nullptr);
   for (const std::string& name : dataset_names()) {
-    if (name == "shd" || name == "ssc") continue;  // HDF5: test_more_sets.cpp
+    if (name == "shd" || name == "ssc") continue;  // HDF5: more_sets_test.cpp
     for (const std::string& sub_folder : dataset_info(name).folders) {
       const std::string data = folder / (name + "/" + sub_folder);
       if (name == "cifar10") {
@@ -80,7 +80,7 @@ TEST(Search, MissingDataSaysWhereWhatAndHow) {
   const ScopedWorkingFolder scoped_folder(working.path());
   for (const std::string& name : dataset_names()) {
     if (name == "fashion-mnist") continue;          // a distribution may have installed it
-    if (dataset_info(name).is_users_own) continue;  // test_folder_sets.cpp
+    if (dataset_info(name).is_users_own) continue;  // folder_sets_test.cpp
     const std::string message = message_of<DataError>([&] { root_of(name, argument.path().string()); });
     const DatasetInfo& info = dataset_info(name);
     for (const std::string& part : {info.title, argument.path().string(), info.layout, info.how_to_get}) {
