@@ -6,5 +6,5 @@ set_target_properties(spikeloom_runtime_library PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
   LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
 target_link_libraries(spikeloom_runtime_library PRIVATE $<BUILD_INTERFACE:spikeloom_runtime>)
-target_link_options(spikeloom_runtime_library PRIVATE -Wl,--gc-sections -Wl,--as-needed
+target_link_options(spikeloom_runtime_library PRIVATE -Wl,--gc-sections -Wl,--as-needed -Wl,--no-undefined
   -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
