@@ -1,8 +1,9 @@
 /* decide MODEL < EVENTS: lines "t x y polarity" (microseconds, pixels), in the order of time -> a decision
  * for every step of the model's window, from the votes of all steps so far. */
 #include <inttypes.h>
-#include <spikeloom/runtime/spikeloom.h>
 #include <stdio.h>
+
+#include "spikeloom/runtime/spikeloom.h"
 
 static int fail(void) {
   fprintf(stderr, "decide: %s\n", spikeloom_last_error());

@@ -1,12 +1,12 @@
 // votes MODEL < VALUES: one sample as text, numbers in the order [steps, height, width, channels] -> each
 // class with its vote. The C interface from C++.
-#include <spikeloom/runtime/spikeloom.h>
-
 #include <iostream>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <vector>
+
+#include "spikeloom/runtime/spikeloom.h"
 
 namespace {
 
