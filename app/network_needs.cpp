@@ -24,11 +24,10 @@ model::NetworkSettings settled(model::NetworkSettings settings) {
 
 model::MemoryUse training_use(const train::Recipe& recipe) {
   constexpr int kLoaderBatches = 5;  // LoaderSettings::prefetch + 1
-  const bool momentum = recipe.optimizer.momentum > 0.0;
   model::MemoryUse use;
   use.batch_size = recipe.training.batch_size;
   use.static_input = !data::dataset_info(recipe.data.dataset).is_recordings;
-  use.moments = recipe.optimizer.kind != train::OptimizerSettings::kSgd ? 2 : momentum ? 1 : 0;
+  use.moments = recipe.optimizer.values_per_parameter();
   use.loader_batches = kLoaderBatches;
   return use;
 }

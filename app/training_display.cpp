@@ -54,6 +54,7 @@ bool TrainingDisplay::due(double seconds) {
 }
 
 void TrainingDisplay::started(const train::TrainingStart& start) {
+  num_steps_ = start.num_steps;
   if (quiet_) return;
   say(fmt::format("data     {}", start.data_description));
   say(fmt::format("         in {}", start.data_root));
@@ -117,6 +118,12 @@ void TrainingDisplay::epoch_ended(const train::EpochReport& report) {
     line += fmt::format("  validation: loss {:.4f}, accuracy {:.2f} %", report.validation_loss,
                         100.0 * report.validation_accuracy);
   }
+  if (report.has_average) {
+    line += fmt::format(" (average of weights: loss {:.4f}, accuracy {:.2f} %)",
+                        report.average_validation_loss, 100.0 * report.average_validation_accuracy);
+  }
+  if (report.num_steps != num_steps_) line += fmt::format("  T = {}", report.num_steps);
+  num_steps_ = report.num_steps;
   line += fmt::format("  {:.0f} samples/s  {}", report.samples_per_s, duration(report.seconds));
   say(line);
   if (report.firing_rates.empty()) return;

@@ -42,6 +42,7 @@ class TrainingDisplay : public train::TrainingObserver {
   std::atomic<bool>* stop_;
   int output_error_ = 0;
   bool drawn_ = false;
+  int num_steps_ = 0;  ///< of the network, or of the epoch before
   std::int64_t first_iteration_ = -1;
   bool time_said_ = false;
   std::chrono::steady_clock::time_point last_{};

@@ -180,6 +180,10 @@ void QueueBackend::update(const engine::UpdateRule& rule, const std::vector<engi
     // Dropped, not zeroed: the next backward pass then hands its own over instead of adding to old ones.
     gradient.reset();
   }
+  if (rule.average_decay > 0.0) {
+    kernels::cuda::average_step(queue(), program_->flat_size, moments.average_decay.floats(),
+                                parameters_->values.floats(), moments.average.floats());
+  }
 }
 
 engine::Sums QueueBackend::collect() {

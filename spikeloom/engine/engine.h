@@ -44,6 +44,10 @@ class Engine {
   std::vector<float> row_major(int slot, const Buffer& flat) const;
   void from_row_major(int slot, Span<const float> values, const Buffer& flat);
 
+  /// All values as they are now, [flat_size], and their exchange with others of that kind.
+  Buffer copy_of_values() const;
+  void exchange(Buffer& flat);
+
   /// The class that each neuron of the last stage votes for, [neurons], each in [0, classes).
   void set_class_of(const std::vector<std::int32_t>& class_of);
 

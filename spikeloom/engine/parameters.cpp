@@ -60,6 +60,20 @@ void Engine::from_row_major(int slot, Span<const float> values, const Buffer& fl
   backend_->memory().from_host(memory.data(), part_of(flat, what));
 }
 
+Buffer Engine::copy_of_values() const {
+  Memory& memory = backend_->memory();
+  std::vector<float> values(static_cast<std::size_t>(program_.flat_size));
+  memory.to_host(parameters_.values, values.data());
+  Buffer copy = memory.allocate(program_.flat_size, Type::kFloat);
+  memory.from_host(values.data(), copy);
+  return copy;
+}
+
+void Engine::exchange(Buffer& flat) {
+  std::swap(parameters_.values, flat);
+  ++parameters_.version;
+}
+
 void Engine::set_class_of(const std::vector<std::int32_t>& class_of) {
   if (class_of.size() != program_.class_of.size()) {
     throw ShapeError("there are " + std::to_string(program_.class_of.size()) + " voting neurons, not " +

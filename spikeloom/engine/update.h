@@ -13,6 +13,9 @@ struct UpdateRule {
   double momentum = 0.9;                              ///< kSgd
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< kAdam
   double max_gradient_norm = 0.0;                     ///< gradients are scaled down to it; 0: never
+  /// Of the moving average of all slots, those that are not trained included: a = d a + (1 - d) w after each
+  /// update, d = min(decay, (1 + n) / (10 + n)) after n updates; 0: there is none.
+  double average_decay = 0.0;
 
   bool has_first_moment() const { return kind == kAdam || momentum != 0.0; }
   bool has_second_moment() const { return kind == kAdam; }
@@ -29,7 +32,9 @@ struct SlotUpdate {
 struct Moments {
   Buffer first;            ///< momentum, or Adam's first moment; empty where the rule has none
   Buffer second;           ///< Adam's second
+  Buffer average;          ///< of the values; empty where the rule has none
   Buffer step_count;       ///< int64 scalar: of the update that comes next
+  Buffer average_decay;    ///< float scalar: likewise
   std::int64_t steps = 0;  ///< updates that were prepared
 };
 

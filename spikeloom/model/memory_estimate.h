@@ -12,7 +12,7 @@ struct MemoryUse {
   std::int64_t batch_size = 1;
   bool training = true;      ///< false: forward only
   bool static_input = true;  ///< still images: one step of input, whatever num_steps is
-  int moments = 0;           ///< the optimiser's values for each parameter: 0 SGD, 1 with momentum, 2 Adam
+  int moments = 0;           ///< the optimiser's values for each parameter: moments, and a moving average
   int loader_batches = 0;    ///< batches of float inputs that a loader holds
 };
 

@@ -112,6 +112,64 @@ TEST(Optimizer, EachStepShowsInTheVersionOfTheWeightsAndDropsGradients) {
   }
 }
 
+TEST(Optimizer, AverageByHandWithItsWarmUp) {
+  Slots slots(
+      {{"w", model::Role::kConvolution, {1.0f, -2.0f}}, {"b", model::Role::kConvolution, {0.5f}, true}});
+  OptimizerSettings settings;
+  settings.momentum = 0.0;
+  settings.average_decay = 0.3;
+  auto optimizer = make_optimizer(slots.engine(), settings);
+  ASSERT_TRUE(optimizer.has_average());
+  double average[] = {1.0, -2.0, 0.5};
+  for (int n = 1; n <= 9; ++n) {
+    slots.set_gradient(0, {0.25f * static_cast<float>(n), -1.0f});
+    slots.set_gradient(1, {1.0f});
+    step(optimizer, 0.1);
+    const double decay = std::min(0.3, (1.0 + n) / (10.0 + n));  // 0.18, 0.25, then 0.3
+    const double now[] = {slots[0][0], slots[0][1], slots[1][0]};
+    for (int i = 0; i < 3; ++i) average[i] = decay * average[i] + (1.0 - decay) * now[i];
+    const auto w = optimizer.average(0), b = optimizer.average(1);
+    EXPECT_NEAR(w[0], average[0], 4 * kNear) << n;
+    EXPECT_NEAR(w[1], average[1], 4 * kNear) << n;
+    EXPECT_NEAR(b[0], average[2], 4 * kNear) << n;
+  }
+  const auto own = slots[0], averaged = optimizer.average(0);
+  const auto version = slots.version();
+  optimizer.exchange_average();
+  EXPECT_GT(slots.version(), version) << "what is made of weights is made again";
+  EXPECT_EQ(slots[0], averaged);
+  EXPECT_EQ(optimizer.average(0), own);
+  optimizer.exchange_average();
+  EXPECT_EQ(slots[0], own);
+}
+
+TEST(Optimizer, AverageIsSavedAndLoaded) {
+  const auto fresh = [] { return Slots({{"w", model::Role::kConvolution, {1.0f, -2.0f}}}); };
+  OptimizerSettings settings;
+  settings.average_decay = 0.9;
+  Slots slots = fresh(), copies = fresh();
+  auto optimizer = make_optimizer(slots.engine(), settings),
+       second = make_optimizer(copies.engine(), settings);
+  for (int n = 0; n < 3; ++n) {
+    slots.set_gradient(0, {0.5f, 1.0f});
+    step(optimizer, 0.1);
+  }
+  const auto state = optimizer_state(optimizer, slots.engine());
+  copies.engine().write(0, slots[0]);
+  load_optimizer_state(second, copies.engine(), state);
+  for (Slots* each : {&slots, &copies}) each->set_gradient(0, {-1.0f, 0.0f});
+  step(optimizer, 0.1);
+  step(second, 0.1);
+  EXPECT_EQ(second.average(0), optimizer.average(0)) << "the count of its warm-up as well";
+  for (const char* name : {"average.w", "average_steps"}) {
+    auto damaged = state;
+    damaged.erase(std::find_if(damaged.begin(), damaged.end(),
+                               [&](const SavedTensor& tensor) { return tensor.name == name; }));
+    EXPECT_TRUE(contains(
+        message_of<CheckpointError>([&] { load_optimizer_state(second, copies.engine(), damaged); }), name));
+  }
+}
+
 TEST(Optimizer, SgdWithMomentumAndWeightDecayByHand) {
   Slots slots({{"w", model::Role::kConvolution, {1.0f, -2.0f}}});
   OptimizerSettings settings;

@@ -47,6 +47,13 @@ const std::vector<Variant> kVariants = {
       "neuron.learn_decay=true", "loss.kind=cross-entropy", "loss.each_step=true", "loss.label_smoothing=0.1",
       "optimizer.kind=adamw", "optimizer.weight_decay=0.01", "optimizer.learning_rate=1e-3",
       "schedule.kind=one-cycle", "data.validation_samples=10"}},
+    {"averaged_with_a_time_schedule",
+     {"network.structure=4C3(Encoding)-AP2-6C3-AP2-16FC-Voting", "norm.kind=tdbn", "network.num_steps=3",
+      "schedule.num_steps=1:1", "optimizer.average_decay=0.9", "dropout.rate=0.2",
+      "data.validation_samples=10"}},
+    {"averaged_adam_keep_best",
+     {"optimizer.kind=adam", "optimizer.learning_rate=0.02", "optimizer.average_decay=0.8",
+      "data.validation_samples=10", "training.keep_best=true"}},
     {"ann_cross_entropy",
      {"network.kind=ann", "loss.kind=cross-entropy", "data.validation_samples=10", "data.standardize=true",
       "optimizer.momentum=0.0"}},
@@ -108,13 +115,15 @@ TEST_P(Resume, AfterAnyIteration) {
 }
 
 TEST_P(Resume, DuringValidation) {
-  for (const int evaluation : {1, 2}) {
+  const int in_epoch = recipe().optimizer.average_decay > 0.0 ? 2 : 1;  // the average is evaluated as well
+  for (int evaluation = 1; evaluation <= 2 * in_epoch; ++evaluation) {
+    const int epoch = (evaluation - 1) / in_epoch;
     SCOPED_TRACE("stopped in validation " + std::to_string(evaluation));
     Recorder recorder;
     recorder.stop_in_split = "validation";
     recorder.stop_in_evaluation = evaluation;
-    interrupt_and_resume(recorder, folder_ / std::to_string(evaluation), 4 * evaluation);
-    EXPECT_EQ(recorder.epochs.size(), static_cast<std::size_t>(evaluation - 1)) << "the epoch is not over";
+    interrupt_and_resume(recorder, folder_ / std::to_string(evaluation), 4 * (epoch + 1));
+    EXPECT_EQ(recorder.epochs.size(), static_cast<std::size_t>(epoch)) << "the epoch is not over";
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "spikeloom/base/errors.h"
+
 namespace spikeloom::train {
 namespace {
 
@@ -57,6 +59,27 @@ TEST(Schedule, WarmUpMultipliesWhateverTheKind) {
   schedule.kind = ScheduleSettings::kConstant;
   schedule.warmup_epochs = 0.05;  // less than an iteration
   EXPECT_EQ(rate(schedule, 0), 0.1 / 0.5);
+}
+
+TEST(StepsSchedule, PhasesFollowEachOther) {
+  Recipe recipe;
+  recipe.network.num_steps = 8;
+  EXPECT_EQ(num_steps_at(recipe, 0), 8);
+  recipe.schedule.num_steps = " 1:2,2 : 1 ";
+  const int want[] = {1, 1, 2, 8, 8};
+  for (int epoch = 0; epoch < 5; ++epoch) EXPECT_EQ(num_steps_at(recipe, epoch), want[epoch]) << epoch;
+}
+
+TEST(StepsSchedule, WhatIsNoneIsNamed) {
+  for (const char* text :
+       {"1", "1:", ":3", "0:2", "2:0", "-1:2", "1:2,", "1:2;2:2", "1.5:2", "1:2:3", "99999999999:1"}) {
+    try {
+      parse_steps_schedule(text);
+      ADD_FAILURE() << text;
+    } catch (const ConfigError& error) {
+      EXPECT_NE(std::string(error.what()).find("is no part of a time schedule"), std::string::npos) << text;
+    }
+  }
 }
 
 }  // namespace

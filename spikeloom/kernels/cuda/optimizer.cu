@@ -120,7 +120,7 @@ struct Adam {
 struct Average {
   std::int64_t count;
   bool in_vectors;
-  float decay, rest;
+  const float* decay;
   const float* weights;
   float* average;
 
@@ -129,9 +129,10 @@ struct Average {
     const bool whole = in_vectors && left >= 8;
     const RawOctet<float> own = load_some(weights + at, whole, left),
                           before = load_some(average + at, whole, left);
+    const float kept = *decay, rest = 1.0f - kept;
     float result[8];
     SPIKELOOM_UNROLL
-    for (int i = 0; i < 8; ++i) result[i] = decay * value_of(before, i) + rest * value_of(own, i);
+    for (int i = 0; i < 8; ++i) result[i] = kept * value_of(before, i) + rest * value_of(own, i);
     store_some(raw_of<float>(result), whole, left, average + at);
   }
 };
@@ -157,11 +158,10 @@ void sgd_step(const Queue& queue, const ParameterUpdate<G>& update, float moment
            Sgd<G>{arguments_of(update, momentum_buffer, nullptr), momentum, momentum_buffer, nesterov});
 }
 
-void average_step(const Queue& queue, std::int64_t count, double decay, const float* weights,
+void average_step(const Queue& queue, std::int64_t count, const float* decay, const float* weights,
                   float* average) {
   for_each(queue, "average_step", (count + 7) / 8,
-           Average{count, is_aligned(weights) && is_aligned(average), static_cast<float>(decay),
-                   static_cast<float>(1.0 - decay), weights, average});
+           Average{count, is_aligned(weights) && is_aligned(average), decay, weights, average});
 }
 
 void adam_correction(const Queue& queue, const AdamParams& params, const std::uint64_t* step,

@@ -56,9 +56,10 @@ template <class G>
 void adam_step(const Queue& queue, const ParameterUpdate<G>& update, const AdamParams& params,
                const AdamCorrection* correction, float* first_moment, float* second_moment);
 
-/// Exponential moving average of weights, of which models are evaluated: with d = decay in [0, 1],
+/// Exponential moving average of weights, of which models are evaluated: with d = *decay in [0, 1],
 ///   a = d a + (1 - d) w
-/// weights, average [count]. Of d and 1 - d each is rounded to float.
-void average_step(const Queue& queue, std::int64_t count, double decay, const float* weights, float* average);
+/// decay: one value in the queue's memory; weights, average [count].
+void average_step(const Queue& queue, std::int64_t count, const float* decay, const float* weights,
+                  float* average);
 
 }  // namespace spikeloom::kernels::cuda

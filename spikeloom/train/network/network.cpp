@@ -1,6 +1,7 @@
 #include "spikeloom/train/network/network.h"
 
 #include "spikeloom/backends/torch/make_backend.h"
+#include "spikeloom/base/errors.h"
 #include "spikeloom/engine/initialise.h"
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/network/stage_paths.h"
@@ -34,12 +35,28 @@ void Network::check_device(const std::string& device, bool device_path_on_host) 
 }
 
 void Network::to(const std::string& device, bool device_path_on_host) {
-  auto moved = make_engine(program(), device, device_path_on_host);
-  for (std::size_t slot = 0; slot < program().slots.size(); ++slot) {
-    const std::vector<float> values = engine_->read(static_cast<int>(slot));
-    moved->write(static_cast<int>(slot), {values.data(), values.size()});
+  replace_engine(make_engine(program(), device, device_path_on_host));
+  device_ = device;
+  device_path_on_host_ = device_path_on_host;
+}
+
+void Network::set_num_steps(int num_steps) {
+  if (num_steps == program().num_steps) return;
+  if (settings_.norm.kind == model::NormKind::kTebn) {
+    throw ConfigError("TEBN has a parameter for each step: their number cannot change", "", 0, "norm.kind");
   }
-  engine_ = std::move(moved);
+  model::Program changed = program();
+  changed.num_steps = num_steps;
+  replace_engine(make_engine(std::move(changed), device_, device_path_on_host_));
+  settings_.num_steps = num_steps;
+}
+
+void Network::replace_engine(std::unique_ptr<engine::Engine> replacement) {
+  for (std::size_t slot = 0; slot < replacement->program().slots.size(); ++slot) {
+    const std::vector<float> values = engine_->read(static_cast<int>(slot));
+    replacement->write(static_cast<int>(slot), {values.data(), values.size()});
+  }
+  engine_ = std::move(replacement);
 }
 
 engine::Batch Network::batch_of(const float* inputs, std::int64_t steps, std::int64_t samples,

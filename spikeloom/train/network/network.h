@@ -23,6 +23,9 @@ class Network {
   /// kernels of a device on their host queue, for tests where there is no device. Throws ConfigError for what
   /// cannot run there, DeviceError; the network then stays where it is.
   void to(const std::string& device, bool device_path_on_host = false);
+  /// Makes it one of T = num_steps, where it is, with its parameters. Throws ConfigError where one of them
+  /// belongs to a step (TEBN). A CPU's crossovers are to be set again.
+  void set_num_steps(int num_steps);
   /// What to() would refuse, without moving anything.
   void check_device(const std::string& device, bool device_path_on_host = false) const;
 
@@ -53,8 +56,13 @@ class Network {
   std::unique_ptr<engine::Engine> make_engine(model::Program program, const std::string& device,
                                               bool device_path_on_host) const;
 
+  /// The parameters become the replacement's.
+  void replace_engine(std::unique_ptr<engine::Engine> replacement);
+
   model::NetworkPlan plan_;
   model::NetworkSettings settings_;
+  std::string device_ = "cpu";
+  bool device_path_on_host_ = false;
   std::unique_ptr<engine::Engine> engine_;
 };
 

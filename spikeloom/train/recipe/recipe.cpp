@@ -266,6 +266,7 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.number("neuron_rate_factor", optimizer.neuron_rate_factor, kNotNegative);
   visitor.number("neunorm_rate_factor", optimizer.neunorm_rate_factor, kNotNegative);
   visitor.number("max_gradient_norm", optimizer.max_gradient_norm, kNotNegative);
+  visitor.number("average_decay", optimizer.average_decay, kZeroToBelowOne);
 
   visitor.section("schedule");
   ScheduleSettings& schedule = recipe.schedule;
@@ -279,6 +280,7 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.number("factor", schedule.factor, kAboveZeroToOne);
   visitor.number("final_rate_fraction", schedule.final_rate_fraction, kZeroToOne);
   visitor.number("warmup_epochs", schedule.warmup_epochs, kNotNegative);
+  visitor.text("num_steps", schedule.num_steps);
 
   visitor.section("loss");
   LossSettings& loss = recipe.loss;

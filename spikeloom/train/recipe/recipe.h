@@ -24,6 +24,14 @@ struct OptimizerSettings {
   double neuron_rate_factor = 1.0;           ///< times learning_rate for learnable decays and thresholds
   double neunorm_rate_factor = 1.0;          ///< times learning_rate for NeuNorm's U
   double max_gradient_norm = 0.0;            ///< the whole gradient is scaled down to this 2-norm; 0 = off
+  /// Decay of the exponential moving average of weights (engine/update.h), in [0, 1). The model that is kept
+  /// is then the average, evaluated beside the weights themselves on validation; 0 = off.
+  double average_decay = 0.0;
+
+  /// Floats kept for each parameter: moments, and the average.
+  int values_per_parameter() const {
+    return (kind != kSgd ? 2 : momentum > 0.0 ? 1 : 0) + (average_decay > 0.0 ? 1 : 0);
+  }
 };
 
 struct ScheduleSettings {
@@ -34,6 +42,9 @@ struct ScheduleSettings {
   double final_rate_fraction =
       0.0;                     ///< kCosine, kLinear, kOneCycle: the last rate as a fraction of the first
   double warmup_epochs = 0.0;  ///< the rate rises linearly from 0 over so many epochs
+  /// T by epoch: "1:60, 2:30" trains the first 60 epochs with 1 step, the next 30 with 2 and the rest with
+  /// network.num_steps, as all of them where it is empty (schedule.h).
+  std::string num_steps;
 };
 
 struct LossSettings {

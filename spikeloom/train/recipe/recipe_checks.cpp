@@ -10,6 +10,7 @@
 #include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/events/event_reader_options.h"
 #include "spikeloom/model/structure.h"
+#include "spikeloom/train/recipe/schedule.h"
 
 namespace spikeloom::train {
 namespace {
@@ -112,7 +113,33 @@ void check_artificial(config::Table& root, const model::NetworkSettings& network
   }
 }
 
+void check_steps_schedule(const config::Table& table, const Recipe& recipe) {
+  std::vector<StepsPhase> phases;
+  try {
+    phases = parse_steps_schedule(recipe.schedule.num_steps);
+  } catch (const ConfigError& error) {
+    throw table.error("num_steps", error.what());
+  }
+  if (phases.empty()) return;
+  if (recipe.network.kind == model::NetworkKind::kAnn) {
+    throw table.error("num_steps", "network.kind is 'ann', which has no time steps; leave it empty");
+  }
+  if (recipe.network.norm.kind == model::NormKind::kTebn) {
+    throw table.error("num_steps",
+                      "norm.kind is 'tebn', which has a parameter for each step; leave it empty, or take "
+                      "\"tdbn\"");
+  }
+  for (const StepsPhase& phase : phases) {
+    if (phase.num_steps <= recipe.network.num_steps) continue;
+    throw table.error("num_steps",
+                      fmt::format("has {} steps and the network ends with network.num_steps = {}, "
+                                  "which must be the most",
+                                  phase.num_steps, recipe.network.num_steps));
+  }
+}
+
 void check_training(config::Table& root, const Recipe& recipe) {
+  check_steps_schedule(root.table("schedule"), recipe);
   if (recipe.optimizer.nesterov && recipe.optimizer.momentum == 0.0) {
     throw root.table("optimizer").error("nesterov", "needs optimizer.momentum above 0");
   }

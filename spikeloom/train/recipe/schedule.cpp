@@ -1,9 +1,27 @@
 #include "spikeloom/train/recipe/schedule.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
+#include "spikeloom/base/errors.h"
+
 namespace spikeloom::train {
+namespace {
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(' ');
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// A whole number from 1 on, or 0 for anything else.
+int positive(const std::string& text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value > 0 ? value : 0;
+}
+
+}  // namespace
 
 double learning_rate_at(const OptimizerSettings& optimizer, const ScheduleSettings& schedule, int epochs,
                         std::int64_t iterations_per_epoch, std::int64_t iteration) {
@@ -31,6 +49,34 @@ double learning_rate_at(const OptimizerSettings& optimizer, const ScheduleSettin
   const double warmup = schedule.warmup_epochs * per_epoch;
   if (static_cast<double>(iteration) < warmup) rate *= (static_cast<double>(iteration) + 1.0) / warmup;
   return rate;
+}
+
+std::vector<StepsPhase> parse_steps_schedule(const std::string& text) {
+  std::vector<StepsPhase> phases;
+  if (trimmed(text).empty()) return phases;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t end = std::min(text.find(',', start), text.size());
+    const std::string part = trimmed(text.substr(start, end - start));
+    const std::size_t colon = part.find(':');
+    StepsPhase phase;
+    phase.num_steps = positive(trimmed(part.substr(0, colon)));
+    phase.epochs = colon == std::string::npos ? 0 : positive(trimmed(part.substr(colon + 1)));
+    if (phase.num_steps == 0 || phase.epochs == 0) {
+      throw ConfigError("'" + part +
+                        "' is no part of a time schedule: give steps and epochs, for example \"1:60, 2:30\"");
+    }
+    phases.push_back(phase);
+    start = end + 1;
+  }
+  return phases;
+}
+
+int num_steps_at(const Recipe& recipe, int epoch) {
+  for (const StepsPhase& phase : parse_steps_schedule(recipe.schedule.num_steps)) {
+    if (epoch < phase.epochs) return phase.num_steps;
+    epoch -= phase.epochs;
+  }
+  return recipe.network.num_steps;
 }
 
 }  // namespace spikeloom::train

@@ -20,6 +20,7 @@ struct TrainingStart {
   std::string network;  ///< structure string
   std::int64_t parameters = 0;
   std::int64_t macs_per_step = 0;
+  int num_steps = 1;  ///< T of the network
   std::int64_t iterations_per_epoch = 0;
   bool resumed = false;
   int epoch = 0;  ///< where it starts, from 0
@@ -42,9 +43,12 @@ struct TrainingProgress {
 /// Said at the end of each epoch.
 struct EpochReport {
   int epoch = 0, epochs = 0;
+  int num_steps = 1;                              ///< T of this epoch, also of its validation
   double train_loss = 0.0, train_accuracy = 0.0;  ///< while training: dropout and augmentation on
   bool has_validation = false;
   double validation_loss = 0.0, validation_accuracy = 0.0;
+  bool has_average = false;  ///< of weights (optimizer.average_decay), on the validation samples:
+  double average_validation_loss = 0.0, average_validation_accuracy = 0.0;
   double learning_rate = 0.0;
   double samples_per_s = 0.0;
   double seconds = 0.0;

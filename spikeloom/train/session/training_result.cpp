@@ -7,6 +7,7 @@
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/version.h"
 #include "spikeloom/train/run/checkpoint.h"
+#include "spikeloom/train/session/rates_object.h"
 #include "spikeloom/train/session/training_session.h"
 
 namespace spikeloom::train {
@@ -16,12 +17,6 @@ double peak_memory_mb() {
   struct rusage usage {};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024.0;
-}
-
-nlohmann::ordered_json rates_object(const LayerRates& rates) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const auto& [layer, rate] : rates) object[layer] = rate;
-  return object;
 }
 
 }  // namespace
@@ -45,13 +40,17 @@ TrainingResult TrainingSession::summary() const {
 }
 
 TrainingResult TrainingSession::finish() {
+  change_phase(recipe_.network.num_steps);
   TrainingResult result = summary();
   result.selection = "last epoch";
   if (recipe_.training.keep_best && state_.best_epoch >= 0) {
     load_parameters(folder_->file("best.safetensors"), *network_);
     result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
     result.validation_accuracy = state_.best_validation;
+  } else if (averages()) {
+    runner_->optimizer().exchange_average();  // for good: nothing is trained any more
   }
+  if (averages()) result.selection += ", average of weights";
   result.model_path = folder_->file("model.safetensors");
   save_model(result.model_path, *network_, model_info());
   if (splits_.test) {
@@ -103,9 +102,7 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
     json["test_samples"] = result.test_samples;
     json["test_reads"] = result.test_reads;
   }
-  nlohmann::ordered_json rates = nlohmann::ordered_json::object();
-  for (const auto& [layer, rate] : result.firing_rates) rates[layer] = rate;
-  json["firing_rates"] = rates;
+  json["firing_rates"] = rates_object(result.firing_rates);
   json["peak_memory_mb"] = result.peak_memory_mb;
   if (!result.device.empty()) {
     json["device"] = result.device;

@@ -25,12 +25,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-nlohmann::ordered_json rates_object(const LayerRates& rates) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const auto& [layer, rate] : rates) object[layer] = rate;
-  return object;
-}
-
 }  // namespace
 
 TrainingSession::TrainingSession(const TrainingRequest& request, TrainingObserver& observer)
@@ -61,6 +55,7 @@ TrainingResult TrainingSession::run() {
       calibrate();
     }
   }
+  move_to_device();
   make_runner();
   if (request_.resume) {
     note_changes();
@@ -72,13 +67,8 @@ TrainingResult TrainingSession::run() {
   }
   append_session(folder_->file(kEnvironmentFile), state_.iteration,
                  describe_environment(ops::describe(device_)));
-  if (!on_device() && recipe_.network.compute.crossover == model::Crossover::kMeasured) {
-    const std::string file = folder_->file(kCrossoverFile);
-    // Kept when the run is resumed: the same path as before, to the last bit.
-    if (!request_.resume || !read_crossovers(file, *network_)) {
-      measure_crossovers(file, *network_, recipe_.training.batch_size);
-    }
-  }
+  // Kept when the run is resumed: the same path as before, to the last bit.
+  take_crossovers(true);
   release_freed_memory();
 
   TrainingStart start;
@@ -88,6 +78,7 @@ TrainingResult TrainingSession::run() {
   start.network = recipe_.network.structure;
   start.parameters = network_->plan().parameters();
   start.macs_per_step = network_->plan().macs_per_step();
+  start.num_steps = recipe_.network.num_steps;
   start.iterations_per_epoch = batches_per_epoch_;
   start.resumed = request_.resume;
   start.epoch = state_.epoch;
@@ -100,10 +91,9 @@ TrainingResult TrainingSession::run() {
                      " training samples: each batch is the whole set, one update an epoch");
   }
 
-  prepare(splits_.train, "train");
-  prepare(splits_.validation, "validation");
   last_checkpoint_ = Clock::now();
   while (!state_.finished) {
+    change_phase(steps_now());
     if (!train_epoch() || !finish_epoch()) {
       save_checkpoint();
       TrainingResult result = summary();
@@ -128,8 +118,9 @@ void TrainingSession::build() {
   auto plan = model::plan_network(recipe_.network, {shape.channels, shape.height, shape.width}, classes);
   check_memory(plan);
   network_ = make_network(plan, recipe_.network, recipe_.seed);
+  enter_phase(steps_now());
   // Refuses what cannot run there before there is a folder.
-  if (on_device()) network_->check_device(request_.device, request_.device_path_on_host);
+  if (uses_device_backend()) network_->check_device(request_.device, request_.device_path_on_host);
   make_optimizer(network_->engine(), recipe_.optimizer);
   const std::int64_t batch = recipe_.training.batch_size;
   batches_per_epoch_ = (splits_.train->size() + batch - 1) / batch;
@@ -141,8 +132,7 @@ void TrainingSession::check_memory(const model::NetworkPlan& plan) {
   model::MemoryUse use;
   use.batch_size = std::min(recipe_.training.batch_size, splits_.train->size());
   use.static_input = splits_.train->shape().is_static;
-  const bool momentum = recipe_.optimizer.momentum > 0.0;
-  use.moments = recipe_.optimizer.kind != OptimizerSettings::kSgd ? 2 : momentum ? 1 : 0;
+  use.moments = recipe_.optimizer.values_per_parameter();
   use.loader_batches = kLoaderBatches;
   memory_ = model::estimate_memory(plan, recipe_.network, use);
   const MemoryLimit limit = memory_limit();
@@ -190,24 +180,27 @@ void TrainingSession::calibrate() {
   loading.shuffle = true;
   loading.seed = recipe_.seed;
   loading.workers = 0;
-  data::Loader loader(splits_.train, loading);
+  data::Loader loader(train_, loading);
   const data::Batch* batch = loader.next();
-  network_->engine().calibrate(network_->batch_of(*batch, splits_.train->shape()),
-                               recipe_.network.init.firing_rate, engine::Engine::CalibrationTarget::kWeights);
+  network_->engine().calibrate(network_->batch_of(*batch, train_->shape()), recipe_.network.init.firing_rate,
+                               engine::Engine::CalibrationTarget::kWeights);
+}
+
+void TrainingSession::move_to_device() {
+  if (uses_device_backend()) network_->to(request_.device, request_.device_path_on_host);
+  ops::reset_peak_memory(device_);  // after the first use of the device: LibTorch knows none before
+  const auto* images = splits_.train->raw_images();
+  if (uses_device_backend() && images != nullptr) {
+    device_images_ = std::make_shared<const DeviceImages>(*images, device_);
+  }
 }
 
 void TrainingSession::make_runner() {
-  if (on_device()) network_->to(request_.device, request_.device_path_on_host);
-  ops::reset_peak_memory(device_);  // behind the first use of the device: LibTorch knows none before
   const std::int64_t batch = std::min(recipe_.training.batch_size, splits_.train->size());
   runner_ = std::make_unique<StepRunner>(*network_, recipe_.optimizer, recipe_.loss, recipe_.seed,
-                                         splits_.train->shape().num_steps, batch);
+                                         train_->shape().num_steps, batch);
   load_optimizer_state(runner_->optimizer(), network_->engine(), resumed_optimizer_);
   resumed_optimizer_.clear();
-  const auto* images = splits_.train->raw_images();
-  if (on_device() && images != nullptr) {
-    device_images_ = std::make_shared<const DeviceImages>(*images, device_);
-  }
 }
 
 std::int64_t TrainingSession::total_iterations() const {
@@ -226,8 +219,8 @@ std::unique_ptr<BatchSource> TrainingSession::open_batches() {
   loading.epoch = state_.epoch;
   loading.workers = recipe_.training.workers;
   loading.first_batch = state_.batch;
-  if (!on_device()) return std::make_unique<HostBatches>(splits_.train, loading, *network_);
-  return std::make_unique<DeviceFeed>(splits_.train, loading, device_images_, device_, *runner_);
+  if (!uses_device_backend()) return std::make_unique<HostBatches>(train_, loading, *network_);
+  return std::make_unique<DeviceFeed>(train_, loading, device_images_, device_, *runner_);
 }
 
 void TrainingSession::collect(double seconds) {
@@ -302,8 +295,7 @@ TrainingProgress TrainingSession::progress_now(double loss) const {
   progress.mean_accuracy = state_.epoch_metrics.accuracy();
   progress.samples_per_s = static_cast<double>(session_samples_) / session_seconds_;
   progress.seconds_left =
-      static_cast<double>((progress.iterations - progress.iteration) * recipe_.training.batch_size) /
-      progress.samples_per_s;
+      work_left() * static_cast<double>(recipe_.training.batch_size) / progress.samples_per_s;
   progress.logged = state_.iteration % recipe_.training.log_every == 0;
   return progress;
 }
@@ -321,157 +313,12 @@ bool TrainingSession::checkpoint_due() const {
          (request_.checkpoint_share <= 0.0 || seconds * request_.checkpoint_share >= checkpoint_seconds_);
 }
 
-void TrainingSession::check_finite(double loss) {
-  // A LIF layer turns NaN into silence, so that the loss can stay finite: the weights are looked at as well.
-  // No trained weight is near this, relative to the threshold that they are to reach.
-  const double largest = 1e6 * std::max(1.0, recipe_.network.neuron.v_threshold);
-  std::string where;
-  for (std::size_t slot = 0; slot < network_->program().slots.size(); ++slot) {
-    const std::vector<float> values = network_->engine().read(static_cast<int>(slot));
-    double squares = 0.0;
-    for (const float value : values) squares += static_cast<double>(value) * static_cast<double>(value);
-    const double size = std::sqrt(squares / static_cast<double>(std::max<std::size_t>(values.size(), 1)));
-    if (size <= largest) continue;
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2g", size);
-    // Weights whose squares overflow floats are as lost as Inf, though the spikes that they cause stay
-    // finite.
-    where =
-        "the weights '" + network_->program().slots[slot].name + "' " +
-        (squares < std::numeric_limits<float>::max()
-             ? std::string("have grown to ") + text + " (root mean square), so that no gradient leads back"
-             : "are not finite, or so large that their squares overflow");
-    break;
-  }
-  if (where.empty() && std::isfinite(loss)) return;
-  if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
-  const std::string checkpoint = folder_->file("checkpoint.safetensors");
-  throw NumericsError(
-      "training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
-      std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
-      "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
-      "; lower optimizer.learning_rate or set optimizer.max_gradient_norm");
-}
-
-void TrainingSession::report_layers(const LayerRates& rates) {
-  constexpr double kSilent = 1e-6, kSaturated = 0.95;
-  for (const auto& [layer, rate] : rates) {
-    const bool silent = rate < kSilent;
-    if (!silent && rate <= kSaturated) continue;
-    if (!reported_.insert(layer).second) continue;
-    char text[32];
-    std::snprintf(text, sizeof text, "%.6f", rate);
-    observer_.warned(
-        "layer " + layer + (silent ? " does not fire" : " fires at nearly every step") + " (firing rate " +
-        text + "), so it " +
-        (silent ? "passes nothing on and does not learn: raise init.gain, use init.scheme = "
-                  "\"calibrated\" or lower neuron.v_threshold"
-                : "carries no information: lower init.gain, use init.scheme = \"calibrated\" or raise "
-                  "neuron.v_threshold"));
-  }
-}
-
-void TrainingSession::log_iteration(double learning_rate) {
-  check_finite(state_.log_metrics.loss());
-  const LayerRates rates = state_.log_rates.rates();
-  report_layers(rates);
-  nlohmann::ordered_json line = {{"kind", "train"},
-                                 {"epoch", state_.epoch + 1},
-                                 {"iteration", state_.iteration},
-                                 {"loss", state_.log_metrics.loss()},
-                                 {"accuracy", state_.log_metrics.accuracy()},
-                                 {"learning_rate", learning_rate},
-                                 {"samples_per_s", static_cast<double>(session_samples_) / session_seconds_},
-                                 {"train_seconds", state_.train_seconds},
-                                 {"loader_wait_share", loader_wait_share()},
-                                 {"firing_rates", rates_object(rates)}};
-  folder_->append_metrics(line.dump());
-  state_.log_metrics = RunningMetrics();
-  state_.log_rates.clear();
-}
-
 void TrainingSession::prepare(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split) {
   if (dataset == nullptr) return;
   dataset->prepare([&](std::int64_t done, std::int64_t total) {
     observer_.preparing(split, done, total);
     return !stopped();
   });
-}
-
-EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dataset>& dataset,
-                                           const std::string& split) {
-  prepare(dataset, split);
-  NetworkEvaluation settings;
-  settings.batch_size = recipe_.training.eval_batch_size;
-  settings.workers = recipe_.training.workers;
-  settings.loss = recipe_.loss;
-  settings.stop = request_.stop;
-  settings.progress = [&](std::int64_t done, std::int64_t total) {
-    observer_.evaluating(split, done, total);
-  };
-  return evaluate_network(*network_, dataset, settings);
-}
-
-double TrainingSession::loader_wait_share() const {
-  return session_seconds_ > 0.0 ? loader_wait_seconds_ / session_seconds_ : 0.0;
-}
-
-bool TrainingSession::finish_epoch() {
-  EpochReport report;
-  report.epoch = state_.epoch;
-  report.epochs = recipe_.training.epochs;
-  report.train_loss = state_.epoch_metrics.loss();
-  report.train_accuracy = state_.epoch_metrics.accuracy();
-  report.learning_rate =
-      learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs, batches_per_epoch_,
-                       std::max<std::int64_t>(state_.iteration - 1, 0));
-  report.samples_per_s =
-      session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
-  report.seconds = state_.train_seconds;
-  report.firing_rates = state_.epoch_rates.rates();
-  report_layers(report.firing_rates);
-  check_finite(report.train_loss);
-  if (splits_.validation) {
-    const auto validation = evaluate(splits_.validation, "validation");
-    if (validation.samples < splits_.validation->size()) return false;  // stopped: done again after resuming
-    report.has_validation = true;
-    report.validation_loss = validation.loss;
-    report.validation_accuracy = validation.accuracy;
-    state_.last_validation = validation.accuracy;
-    if (validation.accuracy > state_.best_validation) {
-      state_.best_validation = validation.accuracy;
-      state_.best_epoch = state_.epoch;
-      if (recipe_.training.keep_best) save_model(folder_->file("best.safetensors"), *network_, model_info());
-    }
-  }
-  nlohmann::ordered_json line = {{"kind", "epoch"},
-                                 {"epoch", state_.epoch + 1},
-                                 {"iteration", state_.iteration},
-                                 {"train_loss", report.train_loss},
-                                 {"train_accuracy", report.train_accuracy}};
-  if (report.has_validation) {
-    line["validation_loss"] = report.validation_loss;
-    line["validation_accuracy"] = report.validation_accuracy;
-  }
-  line["learning_rate"] = report.learning_rate;
-  line["samples_per_s"] = report.samples_per_s;
-  line["train_seconds"] = state_.train_seconds;
-  line["loader_wait_share"] = loader_wait_share();
-  line["firing_rates"] = rates_object(report.firing_rates);
-  folder_->append_metrics(line.dump());
-  last_rates_ = report.firing_rates;
-  observer_.epoch_ended(report);
-
-  ++state_.epoch;
-  state_.cut_batch = state_.batch < batches_per_epoch_ ? state_.batch : 0;
-  state_.batch = 0;
-  state_.epoch_metrics = RunningMetrics();
-  state_.epoch_rates.clear();
-  state_.finished = is_done(state_);
-  state_.stopped_early = state_.finished && state_.epoch < recipe_.training.epochs && !reached_limit();
-  if (state_.finished && splits_.test) ++state_.test_reads;  // the next thing that is done
-  if (state_.finished || state_.epoch % recipe_.training.checkpoint_every == 0) save_checkpoint();
-  return true;
 }
 
 void TrainingSession::save_checkpoint() {

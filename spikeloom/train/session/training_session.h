@@ -12,6 +12,7 @@
 #include "spikeloom/train/evaluation/evaluate_network.h"
 #include "spikeloom/train/network/firing_rates.h"
 #include "spikeloom/train/recipe/recipe_changes.h"
+#include "spikeloom/train/recipe/schedule.h"
 #include "spikeloom/train/run/checkpoint.h"
 #include "spikeloom/train/run/model_info.h"
 #include "spikeloom/train/run/run_folder.h"
@@ -91,10 +92,24 @@ class TrainingSession {
   /// Adds up what the steps since the last call did, in so many seconds. Waits for them.
   void collect(double seconds);
   TrainingProgress progress_now(double loss) const;
+  /// Iterations that are left, each counted as so many of the present T as its own T is a multiple of that.
+  double work_left() const;
   void log_if_due();
   bool checkpoint_due() const;
-  bool on_device() const { return !device_.is_cpu() || request_.device_path_on_host; }
+  bool uses_device_backend() const { return !device_.is_cpu() || request_.device_path_on_host; }
+  void move_to_device();
   void make_runner();
+  /// T of the epoch that is trained now (schedule.num_steps).
+  int steps_now() const { return num_steps_at(recipe_, state_.epoch); }
+  /// Network and data get the epoch's T, and the run its crossovers; nothing happens if they have it.
+  void enter_phase(int num_steps);
+  /// The same once it trains; also prepares the data and makes the runner, which takes the optimiser's state
+  /// over.
+  void change_phase(int num_steps);
+  void take_crossovers(bool may_measure);
+  bool averages() const { return recipe_.optimizer.average_decay > 0.0; }
+  /// Validation of the weights, and of their average where there is one; false if it was stopped.
+  bool validate(EpochReport& report);
   bool finish_epoch();
   double loader_wait_share() const;
   void check_finite(double loss);
@@ -114,6 +129,8 @@ class TrainingSession {
   Recipe recipe_;
   std::optional<RunFolder> folder_;  ///< made once data and network are known to be good
   data::DataSplits splits_;
+  std::shared_ptr<const data::Dataset> train_, validation_;  ///< of splits_, at the T of the epoch
+  bool prepared_ = false;                                    ///< these two
   std::unique_ptr<Network> network_;
   at::Device device_ = at::kCPU;
   std::unique_ptr<StepRunner> runner_;

@@ -29,6 +29,18 @@ const SavedTensor& find(const std::vector<SavedTensor>& state, const std::string
   return *found;
 }
 
+std::int64_t whole_number(const std::vector<SavedTensor>& state, const std::string& name) {
+  const SavedTensor& tensor = find(state, name, {});
+  if (tensor.integers.empty()) {
+    throw CheckpointError("the checkpoint's optimiser state '" + name + "' is no whole number");
+  }
+  return tensor.integers.front();
+}
+
+// What an average is saved as: "average.conv1.weight", and how many updates are in it.
+constexpr const char* kAveragePrefix = "average.";
+constexpr const char* kAverageSteps = "average_steps";
+
 }  // namespace
 
 double rate_factor(model::Role role, const OptimizerSettings& settings) {
@@ -66,6 +78,7 @@ engine::Optimizer make_optimizer(engine::Engine& engine, const OptimizerSettings
   rule.beta2 = settings.beta2;
   rule.epsilon = settings.epsilon;
   rule.max_gradient_norm = settings.max_gradient_norm;
+  rule.average_decay = settings.average_decay;
   std::vector<engine::SlotUpdate> slots;
   int index = 0;
   for (const model::Slot& slot : engine.program().slots) {
@@ -92,6 +105,13 @@ std::vector<SavedTensor> optimizer_state(const engine::Optimizer& optimizer, con
       state.push_back({"momentum_buffer." + slot.name, slot.shape, optimizer.first_moment(update.slot), {}});
     }
   }
+  if (optimizer.has_average()) {
+    state.push_back({kAverageSteps, {}, {}, {optimizer.steps()}});
+    int index = 0;
+    for (const model::Slot& slot : engine.program().slots) {
+      state.push_back({kAveragePrefix + slot.name, slot.shape, optimizer.average(index++), {}});
+    }
+  }
   return state;
 }
 
@@ -105,13 +125,16 @@ void load_optimizer_state(engine::Optimizer& optimizer, const engine::Engine& en
     if (adam) {
       optimizer.set_first_moment(update.slot, find(state, "exp_avg." + slot.name, slot.shape).values);
       optimizer.set_second_moment(update.slot, find(state, "exp_avg_sq." + slot.name, slot.shape).values);
-      const SavedTensor& step = find(state, "step." + slot.name, {});
-      if (step.integers.empty()) {
-        throw CheckpointError("the checkpoint's optimiser state 'step." + slot.name + "' is no whole number");
-      }
-      optimizer.set_steps(step.integers.front());
+      optimizer.set_steps(whole_number(state, "step." + slot.name));
     } else if (optimizer.rule().has_first_moment()) {
       optimizer.set_first_moment(update.slot, find(state, "momentum_buffer." + slot.name, slot.shape).values);
+    }
+  }
+  if (optimizer.has_average()) {
+    optimizer.set_steps(whole_number(state, kAverageSteps));
+    int index = 0;
+    for (const model::Slot& slot : engine.program().slots) {
+      optimizer.set_average(index++, find(state, kAveragePrefix + slot.name, slot.shape).values);
     }
   }
 }

@@ -21,7 +21,7 @@ double weight_decay_of(const model::Slot& slot, const OptimizerSettings& setting
 engine::Optimizer make_optimizer(engine::Engine& engine, const OptimizerSettings& settings);
 
 /// Everything that an optimiser remembers: "momentum_buffer.conv1.weight", "exp_avg.fc1.bias",
-/// "step.fc1.bias". Empty before the first step.
+/// "step.fc1.bias", "average.conv1.weight". Empty before the first step.
 std::vector<SavedTensor> optimizer_state(const engine::Optimizer& optimizer, const engine::Engine& engine);
 
 /// The inverse. Throws CheckpointError for a missing tensor or a wrong shape.

@@ -215,6 +215,7 @@ TEST_P(OptimizerQueueTest, NesterovIsLibTorchs) {
 }
 
 TEST_P(OptimizerQueueTest, AverageForgetsExponentially) {
+  Array<float> decay(queue, std::vector<float>{0.9f});
   for (const std::int64_t count : {0, 1, 7, 8, 100, 40003}) {
     for (const std::int64_t shift : {0, 1}) {
       const auto first = random_values<float>(count, 1);
@@ -223,7 +224,7 @@ TEST_P(OptimizerQueueTest, AverageForgetsExponentially) {
       for (int step = 0; step < kSteps; ++step) {
         const auto values = random_values<float>(count, static_cast<unsigned>(2 + step));
         Array<float> weights(queue, values, shift);
-        average_step(queue, count, 0.9, weights.data(), average.data());
+        average_step(queue, count, decay.data(), weights.data(), average.data());
         for (std::size_t i = 0; i < want.size(); ++i) want[i] = 0.9 * want[i] + 0.1 * values[i];
         ASSERT_EQ(weights.values(), values);
       }
