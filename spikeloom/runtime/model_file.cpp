@@ -89,7 +89,8 @@ Model load_model(const std::string& run_or_model) {
     throw CheckpointError(result.path + ": tensor '" + kClassOf + "' names the class " + std::to_string(one) +
                           ", there are " + std::to_string(program.num_classes));
   }
-  result.network = std::make_shared<const Network>(make_network(program, values));
+  const bool bfloat16 = result.info.recipe.network.compute.precision == model::Precision::kBf16;
+  result.network = std::make_shared<const Network>(make_network(program, values, bfloat16));
   return result;
 }
 

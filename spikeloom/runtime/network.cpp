@@ -1,14 +1,15 @@
 #include "spikeloom/runtime/network.h"
 
 #include "spikeloom/kernels/batch_norm_params.h"
+#include "spikeloom/kernels/bfloat16.h"
 
 namespace spikeloom::runtime {
 namespace {
 
 class NetworkMaker {
  public:
-  NetworkMaker(const model::Program& program, const SlotValues& values)
-      : program_(program), values_(values) {}
+  NetworkMaker(const model::Program& program, const SlotValues& values, bool bfloat16)
+      : program_(program), values_(values), bfloat16_(bfloat16) {}
 
   Network make() const {
     Network network;
@@ -33,6 +34,11 @@ class NetworkMaker {
     for (const model::Edge& edge : stage.inputs) node.inputs.push_back(connection_of(edge));
     set_product(stage, node.product);
     fold_norm(stage, node);
+    node.bfloat16 = bfloat16_ && program_.spiking && !stage.reads_input();
+    for (std::vector<float>* list : {&node.product.weight, &node.product.bias}) {
+      if (!node.bfloat16) break;
+      for (float& value : *list) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
+    }
     node.shortcuts = stage.shortcuts;
     set_recurrent(stage, node);
     set_neurons(stage.neuron, node.neurons);
@@ -139,6 +145,7 @@ class NetworkMaker {
 
   const model::Program& program_;
   const SlotValues& values_;
+  const bool bfloat16_;
 };
 
 }  // namespace
@@ -154,8 +161,8 @@ std::int64_t Network::weight_bytes() const {
   return static_cast<std::int64_t>(values * sizeof(float));
 }
 
-Network make_network(const model::Program& program, const SlotValues& values) {
-  return NetworkMaker(program, values).make();
+Network make_network(const model::Program& program, const SlotValues& values, bool bfloat16) {
+  return NetworkMaker(program, values, bfloat16).make();
 }
 
 }  // namespace spikeloom::runtime

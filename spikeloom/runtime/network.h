@@ -55,6 +55,9 @@ struct Node {
   std::string name;
   std::vector<Connection> inputs;  ///< their values are summed
   Product product;
+  /// Weights, what they multiply and the current are rounded to bfloat16, as in a training with such
+  /// products.
+  bool bfloat16 = false;
   std::vector<float> step_factor;  ///< of the current at each step; empty: 1 at every step
   std::vector<int> shortcuts;      ///< earlier nodes whose current is added
   std::vector<float> recurrent;    ///< [N, N], row i: what a spike of neuron i adds to each; empty: none
@@ -78,6 +81,7 @@ struct Network {
 using SlotValues = std::vector<std::vector<float>>;
 
 /// The network of a program. tdBN is folded into weights and biases, TEBN but for its factors of the steps.
-Network make_network(const model::Program& program, const SlotValues& values);
+/// `bfloat16`: products were trained so, but for those of the input.
+Network make_network(const model::Program& program, const SlotValues& values, bool bfloat16 = false);
 
 }  // namespace spikeloom::runtime

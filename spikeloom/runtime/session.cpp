@@ -5,6 +5,7 @@
 #include <string>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/runtime/sparse_product.h"
 
 namespace spikeloom::runtime {
@@ -39,6 +40,12 @@ void pool_values(const model::Shape& shape, const model::Pool& pool, const float
       }
     }
   }
+}
+
+// To bfloat16, where the node computes with it.
+void round_values(const Node& node, std::vector<float>& values) {
+  if (!node.bfloat16) return;
+  for (float& value : values) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
 }
 
 void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* values, std::int64_t count) {
@@ -181,6 +188,7 @@ const float* Session::gather(const Node& node, NodeState& state, const float* in
     pool_values(shape, pool, values, add, state.x.data());
     add = true;
   }
+  round_values(node, state.x);
   return state.x.data();
 }
 
@@ -226,13 +234,16 @@ void Session::advance(const float* input, bool same_input) {
     if (!kept || !same_input) {
       sparse_product(node.product, gather(node, state, input), active_.data(), product);
     }
+    if (!kept) round_values(node, state.current);
     if (kept) std::copy(state.product.begin(), state.product.end(), state.current.begin());
     if (!node.step_factor.empty()) {
       for (float& value : state.current) value *= node.step_factor[at(steps_)];
+      round_values(node, state.current);
     }
     for (const int source : node.shortcuts) {
       const std::vector<float>& added = states_[at(source)].current;
       for (std::size_t i = 0; i < added.size(); ++i) state.current[i] += added[i];
+      round_values(node, state.current);
     }
     if (!node.recurrent.empty()) {  // its spikes of the step before
       const auto neurons = static_cast<std::int64_t>(state.output.size());
