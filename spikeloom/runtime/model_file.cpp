@@ -89,8 +89,8 @@ Model load_model(const std::string& run_or_model) {
     throw CheckpointError(result.path + ": tensor '" + kClassOf + "' names the class " + std::to_string(one) +
                           ", there are " + std::to_string(program.num_classes));
   }
-  const bool bfloat16 = result.info.recipe.network.compute.precision == model::Precision::kBf16;
-  result.network = std::make_shared<const Network>(make_network(program, values, bfloat16));
+  result.network = std::make_shared<const Network>(
+      make_network(program, values, arithmetic_of(result.info.recipe.network.compute)));
   return result;
 }
 

@@ -1,15 +1,19 @@
 #include "spikeloom/runtime/network.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "spikeloom/kernels/batch_norm_params.h"
 #include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/kernels/event_layer.h"
 
 namespace spikeloom::runtime {
 namespace {
 
 class NetworkMaker {
  public:
-  NetworkMaker(const model::Program& program, const SlotValues& values, bool bfloat16)
-      : program_(program), values_(values), bfloat16_(bfloat16) {}
+  NetworkMaker(const model::Program& program, const SlotValues& values, const Arithmetic& arithmetic)
+      : program_(program), values_(values), arithmetic_(arithmetic) {}
 
   Network make() const {
     Network network;
@@ -34,11 +38,8 @@ class NetworkMaker {
     for (const model::Edge& edge : stage.inputs) node.inputs.push_back(connection_of(edge));
     set_product(stage, node.product);
     fold_norm(stage, node);
-    node.bfloat16 = bfloat16_ && program_.spiking && !stage.reads_input();
-    for (std::vector<float>* list : {&node.product.weight, &node.product.bias}) {
-      if (!node.bfloat16) break;
-      for (float& value : *list) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
-    }
+    node.bfloat16 = arithmetic_.bfloat16 && program_.spiking && !stage.reads_input();
+    round_weights(stage, node);
     node.shortcuts = stage.shortcuts;
     set_recurrent(stage, node);
     set_neurons(stage.neuron, node.neurons);
@@ -107,6 +108,31 @@ class NetworkMaker {
     node.step_factor = slot(stage.norm.step_scale);
   }
 
+  void round_weights(const model::Stage& stage, Node& node) const {
+    const model::Product& product = stage.product;
+    const auto filters = static_cast<std::size_t>(product.output.channels);
+    const bool can = product.is_convolution() ? product.stride == 1 && product.padding < product.kernel
+                                              : arithmetic_.event_filters == 0 && stage.reads_spikes() &&
+                                                    stage.inputs.front().pool.kind == model::Pool::kNone;
+    const bool is_event = can && stage.reads_spikes() && product.output.channels >= arithmetic_.event_filters;
+    std::vector<float>& weight = node.product.weight;
+    if (is_event) {
+      for (std::size_t f = 0; f < filters; ++f) {
+        float most = 0.0f;
+        for (std::size_t i = f; i < weight.size(); i += filters) most = std::max(most, std::fabs(weight[i]));
+        const float scale = most / static_cast<float>(kernels::kLargestWeight);
+        const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
+        for (std::size_t i = f; i < weight.size(); i += filters) {
+          weight[i] = std::nearbyint(weight[i] * inverse) * scale;
+        }
+      }
+    } else if (node.bfloat16) {
+      for (std::vector<float>* list : {&weight, &node.product.bias}) {
+        for (float& value : *list) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
+      }
+    }
+  }
+
   void set_recurrent(const model::Stage& stage, Node& node) const {
     const auto& weight = slot(stage.recurrent);
     const auto neurons = static_cast<std::size_t>(stage.product.output.size());
@@ -145,7 +171,7 @@ class NetworkMaker {
 
   const model::Program& program_;
   const SlotValues& values_;
-  const bool bfloat16_;
+  const Arithmetic& arithmetic_;
 };
 
 }  // namespace
@@ -161,8 +187,19 @@ std::int64_t Network::weight_bytes() const {
   return static_cast<std::int64_t>(values * sizeof(float));
 }
 
-Network make_network(const model::Program& program, const SlotValues& values, bool bfloat16) {
-  return NetworkMaker(program, values, bfloat16).make();
+Arithmetic arithmetic_of(const model::ComputeSettings& settings) {
+  constexpr std::int64_t kMinFilters = 128;  // docs/recipes.md, compute.path
+  Arithmetic arithmetic;
+  if (settings.state != model::StateMode::kCompact) return arithmetic;
+  arithmetic.bfloat16 = settings.precision == model::Precision::kBf16;
+  const bool sparse = arithmetic.bfloat16 && settings.event_forward_below > 0.0;
+  if (settings.path == model::Path::kAuto && sparse) arithmetic.event_filters = kMinFilters;
+  if (settings.path == model::Path::kEvent) arithmetic.event_filters = 0;
+  return arithmetic;
+}
+
+Network make_network(const model::Program& program, const SlotValues& values, const Arithmetic& arithmetic) {
+  return NetworkMaker(program, values, arithmetic).make();
 }
 
 }  // namespace spikeloom::runtime

@@ -80,8 +80,19 @@ struct Network {
 /// The values of each slot of a program, row-major in the order of its shape.
 using SlotValues = std::vector<std::vector<float>>;
 
+/// How the engine that a program was trained with multiplies; the runtime rounds as it does.
+struct Arithmetic {
+  bool bfloat16 = false;  ///< products but for those of the input
+  /// Which convolutions of spikes are event-driven in inference, with weights rounded to 1023 steps from 0 to
+  /// the largest of a filter: those of so many filters and more.
+  std::int64_t event_filters = INT64_MAX;
+};
+
+/// The arithmetic of settings whose precision is settled.
+Arithmetic arithmetic_of(const model::ComputeSettings& settings);
+
 /// The network of a program. tdBN is folded into weights and biases, TEBN but for its factors of the steps.
-/// `bfloat16`: products were trained so, but for those of the input.
-Network make_network(const model::Program& program, const SlotValues& values, bool bfloat16 = false);
+Network make_network(const model::Program& program, const SlotValues& values,
+                     const Arithmetic& arithmetic = {});
 
 }  // namespace spikeloom::runtime
