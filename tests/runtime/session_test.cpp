@@ -60,6 +60,13 @@ const Case kCases[] = {
      }},
     {"max_pool_stride", "8C5S2P2(Encoding)-MP2-12C3-GAP-Voting"},
     {"recurrent", "8C3(Encoding)-AP2-16RFC-Readout"},
+    {"bfloat16", "8C3(Encoding)-AP2-{12C3-12C3}-AP2-20FC-Voting",
+     [](model::NetworkSettings& settings) { settings.compute.precision = model::Precision::kBf16; }},
+    {"event_driven", "8C3(Encoding)-AP2-12C3-12C3-AP2-20FC-16FC-Voting",
+     [](model::NetworkSettings& settings) {
+       settings.compute.precision = model::Precision::kBf16;
+       settings.compute.path = model::Path::kEvent;
+     }},
     {"ann", "8C3(Encoding)-AP2-12C3-MP2-16FC-Voting",
      [](model::NetworkSettings& settings) { settings.kind = model::NetworkKind::kAnn; }},
 };
