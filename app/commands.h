@@ -22,6 +22,7 @@ struct CommonOptions {
 
 void add_train(CLI::App& program, Command& chosen);
 void add_eval(CLI::App& program, Command& chosen);
+void add_predict(CLI::App& program, Command& chosen);
 void add_info(CLI::App& program, Command& chosen);
 void add_data(CLI::App& program, Command& chosen);
 void add_convert(CLI::App& program, Command& chosen);

@@ -71,6 +71,11 @@ def write_data(folder):
 
 
 def build_example(name, options, prefix, work):
+    """The program of an example that has one of its name."""
+    return build_examples(name, options, prefix, work) / name
+
+
+def build_examples(name, options, prefix, work):
     build = work / "build" / name
     run(options.cmake, "-S", prefix / "share/doc/spikeloom/examples" / name, "-B", build, "-G", options.generator,
         f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={options.compiler}", "-DCMAKE_BUILD_TYPE=Release")
@@ -78,7 +83,7 @@ def build_example(name, options, prefix, work):
     found = [line for line in cache.splitlines() if line.startswith("Spikeloom_DIR:")]
     expect(len(found) == 1 and str(prefix) in found[0], f"not the installed package: {found}")
     run(options.cmake, "--build", build)
-    return build / name
+    return build
 
 
 def tensors_of(path):
@@ -176,6 +181,59 @@ def check_training_loop(options, prefix, work):
     expect(evaluation["accuracy"] > 0.3, f"nothing was learnt: {lines}")
 
 
+def check_runtime(options, prefix, consumer, work):
+    """The runtime from C and C++: the votes of the library, and a decision a window of a recording."""
+    build = build_examples("runtime", options, prefix, work)
+    library = prefix / "lib/libspikeloom_runtime.so"
+    library = library if library.exists() else next(prefix.rglob("libspikeloom_runtime.so"))
+    needed = run("readelf", "-d", library)
+    for name in ("torch", "openblas", "gomp", "python", "hdf5", "archive"):
+        expect(name not in needed, f"the runtime needs {name}: {needed}")
+    package = next(prefix.rglob("spikeloom-runtime.pc")).read_text()
+    expect("-lspikeloom_runtime" in package, package)
+    file = work / "library-exact/model.safetensors"
+    pixels = (work / "sets/mnist/t10k-images-idx3-ubyte").read_bytes()[16:]
+    expected = [line.split() for line in run(consumer, "votes", file, "60").splitlines()]
+    for i, line in enumerate(expected):
+        image = " ".join(str(value / 255) for value in pixels[784 * i:784 * (i + 1)])
+        votes = [float(one.split()[1]) for one in run(build / "votes", file, input=image).splitlines()]
+        expect(max(abs(a - float(b)) for a, b in zip(votes, line[:-1])) < 1e-5, f"sample {i}: {votes}, not {line}")
+    failed = subprocess.run([build / "votes", file], input="1 2 3", capture_output=True, text=True)
+    expect(failed.returncode == 1 and "1x28x28" in failed.stderr, f"{failed}")
+    check_decisions(prefix, build, work)
+
+
+def check_decisions(prefix, build, work):
+    """A small network of events, and lines of events: a line a window, of the network's last one its vote."""
+    for name, left in (("left", 2), ("right", 20)):
+        for number in range(8):
+            events = "".join(f"{100 * k},{left},{k % 20},{k % 2}\n" for k in range(40 + number))
+            for part in ("train", "test"):
+                file = work / "sets/own" / part / name / f"{number}.csv"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text("t,x,y,p\n" + events)
+    (work / "own.toml").write_text('''[data]
+dataset = "folder"
+folder = "own"
+sensor = "24x20"
+time_unit = "us"
+window_us = 1000
+[network]
+structure = "8C3(Encoding)-AP2-Voting"
+num_steps = 4
+[training]
+epochs = 6
+batch_size = 4
+''')
+    run(prefix / "bin/spikeloom", "train", work / "own.toml", "--out", work / "own-run", "--quiet", "--threads", "1")
+    events = "".join(f"{100 * k} 20 {k % 20} {k % 2}\n" for k in range(40))
+    lines = [line.split() for line in run(build / "decide", work / "own-run", input=events).splitlines()]
+    expect([line[0] for line in lines] == ["1000", "2000", "3000", "4000"], f"{lines}")
+    said = json.loads(run(prefix / "bin/spikeloom", "predict", work / "own-run", "--json",
+                          work / "sets/own/test/right/0.csv"))["predictions"][0]
+    expect(lines[-1][1] == said["class"] and abs(float(lines[-1][2]) - said["vote"]) < 1e-4, f"{lines}, not {said}")
+
+
 def check_program(prefix, work):
     program = prefix / "bin/spikeloom"
     expect(run(program, "--version").startswith("spikeloom "), "no version")
@@ -266,6 +324,7 @@ def main():
         check_pages_name_everything(prefix, work / "program-exact")
         check_numpy_reader(prefix, consumer, work)
         check_training_loop(options, prefix, work)
+        check_runtime(options, prefix, consumer, work)
 
 
 if __name__ == "__main__":

@@ -180,12 +180,6 @@ const EventFormat* recognize_event_format(const RecordingStart& start) {
 
 bool never_recognized(const RecordingStart&) { return false; }
 
-std::vector<std::string> event_format_names() {
-  std::vector<std::string> names;
-  for (const EventFormat& format : event_formats()) names.emplace_back(format.key);
-  return names;
-}
-
 std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options) {
   const auto parts = split_archive_path(path);
   if (!parts) return open_source(open_file_source(path), path, options);

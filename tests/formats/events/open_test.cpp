@@ -19,6 +19,8 @@ using testing::operator+;
 TEST(OpenEvents, EveryFormatHasItsOwnNameAndKey) {
   std::vector<std::string> names = event_format_names();
   EXPECT_NE(std::find(names.begin(), names.end(), "evt3"), names.end());
+  ASSERT_EQ(names.size(), event_formats().size());
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(names[i], event_formats()[i].key);
   for (const EventFormat& format : event_formats()) {
     names.emplace_back(format.name);
     EXPECT_EQ(find_event_format(format.key), &format);

@@ -1,0 +1,297 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/event_file_options.h"
+#include "app/output.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/data/registry.h"
+#include "spikeloom/data/single_file.h"
+#include "spikeloom/data/verify.h"
+#include "spikeloom/runtime/model_file.h"
+#include "spikeloom/runtime/session.h"
+
+namespace spikeloom::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PredictOptions {
+  std::string model, dataset, split = "test", data_dir, resize;
+  std::vector<std::string> inputs;
+  std::vector<std::int64_t> indices;
+  EventFileOptions recording;
+  bool json = false, csv = false;
+};
+
+struct Prediction {
+  std::string input;
+  std::string label;  ///< of an element of a data set
+  std::vector<float> votes;
+  int best = 0, runner_up = -1;
+
+  float vote(int k) const { return votes[static_cast<std::size_t>(k)]; }
+  /// Of all votes; -1 where they are no shares: negative ones (currents, outputs of an artificial network),
+  /// or none at all.
+  double share(int k) const {
+    double sum = 0.0;
+    for (const float one : votes) {
+      if (one < 0.0f) return -1.0;
+      sum += one;
+    }
+    return sum > 0.0 ? static_cast<double>(vote(k)) / sum : -1.0;
+  }
+};
+
+class Predictor {
+ public:
+  explicit Predictor(const PredictOptions& options)
+      : options_(options), model_(runtime::load_model(options.model)), session_(model_.network) {}
+
+  const std::vector<std::string>& classes() const { return model_.info.class_names; }
+  const std::string& path() const { return model_.path; }
+
+  Prediction of_file(const std::string& path) {
+    prepare_files();
+    const data::FileSample sample = data::read_file_sample(path, sampling_);
+    return of(path, {sample.values.data(), sample.values.size()});
+  }
+
+  Prediction of_element(std::int64_t index) {
+    open_set();
+    if (index < 0 || index >= part_->size()) {
+      throw ConfigError(fmt::format("--index {}: the {} part of {} has the samples 0 .. {}", index,
+                                    options_.split, part_->name(), part_->size() - 1));
+    }
+    std::vector<float> sample(static_cast<std::size_t>(part_->shape().sample_size()));
+    part_->read(index, nullptr, sample.data());
+    Prediction result =
+        of(fmt::format("{} {} {}", part_->name(), options_.split, index), {sample.data(), sample.size()});
+    result.label = part_->class_names()[static_cast<std::size_t>(part_->label(index))];
+    return result;
+  }
+
+ private:
+  Prediction of(const std::string& name, Span<const float> values) {
+    session_.run(values);
+    Prediction result;
+    result.input = name;
+    result.votes.assign(session_.votes().begin(), session_.votes().end());
+    result.best = session_.best();
+    result.runner_up = session_.runner_up();
+    return result;
+  }
+
+  void prepare_files() {
+    if (sampling_.channels > 0) return;
+    const auto& recipe = model_.info.recipe;
+    if (recipe.data.standardize) {
+      // What the pixels are standardised by is not in the model's file.
+      data::DataSplits splits = data::open_dataset(recipe.data, recipe.network.num_steps, options_.data_dir);
+      if (splits.train->raw_images() == nullptr) {
+        throw DataError("the pixels of '" + recipe.data.dataset +
+                        "' cannot be standardised: it has no images");
+      }
+      table_owner_ = splits.train;
+      sampling_.table = splits.train->raw_images()->table;
+    }
+    sampling_.settings = recipe.data;
+    sampling_.num_steps = recipe.network.num_steps;
+    sampling_.reader = options_.recording.reader_options();
+    if (options_.resize == "crop") sampling_.resize = data::Resize::kCrop;
+    if (options_.resize == "pad") sampling_.resize = data::Resize::kPad;
+    if (options_.resize == "stretch") sampling_.resize = data::Resize::kStretch;
+    sampling_.channels = model_.info.input.channels;
+    sampling_.height = model_.info.input.height;
+    sampling_.width = model_.info.input.width;
+  }
+
+  void open_set() {
+    if (part_ != nullptr) return;
+    const auto& recipe = model_.info.recipe;
+    if (options_.dataset != recipe.data.dataset) {
+      throw ConfigError(
+          fmt::format("--dataset {}: the model was trained on '{}', whose elements it can be asked "
+                      "for; give files of other sets by their names",
+                      options_.dataset, recipe.data.dataset));
+    }
+    const bool test = options_.split == "test";
+    const data::DataSplits splits =
+        data::open_dataset(recipe.data, recipe.network.num_steps, options_.data_dir,
+                           test ? data::Parts::kTest : data::Parts::kAll);
+    part_ = test ? splits.require_test() : options_.split == "train" ? splits.train : splits.validation;
+    if (part_ == nullptr) {
+      throw ConfigError(
+          "there is no validation part (data.validation_samples = 0); use --split test or train");
+    }
+    const data::SampleShape shape = part_->shape();
+    const model::Shape given{shape.channels, shape.height, shape.width};
+    if (given == model_.info.input) return;
+    throw ConfigError(
+        fmt::format("the model takes samples of {} (channels x height x width), the data set has {}",
+                    to_string(model_.info.input), to_string(given)));
+  }
+
+  const PredictOptions& options_;
+  runtime::Model model_;
+  runtime::Session session_;
+  data::FileSampling sampling_;
+  std::shared_ptr<const data::Dataset> part_, table_owner_;
+};
+
+/// The files that the arguments mean: themselves, and all in folders, in the order of their names.
+std::vector<std::string> files_of(const std::vector<std::string>& inputs) {
+  std::vector<std::string> files;
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (!fs::is_directory(input, error)) {
+      files.push_back(input);
+      continue;
+    }
+    const std::size_t first = files.size();
+    for (fs::recursive_directory_iterator at(input, fs::directory_options::skip_permission_denied, error),
+         end;
+         !error && at != end; at.increment(error)) {
+      const bool hidden = at->path().filename().string().front() == '.';
+      std::error_code ignored;
+      if (hidden && at->is_directory(ignored)) at.disable_recursion_pending();
+      if (!hidden && at->is_regular_file(ignored)) files.push_back(at->path().string());
+    }
+    if (error) throw DataError(input + ": cannot be read: " + error.message());
+    if (files.size() == first) throw DataError(input + ": holds no files");
+    std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end());
+  }
+  return files;
+}
+
+std::string csv_quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string result = "\"";
+  for (const char c : text) result += c == '"' ? "\"\"" : std::string(1, c);
+  return result + '"';
+}
+
+std::string vote_text(const Prediction& prediction, int k) {
+  const double share = prediction.share(k);
+  return share < 0.0 ? fmt::format("{:.4f}", prediction.vote(k)) : fmt::format("{:.1f} %", 100.0 * share);
+}
+
+nlohmann::ordered_json to_json(const Prediction& prediction, const std::vector<std::string>& classes) {
+  const auto one = [&](int k) -> nlohmann::ordered_json {
+    if (k < 0) return nullptr;
+    nlohmann::ordered_json json = {{"class", classes[static_cast<std::size_t>(k)]},
+                                   {"vote", prediction.vote(k)}};
+    const double share = prediction.share(k);
+    json["share"] = share < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(share);
+    return json;
+  };
+  nlohmann::ordered_json json = {{"input", prediction.input}};
+  if (!prediction.label.empty()) json["label"] = prediction.label;
+  json.update(one(prediction.best));
+  json["runner_up"] = one(prediction.runner_up);
+  json["votes"] = prediction.votes;
+  return json;
+}
+
+void print_csv(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes) {
+  print_line(stdout, "input,class,vote,runner_up,runner_up_vote");
+  for (const Prediction& one : predictions) {
+    const bool has_other = one.runner_up >= 0;
+    print_line(stdout,
+               fmt::format("{},{},{},{},{}", csv_quoted(one.input),
+                           csv_quoted(classes[static_cast<std::size_t>(one.best)]), one.vote(one.best),
+                           has_other ? csv_quoted(classes[static_cast<std::size_t>(one.runner_up)]) : "",
+                           has_other ? fmt::format("{}", one.vote(one.runner_up)) : ""));
+  }
+}
+
+void print_table(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes) {
+  std::vector<std::vector<std::string>> rows{{"input", "class", "votes", "runner-up", "votes"}};
+  for (const Prediction& one : predictions) {
+    const bool has_other = one.runner_up >= 0;
+    const std::string label = one.label.empty() ? "" : fmt::format(" (labelled {})", one.label);
+    rows.push_back({one_line(one.input + label), classes[static_cast<std::size_t>(one.best)],
+                    vote_text(one, one.best),
+                    has_other ? classes[static_cast<std::size_t>(one.runner_up)] : "",
+                    has_other ? vote_text(one, one.runner_up) : ""});
+  }
+  print_line(stdout, table(rows, {false, false, true, false, true}));
+}
+
+int run_predict(const PredictOptions& options) {
+  if (options.inputs.empty() == options.dataset.empty() ||
+      options.dataset.empty() != options.indices.empty()) {
+    throw ConfigError(
+        "give files or folders, or elements of the model's data set with --dataset and --index");
+  }
+  Predictor predictor(options);
+  std::vector<Prediction> predictions;
+  for (const std::int64_t index : options.indices) predictions.push_back(predictor.of_element(index));
+  const std::vector<std::string> files = files_of(options.inputs);
+  const bool shows = is_terminal(stderr) && files.size() > 1;
+  bool failed = false;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (shows) std::fprintf(stderr, "\r\033[K%zu/%zu", i + 1, files.size());
+    try {
+      predictions.push_back(predictor.of_file(files[i]));
+    } catch (const Error& error) {  // the others are still asked for
+      if (files.size() == 1 || dynamic_cast<const ConfigError*>(&error) != nullptr) throw;
+      if (shows) std::fputs("\r\033[K", stderr);
+      print_warning(error.what());
+      failed = true;
+    }
+  }
+  if (shows) std::fputs("\r\033[K", stderr);
+  if (options.json) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Prediction& one : predictions) list.push_back(to_json(one, predictor.classes()));
+    print_json({{"model", predictor.path()}, {"class_names", predictor.classes()}, {"predictions", list}});
+  } else if (options.csv) {
+    print_csv(predictions, predictor.classes());
+  } else {
+    print_table(predictions, predictor.classes());
+  }
+  return failed ? kData : kOk;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& program, Command& chosen) {
+  auto options = std::make_shared<PredictOptions>();
+  auto* command = program.add_subcommand(
+      "predict", "What a trained network says of recordings, images or elements of its data set");
+  command->add_option("model", options->model, "Run folder, model file or checkpoint")
+      ->required()
+      ->type_name("RUN_OR_MODEL");
+  command->add_option("inputs", options->inputs, "Recordings, PNG or JPEG images, or folders of them")
+      ->type_name("INPUT");
+  command->add_option("--dataset", options->dataset, "Elements of this set, which the model was trained on")
+      ->type_name("NAME");
+  command->add_option("--index", options->indices, "Which element, from 0 on; may be repeated")
+      ->type_name("N")
+      ->allow_extra_args(false);
+  command->add_option("--split", options->split, "Part of the set: train, validation or test")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"train", "validation", "test"}));
+  command
+      ->add_option("--data-dir", options->data_dir,
+                   "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
+      ->type_name("DIR")
+      ->check(not_empty());
+  command
+      ->add_option("--resize", options->resize,
+                   "Bring images of another size to the network's: crop, pad or stretch")
+      ->check(CLI::IsMember({"crop", "pad", "stretch"}));
+  add_event_file_options(*command, options->recording);
+  auto* const json = command->add_flag("--json", options->json, "Print JSON");
+  command->add_flag("--csv", options->csv, "Print CSV")->excludes(json);
+  command->footer(
+      "Inputs are binned, scaled and standardised as the model's recipe says. Runs on one thread, without\n"
+      "LibTorch (docs/runtime.md).");
+  command->callback([options, &chosen] { chosen = [options] { return run_predict(*options); }; });
+}
+
+}  // namespace spikeloom::app

@@ -1,0 +1,167 @@
+// The C interface: handles around Model and Session; every exception becomes a status and a line of text.
+#include <algorithm>
+#include <string>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/version.h"
+#include "spikeloom/runtime/model_file.h"
+#include "spikeloom/runtime/session.h"
+#include "spikeloom/runtime/spikeloom.h"
+
+struct spikeloom_model {
+  spikeloom::runtime::Model model;
+};
+
+struct spikeloom_session {
+  spikeloom_session(std::shared_ptr<const spikeloom::runtime::Network> network, bool is_binary)
+      : session(std::move(network)),
+        frame(static_cast<std::size_t>(session.network().input.size())),
+        binary(is_binary) {}
+
+  spikeloom::runtime::Session session;
+  std::vector<float> frame;  ///< events of the step that is being gathered
+  bool binary;               ///< 1 where there was any event, instead of their number
+  std::int64_t outside = 0;
+};
+
+namespace {
+
+std::string& last_error() {
+  thread_local std::string text;
+  return text;
+}
+
+spikeloom_status failed(spikeloom_status status, const char* text) noexcept {
+  try {
+    last_error() = text;
+  } catch (...) {
+    last_error().clear();
+  }
+  return status;
+}
+
+template <class Action>
+spikeloom_status guarded(const Action& action) noexcept {
+  try {
+    action();
+    return SPIKELOOM_OK;
+  } catch (const spikeloom::NumericsError& error) {
+    return failed(SPIKELOOM_ERROR_NUMBERS, error.what());
+  } catch (const spikeloom::ShapeError& error) {
+    return failed(SPIKELOOM_ERROR_ARGUMENT, error.what());
+  } catch (const spikeloom::ConfigError& error) {
+    return failed(SPIKELOOM_ERROR_ARGUMENT, error.what());
+  } catch (const spikeloom::Error& error) {
+    return failed(SPIKELOOM_ERROR_FILE, error.what());
+  } catch (const std::exception& error) {
+    return failed(SPIKELOOM_ERROR_OTHER, error.what());
+  } catch (...) {
+    return failed(SPIKELOOM_ERROR_OTHER, "unknown failure");
+  }
+}
+
+spikeloom_status null_argument() noexcept { return failed(SPIKELOOM_ERROR_ARGUMENT, "an argument is null"); }
+
+// As the binning of the training counts: at most 255.
+constexpr float kMostEvents = 255.0f;
+
+}  // namespace
+
+extern "C" {
+
+const char* spikeloom_version(void) { return spikeloom::kVersion; }
+int spikeloom_abi_version(void) { return SPIKELOOM_ABI_VERSION; }
+const char* spikeloom_last_error(void) { return last_error().c_str(); }
+
+spikeloom_status spikeloom_model_load(const char* path, spikeloom_model** model) {
+  if (model == nullptr) return null_argument();
+  *model = nullptr;
+  if (path == nullptr) return null_argument();
+  return guarded([&] { *model = new spikeloom_model{spikeloom::runtime::load_model(path)}; });
+}
+
+void spikeloom_model_free(spikeloom_model* model) { delete model; }
+
+int64_t spikeloom_model_channels(const spikeloom_model* model) { return model->model.info.input.channels; }
+int64_t spikeloom_model_height(const spikeloom_model* model) { return model->model.info.input.height; }
+int64_t spikeloom_model_width(const spikeloom_model* model) { return model->model.info.input.width; }
+int spikeloom_model_num_classes(const spikeloom_model* model) { return model->model.network->num_classes; }
+int spikeloom_model_num_steps(const spikeloom_model* model) {
+  return model->model.info.recipe.network.num_steps;
+}
+
+int64_t spikeloom_model_window_us(const spikeloom_model* model) {
+  const auto& data = model->model.info.recipe.data;
+  const bool is_image = model->model.info.input.channels != 2;
+  return is_image || data.slicing != spikeloom::data::Slicing::kWindow ? 0 : data.window_us;
+}
+
+const char* spikeloom_model_class_name(const spikeloom_model* model, int index) {
+  const auto& names = model->model.info.class_names;
+  if (index < 0 || index >= static_cast<int>(names.size())) return nullptr;
+  return names[static_cast<std::size_t>(index)].c_str();
+}
+
+spikeloom_status spikeloom_session_new(const spikeloom_model* model, spikeloom_session** session) {
+  if (session == nullptr) return null_argument();
+  *session = nullptr;
+  if (model == nullptr) return null_argument();
+  return guarded([&] {
+    *session = new spikeloom_session(model->model.network, model->model.info.recipe.data.binary_bins);
+  });
+}
+
+void spikeloom_session_free(spikeloom_session* session) { delete session; }
+
+spikeloom_status spikeloom_session_reset(spikeloom_session* session) {
+  if (session == nullptr) return null_argument();
+  session->session.reset();
+  std::fill(session->frame.begin(), session->frame.end(), 0.0f);
+  session->outside = 0;
+  return SPIKELOOM_OK;
+}
+
+spikeloom_status spikeloom_session_step(spikeloom_session* session, const float* values, size_t count) {
+  if (session == nullptr || values == nullptr) return null_argument();
+  return guarded([&] { session->session.step({values, count}); });
+}
+
+spikeloom_status spikeloom_session_run(spikeloom_session* session, const float* values, size_t count) {
+  if (session == nullptr || values == nullptr) return null_argument();
+  return guarded([&] { session->session.run({values, count}); });
+}
+
+spikeloom_status spikeloom_session_add_event(spikeloom_session* session, int x, int y, int polarity) {
+  if (session == nullptr) return null_argument();
+  const auto& input = session->session.network().input;
+  if (input.channels > 2 || polarity < 0 || polarity > 1) {
+    return failed(SPIKELOOM_ERROR_ARGUMENT, input.channels > 2 ? "the network takes colour images, not events"
+                                                               : "the polarity of an event is 0 or 1");
+  }
+  if (x < 0 || y < 0 || x >= input.width || y >= input.height) {
+    ++session->outside;
+    return SPIKELOOM_OK;
+  }
+  const std::int64_t at = (y * input.width + x) * input.channels + (input.channels == 2 ? polarity : 0);
+  float& cell = session->frame[static_cast<std::size_t>(at)];
+  cell = std::min(cell + 1.0f, session->binary ? 1.0f : kMostEvents);
+  return SPIKELOOM_OK;
+}
+
+spikeloom_status spikeloom_session_end_step(spikeloom_session* session) {
+  if (session == nullptr) return null_argument();
+  const spikeloom_status status =
+      spikeloom_session_step(session, session->frame.data(), session->frame.size());
+  if (status == SPIKELOOM_OK) std::fill(session->frame.begin(), session->frame.end(), 0.0f);
+  return status;
+}
+
+int64_t spikeloom_session_events_outside(const spikeloom_session* session) { return session->outside; }
+int64_t spikeloom_session_steps(const spikeloom_session* session) { return session->session.steps(); }
+const float* spikeloom_session_votes(const spikeloom_session* session) {
+  return session->session.votes().data();
+}
+int spikeloom_session_best(const spikeloom_session* session) { return session->session.best(); }
+int spikeloom_session_runner_up(const spikeloom_session* session) { return session->session.runner_up(); }
+
+}  // extern "C"

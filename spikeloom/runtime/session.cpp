@@ -1,0 +1,275 @@
+#include "spikeloom/runtime/session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/runtime/sparse_product.h"
+
+namespace spikeloom::runtime {
+namespace {
+
+std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+
+// Of a list with a value for all or one for each.
+float value_of(const std::vector<float>& list, std::size_t i) { return list.size() == 1 ? list[0] : list[i]; }
+
+model::Shape pooled(const model::Shape& shape, const model::Pool& pool) {
+  if (pool.kind == model::Pool::kNone) return shape;
+  return {shape.channels, shape.height / pool.factor, shape.width / pool.factor};
+}
+
+// to [H / k, W / k, C] = or, with `add`, += the average or largest of each window of from [H, W, C].
+void pool_values(const model::Shape& shape, const model::Pool& pool, const float* from, bool add, float* to) {
+  const model::Shape small = pooled(shape, pool);
+  const std::int64_t k = pool.kind == model::Pool::kNone ? 1 : pool.factor, channels = shape.channels;
+  const float scale = 1.0f / static_cast<float>(k * k);
+  const bool largest = pool.kind == model::Pool::kMax;
+  for (std::int64_t y = 0; y < small.height; ++y) {
+    for (std::int64_t x = 0; x < small.width; ++x, to += channels) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        float value = from[(y * k * shape.width + x * k) * channels + c];
+        for (std::int64_t i = 1; i < k * k; ++i) {
+          const float other = from[((y * k + i / k) * shape.width + x * k + i % k) * channels + c];
+          value = largest ? std::max(value, other) : value + other;
+        }
+        if (!largest && k > 1) value *= scale;
+        to[c] = add ? to[c] + value : value;
+      }
+    }
+  }
+}
+
+// To bfloat16, where the node computes with it.
+void round_values(const Node& node, std::vector<float>& values) {
+  if (!node.bfloat16) return;
+  for (float& value : values) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
+}
+
+void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* values, std::int64_t count) {
+  const std::int64_t positions = count / channels;
+  const bool shared = static_cast<std::int64_t>(neunorm.u.size()) == positions;
+  for (std::int64_t p = 0; p < positions; ++p) {
+    float* const here = values + p * channels;
+    double sum = 0.0;
+    for (std::int64_t c = 0; c < channels; ++c) sum += here[c];
+    x[p] = neunorm.decay * x[p] + neunorm.coefficient * static_cast<float>(sum);
+    for (std::int64_t c = 0; c < channels; ++c)
+      here[c] -= neunorm.u[at(shared ? p : p * channels + c)] * x[p];
+  }
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Network> network) : network_(std::move(network)) {
+  std::int64_t channels = 0;
+  for (const Node& node : network_->nodes) {
+    NodeState& state = states_.emplace_back();
+    const auto output = at(node.product.output.size());
+    const bool is_direct =
+        node.inputs.size() == 1 && node.inputs[0].pool.kind == model::Pool::kNone && !node.inputs[0].neunorm;
+    if (!is_direct) state.x.resize(at(node.product.input.size()));
+    if (node.reads_input()) state.product.resize(output);
+    state.current.resize(output);
+    if (node.neurons.kind == Neurons::kSpiking) {
+      state.v.resize(output);
+      state.synapse.resize(output);
+    }
+    if (node.neurons.kind != Neurons::kNone) state.output.resize(output);
+    for (const Connection& connection : node.inputs) {
+      auto& neunorm = state.neunorm.emplace_back();
+      if (!connection.neunorm) continue;
+      const model::Shape source = network_->nodes[at(connection.from)].product.output;
+      const model::Shape seen = connection.neunorm->after_pool ? pooled(source, connection.pool) : source;
+      neunorm.values.resize(at(seen.size()));
+      neunorm.x.resize(at(seen.height * seen.width));
+    }
+    channels = std::max(channels, node.product.input.channels);
+  }
+  active_.resize(at(channels));
+  if (!network_->spiking) mean_.resize(at(network_->input.size()));
+  populations_.resize(at(network_->num_classes));
+  for (const std::int32_t one : network_->class_of) ++populations_[at(one)];
+  sums_.resize(populations_.size());
+  votes_.resize(populations_.size());
+  spike_counts_.resize(network_->nodes.size());
+  reset();
+}
+
+void Session::reset() {
+  for (NodeState& state : states_) {
+    for (std::vector<float>* values : {&state.synapse, &state.v, &state.output}) {
+      std::fill(values->begin(), values->end(), 0.0f);
+    }
+    for (auto& neunorm : state.neunorm) std::fill(neunorm.x.begin(), neunorm.x.end(), 0.0f);
+  }
+  std::fill(sums_.begin(), sums_.end(), 0.0);
+  std::fill(votes_.begin(), votes_.end(), 0.0f);
+  std::fill(spike_counts_.begin(), spike_counts_.end(), 0);
+  steps_ = 0;
+}
+
+void Session::check(Span<const float> input, std::int64_t steps) const {
+  for (const Node& node : network_->nodes) {
+    if (node.step_factor.empty() || steps <= static_cast<std::int64_t>(node.step_factor.size())) continue;
+    throw ShapeError("the layer " + node.name + " is normalised by step (TEBN) and was trained for " +
+                     std::to_string(node.step_factor.size()) + " steps: it has none for step " +
+                     std::to_string(steps) + "; reset the session before");
+  }
+  const auto* const wrong =
+      std::find_if(input.begin(), input.end(), [](float value) { return !std::isfinite(value); });
+  if (wrong != input.end()) {
+    throw NumericsError("input[" + std::to_string(wrong - input.begin()) + "] is not a finite number");
+  }
+}
+
+void Session::step(Span<const float> input) {
+  if (!network_->spiking) {
+    throw ConfigError(
+        "an artificial network (network.kind = \"ann\") has no steps: run it on a whole sample");
+  }
+  if (static_cast<std::int64_t>(input.size()) != network_->input.size()) {
+    throw ShapeError("a step has " + std::to_string(input.size()) + " values, the network takes " +
+                     std::to_string(network_->input.size()) + " (" + model::to_string(network_->input) +
+                     ", channels x height x width)");
+  }
+  check(input, steps_ + 1);
+  advance(input.data(), false);
+}
+
+void Session::run(Span<const float> values) {
+  const std::int64_t size = network_->input.size(), count = static_cast<std::int64_t>(values.size());
+  if (count == 0 || count % size != 0) {
+    throw ShapeError("a sample has " + std::to_string(count) + " values, the network takes steps of " +
+                     std::to_string(size) + " (" + model::to_string(network_->input) +
+                     ", channels x height x width)");
+  }
+  const std::int64_t given = count / size;
+  const std::int64_t steps = given == 1 ? network_->num_steps : given;
+  check(values, network_->spiking ? steps : 1);
+  reset();
+  if (!network_->spiking) {
+    std::fill(mean_.begin(), mean_.end(), 0.0f);
+    for (std::int64_t i = 0; i < count; ++i) mean_[at(i % size)] += values[at(i)];
+    for (float& value : mean_) value /= static_cast<float>(given);
+    advance(mean_.data(), false);
+    return;
+  }
+  for (std::int64_t t = 0; t < steps; ++t) {
+    advance(values.data() + (given == 1 ? 0 : t * size), given == 1 && t > 0);
+  }
+}
+
+// What the product takes: another node's output, the input, or their sum in state.x.
+const float* Session::gather(const Node& node, NodeState& state, const float* input) {
+  bool add = false;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const Connection& connection = node.inputs[i];
+    const bool is_input = connection.from == model::kNone;
+    model::Shape shape = is_input ? network_->input : network_->nodes[at(connection.from)].product.output;
+    const float* values = is_input ? input : states_[at(connection.from)].output.data();
+    if (state.x.empty()) return values;
+    model::Pool pool = connection.pool;
+    if (connection.neunorm) {
+      auto& neunorm = state.neunorm[i];
+      const model::Pool none;
+      const bool after = connection.neunorm->after_pool;
+      pool_values(shape, after ? pool : none, values, false, neunorm.values.data());
+      normalise(*connection.neunorm, shape.channels, neunorm.x.data(), neunorm.values.data(),
+                static_cast<std::int64_t>(neunorm.values.size()));
+      values = neunorm.values.data();
+      if (after) {
+        shape = pooled(shape, pool);
+        pool = none;
+      }
+    }
+    pool_values(shape, pool, values, add, state.x.data());
+    add = true;
+  }
+  round_values(node, state.x);
+  return state.x.data();
+}
+
+void Session::fire(const Node& node, NodeState& state, std::int64_t& spikes) const {
+  const Neurons& neurons = node.neurons;
+  const std::size_t count = state.current.size();
+  switch (neurons.kind) {
+    case Neurons::kNone:
+      return;
+    case Neurons::kValue:
+    case Neurons::kMean:
+      std::copy(state.current.begin(), state.current.end(), state.output.begin());
+      return;
+    case Neurons::kRelu:
+      for (std::size_t i = 0; i < count; ++i) state.output[i] = std::max(state.current[i], 0.0f);
+      return;
+    case Neurons::kSpiking:
+      break;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    float& synapse = state.synapse[i];
+    synapse =
+        value_of(neurons.current_decay, i) * synapse + value_of(neurons.input_scale, i) * state.current[i];
+    const float v = value_of(neurons.decay, i) * state.v[i] + synapse + value_of(neurons.leak, i);
+    const float v_threshold = value_of(neurons.v_threshold, i);
+    const bool fires = v >= v_threshold;
+    float after = v;
+    if (fires && neurons.reset == kernels::Reset::kZero) after = value_of(neurons.v_reset, i);
+    if (fires && neurons.reset == kernels::Reset::kSubtract) after = v - v_threshold;
+    state.v[i] = after;
+    state.output[i] = fires ? 1.0f : 0.0f;
+    spikes += fires ? 1 : 0;
+  }
+}
+
+// same_input: the input is that of the step before, so that its products are still there.
+void Session::advance(const float* input, bool same_input) {
+  for (std::size_t n = 0; n < states_.size(); ++n) {
+    const Node& node = network_->nodes[n];
+    NodeState& state = states_[n];
+    const bool kept = !state.product.empty();
+    float* const product = kept ? state.product.data() : state.current.data();
+    if (!kept || !same_input) {
+      sparse_product(node.product, gather(node, state, input), active_.data(), product);
+    }
+    if (!kept) round_values(node, state.current);
+    if (kept) std::copy(state.product.begin(), state.product.end(), state.current.begin());
+    if (!node.step_factor.empty()) {
+      for (float& value : state.current) value *= node.step_factor[at(steps_)];
+      round_values(node, state.current);
+    }
+    for (const int source : node.shortcuts) {
+      const std::vector<float>& added = states_[at(source)].current;
+      for (std::size_t i = 0; i < added.size(); ++i) state.current[i] += added[i];
+      round_values(node, state.current);
+    }
+    if (!node.recurrent.empty()) {  // its spikes of the step before
+      const auto neurons = static_cast<std::int64_t>(state.output.size());
+      add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
+    }
+    fire(node, state, spike_counts_[n]);
+  }
+  ++steps_;
+  vote();
+}
+
+void Session::vote() {
+  const std::vector<float>& last = states_.back().output;
+  for (std::size_t i = 0; i < last.size(); ++i) sums_[at(network_->class_of[i])] += last[i];
+  for (std::size_t k = 0; k < votes_.size(); ++k) {
+    const auto terms = static_cast<double>(steps_ * populations_[k]);
+    votes_[k] = terms > 0.0 ? static_cast<float>(sums_[k] / terms) : 0.0f;
+  }
+}
+
+int Session::best_but(int other) const {
+  int best = -1;
+  for (int k = 0; k < static_cast<int>(votes_.size()); ++k) {
+    if (k != other && (best < 0 || votes_[at(k)] > votes_[at(best)])) best = k;
+  }
+  return best;
+}
+
+}  // namespace spikeloom::runtime

@@ -1,0 +1,75 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "spikeloom/base/span.h"
+#include "spikeloom/runtime/network.h"
+
+namespace spikeloom::runtime {
+
+/// One sample, or one stream, going through a network: its state. Any number of sessions may share a network,
+/// each used by one thread at a time. Nothing is allocated behind the constructor. What it computes is the
+/// same, to the last bit, step by step and in one run, on any machine: sums in float, in memory order. The
+/// engine that trains sums in another order (and in bfloat16 or 16-bit weights where its settings say so), so
+/// that a potential within rounding of the threshold may fall on the other side: docs/runtime.md.
+class Session {
+ public:
+  /// State as reset() leaves it.
+  explicit Session(std::shared_ptr<const Network> network);
+
+  const Network& network() const { return *network_; }
+
+  /// Back to the beginning: potentials, currents, NeuNorm and votes are 0.
+  void reset();
+
+  /// One step: input [H, W, C]. Throws ShapeError for another number of values, and at a step that TEBN has
+  /// no factor for; NumericsError for values that are not finite; ConfigError for an artificial network,
+  /// which has no steps. State is then as it was.
+  void step(Span<const float> input);
+
+  /// From reset() on, a whole sample: [steps, H, W, C], or [H, W, C], a still image, shown for the network's
+  /// num_steps steps and convolved once. Throws as step() does.
+  void run(Span<const float> values);
+
+  /// Steps since reset().
+  std::int64_t steps() const { return steps_; }
+  /// Of each class [num_classes], over the steps since reset(): the mean spike of its neurons (of a readout:
+  /// the mean current; of an artificial network: the mean output). 0 before the first step.
+  Span<const float> votes() const { return {votes_.data(), votes_.size()}; }
+  /// The class of the highest vote, of equal ones the lowest; and the best of the others, -1 with one class.
+  int best() const { return best_but(-1); }
+  int runner_up() const { return best_but(best()); }
+  /// Spikes of each node since reset(), [nodes]; 0 of those that do not fire.
+  Span<const std::int64_t> spike_counts() const { return {spike_counts_.data(), spike_counts_.size()}; }
+
+ private:
+  struct NodeState {
+    std::vector<float> x;        ///< what the product takes, where it is not another node's output
+    std::vector<float> product;  ///< of a node that reads the input
+    std::vector<float> current, synapse, v, output;
+    struct NeuNormState {
+      std::vector<float> x, values;
+    };
+    std::vector<NeuNormState> neunorm;  ///< of each connection
+  };
+
+  void check(Span<const float> input, std::int64_t steps) const;
+  void advance(const float* input, bool same_input);
+  const float* gather(const Node& node, NodeState& state, const float* input);
+  void fire(const Node& node, NodeState& state, std::int64_t& spikes) const;
+  void vote();
+  int best_but(int other) const;
+
+  std::shared_ptr<const Network> network_;
+  std::vector<NodeState> states_;
+  std::vector<std::int32_t> active_;
+  std::vector<float> mean_;  ///< of an artificial network's input
+  std::vector<double> sums_;
+  std::vector<std::int64_t> populations_;
+  std::vector<float> votes_;
+  std::vector<std::int64_t> spike_counts_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace spikeloom::runtime
