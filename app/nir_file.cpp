@@ -121,6 +121,7 @@ int eval_nir(const NirEvalRequest& request) {
       request.options.dt > 0.0 ? request.options.dt : 1e-6 * static_cast<double>(request.options.bin_us);
   if (request.options.reset == "subtract") options.reset = exchange::NirOptions::Reset::kSubtract;
   if (request.options.method == "exponential") options.method = exchange::NirOptions::Method::kExponential;
+  options.v_min = request.options.v_min;
   const auto graph = formats::read_nir(request.path);
   const exchange::NirSimulator simulator(graph, options);
   data::DataSettings settings;
@@ -135,7 +136,7 @@ int eval_nir(const NirEvalRequest& request) {
   std::string assumed = fmt::format("bins of {} us", request.options.bin_us);
   for (const std::string& line : exchange::assumptions(graph, options)) assumed += ", " + line;
   print_warning("the graph's file does not store how it is stepped; taken: " + assumed +
-                " (--bin-us, --dt, --reset, --method)");
+                " (--bin-us, --dt, --reset, --method, --v-min)");
   samples->prepare({});
   std::function<void(std::int64_t, std::int64_t)> progress;
   if (is_terminal(stderr)) {

@@ -1,6 +1,7 @@
 #pragma once
 // What the program does with graphs of NIR: `info FILE.nir`, `eval FILE.nir`.
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace spikeloom::app {
@@ -16,6 +17,7 @@ struct NirEvalOptions {
   double dt = 0.0;  ///< seconds; 0: as long as a bin
   std::string reset = "zero", method = "euler";
   std::int64_t bin_us = 1000;
+  std::optional<double> v_min;
 };
 
 struct NirEvalRequest {

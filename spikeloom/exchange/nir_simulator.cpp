@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <unordered_map>
 
@@ -270,6 +271,7 @@ struct NirSimulator::State {
 
   void neurons(const Compiled& node, Node& at) const {
     const bool subtract = plan->options.reset == NirOptions::Reset::kSubtract;
+    const double v_min = plan->options.v_min.value_or(-std::numeric_limits<double>::infinity());
     for (std::size_t k = 0; k < at.in.size(); ++k) {
       double current = at.in[k];
       if (!node.w_in.empty()) {
@@ -284,6 +286,7 @@ struct NirSimulator::State {
         const double target = node.leak[k] + node.gain[k] * current;
         v = target + node.keep[k] * (v - target);
       }
+      if (v < v_min) v = v_min;
       if (node.threshold.empty()) {
         at.out[k] = v;
         continue;
@@ -380,6 +383,8 @@ std::vector<std::string> assumptions(const formats::NirGraph& graph, const NirOp
                                                                  : "leaks by the exponential of a step");
   if (integrates)
     lines.push_back(options.integrate_dt ? "I and IF add dt R I a step" : "I and IF add R I a step");
+  if (options.v_min && (leaky || integrates))
+    lines.push_back(fmt::format("v is at least {}", *options.v_min));
   return lines;
 }
 

@@ -2,6 +2,7 @@
 // Runs graphs of the Neuromorphic Intermediate Representation step by step: plain and exact, not fast.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct NirOptions {
   enum class Method { kEuler, kExponential } method = Method::kEuler;
   /// I and IF add R I once a step (I counts what came in during it), as simulators do, or dt R I.
   bool integrate_dt = false;
+  /// Lowest v that a neuron can have, before it is compared with its threshold: Sinabs's min_v_mem, which its
+  /// networks are often trained with (-1) and graphs do not store. Nullopt: none.
+  std::optional<double> v_min;
 };
 
 /// A graph being run. In each step, in this order:
