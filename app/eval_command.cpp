@@ -208,6 +208,8 @@ void add_eval(CLI::App& program, Command& chosen) {
                               "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract"))
       ->check(CLI::IsMember({"zero", "subtract"}))
       ->capture_default_str();
+  add_nir(command->add_option("--v-min", options->nir.v_min,
+                              "Of a NIR graph: lowest v of a neuron, Sinabs's min_v_mem (default: none)"));
   add_nir(
       command->add_option("--method", options->nir.method, "Of a NIR graph: how v leaks: euler, exponential"))
       ->check(CLI::IsMember({"euler", "exponential"}))

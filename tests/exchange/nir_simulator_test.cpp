@@ -75,6 +75,18 @@ TEST(NirSimulator, IntegratorKeepsWhatIsAboveTheThresholdOnlyIfSubtracting) {
   }
 }
 
+TEST(NirSimulator, LowestPotential) {
+  const auto graph = chain({1}, {node("n", formats::NirKind::kIf, {{"r", {1}}, {"v_threshold", {1}}})});
+  NirOptions options;
+  options.v_min = -1.0;
+  NirSimulator bounded(graph, options), free(graph, {});
+  const double in = -5.0;
+  bounded.step({&in, 1});
+  free.step({&in, 1});
+  EXPECT_EQ(bounded.v("n")[0], -1.0);
+  EXPECT_EQ(free.v("n")[0], -5.0);
+}
+
 TEST(NirSimulator, CurrentBasedNeuronByHand) {
   const auto graph = chain({1}, {node("n", formats::NirKind::kCubaLif,
                                       {{"tau_syn", {0.002}},
