@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/nir_file.h"
 #include "app/output.h"
 #include "app/training_display.h"
+#include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/train/evaluation/evaluate.h"
 #include "spikeloom/train/machine/environment.h"
@@ -17,6 +19,8 @@ struct EvalOptions {
   std::string dataset, folder;
   int steps = 0, threads = 0;
   bool json = false;
+  NirEvalOptions nir;
+  std::vector<const CLI::Option*> of_nir, of_models;  ///< what says nothing about the other kind
 };
 
 void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::string& split) {
@@ -102,7 +106,22 @@ void add_shorthands(const EvalOptions& options, std::vector<std::string>& overri
   overrides.insert(overrides.begin(), first.begin(), first.end());
 }
 
+/// Options of the other kind of file would be passed over in silence.
+void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {
+  for (const CLI::Option* option : options) {
+    if (option->count() > 0)
+      throw ConfigError(option->get_name() + " says nothing about " + what + "; leave it out");
+  }
+}
+
 int run_eval(const EvalOptions& options) {
+  if (is_nir_file(options.request.model)) {
+    refuse_given(options.of_models, "a NIR graph");
+    const auto& asked = options.request;
+    return eval_nir({asked.model, options.dataset, options.folder, asked.split, asked.data_dir, options.steps,
+                     options.threads, asked.limit, options.nir, options.json});
+  }
+  refuse_given(options.of_nir, "a model of Spikeloom");
   train::configure_threads(options.threads > 0 ? options.threads : num_threads());
   train::EvaluationRequest request = options.request;
   add_shorthands(options, request.overrides);
@@ -131,7 +150,7 @@ void add_eval(CLI::App& program, Command& chosen) {
   auto* command = program.add_subcommand(
       "eval", "Accuracy of a trained network on a split of its data set, or on other data");
   auto& request = options->request;
-  command->add_option("model", request.model, "Run folder, model file or checkpoint")
+  command->add_option("model", request.model, "Run folder, model file, checkpoint or NIR graph (.nir)")
       ->required()
       ->type_name("RUN_OR_MODEL");
   command->add_option("--split", request.split, "train, validation or test")
@@ -147,18 +166,20 @@ void add_eval(CLI::App& program, Command& chosen) {
       ->type_name("PATH");
   command->add_option("--steps", options->steps, "Another number of time steps instead of the recipe's")
       ->check(CLI::Range(1, 4096));
-  command
-      ->add_option(
-          "--set", request.overrides,
-          "Override a key of [data] or network.num_steps, e.g. data.window_us=10000; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  command
-      ->add_option(
-          "--class-map", request.class_map,
-          "Which class of the data is which of the model, where names differ: 'a=b,c=d', or a file with "
-          "a line a=b each")
-      ->type_name("MAP");
+  options->of_models.push_back(
+      command
+          ->add_option(
+              "--set", request.overrides,
+              "Override a key of [data] or network.num_steps, e.g. data.window_us=10000; may be repeated")
+          ->type_name("KEY=VALUE")
+          ->allow_extra_args(false));
+  options->of_models.push_back(
+      command
+          ->add_option(
+              "--class-map", request.class_map,
+              "Which class of the data is which of the model, where names differ: 'a=b,c=d', or a file with "
+              "a line a=b each")
+          ->type_name("MAP"));
   command->add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   command
       ->add_option(
@@ -166,11 +187,33 @@ void add_eval(CLI::App& program, Command& chosen) {
           "Folder that holds the data sets, the only one looked in (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR")
       ->check(not_empty());
-  command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
-      ->check(CLI::Range(1, 1 << 20));
+  options->of_models.push_back(
+      command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
+          ->check(CLI::Range(1, 1 << 20)));
   command->add_option("--limit", request.limit, "Only the first so many samples")
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
+  const auto add_nir = [&](CLI::Option* option) {
+    options->of_nir.push_back(option);
+    return option;
+  };
+  add_nir(command->add_option("--bin-us", options->nir.bin_us,
+                              "Of a NIR graph: microseconds of a recording a step"))
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  add_nir(
+      command->add_option("--dt", options->nir.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
+      ->check(CLI::PositiveNumber);
+  add_nir(command->add_option("--reset", options->nir.reset,
+                              "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract"))
+      ->check(CLI::IsMember({"zero", "subtract"}))
+      ->capture_default_str();
+  add_nir(command->add_option("--v-min", options->nir.v_min,
+                              "Of a NIR graph: lowest v of a neuron, Sinabs's min_v_mem (default: none)"));
+  add_nir(
+      command->add_option("--method", options->nir.method, "Of a NIR graph: how v leaks: euler, exponential"))
+      ->check(CLI::IsMember({"euler", "exponential"}))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON; accuracy is a fraction of 1");
   command->footer(
       "With --dataset or --folder, the recipe's split and limits have their defaults unless --set gives "

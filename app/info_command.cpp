@@ -13,6 +13,7 @@
 #include "app/info_run.h"
 #include "app/network_arguments.h"
 #include "app/network_needs.h"
+#include "app/nir_file.h"
 #include "app/output.h"
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
@@ -342,6 +343,10 @@ int run_info(const InfoOptions& options) {
     return info_model(train::find_model(what), what, options.json);
   }
   const bool is_file = formats::split_archive_path(what).has_value() || fs::exists(what, ignored);
+  if (is_nir_file(what)) {
+    refuse_others(options, "a NIR graph", {});
+    return info_nir(what, options.json);
+  }
   if (is_file && fs::path(what).extension() != ".toml") {
     refuse_others(options, "a file", {Group::kRecording});
     return info_file(options);
@@ -363,7 +368,9 @@ void add_info(CLI::App& program, Command& chosen) {
   auto* command = program.add_subcommand(
       "info",
       "Describe a network string, recipe, run, model or data file; without an argument, this environment");
-  command->add_option("what", options->what, "Network string, recipe, run folder, model file or data file")
+  command
+      ->add_option("what", options->what,
+                   "Network string, recipe, run folder, model file, NIR graph (.nir) or data file")
       ->type_name("WHAT");
   const auto add = [&](CLI::Option* option, Group group) {
     options->groups.emplace_back(option, group);

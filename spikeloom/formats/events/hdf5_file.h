@@ -71,6 +71,7 @@ class Hdf5File {
   Hdf5File& operator=(const Hdf5File&) = delete;
 
   const std::string& path() const { return path_; }
+  hid_t id() const { return file_.id(); }
   std::int64_t size() const { return size_; }
   bool is_partial() const { return partial_; }
   /// H5O_TYPE_GROUP, H5O_TYPE_DATASET, ... of what is at a place such as "spikes/times"; H5O_TYPE_UNKNOWN if

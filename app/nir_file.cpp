@@ -1,0 +1,177 @@
+#include "app/nir_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/output.h"
+#include "app/training_display.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/threads.h"
+#include "spikeloom/data/registry.h"
+#include "spikeloom/exchange/nir_evaluation.h"
+#include "spikeloom/formats/nir/read.h"
+#include "spikeloom/formats/nir/shapes.h"
+#include "spikeloom/train/machine/environment.h"
+
+namespace spikeloom::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr int kDefaultSteps = 400;
+
+/// "weight [16, 2, 5, 5], groups 1": small ones with their values, those that are the same everywhere once.
+std::string parameters_text(const formats::NirNode& node) {
+  std::vector<std::string> parts;
+  for (const auto& [name, array] : node.parameters) {
+    const auto& values = array.values;
+    const bool same = !values.empty() && std::all_of(values.begin(), values.end(),
+                                                     [&](double value) { return value == values.front(); });
+    if (same) {
+      parts.push_back(fmt::format("{} {:g}", name, values.front()));
+    } else if (values.size() <= 4 && array.shape.size() < 2) {
+      parts.push_back(fmt::format("{} {:g}", name, fmt::join(values, "x")));
+    } else {
+      parts.push_back(fmt::format("{} {}", name, formats::nir_shape_text(array.shape)));
+    }
+  }
+  if (!node.padding.empty()) parts.push_back("padding " + node.padding);
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::int64_t parameter_count(const formats::NirGraph& flat) {
+  std::int64_t count = 0;
+  for (const auto& node : flat.nodes) {
+    for (const char* name : {"weight", "bias"}) {
+      if (const auto* array = node.find(name)) count += array->size();
+    }
+  }
+  return count;
+}
+
+ordered_json graph_json(const std::string& path, const formats::NirGraph& flat,
+                        const std::vector<formats::NirNodeShapes>& shapes) {
+  ordered_json nodes = ordered_json::array();
+  for (std::size_t i = 0; i < flat.nodes.size(); ++i) {
+    const auto& node = flat.nodes[i];
+    ordered_json parameters = ordered_json::object();
+    for (const auto& [name, array] : node.parameters) {
+      parameters[name] = {{"shape", array.shape}};
+      if (array.size() <= 4) parameters[name]["values"] = array.values;
+    }
+    if (!node.padding.empty()) parameters["padding"] = node.padding;
+    nodes.push_back({{"name", node.name},
+                     {"type", formats::nir_kind_name(node.kind)},
+                     {"input", shapes[i].input},
+                     {"output", shapes[i].output},
+                     {"parameters", parameters}});
+    if (!node.metadata.empty()) nodes.back()["metadata"] = node.metadata;
+  }
+  return {{"file", path},
+          {"format", "NIR"},
+          {"version", flat.version},
+          {"parameters", parameter_count(flat)},
+          {"nodes", nodes},
+          {"edges", flat.edges},
+          {"metadata", flat.metadata}};
+}
+
+}  // namespace
+
+bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
+
+int info_nir(const std::string& path, bool json) {
+  const auto flat = formats::flattened(formats::read_nir(path));
+  const auto shapes = formats::nir_shapes(flat);
+  if (json) {
+    print_json(graph_json(path, flat, shapes));
+    return kOk;
+  }
+  print_line(stdout, fmt::format("{}: NIR graph (version {}), {} nodes, {} edges, {} weights and biases\n",
+                                 path, flat.version.empty() ? "not stated" : flat.version, flat.nodes.size(),
+                                 flat.edges.size(), with_separators(parameter_count(flat))));
+  std::vector<std::vector<std::string>> rows{{"name", "type", "output", "leads to", "parameters"}};
+  for (std::size_t i = 0; i < flat.nodes.size(); ++i) {
+    std::vector<std::string> next;
+    for (const auto& [from, to] : flat.edges) {
+      if (from == flat.nodes[i].name) next.push_back(to);
+    }
+    rows.push_back({one_line(flat.nodes[i].name), formats::nir_kind_name(flat.nodes[i].kind),
+                    formats::nir_shape_text(shapes[i].output),
+                    one_line(fmt::format("{}", fmt::join(next, ", "))), parameters_text(flat.nodes[i])});
+  }
+  print_line(stdout, table(rows, {}));
+  for (const auto& [name, value] : flat.metadata)
+    print_line(stdout, one_line(fmt::format("metadata {}: {}", name, value)));
+  return kOk;
+}
+
+int eval_nir(const NirEvalRequest& request) {
+  if (request.dataset.empty())
+    throw ConfigError("a NIR graph does not say what it was trained on: add --dataset NAME, e.g. n-mnist");
+  if (request.split != "train" && request.split != "test")
+    throw ConfigError("unknown split '" + request.split + "' of a NIR graph's data: train or test");
+  exchange::NirOptions options;
+  options.dt =
+      request.options.dt > 0.0 ? request.options.dt : 1e-6 * static_cast<double>(request.options.bin_us);
+  if (request.options.reset == "subtract") options.reset = exchange::NirOptions::Reset::kSubtract;
+  if (request.options.method == "exponential") options.method = exchange::NirOptions::Method::kExponential;
+  options.v_min = request.options.v_min;
+  const auto graph = formats::read_nir(request.path);
+  const exchange::NirSimulator simulator(graph, options);
+  data::DataSettings settings;
+  settings.dataset = request.dataset;
+  settings.folder = request.folder;
+  settings.window_us = request.options.bin_us;
+  const int steps = request.steps > 0 ? request.steps : kDefaultSteps;
+  const auto splits = data::open_dataset(settings, steps, request.data_dir,
+                                         request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
+  const auto samples = request.split == "test" ? splits.require_test() : splits.train;
+  train::configure_threads(request.threads > 0 ? request.threads : num_threads());
+  std::string assumed = fmt::format("bins of {} us", request.options.bin_us);
+  for (const std::string& line : exchange::assumptions(graph, options)) assumed += ", " + line;
+  print_warning("the graph's file does not store how it is stepped; taken: " + assumed +
+                " (--bin-us, --dt, --reset, --method, --v-min)");
+  samples->prepare({});
+  std::function<void(std::int64_t, std::int64_t)> progress;
+  if (is_terminal(stderr)) {
+    progress = [](std::int64_t done, std::int64_t total) {
+      std::fprintf(stderr, "\r\033[K%lld/%lld", static_cast<long long>(done), static_cast<long long>(total));
+      if (done == total) std::fputs("\r\033[K", stderr);
+    };
+  }
+  const auto result = exchange::evaluate_nir(simulator, *samples, request.limit, progress);
+  const double accuracy =
+      result.samples > 0 ? static_cast<double>(result.correct) / static_cast<double>(result.samples) : 0.0;
+  if (request.json) {
+    ordered_json spikes = ordered_json::object();
+    for (const auto& [name, count] : result.spikes) spikes[name] = count;
+    print_json({{"model", request.path},
+                {"dataset", request.dataset},
+                {"split", request.split},
+                {"assumed", assumed},
+                {"samples", result.samples},
+                {"correct", result.correct},
+                {"accuracy", accuracy},
+                {"output_spikes", result.output_spikes},
+                {"spikes", spikes},
+                {"class_names", samples->class_names()},
+                {"confusion", result.confusion}});
+    return kOk;
+  }
+  print_line(stdout, fmt::format("model      {} (NIR {})", request.path, graph.version));
+  print_line(stdout, fmt::format("data       {} {} ({})", request.dataset, request.split, splits.root));
+  print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {} samples)", 100.0 * accuracy,
+                                 with_separators(result.correct), with_separators(result.samples)));
+  print_line(stdout, fmt::format("output     {} spikes", with_separators(result.output_spikes)));
+  for (const auto& [name, count] : result.spikes)
+    print_line(stdout, fmt::format("spikes     {} of '{}'", with_separators(count), one_line(name)));
+  return kOk;
+}
+
+}  // namespace spikeloom::app

@@ -1,0 +1,103 @@
+#include "spikeloom/exchange/nir_evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/nir/shapes.h"
+
+namespace spikeloom::exchange {
+namespace {
+
+/// Steps up to the last that is not all zeros.
+std::int64_t used_steps(const std::vector<float>& sample, const data::SampleShape& shape) {
+  if (shape.is_static) return shape.num_steps;
+  const auto last = std::find_if(sample.rbegin(), sample.rend(), [](float value) { return value != 0.0F; });
+  return (static_cast<std::int64_t>(sample.rend() - last) + shape.step_size() - 1) / shape.step_size();
+}
+
+/// The sums of the outputs over a sample, [H, W, C] a step.
+std::vector<double> run(NirSimulator& graph, const std::vector<float>& sample,
+                        const data::SampleShape& shape) {
+  graph.reset();
+  const std::int64_t pixels = shape.height * shape.width;
+  std::vector<double> input(static_cast<std::size_t>(shape.step_size())), sums;
+  const std::int64_t steps = used_steps(sample, shape);
+  for (std::int64_t t = 0; t < steps; ++t) {
+    const float* frame = sample.data() + t * shape.step_size();
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      for (std::int64_t c = 0; c < shape.channels; ++c)
+        input[static_cast<std::size_t>(c * pixels + p)] = frame[p * shape.channels + c];
+    }
+    const auto output = graph.step(input);
+    sums.resize(output.size(), 0.0);
+    for (std::size_t i = 0; i < output.size(); ++i) sums[i] += output[i];
+  }
+  return sums;
+}
+
+void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
+  const data::SampleShape shape = samples.shape();
+  const formats::NirShape image{shape.channels, shape.height, shape.width}, flat{shape.step_size()};
+  if (graph.input_shape() != image && graph.input_shape() != flat) {
+    throw ShapeError(fmt::format("the graph takes {}, samples of {} are {}",
+                                 formats::nir_shape_text(graph.input_shape()), samples.name(),
+                                 formats::nir_shape_text(image)));
+  }
+  std::int64_t outputs = 1;
+  for (const std::int64_t extent : graph.output_shape()) outputs *= extent;
+  if (outputs != static_cast<std::int64_t>(samples.class_names().size())) {
+    throw ShapeError(fmt::format("the graph has {} outputs, {} has {} classes", outputs, samples.name(),
+                                 samples.class_names().size()));
+  }
+}
+
+}  // namespace
+
+NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, std::int64_t limit,
+                           const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  check_fit(graph, samples);
+  const std::int64_t total = limit > 0 ? std::min(limit, samples.size()) : samples.size();
+  const std::size_t classes = samples.class_names().size();
+  NirEvaluation result;
+  result.samples = total;
+  result.confusion.assign(classes, std::vector<std::int64_t>(classes, 0));
+  result.spikes = graph.spike_counts();
+  for (auto& entry : result.spikes) entry.second = 0;
+  std::exception_ptr failure;
+  std::int64_t done = 0;
+#pragma omp parallel
+  {
+    NirSimulator own(graph);
+    std::vector<float> sample(static_cast<std::size_t>(samples.shape().sample_size()));
+#pragma omp for schedule(dynamic)
+    for (std::int64_t i = 0; i < total; ++i) {
+      try {
+        samples.read(i, nullptr, sample.data());
+        const auto sums = run(own, sample, samples.shape());
+        const auto guess = sums.empty() ? 0 : std::max_element(sums.begin(), sums.end()) - sums.begin();
+        const auto label = static_cast<std::size_t>(samples.label(i));
+        const auto counts = own.spike_counts();
+#pragma omp critical(spikeloom_nir_evaluation)
+        {
+          ++result.confusion[label][static_cast<std::size_t>(guess)];
+          if (static_cast<std::size_t>(guess) == label) ++result.correct;
+          for (const double sum : sums) result.output_spikes += static_cast<std::int64_t>(std::llround(sum));
+          for (std::size_t n = 0; n < counts.size(); ++n) result.spikes[n].second += counts[n].second;
+          if (progress && ++done % 16 == 0) progress(done, total);
+        }
+      } catch (...) {
+#pragma omp critical(spikeloom_nir_evaluation)
+        if (!failure) failure = std::current_exception();
+      }
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+  if (progress) progress(total, total);
+  return result;
+}
+
+}  // namespace spikeloom::exchange

@@ -1,0 +1,28 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spikeloom/data/dataset.h"
+#include "spikeloom/exchange/nir_simulator.h"
+
+namespace spikeloom::exchange {
+
+struct NirEvaluation {
+  std::int64_t samples = 0, correct = 0;
+  std::int64_t output_spikes = 0;  ///< sum of all outputs: of neurons that fire, their spikes
+  std::vector<std::pair<std::string, std::int64_t>> spikes;  ///< of each firing node
+  std::vector<std::vector<std::int64_t>> confusion;          ///< [label][guess]
+};
+
+/// Runs a graph over the first `limit` (0: all) samples of a set. Each is shown step by step, [C, H, W] (or
+/// flattened, where the graph takes one dimension), a recording up to its last step that has an event; its
+/// class is the output with the largest sum, of equal ones the lowest. Samples are spread over the threads of
+/// OpenMP; the result does not depend on them. Throws ShapeError with both shapes if the samples do not fit
+/// the graph's input or there are fewer outputs than classes; what Dataset::read throws.
+NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, std::int64_t limit,
+                           const std::function<void(std::int64_t done, std::int64_t total)>& progress = {});
+
+}  // namespace spikeloom::exchange

@@ -1,0 +1,207 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/data/registry.h"
+#include "spikeloom/exchange/nir_evaluation.h"
+#include "spikeloom/formats/nir/read.h"
+#include "tests/exchange/nir_graphs.h"
+
+namespace spikeloom::exchange {
+namespace {
+
+using testing::chain;
+using testing::node;
+
+TEST(NirSimulator, LifTraceOfNorse) {
+  const std::string folder = testing::published_graphs();
+  if (folder.empty()) GTEST_SKIP() << "SPIKELOOM_NIR_FILES names no folder with lif_norse.nir";
+  NirOptions options;
+  options.dt = 1e-4;
+  NirSimulator graph(formats::read_nir(folder + "/lif_norse.nir"), options);
+  std::ifstream csv(folder + "/lif_norse.csv");
+  int steps = 0, spikes = 0;
+  double in = 0.0, v = 0.0, spike = 0.0;
+  char comma = 0;
+  while (csv >> in >> comma >> v >> comma >> spike) {
+    const double out = graph.step({&in, 1})[0];
+    ASSERT_NEAR(graph.v("1")[0], v, 1e-5) << "step " << steps;
+    ASSERT_EQ(out, spike) << "step " << steps;
+    spikes += static_cast<int>(spike);
+    ++steps;
+  }
+  EXPECT_EQ(steps, 1000);
+  EXPECT_GT(spikes, 3);
+}
+
+/// 30 recordings only: the whole set is `spikeloom eval cnn_sinabs.nir --dataset n-mnist --split train`.
+TEST(NirSimulator, ConvolutionalNetworkOfSinabsRecognisesDigits) {
+  const std::string folder = testing::published_graphs();
+  const char* data_dir = std::getenv("SPIKELOOM_DATA_DIR");
+  if (folder.empty() || data_dir == nullptr) GTEST_SKIP() << "no published graphs, or no SPIKELOOM_DATA_DIR";
+  data::DataSettings settings;
+  settings.dataset = "n-mnist";
+  settings.window_us = 1000;
+  data::DataSplits splits;
+  try {
+    splits = data::open_dataset(settings, 400, data_dir);
+  } catch (const DataError&) {
+    GTEST_SKIP() << "no N-MNIST";
+  }
+  NirOptions options;
+  options.reset = NirOptions::Reset::kSubtract;
+  const NirSimulator graph(formats::read_nir(folder + "/cnn_sinabs.nir"), options);
+  const auto result = evaluate_nir(graph, *splits.train, 30);
+  EXPECT_GE(result.correct, 28);
+  EXPECT_GT(result.output_spikes, 0);
+}
+
+TEST(NirSimulator, IntegratorKeepsWhatIsAboveTheThresholdOnlyIfSubtracting) {
+  const auto graph = chain({1}, {node("n", formats::NirKind::kIf, {{"r", {1}}, {"v_threshold", {1}}})});
+  for (const bool subtract : {false, true}) {
+    NirOptions options;
+    if (subtract) options.reset = NirOptions::Reset::kSubtract;
+    NirSimulator simulator(graph, options);
+    const double in = 1.5;
+    EXPECT_EQ(simulator.step({&in, 1})[0], 1.0);
+    EXPECT_EQ(simulator.v("n")[0], subtract ? 0.5 : 0.0);
+    const double small = 0.5;
+    EXPECT_EQ(simulator.step({&small, 1})[0], 0.0);  // 1.0 is not above 1.0
+    simulator.reset();
+    EXPECT_EQ(simulator.v("n")[0], 0.0);
+  }
+}
+
+TEST(NirSimulator, LowestPotential) {
+  const auto graph = chain({1}, {node("n", formats::NirKind::kIf, {{"r", {1}}, {"v_threshold", {1}}})});
+  NirOptions options;
+  options.v_min = -1.0;
+  NirSimulator bounded(graph, options), free(graph, {});
+  const double in = -5.0;
+  bounded.step({&in, 1});
+  free.step({&in, 1});
+  EXPECT_EQ(bounded.v("n")[0], -1.0);
+  EXPECT_EQ(free.v("n")[0], -5.0);
+}
+
+TEST(NirSimulator, CurrentBasedNeuronByHand) {
+  const auto graph = chain({1}, {node("n", formats::NirKind::kCubaLif,
+                                      {{"tau_syn", {0.002}},
+                                       {"tau_mem", {0.004}},
+                                       {"r", {2}},
+                                       {"v_leak", {0.25}},
+                                       {"v_threshold", {10}},
+                                       {"w_in", {3}}})});
+  NirSimulator simulator(graph, {});
+  const double one = 1.0, none = 0.0;
+  simulator.step({&one, 1});  // i = 0.5 * 3, v = (0.25 + 2 * 1.5) / 4
+  EXPECT_DOUBLE_EQ(simulator.v("n")[0], 0.8125);
+  simulator.step({&none, 1});  // i = 0.75, v = 0.75 * 0.8125 + (0.25 + 1.5) / 4
+  EXPECT_DOUBLE_EQ(simulator.v("n")[0], 1.046875);
+}
+
+TEST(NirSimulator, RecurrentEdgeBringsTheStepBefore) {
+  using formats::NirKind;
+  auto graph = chain({1}, {node("n", NirKind::kIf, {{"r", {1}}, {"v_threshold", {0.5}}})});
+  graph.nodes.push_back(node("w", NirKind::kAffine, {{"weight", {0.25}}, {"bias", {0.125}}}));
+  graph.nodes.back().parameters["weight"].shape = {1, 1};
+  graph.edges.emplace_back("n", "w");
+  graph.edges.emplace_back("w", "n");
+  NirSimulator simulator(graph, {});
+  const double none = 0.0, one = 1.0;
+  EXPECT_EQ(simulator.step({&none, 1})[0], 0.0);
+  EXPECT_EQ(simulator.v("n")[0], 0.125);  // the bias, as of neurons that are silent
+  EXPECT_EQ(simulator.step({&one, 1})[0], 1.0);
+  simulator.step({&none, 1});
+  EXPECT_EQ(simulator.v("n")[0], 0.375);  // 0.25 * 1 + 0.125
+}
+
+TEST(NirSimulator, DelayInSteps) {
+  const auto graph = chain({2}, {node("d", formats::NirKind::kDelay, {{"delay", {0.002, 0.0}}})});
+  NirSimulator simulator(graph, {});
+  for (int t = 0; t < 6; ++t) {
+    const double in[2] = {t + 1.0, t + 1.0};
+    const auto out = simulator.step({in, 2});
+    EXPECT_EQ(out[0], t < 2 ? 0.0 : t - 1.0);
+    EXPECT_EQ(out[1], t + 1.0);
+  }
+}
+
+/// Every tap, group, stride, padding and dilation against the definition, gathered instead of scattered.
+TEST(NirSimulator, ConvolutionAgainstItsDefinition) {
+  using formats::NirKind;
+  for (const bool same : {false, true}) {
+    auto conv = node(
+        "c", NirKind::kConv2d,
+        {{"stride", {same ? 1.0 : 2.0, 1}}, {"dilation", {1, 2}}, {"groups", {2}}, {"bias", {1, 2, 3, 4}}});
+    formats::NirArray weight;
+    weight.shape = {4, 1, 2, 3};
+    for (int i = 0; i < 24; ++i) weight.values.push_back(i * i % 7 - 3);
+    conv.parameters["weight"] = weight;
+    if (same) {
+      conv.padding = "same";
+    } else {
+      conv.parameters["padding"] = testing::array({1, 2});
+    }
+    NirSimulator simulator(chain({2, 5, 6}, {conv}), {});
+    std::vector<double> in(60);
+    for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<double>(i * 5 % 11);
+    const auto out = simulator.step(in);
+    const int height = same ? 5 : 3, width = 6, sy = same ? 1 : 2, py = same ? 0 : 1, px = 2;
+    ASSERT_EQ(simulator.output_shape(), (formats::NirShape{4, height, width}));
+    for (int f = 0; f < 4; ++f) {
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+          double sum = f + 1;
+          for (int ky = 0; ky < 2; ++ky) {
+            for (int kx = 0; kx < 3; ++kx) {
+              const int iy = y * sy + ky - py, ix = x + 2 * kx - px;
+              if (iy < 0 || iy >= 5 || ix < 0 || ix >= 6) continue;
+              sum += weight.values[static_cast<std::size_t>((f * 2 + ky) * 3 + kx)] *
+                     in[static_cast<std::size_t>((f / 2 * 5 + iy) * 6 + ix)];
+            }
+          }
+          EXPECT_EQ(out[static_cast<std::size_t>((f * height + y) * width + x)], sum)
+              << f << ' ' << y << ' ' << x;
+        }
+      }
+    }
+  }
+}
+
+TEST(NirSimulator, RecurrentPublishedGraphRuns) {
+  const std::string folder = testing::published_graphs();
+  if (folder.empty()) GTEST_SKIP() << "SPIKELOOM_NIR_FILES names no folder with published graphs";
+  NirOptions options;
+  options.dt = 1e-4;
+  NirSimulator graph(formats::read_nir(folder + "/braille_noDelay_bias_zero.nir"), options);
+  std::vector<double> in(12);
+  double spikes = 0.0;
+  for (int t = 0; t < 256; ++t) {
+    for (int i = 0; i < 12; ++i) in[static_cast<std::size_t>(i)] = (t * 7 + i * 5) % 11 == 0 ? 1.0 : 0.0;
+    for (const double out : graph.step(in)) spikes += out;
+  }
+  ASSERT_EQ(graph.spike_counts().size(), 2U);
+  EXPECT_GE(spikes, 0.0);
+}
+
+TEST(NirSimulator, RefusesWhatCannotBeRun) {
+  using formats::NirKind;
+  const auto lif = [](double tau) {
+    return chain(
+        {1}, {node("n", NirKind::kLif, {{"tau", {tau}}, {"r", {1}}, {"v_leak", {0}}, {"v_threshold", {1}}})});
+  };
+  EXPECT_NO_THROW(NirSimulator(lif(0.1), {}));
+  EXPECT_THROW(NirSimulator(lif(0.0), {}), ShapeError);
+  NirOptions still;
+  still.dt = 0.0;
+  EXPECT_THROW(NirSimulator(lif(0.1), still), ConfigError);
+  EXPECT_THROW(NirSimulator(chain({1}, {node("d", NirKind::kDelay, {{"delay", {-1}}})}), {}), ShapeError);
+  EXPECT_THROW(NirSimulator(chain({1}, {node("d", NirKind::kDelay, {{"delay", {1e300}}})}), {}), ShapeError);
+}
+
+}  // namespace
+}  // namespace spikeloom::exchange
