@@ -22,8 +22,8 @@ struct NirOptions {
   enum class Method { kEuler, kExponential } method = Method::kEuler;
   /// I and IF add R I once a step (I counts what came in during it), as simulators do, or dt R I.
   bool integrate_dt = false;
-  /// Lowest v that a neuron can have, before it is compared with its threshold: Sinabs's min_v_mem, which its
-  /// networks are often trained with (-1) and graphs do not store. Nullopt: none.
+  /// Lowest v that a neuron can have, before it is compared with its threshold: Sinabs's min_v_mem, which
+  /// graphs do not store. Nullopt: none.
   std::optional<double> v_min;
 };
 
