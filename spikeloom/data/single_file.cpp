@@ -93,7 +93,6 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
   }
   formats::EventReaderOptions options = reader_options(sampling);
   // Before the file is asked, which may say nothing of its sensor: what the set's cameras have.
-  ReadNotes notes;
   int width = options.width, height = options.height;
   if (width == 0 || height == 0) {
     const auto reader = formats::open_events(path, options);
@@ -117,7 +116,7 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
                     path, size_text(width, height), size_text(shape.width, shape.height),
                     size_text(sampling.width, sampling.height),
                     size_text(sampling.width * settings.downsample, sampling.height * settings.downsample),
-                    settings.transforms.empty() ? "" : " behind the transforms"));
+                    settings.transforms.empty() ? "" : " after the transforms"));
   }
   Recording recording;
   recording.path = path;

@@ -188,7 +188,11 @@ TEST(DeviceBackend, RefusesInWordsWhatItCannotRun) {
   says(refusal_of(settings), "smooth");
   says(refusal_of(plain, [](model::Program& p) { p.stages[1].inputs.push_back(p.stages[1].inputs[0]); }),
        "several");
-  says(refusal_of(plain, [](model::Program& p) { p.stages[1].inputs[0].pool.kind = model::Pool::kMax; }),
+  says(refusal_of(plain,
+                  [](model::Program& p) {
+                    p.stages[1].inputs[0].pool.kind = model::Pool::kMax;
+                    p.stages[1].inputs[0].neunorm_u = p.stages[1].product.weight;
+                  }),
        "max pooling");
   says(refusal_of(plain, [](model::Program& p) { p.stages[2].inputs[0].stage = 0; }), "several layers read");
   says(refusal_of(plain, [](model::Program& p) { p.stages[1].neuron.kind = model::Neuron::kRelu; }),
