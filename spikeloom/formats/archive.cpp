@@ -113,7 +113,8 @@ ArchiveWalk::ArchiveWalk(const std::string& path) : path_(path), state_(new Stat
     if (support(handle) != ARCHIVE_OK)
       throw DataError("libarchive was built without one of gzip, bzip2, xz, zstd");
   }
-  // Not the variant that does without the directory at the end: a zip that is cut short would only have fewer files.
+  // Not the variant that does without the directory at the end: a zip that is cut short would only have fewer
+  // files.
   archive_read_support_format_zip_seekable(handle);
   archive_read_support_format_tar(handle);
   archive_read_support_format_raw(handle);

@@ -42,9 +42,10 @@ constexpr int kSumLength = 32;
 constexpr int kLargestWeight = 32767 / kSumLength;
 
 /// Weights as 16-bit integers, each filter with a scale of its own: weight = value * scale[filter]. Sums of
-/// kSumLength of them cannot overflow 16 bits, so that no sum is ever saturated. That leaves -1023 ... 1023, 11 of the
-/// 16 bits: the error of a weight is at most half a scale, largest |weight| of the filter / 2046. Of normal weights it
-/// is 0.1 % as a standard deviation, and so is that of currents (tests/kernels/event_layer_test.cpp).
+/// kSumLength of them cannot overflow 16 bits, so that no sum is ever saturated. That leaves -1023 ... 1023,
+/// 11 of the 16 bits: the error of a weight is at most half a scale, largest |weight| of the filter / 2046.
+/// Of normal weights it is 0.1 % as a standard deviation, and so is that of currents
+/// (tests/kernels/event_layer_test.cpp).
 struct FixedPointWeights {
   /// Filters that lie together: a block of them for some hundred rows fits into the first-level cache.
   static constexpr std::int64_t kBlock = 64;

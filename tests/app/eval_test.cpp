@@ -76,7 +76,8 @@ TEST_F(Eval, StepsAndKeysOfTheDataMayBeOthers) {
 
 TEST_F(Eval, ResumeWithOtherClassesIsRefused) {
   write_classes("own", "class c", "class d");
-  expect_error(run({"train", "--resume", "run", "--set", "training.epochs=4"}), 3, {"'class a', 'klasse b' (2)", "'class c'"});
+  expect_error(run({"train", "--resume", "run", "--set", "training.epochs=4"}), 3,
+               {"'class a', 'klasse b' (2)", "'class c'"});
 }
 
 class Simulate : public ProgramTest {};

@@ -1,5 +1,7 @@
 // Random changes of still images: what is drawn, what comes out, and that the kernel that augments on a queue
 // gives the very values of ImageDataset::read. tests/kernels/cuda compares that kernel with plain loops.
+#include "spikeloom/kernels/cuda/augment_images.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "made_sets.h"
 #include "spikeloom/base/random.h"
 #include "spikeloom/data/datasets/image_dataset.h"
-#include "spikeloom/kernels/cuda/augment_images.h"
 
 namespace spikeloom::data {
 namespace {

@@ -1,8 +1,9 @@
+#include "spikeloom/data/class_map.h"
+
 #include <gtest/gtest.h>
 
 #include "made_sets.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/data/class_map.h"
 
 namespace spikeloom::data {
 namespace {

@@ -1,3 +1,5 @@
+#include "spikeloom/data/fetch.h"
+
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,7 +10,6 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/data/download.h"
-#include "spikeloom/data/fetch.h"
 #include "spikeloom/data/md5.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/unpack.h"

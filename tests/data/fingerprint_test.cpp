@@ -1,10 +1,11 @@
+#include "spikeloom/data/fingerprint.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "made_sets.h"
-#include "spikeloom/data/fingerprint.h"
 
 namespace spikeloom::data {
 namespace {

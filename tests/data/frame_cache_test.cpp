@@ -1,3 +1,5 @@
+#include "spikeloom/data/frame_cache.h"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -15,7 +17,6 @@
 #include "made_sets.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
-#include "spikeloom/data/frame_cache.h"
 #include "spikeloom/data/frame_packing.h"
 #include "spikeloom/data/registry.h"
 

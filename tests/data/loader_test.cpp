@@ -1,3 +1,5 @@
+#include "spikeloom/data/loader.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "made_sets.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
-#include "spikeloom/data/loader.h"
 
 namespace spikeloom::data {
 namespace {

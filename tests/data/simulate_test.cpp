@@ -1,3 +1,5 @@
+#include "spikeloom/data/simulate.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -6,7 +8,6 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/data/registry.h"
-#include "spikeloom/data/simulate.h"
 #include "tests/data/made_sets.h"
 
 namespace spikeloom::data {

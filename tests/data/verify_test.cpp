@@ -1,3 +1,5 @@
+#include "spikeloom/data/verify.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/md5.h"
 #include "spikeloom/data/registry.h"
-#include "spikeloom/data/verify.h"
 
 namespace spikeloom::data {
 namespace {

@@ -248,9 +248,10 @@ DataSplits make_image_splits(ImageParts parts, const DataSettings& settings) {
   summary.remark = parts.remark;
 
   if (settings.standardize && parts.training.size() == 0) {
-    throw ConfigError(fmt::format("{} has no training images here, from which mean and deviation are computed",
-                                  parts.title),
-                      "", 0, "data.standardize");
+    throw ConfigError(
+        fmt::format("{} has no training images here, from which mean and deviation are computed",
+                    parts.title),
+        "", 0, "data.standardize");
   }
   const auto table = std::make_shared<const PixelTable>(
       settings.standardize ? standardizing_table(parts.training)

@@ -17,7 +17,8 @@ struct ImageStore {
   std::int64_t height = 0, width = 0, channels = 0;
   std::vector<std::uint8_t> pixels;  ///< [n, height, width, channels]
   std::vector<std::int32_t> labels;  ///< [n]
-  std::vector<SampleOrigin> origins;  ///< [n], or empty: the position in the set says where an image comes from
+  std::vector<SampleOrigin>
+      origins;  ///< [n], or empty: the position in the set says where an image comes from
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };

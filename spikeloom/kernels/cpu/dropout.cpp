@@ -152,8 +152,8 @@ HWY_ATTR void dropout_block(const DropoutArguments<T>& arguments, std::int64_t b
   for (std::int64_t first = begin; first < end; first += kDropoutChunk) {
     const std::int64_t length = HWY_MIN(kDropoutChunk, end - first);
     const std::int64_t whole = length / lanes * lanes;
-    make_numbers(arguments.key, static_cast<std::uint64_t>((arguments.number + first) / 8),
-                 (length + 7) / 8, numbers);
+    make_numbers(arguments.key, static_cast<std::uint64_t>((arguments.number + first) / 8), (length + 7) / 8,
+                 numbers);
     for (std::int64_t row = 0; row < rows; ++row) {
       const T* input = arguments.input + row * arguments.size.elements + first;
       T* output = arguments.output + row * arguments.size.elements + first;
