@@ -9,7 +9,7 @@
 namespace spikeloom::runtime {
 
 /// One sample, or one stream, going through a network: its state. Any number of sessions may share a network,
-/// each used by one thread at a time. Nothing is allocated behind the constructor. What it computes is the
+/// each used by one thread at a time. Nothing is allocated after the constructor. What it computes is the
 /// same, to the last bit, step by step and in one run, on any machine: sums in float, in memory order. The
 /// engine that trains sums in another order (and in bfloat16 or 16-bit weights where its settings say so), so
 /// that a potential within rounding of the threshold may fall on the other side: docs/runtime.md.

@@ -6,24 +6,13 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/kernels/cpu/lif.h"
 #include "tests/kernels/backends.h"
+#include "tests/kernels/harness/neurons.h"
 
 namespace spikeloom::kernels {
 namespace {
 
 std::vector<NeuronParams> variants() {
-  std::vector<NeuronParams> all;
-  for (const auto surrogate :
-       {Surrogate::kRectangular, Surrogate::kTriangular, Surrogate::kSigmoid, Surrogate::kArctan}) {
-    for (const auto reset : {Reset::kZero, Reset::kSubtract}) {
-      for (const bool detach : {false, true}) {
-        NeuronParams params;
-        params.surrogate = surrogate;
-        params.reset = reset;
-        params.detach_reset = detach;
-        all.push_back(params);
-      }
-    }
-  }
+  std::vector<NeuronParams> all = harness::plain_neurons();
   for (const auto& params : test::general_neurons()) all.push_back(params);
   return all;
 }

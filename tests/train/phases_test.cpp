@@ -6,6 +6,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/train/evaluation/evaluate.h"
+#include "spikeloom/train/network/network.h"
 #include "tests/train/support.h"
 
 namespace spikeloom::train {
@@ -102,6 +103,16 @@ TEST_F(Phases, CannotBeWhereAStepHasParametersOrThereAreNone) {
   EXPECT_TRUE(contains(refused({"schedule.num_steps=1:1", "norm.kind=tebn"}), "a parameter for each step"));
   EXPECT_TRUE(contains(refused({"schedule.num_steps=1:1", "network.kind=ann"}), "has no time steps"));
   EXPECT_TRUE(contains(refused({"schedule.num_steps=9:1", "network.num_steps=4"}), "must be the most"));
+}
+
+// It sees the mean of its input once, whatever network.num_steps is.
+TEST_F(Phases, AnArtificialNetworkHasOneStep) {
+  const Recipe recipe = small_recipe({"network.kind=ann", "network.num_steps=3"});
+  const auto plan = model::plan_network(recipe.network, {1, 28, 28}, 10);
+  const auto network = make_network(plan, recipe.network, 1);
+  network->set_num_steps(3);
+  EXPECT_EQ(network->program().num_steps, 1);
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { network->set_num_steps(2); }), "has no steps"));
 }
 
 // Recordings are binned for their number of steps: other data in each phase, the same recordings.

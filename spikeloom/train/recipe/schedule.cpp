@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "spikeloom/base/errors.h"
 
@@ -71,8 +72,14 @@ std::vector<StepsPhase> parse_steps_schedule(const std::string& text) {
   return phases;
 }
 
+std::vector<StepsPhase> steps_phases(const Recipe& recipe) {
+  std::vector<StepsPhase> phases = parse_steps_schedule(recipe.schedule.num_steps);
+  phases.push_back({recipe.network.num_steps, std::numeric_limits<int>::max()});
+  return phases;
+}
+
 int num_steps_at(const Recipe& recipe, int epoch) {
-  for (const StepsPhase& phase : parse_steps_schedule(recipe.schedule.num_steps)) {
+  for (const StepsPhase& phase : steps_phases(recipe)) {
     if (epoch < phase.epochs) return phase.num_steps;
     epoch -= phase.epochs;
   }

@@ -18,9 +18,7 @@ namespace spikeloom::train {
 ///
 ///     linear     rate * (1 - (1 - f) progress)
 ///
-///     one-cycle  rate / 25 -> rate over the first 30 % of the iterations, then -> f * rate, each along half
-///     a
-///                cosine
+///     one-cycle  rate / 25 -> rate over the first 30 % of the iterations, then -> f * rate, along cosines
 ///
 /// During the first warmup_epochs the result is multiplied by (iteration + 1) / (warm-up iterations).
 /// iteration counts from 0 over all epochs. Source: step as in Wu et al. 2019; cosine: Loshchilov & Hutter
@@ -34,11 +32,14 @@ struct StepsPhase {
   int epochs = 1;
 };
 
-/// The phases of "T:EPOCHS, T:EPOCHS ...", each with T >= 1 and EPOCHS >= 1; none for "". Throws ConfigError
-/// that names the part that is none.
+/// The phases that "T:EPOCHS, T:EPOCHS ..." names, each with T >= 1 and EPOCHS >= 1; none for "". Throws
+/// ConfigError that names the part that is none.
 std::vector<StepsPhase> parse_steps_schedule(const std::string& text);
 
-/// T of an epoch (from 0): of its phase, or recipe.network.num_steps behind the last.
+/// All phases of a training; the last, of network.num_steps, has no end.
+std::vector<StepsPhase> steps_phases(const Recipe& recipe);
+
+/// T of an epoch (from 0).
 int num_steps_at(const Recipe& recipe, int epoch);
 
 }  // namespace spikeloom::train

@@ -1,5 +1,6 @@
 // What follows the last batch of an epoch: validation, report, checkpoint.
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "spikeloom/train/recipe/schedule.h"
 #include "spikeloom/train/run/checkpoint.h"
@@ -65,13 +66,9 @@ bool TrainingSession::validate(EpochReport& report) {
   state_.best_validation = state_.last_validation;
   state_.best_epoch = state_.epoch;
   if (!recipe_.training.keep_best) return true;
-  const std::string best = folder_->file("best.safetensors");
-  if (!averages()) {
-    save_model(best, *network_, model_info());
-  } else {
-    const AverageScope average(runner_->optimizer());
-    save_model(best, *network_, model_info());
-  }
+  std::optional<AverageScope> average;
+  if (averages()) average.emplace(runner_->optimizer());
+  save_model(folder_->file("best.safetensors"), *network_, model_info());
   return true;
 }
 

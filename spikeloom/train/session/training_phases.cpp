@@ -22,13 +22,15 @@ void TrainingSession::enter_phase(int num_steps) {
 }
 
 void TrainingSession::change_phase(int num_steps) {
-  if (num_steps != network_->settings().num_steps) {
-    resumed_optimizer_ = optimizer_state(runner_->optimizer(), network_->engine());
-    runner_.reset();
-    enter_phase(num_steps);
-    make_runner();
-    take_crossovers(false);
-  }
+  if (num_steps == network_->settings().num_steps) return;
+  resumed_optimizer_ = optimizer_state(runner_->optimizer(), network_->engine());
+  runner_.reset();
+  enter_phase(num_steps);
+  make_runner();
+  take_crossovers(false);
+}
+
+void TrainingSession::prepare_phase() {
   if (prepared_) return;
   prepare(train_, "train");
   prepare(validation_, "validation");
@@ -43,15 +45,16 @@ void TrainingSession::take_crossovers(bool may_measure) {
 }
 
 double TrainingSession::work_left() const {
-  const std::int64_t left = total_iterations() - state_.iteration;
-  std::int64_t in_epoch = batches_per_epoch_ - state_.batch, counted = 0;
+  const std::int64_t end = total_iterations();
+  std::int64_t done = state_.iteration, phase_end = 0;
   double work = 0.0;
-  for (int epoch = state_.epoch; counted < left; ++epoch, in_epoch = batches_per_epoch_) {
-    const std::int64_t batches = std::min(in_epoch, left - counted);
-    work += static_cast<double>(batches) * num_steps_at(recipe_, epoch) / steps_now();
-    counted += batches;
+  for (const StepsPhase& phase : steps_phases(recipe_)) {
+    phase_end += batches_per_epoch_ * phase.epochs;
+    const std::int64_t batches = std::max<std::int64_t>(std::min(phase_end, end) - done, 0);
+    work += static_cast<double>(batches * phase.num_steps);
+    done += batches;
   }
-  return work;
+  return work / steps_now();
 }
 
 }  // namespace spikeloom::train

@@ -94,6 +94,7 @@ TrainingResult TrainingSession::run() {
   last_checkpoint_ = Clock::now();
   while (!state_.finished) {
     change_phase(steps_now());
+    prepare_phase();
     if (!train_epoch() || !finish_epoch()) {
       save_checkpoint();
       TrainingResult result = summary();

@@ -103,9 +103,11 @@ class TrainingSession {
   int steps_now() const { return num_steps_at(recipe_, state_.epoch); }
   /// Network and data get the epoch's T, and the run its crossovers; nothing happens if they have it.
   void enter_phase(int num_steps);
-  /// The same once it trains; also prepares the data and makes the runner, which takes the optimiser's state
+  /// The same once it trains; also makes the runner, which takes the optimiser's state
   /// over.
   void change_phase(int num_steps);
+  /// Fills the caches of its data.
+  void prepare_phase();
   void take_crossovers(bool may_measure);
   bool averages() const { return recipe_.optimizer.average_decay > 0.0; }
   /// Validation of the weights, and of their average where there is one; false if it was stopped.

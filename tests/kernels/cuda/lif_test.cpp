@@ -7,6 +7,7 @@
 #include "spikeloom/kernels/reference/avg_pool.h"
 #include "spikeloom/kernels/reference/compact_lif.h"
 #include "tests/kernels/backends.h"
+#include "tests/kernels/harness/neurons.h"
 
 namespace spikeloom::kernels::cuda::test {
 namespace {
@@ -33,19 +34,7 @@ const std::vector<Case>& cases() {
 }
 
 std::vector<NeuronParams> variants() {
-  std::vector<NeuronParams> all;
-  for (const auto surrogate :
-       {Surrogate::kRectangular, Surrogate::kTriangular, Surrogate::kSigmoid, Surrogate::kArctan}) {
-    for (const auto reset : {Reset::kZero, Reset::kSubtract}) {
-      for (const bool detach : {false, true}) {
-        NeuronParams params;
-        params.surrogate = surrogate;
-        params.reset = reset;
-        params.detach_reset = detach;
-        all.push_back(params);
-      }
-    }
-  }
+  std::vector<NeuronParams> all = kernels::harness::plain_neurons();
   for (const auto& params : kernels::test::general_neurons()) all.push_back(params);
   return all;
 }
