@@ -1,10 +1,11 @@
-# make install: program, the two shared libraries, headers, recipes, documentation, and a package for
+# make install: program, shared libraries, headers, Python package, recipes, documentation, and a package for
 # find_package(Spikeloom).
 include(CMakePackageConfigHelpers)
+include(SpikeloomPython)
 
 set(doc_dir ${CMAKE_INSTALL_DATAROOTDIR}/doc/spikeloom)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Spikeloom)
-set(targets spikeloom_core_library spikeloom_runtime_library)
+set(targets spikeloom_core_library spikeloom_runtime_library spikeloom_events_library)
 if(SPIKELOOM_WITH_TORCH)
   list(APPEND targets spikeloom_library)
   install(TARGETS spikeloom_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -13,8 +14,11 @@ if(SPIKELOOM_WITH_TORCH)
 endif()
 install(TARGETS ${targets} EXPORT SpikeloomTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY spikeloom DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-configure_file(cmake/spikeloom-runtime.pc.in ${CMAKE_BINARY_DIR}/spikeloom-runtime.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/spikeloom-runtime.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name runtime events)
+  configure_file(cmake/spikeloom-${name}.pc.in ${CMAKE_BINARY_DIR}/spikeloom-${name}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/spikeloom-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+install(DIRECTORY python/spikeloom DESTINATION ${SPIKELOOM_PYTHON_DIR} FILES_MATCHING PATTERN "*.py")
 install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom FILES_MATCHING PATTERN "*.toml")
 install(DIRECTORY studies DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom FILES_MATCHING PATTERN "*.toml")
 # As in the source tree, so that the links between pages hold.
