@@ -7,13 +7,14 @@ set(doc_dir ${CMAKE_INSTALL_DATAROOTDIR}/doc/spikeloom)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Spikeloom)
 if(SPIKELOOM_WITH_TORCH)
   install(TARGETS spikeloom_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  install(TARGETS spikeloom_training_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT training)
   include(SpikeloomPages)
   # Finds libspikeloom_core beside it.
   set_target_properties(spikeloom_library PROPERTIES INSTALL_RPATH "$ORIGIN")
 endif()
 # A library belongs to a component, the name that a linker looks for to that of the headers.
 foreach(library spikeloom_runtime_library:runtime spikeloom_events_library:events spikeloom_core_library:program
-                spikeloom_library:program)
+                spikeloom_library:training)
   string(REPLACE ":" ";" library ${library})
   list(GET library 0 target)
   list(GET library 1 component)

@@ -28,7 +28,8 @@ endmacro()
 
 spikeloom_package(runtime libspikeloom-runtime1 libs "Runs trained spiking neural networks (C interface)")
 spikeloom_package(events libspikeloom-events1 libs "Reads recordings of event cameras (C interface)")
-spikeloom_package(program spikeloom science "Trains deep spiking neural networks directly")
+spikeloom_package(program spikeloom science "Runs spiking neural networks; event recordings and data sets")
+spikeloom_package(training spikeloom-training science "Trains deep spiking neural networks directly")
 spikeloom_package(development libspikeloom-dev libdevel "Spikeloom's headers, CMake package and pkg-config files")
 spikeloom_package(python python3-spikeloom python "Spikeloom's trained networks, recordings and runs in Python")
 
@@ -37,12 +38,14 @@ set(libraries "libspikeloom-runtime1 ${same_version}, libspikeloom-events1 ${sam
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_EVENTS_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_GENERATE_SHLIBS ON)
-# LibTorch works without it, by the reference BLAS, many times slower.
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS libopenblas0-pthread)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "spikeloom ${same_version}, ${libraries}")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "spikeloom-training ${same_version}")
+set(CPACK_DEBIAN_TRAINING_PACKAGE_GENERATE_SHLIBS ON)
+# LibTorch works without OpenBLAS, by the reference BLAS, many times slower.
+set(CPACK_DEBIAN_TRAINING_PACKAGE_DEPENDS "spikeloom ${same_version}, libopenblas0-pthread")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "spikeloom-training ${same_version}, ${libraries}")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS libtorch-dev)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "python3 (>= 3.11), python3-numpy, ${libraries}")
-set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "spikeloom ${same_version}, python3-torch")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "spikeloom-training ${same_version}, python3-torch")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA
     "${PROJECT_SOURCE_DIR}/cmake/package/postinst;${PROJECT_SOURCE_DIR}/cmake/package/prerm")

@@ -35,6 +35,15 @@ if inside dpkg-query -W -f '${Package}\n' | grep -E 'torch|hdf5|python3'; then
   exit 1
 fi
 
+say "the program without LibTorch"
+inside sh -c 'apt-get install -q -y --no-install-recommends /debs/spikeloom_*.deb' >"$root/log" 2>&1 ||
+  { cat "$root/log"; exit 1; }
+if inside dpkg-query -W -f '${Package}\n' | grep torch; then
+  echo 'the program needs LibTorch'
+  exit 1
+fi
+inside spikeloom predict --help >/dev/null
+
 say "all packages"
 inside sh -c 'apt-get install -q -y --no-install-recommends /debs/*.deb' >"$root/log" 2>&1 || { cat "$root/log"; exit 1; }
 inside spikeloom --version
