@@ -113,4 +113,13 @@ std::string HelpFormatter::make_usage(const CLI::App* command, std::string name)
   return wrapped(usage, 2, kWidth) + "\n";
 }
 
+std::string help_of_all(const CLI::App& app, const std::string& before) {
+  const std::string name = (before.empty() ? "" : before + " ") + app.get_name();
+  std::string text = fmt::format("==== {} ====\n\n{}\n", name, app.help(before));
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    text += help_of_all(*command, name);
+  }
+  return text;
+}
+
 }  // namespace spikeloom::app

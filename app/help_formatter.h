@@ -20,4 +20,8 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_usage(const CLI::App* command, std::string name) const override;
 };
 
+/// The help of a command and of all below it, each under a line "==== NAME ====". `before`: the names of the
+/// commands above.
+std::string help_of_all(const CLI::App& app, const std::string& before = "");
+
 }  // namespace spikeloom::app

@@ -73,13 +73,14 @@ int run(int argc, char** argv) {
   add_simulate(program, chosen);
   add_study(program, chosen);
   name_group(program);
+  program.set_help_all_flag("--help-all", "Print this help and that of every command");
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --help-all, --version
       std::ostringstream text;
       program.exit(error, text, text);
-      print_text(stdout, text.str());
+      print_text(stdout, error.get_name() == "CallForAllHelp" ? help_of_all(program) : text.str());
       return kOk;
     }
     return report(usage_error(program, error), kUsage);

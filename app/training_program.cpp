@@ -19,7 +19,8 @@
 namespace spikeloom::app {
 namespace {
 
-constexpr const char* kTrainingCommands[] = {"train", "eval", "info", "bench", "study"};
+// And what says the help of all of them.
+constexpr const char* kTrainingCommands[] = {"train", "eval", "info", "bench", "study", "--help-all"};
 
 }  // namespace
 

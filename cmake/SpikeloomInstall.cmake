@@ -1,26 +1,44 @@
-# make install: program, the two shared libraries, headers, recipes, documentation, and a package for
+# make install: program, shared libraries, headers, Python package, recipes, documentation, and a package for
 # find_package(Spikeloom).
 include(CMakePackageConfigHelpers)
+include(SpikeloomPython)
 
 set(doc_dir ${CMAKE_INSTALL_DATAROOTDIR}/doc/spikeloom)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Spikeloom)
-set(targets spikeloom_core_library spikeloom_runtime_library)
 if(SPIKELOOM_WITH_TORCH)
-  list(APPEND targets spikeloom_library)
-  install(TARGETS spikeloom_program spikeloom_training_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS spikeloom_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  install(TARGETS spikeloom_training_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT training)
+  include(SpikeloomPages)
   # Finds libspikeloom_core beside it.
   set_target_properties(spikeloom_library PROPERTIES INSTALL_RPATH "$ORIGIN")
 endif()
-install(TARGETS ${targets} EXPORT SpikeloomTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY spikeloom DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-configure_file(cmake/spikeloom-runtime.pc.in ${CMAKE_BINARY_DIR}/spikeloom-runtime.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/spikeloom-runtime.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom FILES_MATCHING PATTERN "*.toml")
-install(DIRECTORY studies DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom FILES_MATCHING PATTERN "*.toml")
+# A library belongs to a component, the name that a linker looks for to that of the headers.
+foreach(library spikeloom_runtime_library:runtime spikeloom_events_library:events spikeloom_core_library:program
+                spikeloom_library:training)
+  string(REPLACE ":" ";" library ${library})
+  list(GET library 0 target)
+  list(GET library 1 component)
+  if(TARGET ${target})
+    install(TARGETS ${target} EXPORT SpikeloomTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+            COMPONENT ${component} NAMELINK_COMPONENT development)
+  endif()
+endforeach()
+install(DIRECTORY spikeloom DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
+        FILES_MATCHING PATTERN "*.h")
+foreach(name runtime events)
+  configure_file(cmake/spikeloom-${name}.pc.in ${CMAKE_BINARY_DIR}/spikeloom-${name}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/spikeloom-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+          COMPONENT development)
+endforeach()
+install(DIRECTORY python/spikeloom DESTINATION ${SPIKELOOM_PYTHON_DIR} COMPONENT python
+        FILES_MATCHING PATTERN "*.py")
+install(DIRECTORY recipes studies DESTINATION ${CMAKE_INSTALL_DATADIR}/spikeloom COMPONENT program
+        FILES_MATCHING PATTERN "*.toml")
 # As in the source tree, so that the links between pages hold.
-install(FILES ARCHITECTURE.md CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE README.md DESTINATION ${doc_dir})
-install(DIRECTORY docs examples DESTINATION ${doc_dir})
-install(DIRECTORY recipes studies DESTINATION ${doc_dir} FILES_MATCHING PATTERN "*.toml")
+install(FILES ARCHITECTURE.md CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE README.md DESTINATION ${doc_dir}
+        COMPONENT program)
+install(DIRECTORY docs examples DESTINATION ${doc_dir} COMPONENT program)
+install(DIRECTORY recipes studies DESTINATION ${doc_dir} COMPONENT program FILES_MATCHING PATTERN "*.toml")
 # The LibTorch that libspikeloom was built with: Spikeloom::torch has to be the same.
 if(SPIKELOOM_WITH_TORCH)
   get_target_property(built_torch_features spikeloom_torch INTERFACE_COMPILE_FEATURES)
@@ -31,9 +49,12 @@ if(SPIKELOOM_WITH_TORCH)
     list(FILTER built_torch_libraries EXCLUDE REGEX "::")  # CUDA's and OpenMP's: of our own sources
   endif()
 endif()
-install(EXPORT SpikeloomTargets NAMESPACE Spikeloom:: DESTINATION ${package_dir})
+install(EXPORT SpikeloomTargets NAMESPACE Spikeloom:: DESTINATION ${package_dir} COMPONENT development)
 configure_package_config_file(cmake/SpikeloomConfig.cmake.in ${CMAKE_BINARY_DIR}/SpikeloomConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/SpikeloomConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/SpikeloomConfig.cmake ${CMAKE_BINARY_DIR}/SpikeloomConfigVersion.cmake
-        DESTINATION ${package_dir})
+        DESTINATION ${package_dir} COMPONENT development)
+if(SPIKELOOM_PACKAGE)
+  include(SpikeloomPackage)
+endif()

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <string>
 
-#include "spikeloom/base/errors.h"
 #include "spikeloom/base/version.h"
+#include "spikeloom/runtime/c_failure.h"
 #include "spikeloom/runtime/model_file.h"
 #include "spikeloom/runtime/session.h"
 #include "spikeloom/runtime/spikeloom.h"
@@ -26,44 +26,32 @@ struct spikeloom_session {
 
 namespace {
 
-std::string& last_error() {
-  thread_local std::string text;
-  return text;
-}
-
-spikeloom_status failed(spikeloom_status status, const char* text) noexcept {
-  try {
-    last_error() = text;
-  } catch (...) {
-    last_error().clear();
-  }
-  return status;
-}
-
-template <class Action>
-spikeloom_status guarded(const Action& action) noexcept {
-  try {
-    action();
-    return SPIKELOOM_OK;
-  } catch (const spikeloom::NumericsError& error) {
-    return failed(SPIKELOOM_ERROR_NUMBERS, error.what());
-  } catch (const spikeloom::ShapeError& error) {
-    return failed(SPIKELOOM_ERROR_ARGUMENT, error.what());
-  } catch (const spikeloom::ConfigError& error) {
-    return failed(SPIKELOOM_ERROR_ARGUMENT, error.what());
-  } catch (const spikeloom::Error& error) {
-    return failed(SPIKELOOM_ERROR_FILE, error.what());
-  } catch (const std::exception& error) {
-    return failed(SPIKELOOM_ERROR_OTHER, error.what());
-  } catch (...) {
-    return failed(SPIKELOOM_ERROR_OTHER, "unknown failure");
-  }
-}
-
-spikeloom_status null_argument() noexcept { return failed(SPIKELOOM_ERROR_ARGUMENT, "an argument is null"); }
+using spikeloom::runtime::failed;
+using spikeloom::runtime::guarded;
+using spikeloom::runtime::last_error;
+using spikeloom::runtime::null_argument;
 
 // As the binning of the training counts: at most 255.
 constexpr float kMostEvents = 255.0f;
+
+constexpr const char* kPolarity = "the polarity of an event is 0 or 1";
+
+bool takes_events(const spikeloom_session& session) { return session.session.network().input.channels <= 2; }
+
+spikeloom_status no_events() noexcept {
+  return failed(SPIKELOOM_ERROR_ARGUMENT, "the network takes colour images, not events");
+}
+
+void add_event(spikeloom_session& session, int x, int y, int polarity) noexcept {
+  const auto& input = session.session.network().input;
+  if (x < 0 || y < 0 || x >= input.width || y >= input.height) {
+    ++session.outside;
+    return;
+  }
+  const std::int64_t at = (y * input.width + x) * input.channels + (input.channels == 2 ? polarity : 0);
+  float& cell = session.frame[static_cast<std::size_t>(at)];
+  cell = std::min(cell + 1.0f, session.binary ? 1.0f : kMostEvents);
+}
 
 }  // namespace
 
@@ -133,18 +121,22 @@ spikeloom_status spikeloom_session_run(spikeloom_session* session, const float* 
 
 spikeloom_status spikeloom_session_add_event(spikeloom_session* session, int x, int y, int polarity) {
   if (session == nullptr) return null_argument();
-  const auto& input = session->session.network().input;
-  if (input.channels > 2 || polarity < 0 || polarity > 1) {
-    return failed(SPIKELOOM_ERROR_ARGUMENT, input.channels > 2 ? "the network takes colour images, not events"
-                                                               : "the polarity of an event is 0 or 1");
+  if (!takes_events(*session)) return no_events();
+  if (polarity < 0 || polarity > 1) return failed(SPIKELOOM_ERROR_ARGUMENT, kPolarity);
+  add_event(*session, x, y, polarity);
+  return SPIKELOOM_OK;
+}
+
+spikeloom_status spikeloom_session_add_events(spikeloom_session* session, const spikeloom_event* events,
+                                              size_t count) {
+  if (session == nullptr || (events == nullptr && count > 0)) return null_argument();
+  if (!takes_events(*session)) return no_events();
+  const spikeloom_event* const end = events + count;
+  if (std::any_of(events, end, [](const spikeloom_event& event) { return event.polarity > 1; })) {
+    return failed(SPIKELOOM_ERROR_ARGUMENT, kPolarity);
   }
-  if (x < 0 || y < 0 || x >= input.width || y >= input.height) {
-    ++session->outside;
-    return SPIKELOOM_OK;
-  }
-  const std::int64_t at = (y * input.width + x) * input.channels + (input.channels == 2 ? polarity : 0);
-  float& cell = session->frame[static_cast<std::size_t>(at)];
-  cell = std::min(cell + 1.0f, session->binary ? 1.0f : kMostEvents);
+  std::for_each(events, end,
+                [&](const spikeloom_event& event) { add_event(*session, event.x, event.y, event.polarity); });
   return SPIKELOOM_OK;
 }
 

@@ -1,10 +1,17 @@
-# libspikeloom_runtime: the C interface (spikeloom.h) and what it needs, and nothing else to be seen from outside.
-add_library(spikeloom_runtime_library SHARED runtime/c_interface.cpp)
-spikeloom_compile_options(spikeloom_runtime_library)
-set_target_properties(spikeloom_runtime_library PROPERTIES
-  OUTPUT_NAME spikeloom_runtime EXPORT_NAME runtime VERSION ${PROJECT_VERSION} SOVERSION 1
-  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
-  LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
-target_link_libraries(spikeloom_runtime_library PRIVATE $<BUILD_INTERFACE:spikeloom_runtime>)
-target_link_options(spikeloom_runtime_library PRIVATE -Wl,--gc-sections -Wl,--as-needed -Wl,--no-undefined
-  -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
+# spikeloom_c_library(NAME SOVERSION source module): a C interface, spikeloom_NAME_library, and what it needs of a module,
+# and nothing else to be seen from outside.
+function(spikeloom_c_library name soversion source module)
+  set(target spikeloom_${name}_library)
+  add_library(${target} SHARED ${source})
+  spikeloom_compile_options(${target})
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME spikeloom_${name} EXPORT_NAME ${name} VERSION ${PROJECT_VERSION} SOVERSION ${soversion}
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
+    LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${module}>)
+  target_link_options(${target} PRIVATE -Wl,--gc-sections -Wl,--as-needed -Wl,--no-undefined
+    -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
+endfunction()
+
+spikeloom_c_library(runtime 1 runtime/c_interface.cpp spikeloom_runtime)           # runtime/spikeloom.h
+spikeloom_c_library(events 1 runtime/events/c_interface.cpp spikeloom_formats)  # runtime/events/spikeloom_events.h

@@ -29,6 +29,13 @@ typedef enum spikeloom_status {
   SPIKELOOM_ERROR_OTHER = 4     /* memory, for example */
 } spikeloom_status;
 
+/* A brightness change that a camera saw, in 16 bytes. */
+typedef struct spikeloom_event {
+  int64_t t_us;     /* microseconds; only differences mean something */
+  uint16_t x, y;    /* pixel */
+  uint8_t polarity; /* 0 darker, 1 brighter */
+} spikeloom_event;
+
 typedef struct spikeloom_model spikeloom_model;
 typedef struct spikeloom_session spikeloom_session;
 
@@ -76,6 +83,9 @@ SPIKELOOM_API spikeloom_status spikeloom_session_run(spikeloom_session* session,
  * added. x and y: pixels of the frame that the network takes. polarity: 0 or 1. */
 SPIKELOOM_API spikeloom_status spikeloom_session_add_event(spikeloom_session* session, int x, int y,
                                                            int polarity);
+/* The same for an array of them, whose times are not read. Where it fails nothing was added. */
+SPIKELOOM_API spikeloom_status spikeloom_session_add_events(spikeloom_session* session,
+                                                            const spikeloom_event* events, size_t count);
 /* Runs the step of the events that were added since the last one; there may be none. */
 SPIKELOOM_API spikeloom_status spikeloom_session_end_step(spikeloom_session* session);
 SPIKELOOM_API int64_t spikeloom_session_events_outside(const spikeloom_session* session);

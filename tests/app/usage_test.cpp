@@ -24,6 +24,18 @@ TEST_F(Usage, EveryCommandHasHelp) {
   }
 }
 
+TEST_F(Usage, TheHelpOfAllIsThatOfEachCommand) {
+  const std::string all = run({"--help-all"}).out;
+  for (const auto& words :
+       {std::vector<std::string>{}, {"train"}, {"bench"}, {"bench", "infer"}, {"study", "list"}}) {
+    std::string name = "spikeloom";
+    for (const std::string& word : words) name += " " + word;
+    auto asked = words;
+    asked.emplace_back("--help");
+    EXPECT_TRUE(contains(all, "==== " + name + " ====\n\n" + run(asked).out)) << name;
+  }
+}
+
 TEST_F(Usage, CommandsThatNeedLibTorchAreAProgramOfTheirOwn) {
   // A copy that is alone, as on a machine that only runs networks.
   std::filesystem::copy_file(SPIKELOOM_PROGRAM, path("alone"));

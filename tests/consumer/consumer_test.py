@@ -145,18 +145,23 @@ def check_pages_name_everything(prefix, run_folder):
     expect(not undocumented, f"docs/model-format.md: no {undocumented}")
 
 
+def numpy_python():
+    """A Python 3.11 with NumPy, or None."""
+    return next((python for python in (sys.executable, "/usr/bin/python3") if subprocess.run(
+        [python, "-c", "import numpy, tomllib"], capture_output=True).returncode == 0), None)
+
+
 def check_numpy_reader(prefix, consumer, work):
     """NumPy's votes are the library's, and so the program's."""
-    numpy_python = [python for python in (sys.executable, "/usr/bin/python3") if subprocess.run(
-        [python, "-c", "import numpy, tomllib"], capture_output=True).returncode == 0]
-    if not numpy_python:
+    python = numpy_python()
+    if python is None:
         print("skipped: examples/read_model.py needs Python 3.11 and NumPy (python3-numpy)")
         return
     images = work / "sets/mnist/t10k-images-idx3-ubyte"
     samples = "60"
     for name in ("model", "checkpoint"):
         file = work / f"library-exact/{name}.safetensors"
-        reader = [numpy_python[0], prefix / "share/doc/spikeloom/examples/read_model.py", file]
+        reader = [python, prefix / "share/doc/spikeloom/examples/read_model.py", file]
         expect("conv1.weight float32 [6, 1, 3, 3]" in run(*reader), f"{name}: read_model.py does not list the tensors")
         votes = [line.split() for line in run(*reader, images, samples).splitlines()]
         expected = [line.split() for line in run(consumer, "votes", file, samples).splitlines()]
@@ -227,11 +232,46 @@ batch_size = 4
 ''')
     run(prefix / "bin/spikeloom", "train", work / "own.toml", "--out", work / "own-run", "--quiet", "--threads", "1")
     events = "".join(f"{100 * k} 20 {k % 20} {k % 2}\n" for k in range(40))
-    lines = [line.split() for line in run(build / "decide", work / "own-run", input=events).splitlines()]
+    said = run(build / "decide", work / "own-run", input=events)
+    lines = [line.split() for line in said.splitlines()]
     expect([line[0] for line in lines] == ["1000", "2000", "3000", "4000"], f"{lines}")
-    said = json.loads(run(prefix / "bin/spikeloom", "predict", work / "own-run", "--json",
-                          work / "sets/own/test/right/0.csv"))["predictions"][0]
-    expect(lines[-1][1] == said["class"] and abs(float(lines[-1][2]) - said["vote"]) < 1e-4, f"{lines}, not {said}")
+    file = work / "sets/own/test/right/0.csv"
+    predicted = json.loads(run(prefix / "bin/spikeloom", "predict", work / "own-run", "--json", file))["predictions"][0]
+    expect(lines[-1][1] == predicted["class"] and abs(float(lines[-1][2]) - predicted["vote"]) < 1e-4,
+           f"{lines}, not {predicted}")
+    recording = work / "recording.npy"
+    run(prefix / "bin/spikeloom", "convert", file, recording, "--sensor", "24x20")
+    replayed = run(build / "replay", work / "own-run", recording)
+    expect(replayed == said, f"{replayed}, not {said}")
+    recording.write_bytes(recording.read_bytes()[:-1])
+    cut = subprocess.run([build / "replay", work / "own-run", recording], capture_output=True, text=True)
+    expect(cut.returncode == 1 and "recording.npy" in cut.stderr, f"{cut}")
+    check_python(prefix, work, predicted)
+
+
+def check_python(prefix, work, predicted):
+    """The installed Python package finds the installed libraries beside it."""
+    package = next(prefix.rglob("spikeloom/__init__.py")).parents[1]
+    code = f"""import sys
+sys.path.insert(0, {str(package)!r})
+import spikeloom
+stream = spikeloom.Model({str(work / "own-run")!r}).stream()
+events = spikeloom.read_events({str(work / "sets/own/test/right/0.csv")!r}, sensor=(24, 20))
+for step in range(4):
+    stream.add_events(events[events["t"] // 1000 == step])
+    prediction = stream.end_step()
+print(prediction.name, prediction.votes[prediction.index])
+print(*{{line.split()[-1] for line in open("/proc/self/maps") if "libspikeloom" in line}})
+"""
+    python = numpy_python()
+    if python is None:
+        print("skipped: the Python package needs NumPy (python3-numpy)")
+        return
+    environment = {name: value for name, value in os.environ.items() if name != "SPIKELOOM_LIBRARY_DIR"}
+    said, libraries = run(python, "-B", "-c", code, env=environment, cwd="/").splitlines()
+    name, vote = said.split()
+    expect(name == predicted["class"] and abs(float(vote) - predicted["vote"]) < 1e-6, f"{said}, not {predicted}")
+    expect(len(libraries.split()) == 2 and all(path.startswith(str(prefix)) for path in libraries.split()), libraries)
 
 
 def check_program(prefix, work):

@@ -1,0 +1,144 @@
+"""Trained networks: one prediction, or a stream whose state is kept."""
+import ctypes
+import dataclasses
+import threading
+import weakref
+
+import numpy as np
+
+from ._errors import ArgumentError
+from ._events import to_raw
+from ._library import Event, path_bytes, runtime
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network says of a sample, or of a stream so far."""
+    votes: np.ndarray  #: float32 [classes]: the mean spike of each class's neurons; a copy
+    index: int  #: the class of the highest vote, of equal ones the lowest
+    name: str  #: of that class
+    runner_up: int  #: the best of the other classes; -1 where there is none
+    steps: int  #: that were run
+
+    @property
+    def share(self):
+        """The class's share of all votes; None where votes are no shares: negative ones, or none at all."""
+        total = float(self.votes.sum(dtype=np.float64))
+        return None if total <= 0.0 or (self.votes < 0).any() else float(self.votes[self.index]) / total
+
+
+def _as_floats(values):
+    array = np.asarray(values)
+    if array.dtype.names is not None:
+        raise ArgumentError("these are events: Stream.add_events() takes them, a step at a time")
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"the values are numbers, not {array.dtype}")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _pointer(array):
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+
+class Model:
+    """A trained network, which never changes: any number of threads may use it.
+
+    path: a model file, a checkpoint, or the folder of a run (its kept model). Raises FileError for a file that is not
+    there, is damaged, or is no model.
+    """
+
+    def __init__(self, path):
+        self._library = runtime()
+        handle = ctypes.c_void_p()
+        self._library.check(self._library.model_load(path_bytes(path), ctypes.byref(handle)))
+        self._handle = handle
+        weakref.finalize(self, self._library.model_free, handle)
+        #: (height, width, channels) of a step
+        self.input_shape = (self._library.model_height(handle), self._library.model_width(handle),
+                            self._library.model_channels(handle))
+        #: steps of a sample of the training
+        self.num_steps = self._library.model_num_steps(handle)
+        #: length of a step of the training in microseconds; 0 for images and other ways of slicing
+        self.window_us = self._library.model_window_us(handle)
+        self.class_names = [self._library.model_class_name(handle, k).decode(errors="replace")
+                            for k in range(self._library.model_num_classes(handle))]
+        self._of_thread = threading.local()
+
+    def predict(self, values):
+        """The Prediction for one sample: numbers of shape [T, height, width, channels], or one image [height, width,
+        channels], shown for num_steps steps. Values are taken as they are: counts of events, or pixels prepared as
+        those of the training (divided by 255, standardised). Raises ArgumentError for another shape, NumericsError for
+        values that are not finite."""
+        array = _as_floats(values)
+        if array.shape[-3:] != self.input_shape or array.ndim not in (3, 4) or array.shape[0] == 0:
+            raise ArgumentError(f"a sample is [T, {self._shape_text()}], or one image [{self._shape_text()}] (height, "
+                                f"width, channels), not {list(array.shape)}")
+        if not hasattr(self._of_thread, "stream"):
+            self._of_thread.stream = Stream(self._library, self._handle, self.input_shape, self.class_names)
+        return self._of_thread.stream._run(array)
+
+    def stream(self):
+        """A new Stream, from its beginning."""
+        return Stream(self._library, self._handle, self.input_shape, self.class_names)
+
+    def _shape_text(self):
+        return ", ".join(map(str, self.input_shape))
+
+
+class Stream:
+    """A network's state, which goes on from step to step until reset(). Made by Model.stream(); used by one thread at a
+    time."""
+
+    def __init__(self, library, model, input_shape, class_names):
+        self._library, self._input_shape, self._class_names = library, input_shape, class_names
+        handle = ctypes.c_void_p()
+        library.check(library.session_new(model, ctypes.byref(handle)))
+        self._handle = handle
+        weakref.finalize(self, library.session_free, handle)
+
+    def reset(self):
+        """Back to the beginning: all state and votes are 0, events that wait for their step are forgotten."""
+        self._library.check(self._library.session_reset(self._handle))
+
+    def step(self, values):
+        """One step: [height, width, channels] numbers -> the Prediction of all steps so far. Raises as
+        Model.predict(); the state is then as it was."""
+        array = _as_floats(values)
+        if array.shape != self._input_shape:
+            raise ArgumentError(f"a step is {list(self._input_shape)} (height, width, channels), not "
+                                f"{list(array.shape)}")
+        self._library.check(self._library.session_step(self._handle, _pointer(array), array.size))
+        return self.prediction()
+
+    def add_events(self, events):
+        """Adds events to the step that is being gathered: a structured array with x, y and p, as read_events() gives.
+        Times are not read. Events outside of the network's frame are counted (events_outside), not added."""
+        raw = to_raw(events)
+        self._library.check(self._library.session_add_events(
+            self._handle, raw.ctypes.data_as(ctypes.POINTER(Event)), raw.size))
+
+    def end_step(self):
+        """Runs the step of the events that were added since the last one -> the Prediction of all steps so far."""
+        self._library.check(self._library.session_end_step(self._handle))
+        return self.prediction()
+
+    def prediction(self):
+        """The Prediction of all steps since reset()."""
+        votes = np.ctypeslib.as_array(self._library.session_votes(self._handle), (len(self._class_names),)).copy()
+        index = self._library.session_best(self._handle)
+        return Prediction(votes, index, self._class_names[index], self._library.session_runner_up(self._handle),
+                          self.steps)
+
+    @property
+    def steps(self):
+        """Steps since reset()."""
+        return self._library.session_steps(self._handle)
+
+    @property
+    def events_outside(self):
+        """Events since reset() that lay outside of the network's frame."""
+        return self._library.session_events_outside(self._handle)
+
+    def _run(self, array):
+        self._library.check(self._library.session_run(self._handle, _pointer(array), array.size))
+        return self.prediction()
