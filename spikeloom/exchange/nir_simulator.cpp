@@ -291,11 +291,13 @@ struct NirSimulator::State {
         at.out[k] = v;
         continue;
       }
-      const bool spike = v > node.threshold[k];
-      at.out[k] = spike ? 1.0 : 0.0;
-      if (!spike) continue;
-      v = subtract ? v - node.threshold[k] : node.v_reset[k];
-      ++at.spikes;
+      const double threshold = node.threshold[k];
+      double spikes = v > threshold ? 1.0 : 0.0;
+      if (plan->options.several_spikes && v >= threshold) spikes = std::floor(v / threshold);
+      at.out[k] = spikes;
+      if (spikes == 0.0) continue;
+      v = subtract ? v - spikes * threshold : node.v_reset[k];
+      at.spikes += static_cast<std::int64_t>(spikes);
     }
   }
 

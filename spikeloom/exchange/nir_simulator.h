@@ -22,6 +22,9 @@ struct NirOptions {
   enum class Method { kEuler, kExponential } method = Method::kEuler;
   /// I and IF add R I once a step (I counts what came in during it), as simulators do, or dt R I.
   bool integrate_dt = false;
+  /// A neuron whose v reaches n v_threshold in a step fires n times in it, and gives n: Sinabs's MultiSpike.
+  /// Else it fires once at most.
+  bool several_spikes = false;
   /// Lowest v that a neuron can have, before it is compared with its threshold: Sinabs's min_v_mem, which
   /// graphs do not store. Nullopt: none.
   std::optional<double> v_min;
