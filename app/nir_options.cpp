@@ -28,8 +28,7 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
     all.push_back(option);
     return option;
   };
-  add(command.add_option("--bin-us", options.bin_us,
-                         "Of a NIR graph: microseconds of a recording a step"))
+  add(command.add_option("--bin-us", options.bin_us, "Of a NIR graph: microseconds of a recording a step"))
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
   add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))

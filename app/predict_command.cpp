@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/event_file_options.h"
 #include "app/output.h"
+#include "app/votes.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/single_file.h"
@@ -34,16 +35,6 @@ struct Prediction {
   int best = 0, runner_up = -1;
 
   float vote(int k) const { return votes[static_cast<std::size_t>(k)]; }
-  /// Of all votes; -1 where they are no shares: negative ones (currents, outputs of an artificial network),
-  /// or none at all.
-  double share(int k) const {
-    double sum = 0.0;
-    for (const float one : votes) {
-      if (one < 0.0f) return -1.0;
-      sum += one;
-    }
-    return sum > 0.0 ? static_cast<double>(vote(k)) / sum : -1.0;
-  }
 };
 
 class Predictor {
@@ -174,17 +165,12 @@ std::string csv_quoted(const std::string& text) {
   return result + '"';
 }
 
-std::string vote_text(const Prediction& prediction, int k) {
-  const double share = prediction.share(k);
-  return share < 0.0 ? fmt::format("{:.4f}", prediction.vote(k)) : fmt::format("{:.1f} %", 100.0 * share);
-}
-
 nlohmann::ordered_json to_json(const Prediction& prediction, const std::vector<std::string>& classes) {
   const auto one = [&](int k) -> nlohmann::ordered_json {
     if (k < 0) return nullptr;
     nlohmann::ordered_json json = {{"class", classes[static_cast<std::size_t>(k)]},
                                    {"vote", prediction.vote(k)}};
-    const double share = prediction.share(k);
+    const double share = vote_share(prediction.votes, k);
     json["share"] = share < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(share);
     return json;
   };
@@ -214,9 +200,9 @@ void print_table(const std::vector<Prediction>& predictions, const std::vector<s
     const bool has_other = one.runner_up >= 0;
     const std::string label = one.label.empty() ? "" : fmt::format(" (labelled {})", one.label);
     rows.push_back({one_line(one.input + label), classes[static_cast<std::size_t>(one.best)],
-                    vote_text(one, one.best),
+                    vote_text(one.votes, one.best),
                     has_other ? classes[static_cast<std::size_t>(one.runner_up)] : "",
-                    has_other ? vote_text(one, one.runner_up) : ""});
+                    has_other ? vote_text(one.votes, one.runner_up) : ""});
   }
   print_line(stdout, table(rows, {false, false, true, false, true}));
 }
