@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   add_info(program, chosen);
   add_data(program, chosen);
   add_convert(program, chosen);
+  add_export(program, chosen);
   add_bench(program, chosen);
   add_simulate(program, chosen);
   add_study(program, chosen);

@@ -83,8 +83,6 @@ ordered_json graph_json(const std::string& path, const formats::NirGraph& flat,
 
 }  // namespace
 
-bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
-
 int info_nir(const std::string& path, bool json) {
   const auto flat = formats::flattened(formats::read_nir(path));
   const auto shapes = formats::nir_shapes(flat);

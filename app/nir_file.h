@@ -7,9 +7,6 @@
 
 namespace spikeloom::app {
 
-/// By its suffix .nir.
-bool is_nir_file(const std::string& path);
-
 /// Prints nodes, shapes, parameters and edges of a graph. Throws what formats::read_nir throws.
 int info_nir(const std::string& path, bool json);
 

@@ -6,6 +6,8 @@
 
 namespace spikeloom::app {
 
+bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
+
 exchange::NirOptions NirStepOptions::simulator_options() const {
   exchange::NirOptions options;
   options.dt = dt > 0.0 ? dt : 1e-6 * static_cast<double>(bin_us);

@@ -9,6 +9,9 @@
 
 namespace spikeloom::app {
 
+/// By its suffix .nir.
+bool is_nir_file(const std::string& path);
+
 /// What the file of a graph of NIR does not store: --bin-us, --dt, --reset, --method, --several-spikes,
 /// --v-min.
 struct NirStepOptions {

@@ -6,7 +6,7 @@
 
 #include "app/commands.h"
 #include "app/event_file_options.h"
-#include "app/nir_file.h"
+#include "app/nir_options.h"
 #include "app/output.h"
 #include "app/stop_signals.h"
 #include "app/votes.h"

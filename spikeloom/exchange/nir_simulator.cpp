@@ -351,6 +351,7 @@ Span<const double> NirSimulator::step(Span<const double> input) {
   return state.nodes[state.plan->output].out;
 }
 
+std::int64_t NirSimulator::steps() const { return state_->step; }
 std::int64_t NirSimulator::synaptic_operations() const { return state_->operations; }
 
 Span<const double> NirSimulator::v(const std::string& node) const {

@@ -63,6 +63,8 @@ class NirSimulator {
   Span<const double> v(const std::string& node) const;
   /// Spikes of all neurons since reset(): names of nodes and counts.
   std::vector<std::pair<std::string, std::int64_t>> spike_counts() const;
+  /// Steps since reset().
+  std::int64_t steps() const;
   /// Weights added since reset(): of each input of a product that is not 0, those that it reaches.
   std::int64_t synaptic_operations() const;
 

@@ -21,7 +21,7 @@ inline std::shared_ptr<const runtime::Network> small_network() {
   node.product.output = {2 * kClasses, 1, 1};
   RandomStream random(1, RandomPurpose::kInit, 0);
   for (std::int64_t i = 0; i < network->input.size() * 2 * kClasses; ++i) {
-    node.product.weight.push_back(random.uniform() - 0.2f);
+    node.product.weight.push_back(0.6f * random.uniform() - 0.2f);
   }
   node.neurons.decay = {0.75f};
   network->nodes.push_back(node);
