@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::app {
