@@ -36,8 +36,10 @@ void add_predict(CLI::App& program, Command& chosen);
 void add_info(CLI::App& program, Command& chosen);
 void add_data(CLI::App& program, Command& chosen);
 void add_convert(CLI::App& program, Command& chosen);
+void add_export(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, Command& chosen);
 void add_simulate(CLI::App& program, Command& chosen);
+void add_stream(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

@@ -19,7 +19,7 @@ struct EvalOptions {
   std::string dataset, folder;
   int steps = 0, threads = 0;
   bool json = false;
-  NirEvalOptions nir;
+  NirStepOptions nir;
   std::vector<const CLI::Option*> of_nir, of_models;  ///< what says nothing about the other kind
 };
 
@@ -106,14 +106,6 @@ void add_shorthands(const EvalOptions& options, std::vector<std::string>& overri
   overrides.insert(overrides.begin(), first.begin(), first.end());
 }
 
-/// Options of the other kind of file would be passed over in silence.
-void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {
-  for (const CLI::Option* option : options) {
-    if (option->count() > 0)
-      throw ConfigError(option->get_name() + " says nothing about " + what + "; leave it out");
-  }
-}
-
 int run_eval(const EvalOptions& options) {
   if (is_nir_file(options.request.model)) {
     refuse_given(options.of_models, "a NIR graph");
@@ -192,27 +184,7 @@ void add_eval(CLI::App& program, Command& chosen) {
   command->add_option("--limit", request.limit, "Only the first so many samples")
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
-  const auto add_nir = [&](CLI::Option* option) {
-    options->of_nir.push_back(option);
-    return option;
-  };
-  add_nir(command->add_option("--bin-us", options->nir.bin_us,
-                              "Of a NIR graph: microseconds of a recording a step"))
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
-  add_nir(
-      command->add_option("--dt", options->nir.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
-      ->check(CLI::PositiveNumber);
-  add_nir(command->add_option("--reset", options->nir.reset,
-                              "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract"))
-      ->check(CLI::IsMember({"zero", "subtract"}))
-      ->capture_default_str();
-  add_nir(command->add_option("--v-min", options->nir.v_min,
-                              "Of a NIR graph: lowest v of a neuron, Sinabs's min_v_mem (default: none)"));
-  add_nir(
-      command->add_option("--method", options->nir.method, "Of a NIR graph: how v leaks: euler, exponential"))
-      ->check(CLI::IsMember({"euler", "exponential"}))
-      ->capture_default_str();
+  options->of_nir = add_nir_options(*command, options->nir);
   command->add_flag("--json", options->json, "Print JSON; accuracy is a fraction of 1");
   command->footer(
       "With --dataset or --folder, the recipe's split and limits have their defaults unless --set gives "

@@ -66,9 +66,11 @@ int run(int argc, char** argv) {
   add_train(program, chosen);
   add_eval(program, chosen);
   add_predict(program, chosen);
+  add_stream(program, chosen);
   add_info(program, chosen);
   add_data(program, chosen);
   add_convert(program, chosen);
+  add_export(program, chosen);
   add_bench(program, chosen);
   add_simulate(program, chosen);
   add_study(program, chosen);

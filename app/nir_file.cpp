@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
@@ -83,8 +82,6 @@ ordered_json graph_json(const std::string& path, const formats::NirGraph& flat,
 
 }  // namespace
 
-bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
-
 int info_nir(const std::string& path, bool json) {
   const auto flat = formats::flattened(formats::read_nir(path));
   const auto shapes = formats::nir_shapes(flat);
@@ -116,14 +113,8 @@ int eval_nir(const NirEvalRequest& request) {
     throw ConfigError("a NIR graph does not say what it was trained on: add --dataset NAME, e.g. n-mnist");
   if (request.split != "train" && request.split != "test")
     throw ConfigError("unknown split '" + request.split + "' of a NIR graph's data: train or test");
-  exchange::NirOptions options;
-  options.dt =
-      request.options.dt > 0.0 ? request.options.dt : 1e-6 * static_cast<double>(request.options.bin_us);
-  if (request.options.reset == "subtract") options.reset = exchange::NirOptions::Reset::kSubtract;
-  if (request.options.method == "exponential") options.method = exchange::NirOptions::Method::kExponential;
-  options.v_min = request.options.v_min;
   const auto graph = formats::read_nir(request.path);
-  const exchange::NirSimulator simulator(graph, options);
+  const exchange::NirSimulator simulator(graph, request.options.simulator_options());
   data::DataSettings settings;
   settings.dataset = request.dataset;
   settings.folder = request.folder;
@@ -133,10 +124,8 @@ int eval_nir(const NirEvalRequest& request) {
                                          request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
   const auto samples = request.split == "test" ? splits.require_test() : splits.train;
   train::configure_threads(request.threads > 0 ? request.threads : num_threads());
-  std::string assumed = fmt::format("bins of {} us", request.options.bin_us);
-  for (const std::string& line : exchange::assumptions(graph, options)) assumed += ", " + line;
-  print_warning("the graph's file does not store how it is stepped; taken: " + assumed +
-                " (--bin-us, --dt, --reset, --method, --v-min)");
+  const std::string assumed = request.options.assumed(graph);
+  print_warning(nir_warning(assumed));
   samples->prepare({});
   std::function<void(std::int64_t, std::int64_t)> progress;
   if (is_terminal(stderr)) {

@@ -6,11 +6,16 @@
 
 #include "app/commands.h"
 #include "app/event_file_options.h"
+#include "app/nir_options.h"
 #include "app/output.h"
+#include "app/votes.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/single_file.h"
 #include "spikeloom/data/verify.h"
+#include "spikeloom/exchange/nir_evaluation.h"
+#include "spikeloom/formats/nir/read.h"
+#include "spikeloom/formats/nir/shapes.h"
 #include "spikeloom/runtime/model_file.h"
 #include "spikeloom/runtime/session.h"
 
@@ -25,6 +30,9 @@ struct PredictOptions {
   std::vector<std::int64_t> indices;
   EventFileOptions recording;
   bool json = false, csv = false;
+  int steps = 400;
+  NirStepOptions nir;
+  std::vector<const CLI::Option*> of_nir, of_models;
 };
 
 struct Prediction {
@@ -34,33 +42,95 @@ struct Prediction {
   int best = 0, runner_up = -1;
 
   float vote(int k) const { return votes[static_cast<std::size_t>(k)]; }
-  /// Of all votes; -1 where they are no shares: negative ones (currents, outputs of an artificial network),
-  /// or none at all.
-  double share(int k) const {
-    double sum = 0.0;
-    for (const float one : votes) {
-      if (one < 0.0f) return -1.0;
-      sum += one;
-    }
-    return sum > 0.0 ? static_cast<double>(vote(k)) / sum : -1.0;
-  }
 };
 
+/// Whoever says what an input is.
 class Predictor {
  public:
-  explicit Predictor(const PredictOptions& options)
+  virtual ~Predictor() = default;
+  virtual const std::vector<std::string>& classes() const = 0;
+  virtual const std::string& path() const = 0;
+  virtual Prediction of_file(const std::string& path) = 0;
+  virtual Prediction of_element(std::int64_t index) = 0;
+};
+
+/// A graph of NIR: a vote of a class is its output's mean over the steps.
+class GraphPredictor : public Predictor {
+ public:
+  explicit GraphPredictor(const PredictOptions& options)
+      : path_(options.model), graph_(formats::read_nir(options.model), options.nir.simulator_options()) {
+    refuse_given(options.of_models, "a NIR graph");
+    const formats::NirShape& input = graph_.input_shape();
+    if (input.size() != 3) {
+      throw ShapeError(fmt::format("{}: the graph takes {}; frames of events have [channels, height, width]",
+                                   path_, formats::nir_shape_text(input)));
+    }
+    sampling_.channels = input[0];
+    sampling_.height = input[1];
+    sampling_.width = input[2];
+    sampling_.settings.dataset = "folder";
+    sampling_.settings.window_us = options.nir.bin_us;
+    sampling_.num_steps = options.steps;
+    sampling_.reader = options.recording.reader_options();
+    if (sampling_.reader.width == 0) {
+      sampling_.reader.width = static_cast<int>(input[2]);
+      sampling_.reader.height = static_cast<int>(input[1]);
+    }
+    std::int64_t outputs = 1;
+    for (const std::int64_t extent : graph_.output_shape()) outputs *= extent;
+    for (std::int64_t k = 0; k < outputs; ++k) classes_.push_back(std::to_string(k));
+    print_warning(nir_warning(options.nir.assumed(formats::read_nir(options.model))));
+  }
+
+  const std::vector<std::string>& classes() const override { return classes_; }
+  const std::string& path() const override { return path_; }
+
+  Prediction of_file(const std::string& path) override {
+    const data::FileSample sample = data::read_file_sample(path, sampling_);
+    const std::vector<double> sums = exchange::run_sample(graph_, sample.values, sample.shape);
+    Prediction result;
+    result.input = path;
+    result.votes.resize(classes_.size());
+    const auto steps = static_cast<double>(std::max(graph_.steps(), std::int64_t{1}));
+    for (std::size_t k = 0; k < sums.size(); ++k) result.votes[k] = static_cast<float>(sums[k] / steps);
+    const auto best_but = [&](int other) {
+      int best = -1;
+      for (int k = 0; k < static_cast<int>(result.votes.size()); ++k) {
+        if (k != other && (best < 0 || result.vote(k) > result.vote(best))) best = k;
+      }
+      return best;
+    };
+    result.best = best_but(-1);
+    result.runner_up = best_but(result.best);
+    return result;
+  }
+
+  Prediction of_element(std::int64_t) override {
+    throw ConfigError("a NIR graph does not say what it was trained on: give files, or use spikeloom eval");
+  }
+
+ private:
+  std::string path_;
+  exchange::NirSimulator graph_;
+  data::FileSampling sampling_;
+  std::vector<std::string> classes_;
+};
+
+class ModelPredictor : public Predictor {
+ public:
+  explicit ModelPredictor(const PredictOptions& options)
       : options_(options), model_(runtime::load_model(options.model)), session_(model_.network) {}
 
-  const std::vector<std::string>& classes() const { return model_.info.class_names; }
-  const std::string& path() const { return model_.path; }
+  const std::vector<std::string>& classes() const override { return model_.info.class_names; }
+  const std::string& path() const override { return model_.path; }
 
-  Prediction of_file(const std::string& path) {
+  Prediction of_file(const std::string& path) override {
     prepare_files();
     const data::FileSample sample = data::read_file_sample(path, sampling_);
     return of(path, {sample.values.data(), sample.values.size()});
   }
 
-  Prediction of_element(std::int64_t index) {
+  Prediction of_element(std::int64_t index) override {
     open_set();
     if (index < 0 || index >= part_->size()) {
       throw ConfigError(fmt::format("--index {}: the {} part of {} has the samples 0 .. {}", index,
@@ -88,15 +158,18 @@ class Predictor {
   void prepare_files() {
     if (sampling_.channels > 0) return;
     const auto& recipe = model_.info.recipe;
-    if (recipe.data.standardize) {
-      // What the pixels are standardised by is not in the model's file.
+    if (model_.info.standardization) {
+      sampling_.standardization = &*model_.info.standardization;
+    } else if (recipe.data.standardize) {
+      // Files of earlier versions do not hold what the pixels are standardised by.
       data::DataSplits splits = data::open_dataset(recipe.data, recipe.network.num_steps, options_.data_dir);
-      if (splits.train->raw_images() == nullptr) {
+      const data::RawImages* images = splits.train->raw_images();
+      if (images == nullptr || images->standardization == nullptr) {
         throw DataError("the pixels of '" + recipe.data.dataset +
                         "' cannot be standardised: it has no images");
       }
       table_owner_ = splits.train;
-      sampling_.table = splits.train->raw_images()->table;
+      sampling_.standardization = images->standardization;
     }
     sampling_.settings = recipe.data;
     sampling_.num_steps = recipe.network.num_steps;
@@ -174,17 +247,12 @@ std::string csv_quoted(const std::string& text) {
   return result + '"';
 }
 
-std::string vote_text(const Prediction& prediction, int k) {
-  const double share = prediction.share(k);
-  return share < 0.0 ? fmt::format("{:.4f}", prediction.vote(k)) : fmt::format("{:.1f} %", 100.0 * share);
-}
-
 nlohmann::ordered_json to_json(const Prediction& prediction, const std::vector<std::string>& classes) {
   const auto one = [&](int k) -> nlohmann::ordered_json {
     if (k < 0) return nullptr;
     nlohmann::ordered_json json = {{"class", classes[static_cast<std::size_t>(k)]},
                                    {"vote", prediction.vote(k)}};
-    const double share = prediction.share(k);
+    const double share = vote_share(prediction.votes, k);
     json["share"] = share < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(share);
     return json;
   };
@@ -214,9 +282,9 @@ void print_table(const std::vector<Prediction>& predictions, const std::vector<s
     const bool has_other = one.runner_up >= 0;
     const std::string label = one.label.empty() ? "" : fmt::format(" (labelled {})", one.label);
     rows.push_back({one_line(one.input + label), classes[static_cast<std::size_t>(one.best)],
-                    vote_text(one, one.best),
+                    vote_text(one.votes, one.best),
                     has_other ? classes[static_cast<std::size_t>(one.runner_up)] : "",
-                    has_other ? vote_text(one, one.runner_up) : ""});
+                    has_other ? vote_text(one.votes, one.runner_up) : ""});
   }
   print_line(stdout, table(rows, {false, false, true, false, true}));
 }
@@ -227,7 +295,14 @@ int run_predict(const PredictOptions& options) {
     throw ConfigError(
         "give files or folders, or elements of the model's data set with --dataset and --index");
   }
-  Predictor predictor(options);
+  std::unique_ptr<Predictor> owner;
+  if (is_nir_file(options.model)) {
+    owner = std::make_unique<GraphPredictor>(options);
+  } else {
+    refuse_given(options.of_nir, "a model of Spikeloom");
+    owner = std::make_unique<ModelPredictor>(options);
+  }
+  Predictor& predictor = *owner;
   std::vector<Prediction> predictions;
   for (const std::int64_t index : options.indices) predictions.push_back(predictor.of_element(index));
   const std::vector<std::string> files = files_of(options.inputs);
@@ -263,7 +338,7 @@ void add_predict(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<PredictOptions>();
   auto* command = program.add_subcommand(
       "predict", "What a trained network says of recordings, images or elements of its data set");
-  command->add_option("model", options->model, "Run folder, model file or checkpoint")
+  command->add_option("model", options->model, "Run folder, model file, checkpoint or NIR graph")
       ->required()
       ->type_name("RUN_OR_MODEL");
   command->add_option("inputs", options->inputs, "Recordings, PNG or JPEG images, or folders of them")
@@ -281,6 +356,14 @@ void add_predict(CLI::App& program, Command& chosen) {
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")
       ->type_name("DIR")
       ->check(not_empty());
+  options->of_nir = add_nir_options(*command, options->nir);
+  auto* const steps =
+      command->add_option("--steps", options->steps, "Of a NIR graph: most steps of a recording")
+          ->check(CLI::Range(1, 1 << 20))
+          ->capture_default_str();
+  options->of_nir.push_back(steps);
+  options->of_models.push_back(command->get_option("--dataset"));
+  options->of_models.push_back(command->get_option("--index"));
   command
       ->add_option("--resize", options->resize,
                    "Bring images of another size to the network's: crop, pad or stretch")

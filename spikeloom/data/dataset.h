@@ -31,11 +31,18 @@ struct AugmentKey {
   std::int64_t epoch = 0;
 };
 
+/// What pixel values in [0, 1] were standardised by, a number a channel: (value - mean) / deviation.
+struct Standardization {
+  std::vector<double> mean, deviation;
+};
+
 /// Still images as they lie in memory, so that samples can be made of them elsewhere (on a GPU).
 struct RawImages {
   const std::uint8_t* pixels = nullptr;  ///< [count, height, width, channels]
   std::int64_t count = 0, height = 0, width = 0, channels = 0;
   const float* table = nullptr;  ///< [channels, 256]: the float of each byte
+  /// What the table standardises by; nullptr: it does not.
+  const Standardization* standardization = nullptr;
 };
 
 /// Told now and then, on the thread that asked, how many samples of how many are prepared; false ends it.

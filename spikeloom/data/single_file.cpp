@@ -6,6 +6,7 @@
 #include <array>
 #include <fstream>
 
+#include "spikeloom/data/datasets/image_dataset.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/recording_reader.h"
 #include "spikeloom/data/image_scaling.h"
@@ -55,10 +56,12 @@ FileSample image_sample(const std::string& path, const FileSampling& sampling) {
   FileSample sample;
   sample.shape = {1, sampling.channels, sampling.height, sampling.width, true};
   sample.values.reserve(image.pixels.size());
+  const PixelTable table =
+      sampling.standardization != nullptr ? standardizing_table(*sampling.standardization) : PixelTable();
   for (std::size_t i = 0; i < image.pixels.size(); ++i) {
     const std::size_t channel = i % static_cast<std::size_t>(sampling.channels);
-    sample.values.push_back(sampling.table != nullptr ? sampling.table[channel * 256 + image.pixels[i]]
-                                                      : static_cast<float>(image.pixels[i]) / 255.0f);
+    sample.values.push_back(!table.empty() ? table[channel][image.pixels[i]]
+                                           : static_cast<float>(image.pixels[i]) / 255.0f);
   }
   return sample;
 }

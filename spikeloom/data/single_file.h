@@ -20,7 +20,7 @@ struct FileSampling {
   /// An image of another size is brought to the network's in this way; nullopt: data.resize where the
   /// settings have data.image_size, else it is refused.
   std::optional<Resize> resize;
-  const float* table = nullptr;  ///< [channels, 256]: the value of each byte of a pixel; nullptr: byte / 255
+  const Standardization* standardization = nullptr;  ///< of the pixels; nullptr: byte / 255
 };
 
 /// What the file gives: [num_steps or 1, height, width, channels].

@@ -19,26 +19,6 @@ std::int64_t used_steps(const std::vector<float>& sample, const data::SampleShap
   return (static_cast<std::int64_t>(sample.rend() - last) + shape.step_size() - 1) / shape.step_size();
 }
 
-/// The sums of the outputs over a sample, [H, W, C] a step.
-std::vector<double> run(NirSimulator& graph, const std::vector<float>& sample,
-                        const data::SampleShape& shape) {
-  graph.reset();
-  const std::int64_t pixels = shape.height * shape.width;
-  std::vector<double> input(static_cast<std::size_t>(shape.step_size())), sums;
-  const std::int64_t steps = used_steps(sample, shape);
-  for (std::int64_t t = 0; t < steps; ++t) {
-    const float* frame = sample.data() + t * shape.step_size();
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      for (std::int64_t c = 0; c < shape.channels; ++c)
-        input[static_cast<std::size_t>(c * pixels + p)] = frame[p * shape.channels + c];
-    }
-    const auto output = graph.step(input);
-    sums.resize(output.size(), 0.0);
-    for (std::size_t i = 0; i < output.size(); ++i) sums[i] += output[i];
-  }
-  return sums;
-}
-
 void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
   const data::SampleShape shape = samples.shape();
   const formats::NirShape image{shape.channels, shape.height, shape.width}, flat{shape.step_size()};
@@ -56,6 +36,25 @@ void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
 }
 
 }  // namespace
+
+std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
+                               const data::SampleShape& shape) {
+  graph.reset();
+  const std::int64_t pixels = shape.height * shape.width;
+  std::vector<double> input(static_cast<std::size_t>(shape.step_size())), sums;
+  const std::int64_t steps = used_steps(sample, shape);
+  for (std::int64_t t = 0; t < steps; ++t) {
+    const float* frame = sample.data() + t * shape.step_size();
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      for (std::int64_t c = 0; c < shape.channels; ++c)
+        input[static_cast<std::size_t>(c * pixels + p)] = frame[p * shape.channels + c];
+    }
+    const auto output = graph.step(input);
+    sums.resize(output.size(), 0.0);
+    for (std::size_t i = 0; i < output.size(); ++i) sums[i] += output[i];
+  }
+  return sums;
+}
 
 NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, std::int64_t limit,
                            const std::function<void(std::int64_t, std::int64_t)>& progress) {
@@ -77,7 +76,7 @@ NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& sampl
     for (std::int64_t i = 0; i < total; ++i) {
       try {
         samples.read(i, nullptr, sample.data());
-        const auto sums = run(own, sample, samples.shape());
+        const auto sums = run_sample(own, sample, samples.shape());
         const auto guess = sums.empty() ? 0 : std::max_element(sums.begin(), sums.end()) - sums.begin();
         const auto label = static_cast<std::size_t>(samples.label(i));
         const auto counts = own.spike_counts();

@@ -17,6 +17,11 @@ struct NirEvaluation {
   std::vector<std::vector<std::int64_t>> confusion;          ///< [label][guess]
 };
 
+/// The sums of the outputs over a sample, [T, H, W, C] (data/dataset.h), from a reset on: shown step by step
+/// as [C, H, W], a recording up to its last step that has an event.
+std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
+                               const data::SampleShape& shape);
+
 /// Runs a graph over the first `limit` (0: all) samples of a set. Each is shown step by step, [C, H, W] (or
 /// flattened, where the graph takes one dimension), a recording up to its last step that has an event; its
 /// class is the output with the largest sum, of equal ones the lowest. Samples are spread over the threads of

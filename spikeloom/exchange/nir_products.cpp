@@ -49,7 +49,9 @@ NirProduct::NirProduct(const formats::NirNode& node, const formats::NirNodeShape
   }
 }
 
-void NirProduct::run(Span<const double> input, Span<double> output, std::vector<double>& scratch) const {
+std::int64_t NirProduct::run(Span<const double> input, Span<double> output,
+                             std::vector<double>& scratch) const {
+  std::int64_t operations = 0;
   if (windowed_) return run_windows(input, output, scratch);
   if (bias_.empty()) {
     std::fill(output.begin(), output.end(), 0.0);
@@ -61,13 +63,16 @@ void NirProduct::run(Span<const double> input, Span<double> output, std::vector<
     if (x == 0.0) continue;
     const double* row = weight_.data() + j * filters_;
     for (std::int64_t f = 0; f < filters_; ++f) output.data()[f] += x * row[f];
+    operations += filters_;
   }
+  return operations;
 }
 
 /// Scatters each input that is not zero over the outputs that see it: output[o] takes tap k of input i where
 /// o * stride + k * dilation - padding = i.
-void NirProduct::run_windows(Span<const double> input, Span<double> output,
-                             std::vector<double>& scratch) const {
+std::int64_t NirProduct::run_windows(Span<const double> input, Span<double> output,
+                                     std::vector<double>& scratch) const {
+  std::int64_t operations = 0;
   const std::int64_t positions = out_[0] * out_[1], group_filters = pooling_ ? 1 : filters_ / groups_;
   const std::int64_t inner = channels_ / groups_;
   scratch.assign(static_cast<std::size_t>(positions * filters_), 0.0);  // [oy, ox, F]
@@ -96,6 +101,7 @@ void NirProduct::run_windows(Span<const double> input, Span<double> output,
             }
             const double* row = weight_.data() + (c * taps + ky * window_[1].size + kx) * group_filters;
             for (std::int64_t f = 0; f < group_filters; ++f) sums[f] += value * row[f];
+            operations += group_filters;
           }
         }
       }
@@ -105,6 +111,7 @@ void NirProduct::run_windows(Span<const double> input, Span<double> output,
     for (std::int64_t p = 0; p < positions; ++p)
       output.data()[f * positions + p] = scratch[static_cast<std::size_t>(p * filters_ + f)];
   }
+  return operations;
 }
 
 }  // namespace spikeloom::exchange

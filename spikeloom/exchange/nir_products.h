@@ -14,11 +14,11 @@ class NirProduct {
   NirProduct(const formats::NirNode& node, const formats::NirNodeShapes& shapes);
   static bool covers(formats::NirKind kind);
   /// input: [shapes.input], row-major; output: [shapes.output], overwritten. scratch: any vector of its own
-  /// for each thread.
-  void run(Span<const double> input, Span<double> output, std::vector<double>& scratch) const;
+  /// for each thread. Returns the synaptic operations: weights added, of poolings 0.
+  std::int64_t run(Span<const double> input, Span<double> output, std::vector<double>& scratch) const;
 
  private:
-  void run_windows(Span<const double> input, Span<double> output, std::vector<double>& scratch) const;
+  std::int64_t run_windows(Span<const double> input, Span<double> output, std::vector<double>& scratch) const;
 
   bool windowed_ = false, pooling_ = false;
   std::vector<double> weight_, bias_;

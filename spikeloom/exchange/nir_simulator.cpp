@@ -216,7 +216,7 @@ struct NirSimulator::State {
   std::shared_ptr<const Plan> plan;
   std::vector<Node> nodes;
   std::vector<double> scratch;
-  std::int64_t step = 0;
+  std::int64_t step = 0, operations = 0;
 
   void clear() {
     step = 0;
@@ -235,6 +235,7 @@ struct NirSimulator::State {
       gather(n);
       compute(n);
     }
+    operations = 0;
   }
 
   void gather(std::size_t n) {
@@ -255,7 +256,7 @@ struct NirSimulator::State {
     const Compiled& node = plan->nodes[n];
     Node& at = nodes[n];
     if (node.product) {
-      node.product->run(at.in, at.out, scratch);
+      operations += node.product->run(at.in, at.out, scratch);
     } else if (has_v(node.kind)) {
       neurons(node, at);
     } else if (node.kind == NirKind::kScale) {
@@ -291,11 +292,13 @@ struct NirSimulator::State {
         at.out[k] = v;
         continue;
       }
-      const bool spike = v > node.threshold[k];
-      at.out[k] = spike ? 1.0 : 0.0;
-      if (!spike) continue;
-      v = subtract ? v - node.threshold[k] : node.v_reset[k];
-      ++at.spikes;
+      const double threshold = node.threshold[k];
+      double spikes = v > threshold ? 1.0 : 0.0;
+      if (plan->options.several_spikes && v >= threshold) spikes = std::floor(v / threshold);
+      at.out[k] = spikes;
+      if (spikes == 0.0) continue;
+      v = subtract ? v - spikes * threshold : node.v_reset[k];
+      at.spikes += static_cast<std::int64_t>(spikes);
     }
   }
 
@@ -347,6 +350,9 @@ Span<const double> NirSimulator::step(Span<const double> input) {
   ++state.step;
   return state.nodes[state.plan->output].out;
 }
+
+std::int64_t NirSimulator::steps() const { return state_->step; }
+std::int64_t NirSimulator::synaptic_operations() const { return state_->operations; }
 
 Span<const double> NirSimulator::v(const std::string& node) const {
   for (std::size_t n = 0; n < state_->nodes.size(); ++n) {

@@ -22,6 +22,9 @@ struct NirOptions {
   enum class Method { kEuler, kExponential } method = Method::kEuler;
   /// I and IF add R I once a step (I counts what came in during it), as simulators do, or dt R I.
   bool integrate_dt = false;
+  /// A neuron whose v reaches n v_threshold in a step fires n times in it, and gives n: Sinabs's MultiSpike.
+  /// Else it fires once at most.
+  bool several_spikes = false;
   /// Lowest v that a neuron can have, before it is compared with its threshold: Sinabs's min_v_mem, which
   /// graphs do not store. Nullopt: none.
   std::optional<double> v_min;
@@ -60,6 +63,10 @@ class NirSimulator {
   Span<const double> v(const std::string& node) const;
   /// Spikes of all neurons since reset(): names of nodes and counts.
   std::vector<std::pair<std::string, std::int64_t>> spike_counts() const;
+  /// Steps since reset().
+  std::int64_t steps() const;
+  /// Weights added since reset(): of each input of a product that is not 0, those that it reaches.
+  std::int64_t synaptic_operations() const;
 
  private:
   struct State;

@@ -4,7 +4,7 @@
 
 namespace spikeloom::runtime {
 
-Model load_model(const std::string& run_or_model) {
+Model load_model(const std::string& run_or_model, Rounding rounding) {
   Model result;
   result.path = train::find_model(run_or_model);
   result.info = train::read_model_info(result.path);
@@ -13,8 +13,9 @@ Model load_model(const std::string& run_or_model) {
   model::Program program = model::make_program(plan, result.info.recipe.network, result.info.recipe.seed);
   train::ModelTensors tensors = train::read_model_tensors(result.path, program);
   program.class_of = std::move(tensors.class_of);
-  result.network = std::make_shared<const Network>(
-      make_network(program, tensors.slots, arithmetic_of(result.info.recipe.network.compute)));
+  const Arithmetic arithmetic =
+      rounding == Rounding::kAsTrained ? arithmetic_of(result.info.recipe.network.compute) : Arithmetic();
+  result.network = std::make_shared<const Network>(make_network(program, tensors.slots, arithmetic));
   return result;
 }
 

@@ -14,9 +14,15 @@ struct Model {
   std::shared_ptr<const Network> network;
 };
 
+/// How weights and currents are rounded.
+enum class Rounding {
+  kAsTrained,  ///< as the engine that trained rounds (Arithmetic)
+  kNone        ///< floats throughout
+};
+
 /// Reads a model file, a checkpoint, or the kept model of a run folder. Throws CheckpointError naming the
 /// file and the tensor that is missing, of another shape or type, damaged or not finite; FormatError,
 /// DataError. Memory is bounded by the file's size.
-Model load_model(const std::string& run_or_model);
+Model load_model(const std::string& run_or_model, Rounding rounding = Rounding::kAsTrained);
 
 }  // namespace spikeloom::runtime

@@ -109,6 +109,7 @@ void Session::reset() {
   std::fill(votes_.begin(), votes_.end(), 0.0f);
   std::fill(spike_counts_.begin(), spike_counts_.end(), 0);
   steps_ = 0;
+  synaptic_operations_ = 0;
 }
 
 void Session::check(Span<const float> input, std::int64_t steps) const {
@@ -232,7 +233,8 @@ void Session::advance(const float* input, bool same_input) {
     const bool kept = !state.product.empty();
     float* const product = kept ? state.product.data() : state.current.data();
     if (!kept || !same_input) {
-      sparse_product(node.product, gather(node, state, input), active_.data(), product);
+      synaptic_operations_ +=
+          sparse_product(node.product, gather(node, state, input), active_.data(), product);
     }
     if (!kept) round_values(node, state.current);
     if (kept) std::copy(state.product.begin(), state.product.end(), state.current.begin());
@@ -247,7 +249,8 @@ void Session::advance(const float* input, bool same_input) {
     }
     if (!node.recurrent.empty()) {  // its spikes of the step before
       const auto neurons = static_cast<std::int64_t>(state.output.size());
-      add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
+      synaptic_operations_ +=
+          add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
     }
     fire(node, state, spike_counts_[n]);
   }

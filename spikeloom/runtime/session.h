@@ -19,6 +19,7 @@ class Session {
   explicit Session(std::shared_ptr<const Network> network);
 
   const Network& network() const { return *network_; }
+  const std::shared_ptr<const Network>& shared_network() const { return network_; }
 
   /// Back to the beginning: potentials, currents, NeuNorm and votes are 0.
   void reset();
@@ -42,6 +43,12 @@ class Session {
   int runner_up() const { return best_but(best()); }
   /// Spikes of each node since reset(), [nodes]; 0 of those that do not fire.
   Span<const std::int64_t> spike_counts() const { return {spike_counts_.data(), spike_counts_.size()}; }
+  /// Weights added since reset(): of each input of a product that is not 0, those that it reaches.
+  std::int64_t synaptic_operations() const { return synaptic_operations_; }
+  /// Of each class [num_classes]: the sum over its neurons and the steps since reset() that votes() is the
+  /// mean of, and how many neurons it has.
+  Span<const double> sums() const { return {sums_.data(), sums_.size()}; }
+  Span<const std::int64_t> populations() const { return {populations_.data(), populations_.size()}; }
 
  private:
   struct NodeState {
@@ -69,7 +76,7 @@ class Session {
   std::vector<std::int64_t> populations_;
   std::vector<float> votes_;
   std::vector<std::int64_t> spike_counts_;
-  std::int64_t steps_ = 0;
+  std::int64_t steps_ = 0, synaptic_operations_ = 0;
 };
 
 }  // namespace spikeloom::runtime

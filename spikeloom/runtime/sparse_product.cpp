@@ -38,7 +38,8 @@ inline std::int64_t reached(const Product::Axis& axis, std::int64_t at, std::int
   return distance / axis.stride < extent ? distance / axis.stride : -1;
 }
 
-HWY_ATTR void product(const Product& product, const float* input, std::int32_t* active, float* output) {
+HWY_ATTR std::int64_t product(const Product& product, const float* input, std::int32_t* active,
+                              float* output) {
   const std::int64_t channels = product.input.channels, filters = product.output.channels;
   const std::int64_t of_group = filters / product.groups, in_group = channels / product.groups;
   const std::int64_t pixels = product.output.height * product.output.width;
@@ -49,6 +50,7 @@ HWY_ATTR void product(const Product& product, const float* input, std::int32_t* 
       std::copy_n(product.bias.data(), filters, output + p * filters);
     }
   }
+  std::int64_t operations = 0;
   for (std::int64_t y = 0; y < product.input.height; ++y) {
     for (std::int64_t x = 0; x < product.input.width; ++x, input += channels) {
       std::int64_t count = 0;
@@ -64,6 +66,7 @@ HWY_ATTR void product(const Product& product, const float* input, std::int32_t* 
           const std::int64_t to_x = reached(product.horizontal, x, kx, product.output.width);
           if (to_x < 0) continue;
           float* const to = output + (to_y * product.output.width + to_x) * filters;
+          operations += count * of_group;
           const std::int64_t tap = std::int64_t{ky} * product.horizontal.kernel + kx;
           const float* const weight = product.weight.data() + tap * channels * of_group;
           for (std::int64_t i = 0; i < count; ++i) {
@@ -74,13 +77,18 @@ HWY_ATTR void product(const Product& product, const float* input, std::int32_t* 
       }
     }
   }
+  return operations;
 }
 
-HWY_ATTR void rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                   float* output) {
+HWY_ATTR std::int64_t rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+                           float* output) {
+  std::int64_t active = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    if (input[i] != 0.0f) add_row(weight + i * columns, input[i], columns, output);
+    if (input[i] == 0.0f) continue;
+    add_row(weight + i * columns, input[i], columns, output);
+    ++active;
   }
+  return active * columns;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -96,15 +104,15 @@ HWY_EXPORT(rows);
 
 }  // namespace
 
-void sparse_product(const Product& of, const float* input, std::int32_t* active, float* output) {
+std::int64_t sparse_product(const Product& of, const float* input, std::int32_t* active, float* output) {
   kernels::cpu::simd_level();
-  HWY_DYNAMIC_DISPATCH(product)(of, input, active, output);
+  return HWY_DYNAMIC_DISPATCH(product)(of, input, active, output);
 }
 
-void add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-              float* output) {
+std::int64_t add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+                      float* output) {
   kernels::cpu::simd_level();
-  HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
+  return HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
 }
 
 }  // namespace spikeloom::runtime

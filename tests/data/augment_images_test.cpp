@@ -33,7 +33,7 @@ class MadeImages {
       store->pixels.push_back(static_cast<std::uint8_t>(1 + generator() % 255));
     }
     store->labels.assign(kImages, 0);
-    table_ = std::make_shared<const PixelTable>(standardized ? standardizing_table(*store)
+    table_ = std::make_shared<const PixelTable>(standardized ? standardizing_table(standardization_of(*store))
                                                              : plain_table(channels));
     store_ = store;
   }
@@ -41,7 +41,7 @@ class MadeImages {
   ImageDataset shown_with(const ImageAugmentation& augmentation) const {
     Indices indices;
     for (std::int64_t i = 0; i < kImages; ++i) indices.push_back(kImages - 1 - i);
-    return ImageDataset("made", {}, store_, table_, indices, augmentation);
+    return ImageDataset("made", {}, store_, table_, nullptr, indices, augmentation);
   }
   const ImageStore& store() const { return *store_; }
   const PixelTable& table() const { return *table_; }

@@ -70,7 +70,7 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/train/recipe/recipe.cpp", "#include <torch/types.h>\n", "LibTorch belongs to")
 
     def test_include_of_the_program(self):
-        self.expect("spikeloom/train/session/show.cpp", '#include "app/output.h"\n', "train [5]", "[7]")
+        self.expect("spikeloom/train/session/show.cpp", '#include "app/output.h"\n', "train [5]", "[8]")
 
     def test_include_of_a_test(self):
         self.expect("spikeloom/backends/torch/tensor.cpp", '#include "tests/reference/support.h"\n', "no part of the library")

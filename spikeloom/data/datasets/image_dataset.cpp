@@ -81,7 +81,7 @@ PixelTable plain_table(std::int64_t channels) {
   return table;
 }
 
-PixelTable standardizing_table(const ImageStore& training) {
+Standardization standardization_of(const ImageStore& training) {
   const auto channels = static_cast<std::size_t>(training.channels);
   std::vector<std::array<std::uint64_t, 256>> counts(channels);
   for (auto& histogram : counts) histogram.fill(0);
@@ -89,7 +89,7 @@ PixelTable standardizing_table(const ImageStore& training) {
     for (std::size_t c = 0; c < channels; ++c) ++counts[c][training.pixels[i + c]];
   }
   const double pixels = static_cast<double>(training.pixels.size() / channels);
-  PixelTable table(channels);
+  Standardization result;
   for (std::size_t c = 0; c < channels; ++c) {
     double sum = 0.0, sum_of_squares = 0.0;
     for (std::size_t v = 0; v < 256; ++v) {
@@ -100,9 +100,18 @@ PixelTable standardizing_table(const ImageStore& training) {
     const double mean = sum / pixels;
     const double variance = std::max(0.0, sum_of_squares / pixels - mean * mean);
     // Below the spacing of byte values there is nothing but rounding.
-    const double deviation = variance > 1e-12 ? std::sqrt(variance) : 1.0;
+    result.mean.push_back(mean);
+    result.deviation.push_back(variance > 1e-12 ? std::sqrt(variance) : 1.0);
+  }
+  return result;
+}
+
+PixelTable standardizing_table(const Standardization& standardization) {
+  PixelTable table(standardization.mean.size());
+  for (std::size_t c = 0; c < table.size(); ++c) {
     for (std::size_t v = 0; v < 256; ++v) {
-      table[c][v] = static_cast<float>((static_cast<double>(v) / 255.0 - mean) / deviation);
+      table[c][v] = static_cast<float>((static_cast<double>(v) / 255.0 - standardization.mean[c]) /
+                                       standardization.deviation[c]);
     }
   }
   return table;
@@ -110,15 +119,17 @@ PixelTable standardizing_table(const ImageStore& training) {
 
 ImageDataset::ImageDataset(std::string name, std::vector<std::string> class_names,
                            std::shared_ptr<const ImageStore> store, std::shared_ptr<const PixelTable> table,
-                           Indices indices, ImageAugmentation augmentation)
+                           std::shared_ptr<const Standardization> standardization, Indices indices,
+                           ImageAugmentation augmentation)
     : name_(std::move(name)),
       class_names_(std::move(class_names)),
       store_(std::move(store)),
       table_(std::move(table)),
+      standardization_(std::move(standardization)),
       indices_(std::move(indices)),
       augmentation_(augmentation) {
-  raw_images_ = {store_->pixels.data(), store_->size(),   store_->height,
-                 store_->width,         store_->channels, table_->front().data()};
+  raw_images_ = {store_->pixels.data(), store_->size(),         store_->height,        store_->width,
+                 store_->channels,      table_->front().data(), standardization_.get()};
 }
 
 SampleShape ImageDataset::shape() const { return {1, store_->channels, store_->height, store_->width, true}; }
@@ -253,16 +264,19 @@ DataSplits make_image_splits(ImageParts parts, const DataSettings& settings) {
                     parts.title),
         "", 0, "data.standardize");
   }
+  const auto standardization =
+      settings.standardize ? std::make_shared<const Standardization>(standardization_of(parts.training))
+                           : nullptr;
   const auto table = std::make_shared<const PixelTable>(
-      settings.standardize ? standardizing_table(parts.training)
-                           : plain_table(std::max(parts.training.channels, parts.test.channels)));
+      standardization ? standardizing_table(*standardization)
+                      : plain_table(std::max(parts.training.channels, parts.test.channels)));
   const auto train_store = std::make_shared<const ImageStore>(std::move(parts.training));
   const auto test_store = std::make_shared<const ImageStore>(std::move(parts.test));
   const ImageAugmentation augmentation{settings.crop_padding, settings.horizontal_flip, settings.cutout,
                                        settings.brightness,   settings.contrast,        settings.saturation};
   const auto part = [&](const std::shared_ptr<const ImageStore>& store, const Indices& indices) {
-    return std::make_shared<const ImageDataset>(parts.name, parts.class_names, store, table, indices,
-                                                augmentation);
+    return std::make_shared<const ImageDataset>(parts.name, parts.class_names, store, table, standardization,
+                                                indices, augmentation);
   };
   DataSplits splits;
   if (!parts.test_only) {

@@ -31,9 +31,12 @@ static_assert(sizeof(PixelTable::value_type) == 256 * sizeof(float));
 /// The table of plain values in [0, 1].
 PixelTable plain_table(std::int64_t channels);
 
-/// The table that gives the images of `training` mean 0 and (population) standard deviation 1 in each
-/// channel. A channel that is the same everywhere is only shifted.
-PixelTable standardizing_table(const ImageStore& training);
+/// Mean and (population) standard deviation of each channel of the images; the deviation of a channel that is
+/// the same everywhere is 1.
+Standardization standardization_of(const ImageStore& training);
+
+/// The table of standardised values.
+PixelTable standardizing_table(const Standardization& standardization);
 
 /// Random changes of a still image, in this order, which is torchvision's: crop out of the image padded with
 /// zero bytes, mirror, brightness, contrast, saturation, only then standardise (so that the border is a black
@@ -55,7 +58,8 @@ class ImageDataset : public Dataset {
  public:
   ImageDataset(std::string name, std::vector<std::string> class_names,
                std::shared_ptr<const ImageStore> store, std::shared_ptr<const PixelTable> table,
-               Indices indices, ImageAugmentation augmentation);
+               std::shared_ptr<const Standardization> standardization, Indices indices,
+               ImageAugmentation augmentation);
 
   const std::string& name() const override { return name_; }
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
@@ -75,6 +79,7 @@ class ImageDataset : public Dataset {
   std::vector<std::string> class_names_;
   std::shared_ptr<const ImageStore> store_;
   std::shared_ptr<const PixelTable> table_;
+  std::shared_ptr<const Standardization> standardization_;
   Indices indices_;
   ImageAugmentation augmentation_;
   RawImages raw_images_;

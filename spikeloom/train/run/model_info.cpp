@@ -1,5 +1,6 @@
 #include "spikeloom/train/run/model_info.h"
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,31 @@ namespace spikeloom::train {
 namespace {
 
 constexpr int kFormatVersion = 1;
+
+data::Standardization parse_standardization(const std::string& text, std::int64_t channels,
+                                            const std::string& path) {
+  data::Standardization result;
+  try {
+    const auto json = nlohmann::json::parse(text);
+    result.mean = json.at("mean").get<std::vector<double>>();
+    result.deviation = json.at("deviation").get<std::vector<double>>();
+  } catch (const nlohmann::json::exception&) {
+    throw CheckpointError(path +
+                          ": its metadata is damaged: standardization is not {\"mean\": [...], "
+                          "\"deviation\": [...]}");
+  }
+  const auto count = static_cast<std::size_t>(channels);
+  bool sound = result.mean.size() == count && result.deviation.size() == count;
+  for (const double one : result.mean) sound = sound && std::isfinite(one);
+  for (const double one : result.deviation) sound = sound && std::isfinite(one) && one > 0.0;
+  if (!sound) {
+    throw CheckpointError(path +
+                          ": its metadata is damaged: standardization has not a mean and a positive "
+                          "deviation for each of the " +
+                          std::to_string(channels) + " channels");
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -49,6 +75,9 @@ ModelInfo read_model_info(const std::string& path) {
   } catch (const ConfigError& error) {
     throw CheckpointError(path + ": its metadata is damaged: " + error.what());
   }
+  if (const auto found = metadata.find("standardization"); found != metadata.end()) {
+    info.standardization = parse_standardization(found->second, info.input.channels, path);
+  }
   if (info.class_names.empty()) throw CheckpointError(path + ": its metadata is damaged: no class names");
   try {
     info.plan();
@@ -59,13 +88,19 @@ ModelInfo read_model_info(const std::string& path) {
 }
 
 std::map<std::string, std::string> to_metadata(const ModelInfo& info, const std::string& format) {
-  return {{"format", format},
-          {"format_version", std::to_string(kFormatVersion)},
-          {"spikeloom_version", kVersion},
-          {"structure", info.recipe.network.structure},
-          {"input", model::to_string(info.input)},
-          {"class_names", nlohmann::json(info.class_names).dump()},
-          {"recipe", to_toml(info.recipe)}};
+  std::map<std::string, std::string> metadata = {{"format", format},
+                                                 {"format_version", std::to_string(kFormatVersion)},
+                                                 {"spikeloom_version", kVersion},
+                                                 {"structure", info.recipe.network.structure},
+                                                 {"input", model::to_string(info.input)},
+                                                 {"class_names", nlohmann::json(info.class_names).dump()},
+                                                 {"recipe", to_toml(info.recipe)}};
+  if (info.standardization) {
+    metadata["standardization"] =
+        nlohmann::json{{"mean", info.standardization->mean}, {"deviation", info.standardization->deviation}}
+            .dump();
+  }
+  return metadata;
 }
 
 std::string find_model(const std::string& run_or_model) {

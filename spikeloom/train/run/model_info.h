@@ -1,8 +1,10 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "spikeloom/data/dataset.h"
 #include "spikeloom/model/plan.h"
 #include "spikeloom/train/recipe/recipe.h"
 
@@ -10,13 +12,16 @@ namespace spikeloom::train {
 
 /// What a model file says about itself in its safetensors metadata:
 /// "format" (spikeloom-model or spikeloom-checkpoint), "format_version", "spikeloom_version", "structure",
-/// "input" ("3x32x32"), "class_names" (JSON list), "recipe" (the resolved recipe, TOML).
+/// "input" ("3x32x32"), "class_names" (JSON list), "recipe" (the resolved recipe, TOML), with
+/// data.standardize "standardization" (JSON).
 struct ModelInfo {
   std::string format;
   std::string spikeloom_version;
   Recipe recipe;
   model::Shape input;
   std::vector<std::string> class_names;
+  /// What the pixels were standardised by; nullopt: they were not, or the file is of an older version.
+  std::optional<data::Standardization> standardization;
 
   /// The layers. Throws what plan_network throws; nothing after read_model_info.
   model::NetworkPlan plan() const;

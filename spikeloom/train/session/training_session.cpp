@@ -110,6 +110,10 @@ ModelInfo TrainingSession::model_info() const {
   info.recipe = recipe_;
   info.input = network_->plan().input;
   info.class_names = splits_.train->class_names();
+  const data::RawImages* images = splits_.train->raw_images();
+  if (images != nullptr && images->standardization != nullptr) {
+    info.standardization = *images->standardization;
+  }
   return info;
 }
 

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "app/commands.h"
+#include "app/nir_options.h"
+#include "app/output.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/output_target.h"
+#include "spikeloom/data/verify.h"
+#include "spikeloom/formats/nir/read.h"
+#include "spikeloom/formats/nir/write.h"
+#include "spikeloom/runtime/model_file.h"
+#include "spikeloom/runtime/nir_export.h"
+
+namespace spikeloom::app {
+namespace {
+
+constexpr int kComparedSamples = 4;
+
+struct ExportOptions {
+  std::string model, output;
+  bool force = false, json = false;
+};
+
+/// Of a recording's network a step of the training; images have none.
+std::int64_t step_us_of(const train::ModelInfo& info) {
+  const auto& data = info.recipe.data;
+  const bool has_step = data::dataset_info(data.dataset).is_recordings &&
+                        data.slicing == data::Slicing::kWindow && data.overlap_us == 0;
+  return has_step ? data.window_us : 1000;
+}
+
+int run_export(const ExportOptions& options) {
+  if (!is_nir_file(options.output)) throw ConfigError(options.output + ": graphs of NIR are called *.nir");
+  resolve_output(options.output);
+  std::error_code ignored;
+  const bool exists = std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored));
+  if (exists && !options.force) {
+    throw ConfigError(options.output + " is there already: choose another name, or --force to replace it");
+  }
+  const runtime::Model model = runtime::load_model(options.model, runtime::Rounding::kNone);
+  const std::int64_t step_us = step_us_of(model.info);
+  const double dt = 1e-6 * static_cast<double>(step_us);
+  formats::write_nir(options.output, runtime::nir_graph(*model.network, dt));
+  // What was written is what is compared.
+  const runtime::NirComparison compared =
+      runtime::compare_with_nir(model.network, formats::read_nir(options.output), dt, kComparedSamples);
+  const bool subtracts =
+      runtime::nir_options(*model.network, dt).reset == exchange::NirOptions::Reset::kSubtract;
+  const std::string how = fmt::format("--reset {} --bin-us {}", subtracts ? "subtract" : "zero", step_us);
+  if (options.json) {
+    print_json({{"model", model.path},
+                {"output", options.output},
+                {"step_us", step_us},
+                {"reset", subtracts ? "subtract" : "zero"},
+                {"compared_steps", compared.steps},
+                {"compared_spikes", compared.spikes},
+                {"different_spikes", compared.different_spikes},
+                {"largest_vote_difference", compared.largest_vote_difference}});
+    return kOk;
+  }
+  print_line(stdout, fmt::format("{}: graph of {} (run it with {})", options.output, model.path, how));
+  print_line(stdout,
+             fmt::format("read back and run beside the network on {} steps of made-up input: {} spikes, {} "
+                         "different; votes differ by {:.2g} at most",
+                         with_separators(compared.steps), with_separators(compared.spikes),
+                         with_separators(compared.different_spikes), compared.largest_vote_difference));
+  if (model.info.recipe.network.compute.precision != model::Precision::kFp32) {
+    print_warning(
+        "the training rounds to bfloat16, which a graph does not: its votes may differ a little from "
+        "those of eval");
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void add_export(CLI::App& program, Command& chosen) {
+  auto options = std::make_shared<ExportOptions>();
+  auto* command = program.add_subcommand("export", "Write a trained network as a graph of NIR (docs/nir.md)");
+  command->add_option("model", options->model, "Run folder, model file or checkpoint")
+      ->required()
+      ->type_name("RUN_OR_MODEL");
+  command->add_option("output", options->output, "File to write")->type_name("OUT.nir")->required();
+  command->add_flag("--force", options->force, "Replace OUT.nir if it is there");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "What NIR cannot express (max pooling, TEBN, neurons without a reset, artificial networks) is "
+      "refused.");
+  command->callback([options, &chosen] { chosen = [options] { return run_export(*options); }; });
+}
+
+}  // namespace spikeloom::app

@@ -1,0 +1,67 @@
+#include "app/nir_options.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "spikeloom/base/errors.h"
+
+namespace spikeloom::app {
+
+bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
+
+exchange::NirOptions NirStepOptions::simulator_options() const {
+  exchange::NirOptions options;
+  options.dt = dt > 0.0 ? dt : 1e-6 * static_cast<double>(bin_us);
+  if (reset == "subtract") options.reset = exchange::NirOptions::Reset::kSubtract;
+  if (method == "exponential") options.method = exchange::NirOptions::Method::kExponential;
+  options.v_min = v_min;
+  options.several_spikes = several_spikes;
+  return options;
+}
+
+std::string NirStepOptions::assumed(const formats::NirGraph& graph) const {
+  std::string text = fmt::format("bins of {} us", bin_us);
+  for (const std::string& line : exchange::assumptions(graph, simulator_options())) text += ", " + line;
+  return text;
+}
+
+std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOptions& options) {
+  std::vector<const CLI::Option*> all;
+  const auto add = [&](CLI::Option* option) {
+    all.push_back(option);
+    return option;
+  };
+  add(command.add_option("--bin-us", options.bin_us, "Of a NIR graph: microseconds of a recording a step"))
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
+      ->check(CLI::PositiveNumber);
+  add(command.add_option("--reset", options.reset,
+                         "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract"))
+      ->check(CLI::IsMember({"zero", "subtract"}))
+      ->capture_default_str();
+  add(command.add_flag("--several-spikes", options.several_spikes,
+                       "Of a NIR graph: a neuron fires as often in a step as v reaches its threshold, "
+                       "Sinabs's MultiSpike"));
+  add(command.add_option("--v-min", options.v_min,
+                         "Of a NIR graph: lowest v of a neuron, Sinabs's min_v_mem (default: none)"));
+  add(command.add_option("--method", options.method, "Of a NIR graph: how v leaks: euler, exponential"))
+      ->check(CLI::IsMember({"euler", "exponential"}))
+      ->capture_default_str();
+  return all;
+}
+
+std::string nir_warning(const std::string& assumed) {
+  return "the graph's file does not store how it is stepped; taken: " + assumed +
+         " (--bin-us, --dt, --reset, --method, --several-spikes, --v-min)";
+}
+
+void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {
+  for (const CLI::Option* option : options) {
+    if (option->count() > 0)
+      throw ConfigError(option->get_name() + " says nothing about " + what + "; leave it out");
+  }
+}
+
+}  // namespace spikeloom::app

@@ -1,0 +1,38 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "spikeloom/exchange/nir_simulator.h"
+
+namespace spikeloom::app {
+
+/// By its suffix .nir.
+bool is_nir_file(const std::string& path);
+
+/// What the file of a graph of NIR does not store: --bin-us, --dt, --reset, --method, --several-spikes,
+/// --v-min.
+struct NirStepOptions {
+  double dt = 0.0;  ///< seconds; 0: as long as a bin
+  std::string reset = "zero", method = "euler";
+  std::int64_t bin_us = 1000;
+  std::optional<double> v_min;
+  bool several_spikes = false;
+
+  exchange::NirOptions simulator_options() const;
+  /// "bins of 1000 us, a spike sets v to v_reset, ... (--bin-us, ...)": what was taken for this graph.
+  std::string assumed(const formats::NirGraph& graph) const;
+};
+
+/// Declares the options; gives them back, for who has to refuse them with another kind of file.
+std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOptions& options);
+
+/// "the graph's file does not store how it is stepped; taken: ...", with the options that say otherwise.
+std::string nir_warning(const std::string& assumed);
+
+/// Throws ConfigError for the first option that was given although it says nothing about `what`.
+void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what);
+
+}  // namespace spikeloom::app

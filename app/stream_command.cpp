@@ -1,0 +1,369 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/event_file_options.h"
+#include "app/nir_options.h"
+#include "app/output.h"
+#include "app/stop_signals.h"
+#include "app/votes.h"
+#include "spikeloom/base/errors.h"
+#include "spikeloom/data/verify.h"
+#include "spikeloom/events/binning.h"
+#include "spikeloom/events/transforms/chain.h"
+#include "spikeloom/formats/nir/read.h"
+#include "spikeloom/runtime/model_file.h"
+#include "spikeloom/stream/live_stream.h"
+
+namespace spikeloom::app {
+namespace {
+
+constexpr int kNirWindowSteps = 100;
+
+struct StreamOptions {
+  std::string model, source, speed = "1", when_full;
+  std::int64_t step_us = 0, window_steps = 0, every_steps = 0, gap_ms = 1000, idle_ms = 1000;
+  std::int64_t queue_events = std::int64_t{1} << 18, decisions = 0;
+  bool carry = false, json = false;
+  EventFileOptions recording;
+  NirStepOptions nir;
+  std::vector<const CLI::Option*> of_nir, of_models;
+};
+
+/// A network, and what it was trained to see of events.
+struct Trained {
+  std::string path;
+  std::unique_ptr<runtime::Classifier> network;
+  std::vector<std::string> classes;
+  stream::DeciderSettings settings;
+  int sensor_width = 0, sensor_height = 0;  ///< of the training's set; 0: not known
+};
+
+Trained open_graph(const StreamOptions& options) {
+  refuse_given(options.of_models, "a NIR graph");
+  const auto graph = formats::read_nir(options.model);
+  Trained trained;
+  trained.path = options.model;
+  trained.network = runtime::make_classifier(graph, options.nir.simulator_options());
+  for (std::size_t k = 0; k < trained.network->sums().size(); ++k) {
+    trained.classes.push_back(std::to_string(k));
+  }
+  trained.settings.step_us = options.nir.bin_us;
+  trained.settings.window_steps = kNirWindowSteps;
+  print_warning(nir_warning(options.nir.assumed(graph)));
+  return trained;
+}
+
+Trained open_model(const StreamOptions& options) {
+  refuse_given(options.of_nir, "a model of Spikeloom");
+  const runtime::Model model = runtime::load_model(options.model);
+  const auto& data = model.info.recipe.data;
+  const data::DatasetInfo& info = data::dataset_info(data.dataset);
+  if (!info.is_recordings) {
+    throw ConfigError(fmt::format("{}: was trained on images of '{}', not on events: spikeloom predict",
+                                  model.path, data.dataset));
+  }
+  if (const auto fixed = events::TransformChain(data.transforms).fixed_text(); !fixed.empty()) {
+    throw ConfigError(
+        fmt::format("{}: its recordings went through data.transforms ({}), which need whole recordings: "
+                    "spikeloom predict",
+                    model.path, fixed));
+  }
+  const bool has_step = data.slicing == data::Slicing::kWindow && data.overlap_us == 0;
+  if (!has_step && options.step_us == 0) {
+    throw ConfigError(fmt::format(
+        "{}: its recordings were not cut into steps of a fixed time (data.slicing, data.overlap_us): say how "
+        "long a step is with --step-us",
+        model.path));
+  }
+  Trained trained;
+  trained.path = model.path;
+  trained.network = runtime::make_classifier(model.network);
+  trained.classes = model.info.class_names;
+  trained.settings.step_us = options.step_us > 0 ? options.step_us : data.window_us;
+  trained.settings.window_steps = model.info.recipe.network.num_steps;
+  trained.settings.downsample = data.downsample;
+  trained.settings.stride_downsampling = data.downsampling == data::Downsampling::kStride;
+  trained.settings.binary = data.binary_bins;
+  trained.sensor_width = info.sensor_width;
+  trained.sensor_height = info.sensor_height;
+  return trained;
+}
+
+Trained open_network(const StreamOptions& options) {
+  Trained trained = is_nir_file(options.model) ? open_graph(options) : open_model(options);
+  stream::DeciderSettings& settings = trained.settings;
+  if (options.window_steps > 0) settings.window_steps = options.window_steps;
+  settings.every_steps = options.every_steps > 0 ? options.every_steps : settings.window_steps;
+  settings.carries_state = options.carry;
+  settings.gap_us = std::max(1000 * options.gap_ms, settings.window_steps * settings.step_us);
+  return trained;
+}
+
+/// Throws DataError, with the sensor that would fit, for one whose frames are not the network's.
+stream::SensorCheck sensor_check(const Trained& trained, const std::string& source) {
+  const model::Shape input = trained.network->input();
+  events::Binning binning;
+  binning.downsample = trained.settings.downsample;
+  const std::string fitting =
+      trained.sensor_width > 0
+          ? fmt::format("{} x {}", trained.sensor_width, trained.sensor_height)
+          : fmt::format("{} x {}", input.width * binning.downsample, input.height * binning.downsample);
+  return [=](int width, int height) {
+    const std::int64_t frame_width = events::binned_width(width, binning),
+                       frame_height = events::binned_width(height, binning);
+    if (frame_width == input.width && frame_height == input.height) return;
+    throw DataError(fmt::format(
+        "{}: its sensor of {} x {} pixels gives frames of {} x {}, the network takes {} x {}: a sensor of {} "
+        "would fit",
+        source, width, height, frame_width, frame_height, input.width, input.height, fitting));
+  };
+}
+
+bool is_pipe(const std::string& source) {
+  if (source == "-") return true;
+  struct stat status {};
+  return ::stat(source.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+struct OpenedSource {
+  std::unique_ptr<stream::LiveSource> source;
+  bool waits = true;  ///< the source can be kept waiting
+};
+
+double speed_of(const std::string& text) {
+  if (text == "max") return 0.0;
+  char* end = nullptr;
+  const double speed = std::strtod(text.c_str(), &end);
+  if (*end != '\0' || text.empty() || !(speed >= 1e-3 && speed <= 1e6)) {
+    throw ConfigError(fmt::format("--speed {}: a number of 0.001 to 1000000, or max", text));
+  }
+  return speed;
+}
+
+OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
+  const stream::SensorCheck check = sensor_check(trained, options.source);
+  const double speed = speed_of(options.speed);
+  formats::EventReaderOptions reader = options.recording.reader_options();
+  if (reader.width > 0 && reader.height > 0) check(reader.width, reader.height);
+  const std::string udp = "udp:";
+  if (options.source.compare(0, udp.size(), udp) == 0) {
+    return {stream::datagram_source(options.source.substr(udp.size())), false};
+  }
+  if (is_pipe(options.source)) {
+    if (options.source == "-" && ::isatty(STDIN_FILENO) == 1) {
+      throw ConfigError("standard input is a terminal: pipe events into it (docs/stream.md has the formats)");
+    }
+    stream::PipeOptions pipe;
+    if (reader.format == "packed") pipe.format = stream::PipeOptions::Format::kPacked;
+    if (reader.format == "csv") pipe.format = stream::PipeOptions::Format::kCsv;
+    if (pipe.format == stream::PipeOptions::Format::kAuto && reader.format != "auto") {
+      throw ConfigError(
+          fmt::format("--format {}: what comes through a pipe is packed or csv", reader.format));
+    }
+    if (!reader.columns.empty()) pipe.columns = reader.columns;
+    if (reader.time_unit != formats::TimeUnit::kFile &&
+        reader.time_unit != formats::TimeUnit::kMicroseconds) {
+      throw ConfigError("--time-unit: times that come through a pipe are microseconds");
+    }
+    return {stream::pipe_source(options.source, pipe, check), true};
+  }
+  if (reader.width == 0 || reader.height == 0) {
+    reader.width = trained.sensor_width;
+    reader.height = trained.sensor_height;
+  }
+  reader.drop_outside = true;
+  return {stream::recording_source(options.source, reader, speed, check), speed == 0.0};
+}
+
+nlohmann::ordered_json to_json(const stream::LiveDecision& live, const std::vector<std::string>& classes) {
+  const stream::Decision& decision = *live.decision;
+  const auto one = [&](int k) -> nlohmann::ordered_json {
+    if (k < 0) return nullptr;
+    nlohmann::ordered_json json = {{"class", classes[static_cast<std::size_t>(k)]},
+                                   {"vote", decision.votes[static_cast<std::size_t>(k)]}};
+    const double share = vote_share(decision.votes, k);
+    json["share"] = share < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(share);
+    return json;
+  };
+  nlohmann::ordered_json json = {{"start_us", decision.start_us}, {"end_us", decision.end_us}};
+  json.update(one(decision.best));
+  json["runner_up"] = one(decision.runner_up);
+  json["votes"] = decision.votes;
+  json["events"] = decision.events;
+  json["latency_us"] = 1e-3 * static_cast<double>(live.latency_ns);
+  json["late"] = live.late;
+  json["dropped"] = live.dropped;
+  return json;
+}
+
+std::string to_text(const stream::LiveDecision& live, const std::vector<std::string>& classes) {
+  const stream::Decision& decision = *live.decision;
+  const auto name = [&](int k) { return classes[static_cast<std::size_t>(k)]; };
+  std::string text = fmt::format("{:12.3f} ms  {} {}", 1e-3 * static_cast<double>(decision.end_us),
+                                 name(decision.best), vote_text(decision.votes, decision.best));
+  if (decision.runner_up >= 0) {
+    text += fmt::format("  ({} {})", name(decision.runner_up), vote_text(decision.votes, decision.runner_up));
+  }
+  text += fmt::format("  {} events  latency {:.3f} ms", decision.events,
+                      1e-6 * static_cast<double>(live.latency_ns));
+  if (live.dropped > 0) text += fmt::format("  {} dropped so far", with_separators(live.dropped));
+  return one_line(text);
+}
+
+void print_summary(const stream::LiveSummary& summary, const stream::LiveSource& source, bool as_json) {
+  const double seconds = summary.seconds;
+  const double rate = seconds > 0.0 ? static_cast<double>(summary.received) / seconds : 0.0;
+  const double p50 = summary.latency.quantile_us(0.5), p99 = summary.latency.quantile_us(0.99);
+  const std::int64_t outside = summary.outside + source.left_out();
+  const stream::DatagramCounts* datagrams = source.datagrams();
+  if (as_json) {
+    nlohmann::ordered_json json = {{"source", source.name()},
+                                   {"stopped", summary.was_stopped},
+                                   {"seconds", seconds},
+                                   {"events", summary.received},
+                                   {"events_per_s", rate},
+                                   {"binned", summary.binned},
+                                   {"late", summary.late},
+                                   {"dropped", summary.dropped},
+                                   {"outside", outside},
+                                   {"restarts", summary.restarts},
+                                   {"steps", summary.steps},
+                                   {"decisions", summary.decisions},
+                                   {"latency_p50_us", p50},
+                                   {"latency_p99_us", p99},
+                                   {"synaptic_operations", summary.synaptic_operations}};
+    if (datagrams != nullptr) {
+      json["datagrams"] = {{"received", datagrams->received},
+                           {"malformed", datagrams->malformed},
+                           {"lost", datagrams->lost},
+                           {"out_of_order", datagrams->out_of_order}};
+    }
+    print_text(stdout, nlohmann::ordered_json{{"summary", json}}.dump(
+                           -1, ' ', false, nlohmann::json::error_handler_t::replace) +
+                           "\n");
+    return;
+  }
+  print_line(stderr, fmt::format("events     {} in {:.2f} s ({:.0f} a second)",
+                                 with_separators(summary.received), seconds, rate));
+  print_line(stderr, fmt::format("left out   {} late, {} dropped, {} outside of the frame; {} new starts",
+                                 with_separators(summary.late), with_separators(summary.dropped),
+                                 with_separators(outside), summary.restarts));
+  if (datagrams != nullptr) {
+    print_line(stderr,
+               fmt::format("datagrams  {} received, {} malformed, {} lost, {} out of order",
+                           with_separators(datagrams->received), with_separators(datagrams->malformed),
+                           with_separators(datagrams->lost), with_separators(datagrams->out_of_order)));
+  }
+  print_line(stderr, fmt::format("network    {} steps, {}synaptic operations", with_separators(summary.steps),
+                                 with_prefix(static_cast<double>(summary.synaptic_operations))));
+  print_line(stderr, fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms",
+                                 with_separators(summary.decisions), 1e-3 * p50, 1e-3 * p99));
+}
+
+int run_stream(const StreamOptions& options) {
+  const Trained trained = open_network(options);
+  stream::Decider decider(*trained.network, trained.settings);
+  const OpenedSource opened = open_source(options, trained);
+  stream::LiveSettings live;
+  live.queue_events = static_cast<std::size_t>(options.queue_events);
+  live.waits_when_full = options.when_full.empty() ? opened.waits : options.when_full == "wait";
+  live.idle = std::chrono::milliseconds(options.idle_ms);
+  live.most_decisions = options.decisions;
+  const stream::DeciderSettings& settings = trained.settings;
+  print_line(
+      stderr,
+      one_line(fmt::format(
+          "{}: steps of {} us, {} windows of {} steps{}", opened.source->name(), settings.step_us,
+          settings.every_steps == settings.window_steps ? "tumbling" : "sliding", settings.window_steps,
+          settings.every_steps == settings.window_steps
+              ? std::string()
+              : fmt::format(", a decision every {}", settings.every_steps))));
+  stop_on_signals();
+  const stream::LiveSummary summary =
+      stream::run_live(*opened.source, decider, live, stop_requested, [&](const auto& decision) {
+        if (options.json) {
+          print_text(stdout, to_json(decision, trained.classes)
+                                     .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+                                 "\n");
+        } else {
+          print_line(stdout, to_text(decision, trained.classes));
+        }
+      });
+  print_summary(summary, *opened.source, options.json);
+  if (summary.failure) std::rethrow_exception(summary.failure);
+  return kOk;
+}
+
+}  // namespace
+
+void add_stream(CLI::App& program, Command& chosen) {
+  auto options = std::make_shared<StreamOptions>();
+  auto* command = program.add_subcommand(
+      "stream", "What a trained network says of events as they come, window after window (docs/stream.md)");
+  command->add_option("model", options->model, "Run folder, model file, checkpoint or NIR graph")
+      ->required()
+      ->type_name("RUN_OR_MODEL");
+  command
+      ->add_option(
+          "source", options->source,
+          "A recording, which is played; - (standard input) or a named pipe; udp:PORT, udp:HOST:PORT")
+      ->required()
+      ->type_name("SOURCE")
+      ->check(not_empty());
+  command
+      ->add_option("--speed", options->speed,
+                   "Of a recording: how many times as fast as it was recorded; max: as fast as it goes")
+      ->type_name("FACTOR")
+      ->capture_default_str();
+  options->of_models.push_back(
+      command->add_option("--step-us", options->step_us, "Microseconds a step (default: as the training's)")
+          ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30)));
+  command
+      ->add_option(
+          "--window-steps", options->window_steps,
+          fmt::format("Steps that a decision is about (default: as many as a sample of the training; "
+                      "of a NIR graph {})",
+                      kNirWindowSteps))
+      ->check(CLI::Range(1, 1 << 20));
+  command
+      ->add_option("--every-steps", options->every_steps,
+                   "Steps from one decision to the next: fewer than a window's let windows slide (default: a "
+                   "window's)")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--carry", options->carry,
+                    "Let one state go through all windows, instead of a reset before each");
+  command
+      ->add_option("--idle-ms", options->idle_ms,
+                   "After so long without events, finish the window; 0: wait for ever")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str();
+  command
+      ->add_option("--gap-ms", options->gap_ms,
+                   "A jump of the events' times by more than this, or a window, starts anew")
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  command->add_option("--queue", options->queue_events, "Most events that wait for the network")
+      ->check(CLI::Range(1, 1 << 28))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--when-full", options->when_full,
+          "Where the network is too slow: wait (the source has to), drop (new events are left out and "
+          "counted; default of udp and of recordings in real time)")
+      ->check(CLI::IsMember({"wait", "drop"}));
+  command->add_option("--decisions", options->decisions, "End after so many decisions (default: none)")
+      ->check(CLI::Range(1, 1 << 30));
+  add_event_file_options(*command, options->recording);
+  options->of_nir = add_nir_options(*command, options->nir);
+  command->add_flag("--json", options->json, "Print a line of JSON a decision, and one with the summary");
+  command->footer(
+      "Pipes carry packed events (found by their first bytes; --format packed) or csv, t,x,y,p.\n"
+      "Ctrl-C ends the stream with a summary and exit code 0.");
+  command->callback([options, &chosen] { chosen = [options] { return run_stream(*options); }; });
+}
+
+}  // namespace spikeloom::app
