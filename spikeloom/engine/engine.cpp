@@ -106,6 +106,7 @@ void Engine::run_stages(int first, int last, Samples& samples, const Pass& pass)
   for (int stage = first; stage < last; ++stage) {
     const auto start = Clock::now();
     Buffer current = whole_current(stage, samples, pass);
+    if (pass.observer != nullptr) pass.observer->current(stage, current, samples);
     backend_->fire(stage, std::move(current), samples, pass);
     if (pass.costs != nullptr) {
       backend_->wait();

@@ -109,6 +109,7 @@ bool TrainingSession::finish_epoch() {
   line["loader_wait_share"] = loader_wait_share();
   line["firing_rates"] = rates_object(report.firing_rates);
   folder_->append_metrics(line.dump());
+  record_epoch(report);
   last_rates_ = report.firing_rates;
   observer_.epoch_ended(report);
 

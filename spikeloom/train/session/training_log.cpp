@@ -76,6 +76,7 @@ void TrainingSession::log_iteration(double learning_rate) {
                                  {"loader_wait_share", loader_wait_share()},
                                  {"firing_rates", rates_object(rates)}};
   folder_->append_metrics(line.dump());
+  record_iteration(learning_rate, rates);
   state_.log_metrics = RunningMetrics();
   state_.log_rates.clear();
 }

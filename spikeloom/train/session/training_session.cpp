@@ -65,6 +65,7 @@ TrainingResult TrainingSession::run() {
     save_checkpoint();
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
+  open_records();
   append_session(folder_->file(kEnvironmentFile), state_.iteration,
                  describe_environment(ops::describe(device_)));
   // Kept when the run is resumed: the same path as before, to the last bit.
@@ -326,6 +327,10 @@ void TrainingSession::save_checkpoint() {
   check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
   const auto start = Clock::now();
   state_.metrics_size = folder_->metrics_size();
+  if (records_) {
+    state_.event_file = records_->file_name();
+    state_.event_file_size = records_->size();
+  }
   const std::string path = folder_->file("checkpoint.safetensors");
   try {
     train::save_checkpoint(path, *network_, model_info(), state_.to_json(),
