@@ -144,6 +144,7 @@ int run_train(const TrainOptions& options) {
   std::FILE* stream = options.json ? stderr : stdout;
   TrainingDisplay display(stream, options.quiet, &stop_requested);
   const train::TrainingResult result = train::train(request, display);
+  if (!result.nothing_left) display.summarise();
   const auto recipe = train::read_model_info(result.run_path + "/checkpoint.safetensors").recipe;
   if (options.json) print_line(stdout, train::to_json(result, recipe));
   if (display.output_error() != 0) return report_lost_output(display, result);

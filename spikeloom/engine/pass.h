@@ -6,6 +6,7 @@
 
 #include "spikeloom/engine/buffer.h"
 #include "spikeloom/engine/cost.h"
+#include "spikeloom/engine/timeline.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/model/program.h"
 
@@ -30,6 +31,7 @@ struct Pass {
   /// Filled if given, one entry a stage; then each stage is waited for.
   std::vector<StageCost>* costs = nullptr;
   bool densities = false;               ///< fill StageCost::input_density too, which takes time of its own
+  Timeline* timeline = nullptr;         ///< none: nothing is noted; else each stage is waited for
   CurrentObserver* observer = nullptr;  ///< none: nobody looks
 };
 

@@ -11,6 +11,10 @@ namespace spikeloom::formats {
 /// if its pixels are not width x height x channels.
 std::vector<std::uint8_t> encode_png(const Image& image);
 
+/// A GIF that shows the images one behind the other, each for delay_ms (in steps of 10), again and again.
+/// Lossless. Throws ShapeError unless they have one size, and 256 colours or fewer together.
+std::vector<std::uint8_t> encode_gif(const std::vector<Image>& frames, int delay_ms);
+
 /// Throws ShapeError as encode_png().
 void check_encodable(const Image& image);
 

@@ -85,8 +85,11 @@ bool TrainingSession::finish_epoch() {
   report.samples_per_s =
       session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
   report.seconds = state_.train_seconds;
+  report.loader_wait_share = loader_wait_share();
+  fill_slowest_stage(report);
   report.firing_rates = state_.epoch_rates.rates();
   report_layers(report.firing_rates);
+  report_loader();
   check_finite(report.train_loss);
   if (!validate(report)) return false;  // stopped: done again after resuming
   nlohmann::ordered_json line = {{"kind", "epoch"},

@@ -237,6 +237,19 @@ void TrainingSession::collect(double seconds) {
   if (!sums.finite) check_finite(std::numeric_limits<double>::quiet_NaN());
 }
 
+void TrainingSession::step(const engine::Batch& batch) {
+  constexpr std::int64_t kTimedEvery = 16;  // enough to tell which stage is the slowest
+  const double rate = learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                       batches_per_epoch_, state_.iteration);
+  if (!runner_->is_synchronous() || state_.iteration % kTimedEvery != 0) {
+    return runner_->step(batch, state_.iteration, rate);
+  }
+  std::vector<engine::StageCost> costs;
+  runner_->timed_step(batch, state_.iteration, rate, costs, false);
+  stage_ms_.resize(costs.size());
+  for (std::size_t i = 0; i < costs.size(); ++i) stage_ms_[i] += costs[i].forward_ms + costs[i].backward_ms;
+}
+
 // Nobody waits for a step on a device: sums are read now and then.
 bool TrainingSession::train_epoch() {
   if (stopped()) return false;
@@ -262,9 +275,7 @@ bool TrainingSession::train_epoch() {
     start = Clock::now();
   };
   while (const engine::Batch* batch = batches->next()) {
-    runner_->step(*batch, state_.iteration,
-                  learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
-                                   batches_per_epoch_, state_.iteration));
+    step(*batch);
     ++state_.batch;
     ++state_.iteration;
     uncollected = true;

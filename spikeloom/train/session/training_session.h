@@ -117,6 +117,9 @@ class TrainingSession {
   bool validate(EpochReport& report);
   bool finish_epoch();
   double loader_wait_share() const;
+  void step(const engine::Batch& batch);
+  void report_loader();
+  void fill_slowest_stage(EpochReport& report) const;
   void check_finite(double loss);
   void report_layers(const LayerRates& rates);
   void log_iteration(double learning_rate);
@@ -157,6 +160,8 @@ class TrainingSession {
   std::int64_t batches_per_epoch_ = 0;
   LayerRates last_rates_;
   std::set<std::string> reported_;  ///< layers whose silence or saturation was said already
+  std::vector<double> stage_ms_;    ///< of each stage, forward and backward, of the steps that were timed
+  bool loader_reported_ = false;
   std::int64_t session_samples_ = 0;
   double session_seconds_ = 0.0;
   double loader_wait_seconds_ = 0.0;  ///< part of session_seconds_ in which no batch was ready
