@@ -9,6 +9,8 @@
 #include "app/output.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
+#include "spikeloom/base/output_target.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/train/benchmark/benchmark.h"
 #include "spikeloom/train/benchmark/signature.h"
@@ -21,6 +23,7 @@ struct BenchOptions {
   std::string net, input, kind = "auto", precision = "auto", state = "compact", path = "auto",
                           crossover = "measured";
   train::BenchmarkRequest request;
+  std::string trace;
   int threads = 0;
   bool json = false, signature = false;
 };
@@ -150,6 +153,8 @@ int run_bench(BenchOptions& options) {
   train::configure_threads(options.threads > 0 ? options.threads : num_threads());
   fill_request(options);
   show_progress(options.request);
+  options.request.trace = !options.trace.empty();
+  if (options.request.trace) resolve_output(options.trace);  // before the minutes that it may take
   if (options.signature) {
     const std::string signature = [&] {
       const ClearedLine line;
@@ -167,6 +172,7 @@ int run_bench(BenchOptions& options) {
     const ClearedLine line;
     return train::benchmark_step(options.request);
   }();
+  if (options.request.trace) write_text_file(options.trace, result.trace + "\n");
   if (options.json) {
     print_json(to_json(options, result));
     return kOk;
@@ -211,6 +217,10 @@ int run_bench(BenchOptions& options) {
   std::string rates = "  firing rates:";
   for (const auto& [layer, rate] : result.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
   print_line(stdout, rates);
+  if (options.request.trace) {
+    print_line(stdout,
+               fmt::format("  trace: {} (open it at ui.perfetto.dev or chrome://tracing)", options.trace));
+  }
   return kOk;
 }
 
@@ -257,6 +267,13 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
                   "for a machine and a "
                   "network, or fixed (as in a recipe with compute.crossover = \"fixed\")")
       ->capture_default_str();
+  command
+      .add_option(
+          "--trace", options->trace,
+          "Run as many iterations more and write their stages, loader and bytes to FILE, in the Chrome trace "
+          "format (open it at ui.perfetto.dev)")
+      ->type_name("FILE")
+      ->check(not_empty());
   command.add_flag("--measure-again", request.measure_again,
                    "Measure crossovers now, not only if no earlier measurement is kept");
   command
@@ -287,10 +304,11 @@ void add_bench(CLI::App& program, Command& chosen) {
         inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
     add_options(*mode, options);
     if (!inference) {
-      mode->add_flag(
+      auto* signature = mode->add_flag(
           "--signature", options->signature,
           "Print a hash of the losses, spikes and weights of these iterations of training instead of a time: "
           "the same whenever arithmetic, machine and threads are");
+      signature->excludes("--trace");
     }
     mode->callback([options, &chosen] { chosen = [options] { return run_bench(*options); }; });
   }

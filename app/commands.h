@@ -40,6 +40,9 @@ void add_export(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, Command& chosen);
 void add_simulate(CLI::App& program, Command& chosen);
 void add_stream(CLI::App& program, Command& chosen);
+void add_runs(CLI::App& program, Command& chosen);
+void add_compare(CLI::App& program, Command& chosen);
+void add_show(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

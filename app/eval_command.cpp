@@ -3,10 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/csv_files.h"
 #include "app/nir_file.h"
 #include "app/output.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/output_target.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/train/evaluation/evaluate.h"
 #include "spikeloom/train/machine/environment.h"
@@ -16,7 +18,7 @@ namespace {
 
 struct EvalOptions {
   train::EvaluationRequest request;
-  std::string dataset, folder;
+  std::string dataset, folder, predictions, confusion;
   int steps = 0, threads = 0;
   bool json = false;
   NirStepOptions nir;
@@ -126,7 +128,13 @@ int run_eval(const EvalOptions& options) {
     };
   }
   request.preparing = request.progress;
+  request.keep_predictions = !options.predictions.empty();
+  for (const std::string& path : {options.predictions, options.confusion}) {
+    if (!path.empty()) resolve_output(path);  // before the minutes that it may take
+  }
   const auto evaluation = train::evaluate_model(request);
+  if (!options.predictions.empty()) write_predictions(options.predictions, evaluation);
+  if (!options.confusion.empty()) write_confusion(options.confusion, evaluation);
   if (options.json) {
     print_evaluation_json(evaluation, request.split);
   } else {
@@ -171,6 +179,16 @@ void add_eval(CLI::App& program, Command& chosen) {
               "Which class of the data is which of the model, where names differ: 'a=b,c=d', or a file with "
               "a line a=b each")
           ->type_name("MAP"));
+  options->of_models.push_back(
+      command
+          ->add_option("--predictions", options->predictions,
+                       "Write label, prediction and votes of each sample to FILE (csv)")
+          ->type_name("FILE")
+          ->check(not_empty()));
+  options->of_models.push_back(
+      command->add_option("--confusion", options->confusion, "Write the confusion matrix to FILE (csv)")
+          ->type_name("FILE")
+          ->check(not_empty()));
   command->add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   command
       ->add_option(

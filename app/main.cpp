@@ -74,6 +74,9 @@ int run(int argc, char** argv) {
   add_bench(program, chosen);
   add_simulate(program, chosen);
   add_study(program, chosen);
+  add_runs(program, chosen);
+  add_compare(program, chosen);
+  add_show(program, chosen);
   name_group(program);
   program.set_help_all_flag("--help-all", "Print this help and that of every command");
   try {

@@ -21,8 +21,10 @@ struct TrainOptions {
   std::string recipe, out, data_dir, resume, init_from, device = "cpu";
   std::vector<std::string> overrides;
   int threads = 0;
-  bool json = false, quiet = false, list = false, accept_changed_data = false;
+  bool json = false, quiet = false, list = false, accept_changed_data = false, tensorboard = false;
 };
+
+constexpr const char* kTensorBoard = "logging.tensorboard=true";
 
 std::string resume_command(const train::TrainingResult& result) {
   return shell_quoted(program_path()) + " train --resume " + shell_quoted(result.run_path);
@@ -126,7 +128,9 @@ int run_train(const TrainOptions& options) {
   request.device = options.device;
   request.threads = options.threads;
   if (options.resume.empty()) {
-    request.recipe = train::load_recipe(find_recipe(options.recipe), options.overrides);
+    std::vector<std::string> overrides = options.overrides;
+    if (options.tensorboard) overrides.push_back(kTensorBoard);
+    request.recipe = train::load_recipe(find_recipe(options.recipe), overrides);
     request.init_from = options.init_from;
     request.run_path = options.out.empty() ? train::new_run_path(request.recipe.name) : options.out;
   } else {
@@ -135,10 +139,12 @@ int run_train(const TrainOptions& options) {
     request.changes = options.overrides;
     request.accept_changed_data = options.accept_changed_data;
   }
+  if (options.tensorboard && !options.resume.empty()) request.changes.push_back(kTensorBoard);
   stop_on_signals();
   std::FILE* stream = options.json ? stderr : stdout;
   TrainingDisplay display(stream, options.quiet, &stop_requested);
   const train::TrainingResult result = train::train(request, display);
+  if (!result.nothing_left) display.summarise();
   const auto recipe = train::read_model_info(result.run_path + "/checkpoint.safetensors").recipe;
   if (options.json) print_line(stdout, train::to_json(result, recipe));
   if (display.output_error() != 0) return report_lost_output(display, result);
@@ -192,6 +198,8 @@ void add_train(CLI::App& program, Command& chosen) {
       ->add_option("--threads", options->threads,
                    "Threads (default: all; with --resume: as many as the run began with)")
       ->check(CLI::Range(1, 1024));
+  command->add_flag("--tensorboard", options->tensorboard,
+                    "Write event files for TensorBoard into the run folder (logging.tensorboard=true)");
   command->add_flag("--json", options->json,
                     "Print the result as JSON on standard output, everything else on standard error");
   command->add_flag("--quiet", options->quiet, "Print warnings and errors only");

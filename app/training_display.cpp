@@ -4,9 +4,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
+#include "app/accuracy_curve.h"
 #include "app/output.h"
 #include "spikeloom/base/memory.h"
 
@@ -112,6 +114,7 @@ void TrainingDisplay::progressed(const train::TrainingProgress& progress) {
 void TrainingDisplay::epoch_ended(const train::EpochReport& report) {
   if (quiet_) return;
   clear();
+  remember(report);
   std::string line = fmt::format("epoch {}/{}  train: loss {:.4f}, accuracy {:.2f} %", report.epoch + 1,
                                  report.epochs, report.train_loss, 100.0 * report.train_accuracy);
   if (report.has_validation) {
@@ -126,10 +129,44 @@ void TrainingDisplay::epoch_ended(const train::EpochReport& report) {
   num_steps_ = report.num_steps;
   line += fmt::format("  {:.0f} samples/s  {}", report.samples_per_s, duration(report.seconds));
   say(line);
+  if (terminal_ && accuracies_.size() > 1) {
+    constexpr std::size_t kEpochs = 40;
+    say("         accuracy " + small_curve(accuracies_, kEpochs, shows_blocks(stream_)));
+  }
   if (report.firing_rates.empty()) return;
   std::string rates = "         firing rates:";
   for (const auto& [layer, rate] : report.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
   say(rates);
+}
+
+void TrainingDisplay::remember(const train::EpochReport& report) {
+  const bool validated = report.has_validation;
+  if (validated != validated_) accuracies_.clear();
+  validated_ = validated;
+  accuracies_.push_back(!validated           ? report.train_accuracy
+                        : report.has_average ? report.average_validation_accuracy
+                                             : report.validation_accuracy);
+  slowest_stage_ = report.slowest_stage;
+  slowest_share_ = report.slowest_share;
+}
+
+void TrainingDisplay::summarise() {
+  constexpr std::size_t kEpochs = 60;
+  clear();
+  if (quiet_) return;
+  if (accuracies_.size() > 1) {
+    const auto best = std::max_element(accuracies_.begin(), accuracies_.end());
+    say(fmt::format("curve    {}  {} accuracy, best {:.2f} %",
+                    small_curve(accuracies_, kEpochs, shows_blocks(stream_)),
+                    validated_ ? "validation" : "training", 100.0 * *best));
+  }
+  if (!slowest_stage_.empty()) {
+    say(fmt::format("slowest  {}: {:.0f} % of the time of all stages", slowest_stage_,
+                    100.0 * slowest_share_));
+  }
+  if (warnings_.empty()) return;
+  say(fmt::format("{} of this training once more:", warnings_.size() == 1 ? "the warning" : "the warnings"));
+  for (const std::string& warning : warnings_) say("  " + one_line(warning));
 }
 
 void TrainingDisplay::evaluating(const std::string& split, std::int64_t done, std::int64_t total) {
@@ -141,6 +178,7 @@ void TrainingDisplay::evaluating(const std::string& split, std::int64_t done, st
 
 void TrainingDisplay::warned(const std::string& message) {
   clear();
+  if (std::find(warnings_.begin(), warnings_.end(), message) == warnings_.end()) warnings_.push_back(message);
   print_warning(message);
 }
 

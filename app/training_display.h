@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "app/progress_line.h"
 #include "spikeloom/train/session/trainer.h"
@@ -24,6 +25,10 @@ class TrainingDisplay : public train::TrainingObserver {
   void evaluating(const std::string& split, std::int64_t done, std::int64_t total) override;
   void warned(const std::string& message) override;
 
+  /// At the end: the accuracy's curve over the epochs, the slowest stage, and the warnings once more. Nothing
+  /// where it is to be quiet.
+  void summarise();
+
   /// Why the stream cannot be written to any more, as errno says; 0 = it can.
   int output_error() const { return output_error_; }
   /// Nobody reads any more: what was on the other side of a pipe, or the terminal, is gone.
@@ -35,6 +40,7 @@ class TrainingDisplay : public train::TrainingObserver {
   void draw(const std::string& line);
   void clear();
   bool due(double seconds);
+  void remember(const train::EpochReport& report);
   void estimate_time(const train::TrainingProgress& progress);
   std::FILE* stream_;
   bool quiet_;
@@ -46,6 +52,11 @@ class TrainingDisplay : public train::TrainingObserver {
   std::int64_t first_iteration_ = -1;
   bool time_said_ = false;
   std::chrono::steady_clock::time_point last_{};
+  std::vector<double> accuracies_;  ///< of the epochs: validation, or training without a validation part
+  bool validated_ = false;
+  std::string slowest_stage_;
+  double slowest_share_ = 0.0;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace spikeloom::app

@@ -20,4 +20,8 @@ spikeloom_find_library(LibArchive libarchive-dev archive.h archive)
 spikeloom_find_library(Hdf5 libhdf5-dev hdf5.h "hdf5_serial;hdf5" SUFFIXES hdf5/serial)
 spikeloom_find_library(Png libpng-dev png.h "png16;png")
 spikeloom_find_library(Jpeg libjpeg-dev jpeglib.h jpeg)
-set(SPIKELOOM_FORMAT_LIBRARIES SpikeloomLz4 SpikeloomZstd SpikeloomLibArchive SpikeloomHdf5 SpikeloomPng SpikeloomJpeg)
+spikeloom_find_library(Gif libgif-dev gif_lib.h gif)
+# Not its "lite" library: LibTorch loads the whole one, and two copies in one process share their state.
+find_package(Protobuf REQUIRED)
+set(SPIKELOOM_FORMAT_LIBRARIES SpikeloomLz4 SpikeloomZstd SpikeloomLibArchive SpikeloomHdf5 SpikeloomPng SpikeloomJpeg
+                               SpikeloomGif protobuf::libprotobuf)

@@ -102,15 +102,23 @@ Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass) {
   return current;
 }
 
+void Engine::end_lap(const Pass& pass, Timeline::Kind kind, int stage) {
+  if (pass.timeline == nullptr) return;
+  backend_->wait();
+  pass.timeline->lap(kind, stage);
+}
+
 void Engine::run_stages(int first, int last, Samples& samples, const Pass& pass) {
   for (int stage = first; stage < last; ++stage) {
     const auto start = Clock::now();
     Buffer current = whole_current(stage, samples, pass);
+    if (pass.observer != nullptr) pass.observer->current(stage, current, samples);
     backend_->fire(stage, std::move(current), samples, pass);
     if (pass.costs != nullptr) {
       backend_->wait();
       (*pass.costs)[at(stage)].forward_ms += milliseconds_since(start);
     }
+    end_lap(pass, Timeline::Kind::kForward, stage);
     if (!pass.keep) release_dead(stage, samples);
   }
 }
@@ -199,6 +207,7 @@ void Engine::run_backward(int first, int last, Samples& samples, Incoming& incom
       backend_->wait();
       (*pass.costs)[at(stage)].backward_ms += milliseconds_since(start);
     }
+    end_lap(pass, Timeline::Kind::kBackward, stage);
     if (samples.is_last_slice()) announce(stage, listener);
   }
 }
@@ -213,6 +222,7 @@ void Engine::step(const Batch& batch, const LossSpec& loss, Pass pass, GradientL
   const int sliced = slices.empty() ? 0 : static_cast<int>(slices.front().stages.size());
   Incoming incoming(at(stages));
   incoming.outputs.back().push_back(backend_->loss(whole.stages.back(), batch.labels, loss));
+  end_lap(pass, Timeline::Kind::kLoss);
   run_backward(sliced, stages, whole, incoming, pass, listener);
   for (Samples& slice : slices) {
     Incoming of_slice(at(sliced));

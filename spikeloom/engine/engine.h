@@ -84,6 +84,7 @@ class Engine {
   Samples samples_of(const Batch& batch) const;
   std::vector<Samples> run_forward(Samples& whole, const Pass& pass);
   Buffer whole_current(int stage, Samples& samples, const Pass& pass);
+  void end_lap(const Pass& pass, Timeline::Kind kind, int stage = -1);
   void run_stages(int first, int last, Samples& samples, const Pass& pass);
   void run_backward(int first, int last, Samples& samples, Incoming& incoming, const Pass& pass,
                     GradientListener* listener);

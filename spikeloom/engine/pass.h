@@ -6,10 +6,22 @@
 
 #include "spikeloom/engine/buffer.h"
 #include "spikeloom/engine/cost.h"
+#include "spikeloom/engine/timeline.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/model/program.h"
 
 namespace spikeloom::engine {
+
+struct Samples;
+
+/// Is shown what each stage's neurons take, before they do.
+class CurrentObserver {
+ public:
+  virtual ~CurrentObserver() = default;
+  /// current: [T or 1, samples.count, H, W, C] in memory order, float or bfloat16, in the backend's memory;
+  /// valid during the call only. Of a recurrent stage without what its own spikes bring.
+  virtual void current(int stage, const Buffer& current, const Samples& samples) = 0;
+};
 
 struct Pass {
   bool training = false;        ///< dropout on
@@ -18,7 +30,9 @@ struct Pass {
   std::uint64_t iteration = 0;  ///< which training iteration: makes the masks fresh
   /// Filled if given, one entry a stage; then each stage is waited for.
   std::vector<StageCost>* costs = nullptr;
-  bool densities = false;  ///< fill StageCost::input_density too, which takes time of its own
+  bool densities = false;               ///< fill StageCost::input_density too, which takes time of its own
+  Timeline* timeline = nullptr;         ///< none: nothing is noted; else each stage is waited for
+  CurrentObserver* observer = nullptr;  ///< none: nobody looks
 };
 
 /// What a backend keeps of a stage, known to itself only.

@@ -6,7 +6,7 @@
 - LibTorch's headers are included in ops, backends/torch, train and tests only, and never reach app or an example
   through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
-  header that lies beside it.
+  header that lies beside it. What protoc makes of NAME.proto, NAME.pb.h, counts as lying beside it.
 - CUDA's own headers are included by spikeloom/kernels/cuda/*.cu and launch.h there, so that whoever uses the kernels
   needs none of them.
 - A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils. A header that Highway
@@ -17,7 +17,8 @@ import re
 import sys
 
 LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "model": 2, "ops": 3, "data": 3,
-          "engine": 3, "report": 3, "backends": 4, "exchange": 5, "train": 5, "runtime": 6, "stream": 7, "app": 8}
+          "engine": 3, "pictures": 3, "report": 3, "backends": 4, "exchange": 5, "train": 5, "runtime": 6, "stream": 7,
+          "app": 8}
 # The same inside a folder that has folders.
 PARTS = {"train": {"recipe": 0, "machine": 1, "network": 2, "run": 3, "evaluation": 4, "steps": 4, "session": 5,
                    "benchmark": 5}}
@@ -113,7 +114,8 @@ class Tree:
             if name.startswith(("spikeloom/", "app/", "tests/")):
                 self.problems.append(f"{path}: include {name} in quotation marks")
             return
-        if pathlib.PurePath(name) not in self.texts:
+        is_generated = name.endswith(".pb.h") and (self.root / name).with_suffix("").with_suffix(".proto").is_file()
+        if pathlib.PurePath(name) not in self.texts and not is_generated:
             if here is not None or not (self.root / path.parent / name).is_file():
                 self.problems.append(f'{path}: includes "{name}", which is no path from the root')
             return

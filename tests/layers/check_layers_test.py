@@ -54,6 +54,14 @@ class CheckLayersTest(unittest.TestCase):
     def test_include_upward_from_a_header(self):
         self.expect("spikeloom/ops/pool.h", '#pragma once\n  #  include "spikeloom/backends/torch/tensor.h"\n', "ops [3]", "[4]")
 
+    def test_generated_header(self):
+        source = '#include "spikeloom/formats/event.pb.h"\n'
+        self.expect("spikeloom/formats/event.cpp", source, "no path from the root")
+        message = {"spikeloom/formats/event.proto": 'syntax = "proto3";\n'}
+        self.assertEqual(self.problems({"spikeloom/formats/event.cpp": source, **message}), [])
+        problems = self.problems({"spikeloom/base/event.cpp": source, **message})
+        self.assertEqual(len(problems), 1, problems)
+
     def test_include_across(self):
         self.expect("spikeloom/config/write.cpp", '#include "spikeloom/events/event.h"\n', "config [1]", "[1]")
 

@@ -382,15 +382,7 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
       refuse(fmt::format("{} holds recordings: event counts have no colours; remove it", info.name), key);
     }
   }
-  format.binning.num_steps = num_steps;
-  format.binning.slicing = to_binning(settings.slicing);
-  format.binning.window_us = settings.window_us;
-  format.binning.overlap_us = settings.overlap_us;
-  format.binning.events_per_step = settings.events_per_step;
-  format.binning.overlap_events = settings.overlap_events;
-  format.binning.binary = settings.binary_bins;
-  format.binning.downsample = settings.downsample;
-  format.binning.stride_downsampling = settings.downsampling == Downsampling::kStride;
+  format.binning = binning_of(settings, num_steps);
   format.max_shift = settings.max_shift;
   format.horizontal_flip = settings.horizontal_flip;
   const int smaller_side = events::binned_width(sensor_side, format.binning);
@@ -426,6 +418,20 @@ bool has_recording(const std::filesystem::path& folder, const std::string& prefi
     if (recording_number(entry->path().filename().string(), prefix, num_digits, suffix) >= 0) return true;
   }
   return false;
+}
+
+events::Binning binning_of(const DataSettings& settings, int num_steps) {
+  events::Binning binning;
+  binning.num_steps = num_steps;
+  binning.slicing = to_binning(settings.slicing);
+  binning.window_us = settings.window_us;
+  binning.overlap_us = settings.overlap_us;
+  binning.events_per_step = settings.events_per_step;
+  binning.overlap_events = settings.overlap_events;
+  binning.binary = settings.binary_bins;
+  binning.downsample = settings.downsample;
+  binning.stride_downsampling = settings.downsampling == Downsampling::kStride;
+  return binning;
 }
 
 }  // namespace spikeloom::data

@@ -114,4 +114,7 @@ std::vector<Recording> list_recordings(const std::filesystem::path& folder, int 
 bool has_recording(const std::filesystem::path& folder, const std::string& prefix, int num_digits,
                    const std::string& suffix);
 
+/// How a recipe's recordings become frames.
+events::Binning binning_of(const DataSettings& settings, int num_steps);
+
 }  // namespace spikeloom::data

@@ -7,6 +7,7 @@
 
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/benchmark/random_batch.h"
+#include "spikeloom/train/benchmark/step_trace.h"
 #include "spikeloom/train/machine/arithmetic_scope.h"
 #include "spikeloom/train/machine/environment.h"
 #include "spikeloom/train/network/crossovers.h"
@@ -118,6 +119,10 @@ class Benchmark {
       result_.loss = sums.mean_loss();
     }
     if (!on_cpu_ && runner_ != nullptr) time_stages();
+    if (request_.trace) {
+      report("tracing", 0, 0);
+      result_.trace = trace_steps(request_, *network_, runner_.get(), input_, labels_);
+    }
     std::sort(times.begin(), times.end());
     result_.step_ms_min = times.front();
     result_.step_ms_max = times.back();

@@ -22,6 +22,7 @@ struct BenchmarkRequest {
   std::uint64_t seed = 1;
   std::string device = "cpu";  ///< cpu, cuda or cuda:N
   int threads = 0;             ///< as in TrainingRequest
+  bool trace = false;          ///< `iterations` more steps make BenchmarkResult::trace
   bool measure_again = false;  ///< crossovers are timed even if an earlier measurement is kept
   /// Called before each iteration: what is being done, iterations done, of how many (0 while preparing).
   std::function<void(const char* what, int done, int total)> progress;
@@ -54,6 +55,9 @@ struct BenchmarkResult {
   std::vector<BenchmarkLayer> layers;  ///< empty of an artificial network
   /// Kept between forward and backward, the input included; 0 in inference.
   double saved_bytes_per_sample = 0.0;
+  /// Those steps as Chrome trace JSON (docs/inspect.md); empty unless asked for. Its times are of steps
+  /// whose stages are waited for.
+  std::string trace;
   /// Where the crossovers in force come from; kFixed also where there is nothing to choose, and in inference,
   /// which does not go by them.
   enum Crossovers { kFixed, kMeasuredNow, kMeasuredBefore } crossovers = kFixed;

@@ -131,6 +131,7 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   settings.batch_size = request.batch_size > 0 ? request.batch_size : recipe.training.eval_batch_size;
   settings.workers = recipe.training.workers;
   settings.limit = request.limit;
+  settings.keep_predictions = request.keep_predictions;
   settings.loss = recipe.loss;
   settings.progress = request.progress;
   dataset->prepare([&](std::int64_t done, std::int64_t total) {
@@ -138,6 +139,9 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
     return true;
   });
   evaluation.result = evaluate_network(*network, dataset, settings);
+  for (std::size_t i = 0; i < evaluation.result.predictions.size(); ++i) {
+    evaluation.sample_names.push_back(dataset->origin(static_cast<std::int64_t>(i)).name);
+  }
   evaluation.dataset = dataset->name();
   evaluation.data_root = splits.root;
   evaluation.data_description = splits.description;

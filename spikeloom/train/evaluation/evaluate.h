@@ -9,6 +9,12 @@
 
 namespace spikeloom::train {
 
+/// What the network said about one sample.
+struct Prediction {
+  std::int64_t label = 0, guess = 0;
+  std::vector<float> votes;  ///< [classes]
+};
+
 struct EvaluationResult {
   std::int64_t samples = 0;
   std::int64_t correct = 0;
@@ -17,6 +23,7 @@ struct EvaluationResult {
   double seconds = 0.0;
   std::vector<std::pair<std::string, double>> firing_rates;  ///< spikes / (neurons x steps), a layer each
   std::vector<std::vector<std::int64_t>> confusion;          ///< [label][prediction]
+  std::vector<Prediction> predictions;                       ///< of all samples in order, if asked for
 };
 
 struct EvaluationRequest {
@@ -31,9 +38,10 @@ struct EvaluationRequest {
   std::vector<std::string> overrides;
   /// Which class of the data is which of the model, where the names differ: data::parse_class_map().
   std::string class_map;
-  std::int64_t batch_size = 0;  ///< 0 = the recipe's
-  std::int64_t limit = 0;       ///< only the first so many samples; 0 = all
-  int threads = 0;              ///< as in TrainingRequest
+  std::int64_t batch_size = 0;    ///< 0 = the recipe's
+  std::int64_t limit = 0;         ///< only the first so many samples; 0 = all
+  int threads = 0;                ///< as in TrainingRequest
+  bool keep_predictions = false;  ///< fill EvaluationResult::predictions and ModelEvaluation::sample_names
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< called now and then; may be empty
   /// The same while recordings are binned into the cache, before.
   std::function<void(std::int64_t done, std::int64_t total)> preparing;
@@ -47,6 +55,7 @@ struct ModelEvaluation {
   std::string data_description;           ///< one line: how many samples there are, and how they were split
   std::vector<std::string> data_classes;  ///< classes of the data, in its own order
   std::vector<std::string> class_names;
+  std::vector<std::string> sample_names;  ///< of the predictions: data::SampleOrigin::name
 };
 
 /// Runs a trained network over a split of its data set, or of other data of the same shape. Labels are

@@ -56,6 +56,8 @@ EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const 
       loss_sum += vote_loss(of_sample, label, settings.loss);
       ++result.confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(guess)];
       result.correct += label == guess ? 1 : 0;
+      if (!settings.keep_predictions) continue;
+      result.predictions.push_back({label, guess, {of_sample.begin(), of_sample.end()}});
     }
     result.samples += samples;
     if (settings.progress) settings.progress(result.samples, total);

@@ -15,6 +15,7 @@ struct NetworkEvaluation {
   std::int64_t batch_size = 100;
   int workers = 1;
   std::int64_t limit = 0;
+  bool keep_predictions = false;
   LossSettings loss;
   const std::atomic<bool>* stop =
       nullptr;  ///< ends early (the result is then incomplete) when it becomes true

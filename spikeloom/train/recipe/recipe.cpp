@@ -305,6 +305,9 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.integer("checkpoint_every", training.checkpoint_every, 1, kMaxInt);
   visitor.number("checkpoint_minutes", training.checkpoint_minutes, kNotNegative);
   visitor.integer("workers", training.workers, 0, 1024);
+
+  visitor.section("logging");
+  visitor.flag("tensorboard", recipe.logging.tensorboard);
 }
 
 /// The one list of all keys, read by Reader and written by Writer.

@@ -83,6 +83,10 @@ struct TrainingSettings {
   int workers = 1;  ///< threads that read samples ahead; 0: read when needed
 };
 
+struct LoggingSettings {
+  bool tensorboard = false;  ///< event files for TensorBoard in the run's folder (docs/run-folder.md)
+};
+
 struct Recipe {
   std::string name;  ///< default: the recipe's file name without folder and ".toml"
   std::string description;
@@ -93,6 +97,7 @@ struct Recipe {
   ScheduleSettings schedule;
   LossSettings loss;
   TrainingSettings training;
+  LoggingSettings logging;
 };
 
 /// Same in every key that a recipe file can hold, doubles bit for bit (0 and -0 differ).

@@ -7,10 +7,8 @@
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::train {
-namespace {
 
-/// Key and value of each line of to_toml(): every key is there, each on a line of its own.
-std::vector<std::pair<std::string, std::string>> entries(const Recipe& recipe) {
+std::vector<std::pair<std::string, std::string>> recipe_entries(const Recipe& recipe) {
   std::vector<std::pair<std::string, std::string>> result;
   std::istringstream text(to_toml(recipe));
   std::string section;
@@ -25,6 +23,8 @@ std::vector<std::pair<std::string, std::string>> entries(const Recipe& recipe) {
   return result;
 }
 
+namespace {
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -34,7 +34,7 @@ std::string joined(const std::vector<std::string>& words) {
 }  // namespace
 
 std::vector<RecipeChange> recipe_changes(const Recipe& before, const Recipe& after) {
-  const auto old_entries = entries(before), new_entries = entries(after);
+  const auto old_entries = recipe_entries(before), new_entries = recipe_entries(after);
   std::vector<RecipeChange> changes;
   for (std::size_t i = 0; i < old_entries.size(); ++i) {
     const auto& [key, value] = old_entries[i];
@@ -52,6 +52,7 @@ const std::vector<std::string>& keys_that_may_change() {
                                                 "training.checkpoint_every",
                                                 "training.checkpoint_minutes",
                                                 "training.workers",
+                                                "logging.*",
                                                 "optimizer.learning_rate",
                                                 "optimizer.max_gradient_norm",
                                                 "schedule.*"};

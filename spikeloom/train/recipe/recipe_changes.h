@@ -1,6 +1,7 @@
 #pragma once
 // Which keys of a recipe may change when a run is resumed.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spikeloom/train/recipe/recipe.h"
@@ -11,6 +12,9 @@ struct RecipeChange {
   std::string key;            ///< dotted: "training.epochs"
   std::string before, after;  ///< as TOML
 };
+
+/// Every dotted key of a recipe with its value as TOML, in the order of the file.
+std::vector<std::pair<std::string, std::string>> recipe_entries(const Recipe& recipe);
 
 /// The keys in which two recipes differ, in the order of the file.
 std::vector<RecipeChange> recipe_changes(const Recipe& before, const Recipe& after);

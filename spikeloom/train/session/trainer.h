@@ -52,6 +52,11 @@ struct EpochReport {
   double learning_rate = 0.0;
   double samples_per_s = 0.0;
   double seconds = 0.0;
+  double loader_wait_share = 0.0;  ///< of this session's training time
+  /// The stage that took longest, forward and backward, of some steps that were timed; "" where steps are not
+  /// waited for (on a device). Its share of the time of all stages.
+  std::string slowest_stage;
+  double slowest_share = 0.0;
   LayerRates firing_rates;
 };
 

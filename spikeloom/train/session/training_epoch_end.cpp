@@ -85,8 +85,11 @@ bool TrainingSession::finish_epoch() {
   report.samples_per_s =
       session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
   report.seconds = state_.train_seconds;
+  report.loader_wait_share = loader_wait_share();
+  fill_slowest_stage(report);
   report.firing_rates = state_.epoch_rates.rates();
   report_layers(report.firing_rates);
+  report_loader();
   check_finite(report.train_loss);
   if (!validate(report)) return false;  // stopped: done again after resuming
   nlohmann::ordered_json line = {{"kind", "epoch"},
@@ -109,6 +112,7 @@ bool TrainingSession::finish_epoch() {
   line["loader_wait_share"] = loader_wait_share();
   line["firing_rates"] = rates_object(report.firing_rates);
   folder_->append_metrics(line.dump());
+  record_epoch(report);
   last_rates_ = report.firing_rates;
   observer_.epoch_ended(report);
 

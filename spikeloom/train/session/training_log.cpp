@@ -1,9 +1,12 @@
 // What a training says while it runs, and what it looks at to say it: metrics, layers, values that are not
 // finite.
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/train/session/rates_object.h"
@@ -61,6 +64,27 @@ void TrainingSession::report_layers(const LayerRates& rates) {
   }
 }
 
+void TrainingSession::report_loader() {
+  constexpr double kMuch = 0.2, kSeconds = 30.0;  // a shorter training is over before anybody can act on it
+  if (loader_reported_ || session_seconds_ < kSeconds || loader_wait_share() < kMuch) return;
+  loader_reported_ = true;
+  char percent[16];
+  std::snprintf(percent, sizeof percent, "%.0f", 100.0 * loader_wait_share());
+  observer_.warned(
+      "for " + std::string(percent) +
+      " % of the time no batch was ready: reading samples is slower than training on them; raise "
+      "training.workers (now " +
+      std::to_string(recipe_.training.workers) + ")");
+}
+
+void TrainingSession::fill_slowest_stage(EpochReport& report) const {
+  const auto slowest = std::max_element(stage_ms_.begin(), stage_ms_.end());
+  if (slowest == stage_ms_.end() || *slowest <= 0.0) return;
+  const auto stage = static_cast<std::size_t>(slowest - stage_ms_.begin());
+  report.slowest_stage = network_->program().stages[stage].name;
+  report.slowest_share = *slowest / std::accumulate(stage_ms_.begin(), stage_ms_.end(), 0.0);
+}
+
 void TrainingSession::log_iteration(double learning_rate) {
   check_finite(state_.log_metrics.loss());
   const LayerRates rates = state_.log_rates.rates();
@@ -76,6 +100,7 @@ void TrainingSession::log_iteration(double learning_rate) {
                                  {"loader_wait_share", loader_wait_share()},
                                  {"firing_rates", rates_object(rates)}};
   folder_->append_metrics(line.dump());
+  record_iteration(learning_rate, rates);
   state_.log_metrics = RunningMetrics();
   state_.log_rates.clear();
 }

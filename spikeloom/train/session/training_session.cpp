@@ -65,6 +65,7 @@ TrainingResult TrainingSession::run() {
     save_checkpoint();
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
+  open_records();
   append_session(folder_->file(kEnvironmentFile), state_.iteration,
                  describe_environment(ops::describe(device_)));
   // Kept when the run is resumed: the same path as before, to the last bit.
@@ -240,6 +241,19 @@ void TrainingSession::collect(double seconds) {
   if (!sums.finite) check_finite(std::numeric_limits<double>::quiet_NaN());
 }
 
+void TrainingSession::step(const engine::Batch& batch) {
+  constexpr std::int64_t kTimedEvery = 16;  // enough to tell which stage is the slowest
+  const double rate = learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
+                                       batches_per_epoch_, state_.iteration);
+  if (!runner_->is_synchronous() || state_.iteration % kTimedEvery != 0) {
+    return runner_->step(batch, state_.iteration, rate);
+  }
+  std::vector<engine::StageCost> costs;
+  runner_->timed_step(batch, state_.iteration, rate, costs, false);
+  stage_ms_.resize(costs.size());
+  for (std::size_t i = 0; i < costs.size(); ++i) stage_ms_[i] += costs[i].forward_ms + costs[i].backward_ms;
+}
+
 // Nobody waits for a step on a device: sums are read now and then.
 bool TrainingSession::train_epoch() {
   if (stopped()) return false;
@@ -265,9 +279,7 @@ bool TrainingSession::train_epoch() {
     start = Clock::now();
   };
   while (const engine::Batch* batch = batches->next()) {
-    runner_->step(*batch, state_.iteration,
-                  learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
-                                   batches_per_epoch_, state_.iteration));
+    step(*batch);
     ++state_.batch;
     ++state_.iteration;
     uncollected = true;
@@ -330,6 +342,10 @@ void TrainingSession::save_checkpoint() {
   check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
   const auto start = Clock::now();
   state_.metrics_size = folder_->metrics_size();
+  if (records_) {
+    state_.event_file = records_->file_name();
+    state_.event_file_size = records_->size();
+  }
   const std::string path = folder_->file("checkpoint.safetensors");
   try {
     train::save_checkpoint(path, *network_, model_info(), state_.to_json(),

@@ -16,6 +16,7 @@
 #include "spikeloom/train/run/checkpoint.h"
 #include "spikeloom/train/run/model_info.h"
 #include "spikeloom/train/run/run_folder.h"
+#include "spikeloom/train/run/tensorboard_log.h"
 #include "spikeloom/train/session/trainer.h"
 #include "spikeloom/train/steps/device_feed.h"
 #include "spikeloom/train/steps/step_runner.h"
@@ -55,6 +56,8 @@ struct TrainingState {
   bool stopped_early = false;
   int test_reads = 0;  ///< the one that begins now included
   std::int64_t metrics_size = 0;
+  std::string event_file;                 ///< of TensorBoard, the last one; "" without
+  std::int64_t event_file_size = 0;       ///< its bytes
   std::vector<std::string> changes;       ///< settings and data that changed when it was resumed, as JSON
   std::optional<data::Fingerprint> data;  ///< none in checkpoints of older versions
 
@@ -114,9 +117,17 @@ class TrainingSession {
   bool validate(EpochReport& report);
   bool finish_epoch();
   double loader_wait_share() const;
+  void step(const engine::Batch& batch);
+  void report_loader();
+  void fill_slowest_stage(EpochReport& report) const;
   void check_finite(double loss);
   void report_layers(const LayerRates& rates);
   void log_iteration(double learning_rate);
+  /// Event files for TensorBoard (training_records.cpp); nothing happens without logging.tensorboard.
+  void open_records();
+  void record_iteration(double learning_rate, const LayerRates& rates);
+  void record_epoch(const EpochReport& report);
+  void record_test(const EvaluationResult& test);
   void save_checkpoint();
   EvaluationResult evaluate(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
   TrainingResult finish();
@@ -145,9 +156,12 @@ class TrainingSession {
       false;  ///< what follows the checkpoint in metrics.jsonl is the line of a finished test
   model::MemoryEstimate memory_;
   TrainingState state_;
+  std::optional<TensorBoardLog> records_;
   std::int64_t batches_per_epoch_ = 0;
   LayerRates last_rates_;
   std::set<std::string> reported_;  ///< layers whose silence or saturation was said already
+  std::vector<double> stage_ms_;    ///< of each stage, forward and backward, of the steps that were timed
+  bool loader_reported_ = false;
   std::int64_t session_samples_ = 0;
   double session_seconds_ = 0.0;
   double loader_wait_seconds_ = 0.0;  ///< part of session_seconds_ in which no batch was ready

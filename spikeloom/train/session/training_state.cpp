@@ -93,6 +93,8 @@ std::string TrainingState::to_json() const {
                                  {"stopped_early", stopped_early},
                                  {"test_reads", test_reads},
                                  {"metrics_size", metrics_size},
+                                 {"event_file", event_file},
+                                 {"event_file_size", event_file_size},
                                  {"changes", nlohmann::ordered_json::array()}};
   for (const std::string& change : changes) json["changes"].push_back(nlohmann::ordered_json::parse(change));
   if (data) json["data"] = to_object(*data);
@@ -117,6 +119,8 @@ TrainingState TrainingState::from_json(const std::string& text, const std::strin
     state.finished = json.at("finished").get<bool>();
     state.metrics_size = json.at("metrics_size").get<std::int64_t>();
     // Not in checkpoints of older versions.
+    state.event_file = json.value("event_file", "");
+    state.event_file_size = json.value("event_file_size", std::int64_t{0});
     state.cut_batch = json.value("cut_batch", std::int64_t{0});
     state.stopped_early = json.value("stopped_early", false);
     state.test_reads = json.value("test_reads", state.finished ? 1 : 0);

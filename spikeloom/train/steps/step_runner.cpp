@@ -77,12 +77,17 @@ void StepRunner::step(const engine::Batch& batch, std::int64_t iteration, double
 }
 
 void StepRunner::timed_step(const engine::Batch& batch, std::int64_t iteration, double learning_rate,
-                            std::vector<engine::StageCost>& costs, bool densities) {
+                            std::vector<engine::StageCost>& costs, bool densities,
+                            engine::Timeline* timeline) {
   optimizer_.prepare(static_cast<std::uint64_t>(iteration), learning_rate);
   engine::Pass pass = pass_of(iteration);
   pass.costs = &costs;
   pass.densities = densities;
+  pass.timeline = timeline;
   run(batch, pass);
+  if (timeline == nullptr) return;
+  network_.engine().backend().wait();
+  timeline->lap(engine::Timeline::Kind::kUpdate);
 }
 
 }  // namespace spikeloom::train

@@ -25,9 +25,10 @@ class StepRunner {
 
   /// One step. On a device: of what was written into buffers(batch.samples).
   void step(const engine::Batch& batch, std::int64_t iteration, double learning_rate);
-  /// The same, each stage waited for and timed.
+  /// The same, each stage waited for and timed; laps of it too where there is a timeline.
   void timed_step(const engine::Batch& batch, std::int64_t iteration, double learning_rate,
-                  std::vector<engine::StageCost>& costs, bool densities);
+                  std::vector<engine::StageCost>& costs, bool densities,
+                  engine::Timeline* timeline = nullptr);
 
   /// Whether step() returns when the step is done.
   bool is_synchronous() const { return network_.cpu() != nullptr; }

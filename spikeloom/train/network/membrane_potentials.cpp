@@ -1,0 +1,76 @@
+#include "spikeloom/train/network/membrane_potentials.h"
+
+#include "spikeloom/kernels/reference/lif.h"
+
+namespace spikeloom::train {
+namespace {
+
+class Potentials : public engine::CurrentObserver {
+ public:
+  explicit Potentials(Network& network) : network_(network), values_(network.program().stages.size()) {}
+
+  void current(int stage, const engine::Buffer& current, const engine::Samples& samples) override {
+    const model::Program& program = network_.program();
+    const model::Stage& here = program.stages[static_cast<std::size_t>(stage)];
+    if (!here.neuron.fires() || here.recurrent != model::kNone) return;
+    kernels::NeuronParams params = here.neuron.params;
+    if (here.neuron.decay != model::kNone) params.decay = network_.engine().read(here.neuron.decay)[0];
+    if (here.neuron.v_threshold != model::kNone) {
+      params.v_threshold = network_.engine().read(here.neuron.v_threshold)[0];
+    }
+    kernels::LifSize size;
+    size.num_steps = program.num_steps;
+    size.neurons = here.product.output.size() * samples.count;
+    size.static_input = current.count == size.neurons && program.num_steps > 1;
+    const std::vector<float> input = on_host(current);
+    std::vector<float>& all = values_[static_cast<std::size_t>(stage)];
+    const std::size_t before = all.size();
+    const auto count = static_cast<std::size_t>(size.num_steps * size.neurons);
+    all.resize(before + count);
+    std::vector<float> spikes(count);
+    kernels::reference::lif_forward_range(size, params, input.data(), all.data() + before, spikes.data(),
+                                          std::int64_t{0}, size.neurons);
+  }
+
+  std::vector<std::pair<std::string, formats::Histogram>> histograms() const {
+    std::vector<std::pair<std::string, formats::Histogram>> result;
+    for (std::size_t stage = 0; stage < values_.size(); ++stage) {
+      if (values_[stage].empty()) continue;
+      const Span<const float> values(values_[stage].data(), values_[stage].size());
+      result.emplace_back(network_.program().stages[stage].name, formats::histogram_of(values));
+    }
+    return result;
+  }
+
+ private:
+  std::vector<float> on_host(const engine::Buffer& buffer) {
+    engine::Memory& memory = network_.engine().backend().memory();
+    std::vector<float> values(static_cast<std::size_t>(buffer.count));
+    if (buffer.type == engine::Type::kFloat) {
+      memory.to_host(buffer, values.data());
+      return values;
+    }
+    std::vector<kernels::BFloat16> rounded(values.size());
+    memory.to_host(buffer, rounded.data());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = kernels::to_float(rounded[i]);
+    return values;
+  }
+
+  Network& network_;
+  std::vector<std::vector<float>> values_;  ///< of each stage; a batch may come in slices
+};
+
+}  // namespace
+
+std::vector<std::pair<std::string, formats::Histogram>> membrane_potentials(Network& network,
+                                                                            const engine::Batch& batch) {
+  Potentials potentials(network);
+  engine::Pass pass;
+  pass.observer = &potentials;
+  network.engine().collect();
+  network.engine().infer(batch, pass);
+  network.engine().collect();
+  return potentials.histograms();
+}
+
+}  // namespace spikeloom::train

@@ -1,0 +1,30 @@
+#include "spikeloom/formats/chrome_trace.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace spikeloom::formats {
+namespace {
+
+TEST(ChromeTrace, HasTheFieldsThatViewersAskFor) {
+  ChromeTrace trace;
+  trace.name_thread(3, "loader");
+  trace.span(3, "read \"a\"\xff", "loader", 1.5, 2.25, {{"path", "dense"}});
+  trace.counter("bytes", 4.0, 1e9);
+  const auto json = nlohmann::json::parse(trace.to_json());
+  const auto& events = json.at("traceEvents");
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[0], nlohmann::json::parse(
+                           R"({"ph":"M","pid":1,"tid":3,"name":"thread_name","args":{"name":"loader"}})"));
+  EXPECT_EQ(events[1].at("ph"), "X");
+  EXPECT_EQ(events[1].at("ts"), 1.5);
+  EXPECT_EQ(events[1].at("dur"), 2.25);
+  EXPECT_EQ(events[1].at("tid"), 3);
+  EXPECT_EQ(events[1].at("args").at("path"), "dense");
+  EXPECT_EQ(events[2].at("ph"), "C");
+  EXPECT_EQ(events[2].at("args").at("value"), 1e9);
+}
+
+}  // namespace
+}  // namespace spikeloom::formats
