@@ -1,9 +1,6 @@
 #include "app/info_run.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -12,20 +9,12 @@
 #include "app/process.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/report/run_lock.h"
 
 namespace spikeloom::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-/// Another process trains into the folder: it holds the lock that RunFolder takes.
-bool is_running(const std::string& folder) {
-  const int lock = ::open((folder + "/run.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (lock < 0) return false;
-  const bool held = ::flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(lock);
-  return held;
-}
 
 /// The object in the file, or null.
 ordered_json read_object(const std::string& path) {
@@ -111,7 +100,7 @@ ordered_json describe_run(const std::string& folder, const train::Recipe& recipe
       if (result.contains(key)) run[key] = result[key];
     }
   }
-  if (is_running(folder)) run["state"] = "running";
+  if (report::is_locked(folder)) run["state"] = "running";
   return run;
 }
 

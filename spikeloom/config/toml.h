@@ -28,6 +28,9 @@ class Toml {
   /// The reader of the whole document; valid as long as the document lives and is not changed.
   Table root() const;
 
+  /// The resolved document as data.
+  const Node& tree() const { return root_; }
+
   /// The resolved document as TOML (config::to_toml).
   std::string to_string() const;
 

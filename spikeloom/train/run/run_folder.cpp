@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "spikeloom/base/errors.h"
@@ -39,7 +41,14 @@ void RunFolder::lock() {
   const std::string name = file("run.lock");
   lock_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) throw DataError(name + ": cannot create: " + std::strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+  // Who only asks whether a training runs here (info, report, watch) holds it for moments.
+  constexpr int kAttempts = 20;
+  constexpr std::chrono::milliseconds kPause{10};
+  for (int attempt = 1; ::flock(lock_, LOCK_EX | LOCK_NB) != 0; ++attempt) {
+    if (errno == EWOULDBLOCK && attempt < kAttempts) {
+      std::this_thread::sleep_for(kPause);
+      continue;
+    }
     throw DataError(path_ + ": another training is writing into this run folder; use another one (--out)");
   }
 }

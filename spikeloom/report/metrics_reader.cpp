@@ -1,0 +1,185 @@
+#include "spikeloom/report/metrics_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "spikeloom/report/thinned.h"
+
+namespace spikeloom::report {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLongestLine = std::size_t{1} << 18;
+constexpr std::size_t kMostLayers = 4096, kMostResumes = 256;
+constexpr int kMostOrders = 64;
+
+/// A line up to kLongestLine; a longer one is passed over ("" and `too_long`). false at the end of the file.
+bool next_line(std::istream& file, std::string& line, bool& too_long, bool& ended) {
+  line.clear();
+  too_long = false;
+  std::streambuf& bytes = *file.rdbuf();
+  for (int byte = bytes.sbumpc(); byte != std::char_traits<char>::eof(); byte = bytes.sbumpc()) {
+    ended = byte == '\n';
+    if (ended) return true;
+    if (line.size() < kLongestLine) {
+      line.push_back(static_cast<char>(byte));
+    } else {
+      too_long = true;
+    }
+  }
+  return !line.empty();
+}
+
+double number(const json& object, const char* key) {
+  const auto at = object.find(key);
+  return at != object.end() && at->is_number() ? at->get<double>() : kMissing;
+}
+
+/// A count: 0 where there is none, or none that a file of a training could hold.
+std::int64_t count(const json& object, const char* key) {
+  const double value = number(object, key);
+  return value >= 0.0 && value < 9e15 ? static_cast<std::int64_t>(value) : 0;
+}
+
+std::string text(const json& object, const char* key) {
+  const auto at = object.find(key);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : "";
+}
+
+class MetricsReader {
+ public:
+  MetricsReader(const ReadLimits& limits, RunRecord& run)
+      : run_(run), steps_(limits.points), epochs_(limits.points) {}
+
+  void line(const json& object, const std::string& source) {
+    run_.iterations = std::max(run_.iterations, count(object, "iteration"));
+    const double seconds = number(object, "train_seconds");
+    if (seconds > run_.train_seconds) run_.train_seconds = seconds;
+    const std::string kind = text(object, "kind");
+    if (kind == "train") steps_.add(point(object, source, ""));
+    if (kind == "epoch") epoch(point(object, source, "train_"));
+    if (kind == "resume") resume(object);
+  }
+
+  void finish() {
+    run_.epochs_done = static_cast<std::int64_t>(epochs_.count());
+    run_.steps = steps_.take();
+    run_.epochs = epochs_.take();
+  }
+
+ private:
+  MetricsPoint point(const json& object, const std::string& source, const std::string& prefix) {
+    MetricsPoint point;
+    point.epoch = count(object, "epoch");
+    point.iteration = count(object, "iteration");
+    point.loss = number(object, (prefix + "loss").c_str());
+    point.accuracy = number(object, (prefix + "accuracy").c_str());
+    point.validation_loss = number(object, "validation_loss");
+    point.validation_accuracy = number(object, "validation_accuracy");
+    point.average_validation_loss = number(object, "average_validation_loss");
+    point.average_validation_accuracy = number(object, "average_validation_accuracy");
+    point.learning_rate = number(object, "learning_rate");
+    point.samples_per_s = number(object, "samples_per_s");
+    point.train_seconds = number(object, "train_seconds");
+    point.loader_wait_share = number(object, "loader_wait_share");
+    const auto rates = object.find("firing_rates");
+    if (rates == object.end() || !rates->is_object()) return point;
+    learn_order(*rates, source);
+    for (const auto& [layer, rate] : rates->items()) {
+      if (!rate.is_number()) continue;
+      const auto at = index_.find(layer);
+      if (at == index_.end()) continue;
+      if (point.firing_rates.size() <= at->second) point.firing_rates.resize(at->second + 1, kMissing);
+      point.firing_rates[at->second] = rate.get<double>();
+    }
+    return point;
+  }
+
+  /// Layers that are new, in the order in which the line has them: that of the network.
+  void learn_order(const json& rates, const std::string& source) {
+    const bool known = std::all_of(rates.items().begin(), rates.items().end(),
+                                   [&](const auto& item) { return index_.count(item.key()) > 0; });
+    // A container that keeps the order takes quadratic time: not for every line of a hostile file.
+    if (known || ++orders_ > kMostOrders) return;
+    const auto ordered = nlohmann::ordered_json::parse(source, nullptr, false);
+    for (const auto& item : ordered.at("firing_rates").items()) {
+      if (run_.layers.size() == kMostLayers) return;
+      if (index_.emplace(item.key(), run_.layers.size()).second) run_.layers.push_back(item.key());
+    }
+  }
+
+  void epoch(MetricsPoint point) {
+    const double accuracy = std::isfinite(point.average_validation_accuracy)
+                                ? point.average_validation_accuracy
+                                : point.validation_accuracy;
+    if (std::isfinite(accuracy) && !(run_.best_validation_accuracy >= accuracy)) {
+      run_.best_validation_accuracy = accuracy;
+      run_.best_epoch = point.epoch;
+    }
+    epochs_.add(std::move(point));
+  }
+
+  void resume(const json& object) {
+    if (run_.resumed.size() == kMostResumes) return;
+    ResumePoint point;
+    point.epoch = count(object, "epoch");
+    point.iteration = count(object, "iteration");
+    const auto add = [&](const std::string& what) { point.what += (point.what.empty() ? "" : "; ") + what; };
+    const auto settings = object.find("settings");
+    if (settings != object.end() && settings->is_object()) {
+      for (const auto& [key, change] : settings->items())
+        if (change.is_object()) add(key + ": " + text(change, "before") + " -> " + text(change, "after"));
+    }
+    if (object.contains("changed_data")) {
+      const auto& changed = object["changed_data"];
+      add("data: " + (changed.is_string() ? changed.get<std::string>()
+                                          : changed.dump(-1, ' ', false, json::error_handler_t::replace)));
+    }
+    run_.resumed.push_back(std::move(point));
+  }
+
+  RunRecord& run_;
+  Thinned<MetricsPoint> steps_, epochs_;
+  std::map<std::string, std::size_t> index_;  ///< of each layer in run_.layers
+  int orders_ = 0;
+};
+
+}  // namespace
+
+void read_metrics(const std::string& path, const ReadLimits& limits, RunRecord& run) {
+  std::error_code ignored;
+  // Not a pipe, which would keep its reader waiting.
+  if (!std::filesystem::is_regular_file(path, ignored)) {
+    run.problems.emplace_back("metrics.jsonl is missing");
+    return;
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    run.problems.emplace_back("metrics.jsonl cannot be read");
+    return;
+  }
+  MetricsReader reader(limits, run);
+  std::string line;
+  std::int64_t damaged = 0;
+  bool too_long = false, ended = true;
+  while (next_line(file, line, too_long, ended)) {
+    if (line.empty() && !too_long) continue;
+    const auto object = too_long ? json() : json::parse(line, nullptr, false);
+    if (object.is_object()) {
+      reader.line(object, line);
+    } else if (ended) {  // else it is being written
+      ++damaged;
+    }
+  }
+  reader.finish();
+  if (damaged > 0) {
+    run.problems.push_back("metrics.jsonl: " + std::to_string(damaged) +
+                           (damaged == 1 ? " line is" : " lines are") + " no JSON object");
+  }
+}
+
+}  // namespace spikeloom::report

@@ -1,0 +1,209 @@
+#include "spikeloom/report/run_folder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
+#include "spikeloom/config/toml.h"
+#include "spikeloom/report/metrics_reader.h"
+#include "spikeloom/report/run_lock.h"
+
+namespace spikeloom::report {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr std::int64_t kLargestFile = std::int64_t{1} << 20;
+constexpr int kDeepest = 3;
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::string last_part(const std::string& path) {
+  fs::path normal = fs::path(path).lexically_normal();
+  if (!normal.has_filename()) normal = normal.parent_path();
+  const std::string name = normal.filename().string();
+  if (!name.empty() && name != "." && name != "..") return name;
+  std::error_code ignored;
+  return fs::canonical(path, ignored).filename().string();
+}
+
+/// The object in the file, or null with a problem noted where there is a file but no object.
+ordered_json read_object(const std::string& folder, const char* name, std::vector<std::string>& problems) {
+  const std::string path = folder + "/" + name;
+  if (!is_file(path)) return nullptr;
+  try {
+    auto json = ordered_json::parse(read_text_file(path, kLargestFile), nullptr, false);
+    if (json.is_object()) return json;
+    problems.push_back(std::string(name) + " is no JSON object");
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+  return nullptr;
+}
+
+/// A value as TOML writes it.
+std::string value_text(const config::Node& node) {
+  const std::string line = config::to_toml({{"k", node}});
+  const std::size_t from = line.find("= "), end = line.find_last_not_of('\n');
+  return from == std::string::npos ? "" : line.substr(from + 2, end + 1 - (from + 2));
+}
+
+void flatten(const config::Entries& entries, const std::string& prefix,
+             std::vector<std::pair<std::string, std::string>>& to) {
+  for (const auto& entry : entries) {
+    if (entry.node.is_table()) {
+      flatten(std::get<config::Entries>(entry.node.value), prefix + entry.key + ".", to);
+    } else {
+      to.emplace_back(prefix + entry.key, value_text(entry.node));
+    }
+  }
+}
+
+void read_recipe(RunRecord& run) {
+  const std::string path = run.path + "/recipe.toml";
+  if (!is_file(path)) {
+    run.problems.emplace_back("recipe.toml is missing");
+    return;
+  }
+  try {
+    run.recipe_text = read_text_file(path, kLargestFile);
+    const auto toml = config::Toml::parse_string(run.recipe_text, path);
+    // A resolved recipe extends nothing; one that does was not written by a training.
+    flatten(std::get<config::Entries>(toml.tree().value), "", run.recipe);
+    run.epochs_planned = std::max<std::int64_t>(0, toml.root().table("training").get_int("epochs", 0));
+  } catch (const Error& error) {
+    run.problems.emplace_back(error.what());
+  }
+}
+
+void read_environment(RunRecord& run) {
+  run.environment = ordered_json::array();
+  const auto json = read_object(run.path, "environment.json", run.problems);
+  if (!json.is_object()) return;
+  const auto sessions = json.find("sessions");
+  if (sessions == json.end()) {
+    run.environment.push_back(json);  // of an earlier version
+  } else if (sessions->is_array()) {
+    for (const auto& session : *sessions)
+      if (session.is_object()) run.environment.push_back(session);
+  }
+}
+
+void read_result(RunRecord& run) {
+  auto json = read_object(run.path, "result.json", run.problems);
+  if (!json.is_object()) return;
+  const auto number = [&](const char* key) {
+    const auto at = json.find(key);
+    return at != json.end() && at->is_number() ? at->get<double>() : kMissing;
+  };
+  const auto flag = [&](const char* key) {
+    const auto at = json.find(key);
+    return at != json.end() && at->is_boolean() && at->get<bool>();
+  };
+  // A finished run may have been resumed for more epochs: then its result is that of before.
+  if (!(number("iterations") >= static_cast<double>(run.iterations)) || flag("interrupted")) return;
+  run.state = RunState::kFinished;
+  run.stopped_early = flag("stopped_early");
+  const double accuracy = number("test_accuracy");
+  if (std::isfinite(accuracy)) run.test_accuracy = accuracy;
+  run.result = std::move(json);
+}
+
+void collect_runs(const fs::path& folder, int depth, std::size_t limit, std::vector<std::string>& runs) {
+  if (is_run_folder(folder.string())) {
+    runs.push_back(folder.string());
+    return;
+  }
+  if (depth == kDeepest) return;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
+       !error && at != end && runs.size() < limit; at.increment(error)) {
+    std::error_code ignored;
+    if (at->is_symlink(ignored) || !at->is_directory(ignored)) continue;
+    if (at->path().filename().string().front() == '.') continue;
+    collect_runs(at->path(), depth + 1, limit, runs);
+  }
+}
+
+}  // namespace
+
+const char* to_string(RunState state) {
+  switch (state) {
+    case RunState::kRunning:
+      return "running";
+    case RunState::kFinished:
+      return "finished";
+    case RunState::kInterrupted:
+      break;
+  }
+  return "interrupted";
+}
+
+std::string RunRecord::recipe_value(const std::string& key) const {
+  for (const auto& [one, value] : recipe)
+    if (one == key) return value;
+  return "";
+}
+
+std::string RunRecord::recipe_string(const std::string& key) const {
+  const std::string value = recipe_value(key);
+  return value.size() >= 2 && value.front() == '"' && value.back() == '"' ? value.substr(1, value.size() - 2)
+                                                                          : value;
+}
+
+std::optional<double> RunRecord::seconds_left() const {
+  if (state == RunState::kFinished || epochs_planned <= 0 || epochs_done > epochs_planned)
+    return std::nullopt;
+  double done = static_cast<double>(epochs_done);
+  if (epochs_done > 0 && !epochs.empty() && epochs.back().iteration > 0) {
+    // The part of the epoch that runs, where an epoch has as many iterations as those before.
+    const double of_epoch = static_cast<double>(epochs.back().iteration) / done;
+    done = std::min(done + 1.0, std::max(done, static_cast<double>(iterations) / of_epoch));
+  }
+  if (done <= 0.0 || !(train_seconds > 0.0)) return std::nullopt;
+  return train_seconds / done * std::max(0.0, static_cast<double>(epochs_planned) - done);
+}
+
+bool is_run_folder(const std::string& path) {
+  const fs::path folder(path);
+  return is_file(folder / "recipe.toml") &&
+         (is_file(folder / "metrics.jsonl") || is_file(folder / "checkpoint.safetensors"));
+}
+
+std::vector<std::string> find_runs(const std::string& folder, std::size_t limit) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) throw DataError(folder + ": no such folder");
+  fs::directory_iterator readable(folder, error);
+  if (error) throw DataError(folder + ": cannot be read: " + error.message());
+  std::vector<std::string> runs;
+  collect_runs(folder, 0, limit, runs);
+  std::sort(runs.begin(), runs.end());
+  return runs;
+}
+
+RunRecord read_run(const std::string& folder, const ReadLimits& limits) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) throw DataError(folder + ": no such run folder");
+  const bool has_any = is_file(folder + "/recipe.toml") || is_file(folder + "/metrics.jsonl") ||
+                       is_file(folder + "/result.json");
+  if (!has_any) {
+    throw DataError(folder + ": holds neither recipe.toml nor metrics.jsonl nor result.json: not a run");
+  }
+  RunRecord run;
+  run.path = folder;
+  run.name = last_part(folder);
+  read_recipe(run);
+  read_metrics(folder + "/metrics.jsonl", limits, run);
+  read_environment(run);
+  read_result(run);
+  if (is_locked(folder)) run.state = RunState::kRunning;
+  return run;
+}
+
+}  // namespace spikeloom::report

@@ -1,0 +1,92 @@
+#pragma once
+// A training's run folder (docs/run-folder.md) as data. Whatever is missing or damaged is left out and named:
+// a run may be new, running, stopped, crashed or from another version.
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace spikeloom::report {
+
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+
+/// A line of metrics.jsonl: of kind "train" (means since the line before) or "epoch" (of the whole epoch).
+/// kMissing where the line has no such number. Accuracies and rates are fractions of 1.
+struct MetricsPoint {
+  std::int64_t epoch = 0, iteration = 0;  ///< from 1
+  double loss = kMissing, accuracy = kMissing;
+  double validation_loss = kMissing, validation_accuracy = kMissing;  ///< of epochs
+  double average_validation_loss = kMissing,
+         average_validation_accuracy = kMissing;  ///< of epochs: the average of weights
+  double learning_rate = kMissing, samples_per_s = kMissing, train_seconds = kMissing;
+  double loader_wait_share = kMissing;
+  std::vector<double> firing_rates;  ///< of each layer of RunRecord::layers, which may be longer
+};
+
+/// A training that went on with other settings or data.
+struct ResumePoint {
+  std::int64_t epoch = 0, iteration = 0;
+  std::string what;  ///< "training.epochs: 2 -> 4; ..."
+};
+
+enum class RunState { kRunning, kFinished, kInterrupted };
+
+struct RunRecord {
+  std::string path;  ///< as it was given
+  std::string name;  ///< last part of the path
+  RunState state = RunState::kInterrupted;
+  bool stopped_early = false;
+
+  std::vector<std::string> layers;   ///< with firing rates, in the order of the network
+  std::vector<MetricsPoint> steps;   ///< kind "train"
+  std::vector<MetricsPoint> epochs;  ///< kind "epoch"
+  std::vector<ResumePoint> resumed;  ///< with other settings or data
+  std::int64_t epochs_done = 0;      ///< of all lines, also those that were thinned out
+  std::int64_t epochs_planned = 0;   ///< training.epochs of the recipe; 0: not known
+  std::int64_t iterations = 0;
+  double train_seconds = 0.0;
+  /// The best validation accuracy of all epochs: of the average of weights where there is one.
+  std::optional<double> best_validation_accuracy;
+  std::int64_t best_epoch = 0;
+  std::optional<double> test_accuracy;  ///< of a finished run
+
+  /// The resolved recipe: dotted keys and their values as TOML, in the order of the file.
+  std::vector<std::pair<std::string, std::string>> recipe;
+  std::string recipe_text;             ///< recipe.toml
+  nlohmann::ordered_json environment;  ///< environment.json's list of sessions; empty where there is none
+  nlohmann::ordered_json result;       ///< result.json of a finished run, else null
+  std::vector<std::string> problems;   ///< what could not be read, a line each
+
+  /// A key's value as TOML, or "".
+  std::string recipe_value(const std::string& key) const;
+  /// The same of a string, without its quotation marks.
+  std::string recipe_string(const std::string& key) const;
+  /// Seconds of training that are left, from the time of the epochs and iterations so far; nothing where that
+  /// is not known.
+  std::optional<double> seconds_left() const;
+};
+
+/// "running", "finished", "interrupted".
+const char* to_string(RunState state);
+
+struct ReadLimits {
+  std::size_t points =
+      2048;  ///< at least so many lines of each kind remain of a longer series, at most twice
+};
+
+/// Whether the folder looks like a run: it holds a recipe.toml, and metrics.jsonl or a checkpoint.
+bool is_run_folder(const std::string& path);
+
+/// The run folders in `folder`, sorted by their paths: itself, or those up to three levels below it; links
+/// to folders are not followed. At most `limit`. Throws DataError if it is no folder or cannot be read.
+std::vector<std::string> find_runs(const std::string& folder, std::size_t limit = 10000);
+
+/// Reads a run. Memory is bounded by `limits`, whatever the length of metrics.jsonl, and by 1 MiB for each
+/// other file. Throws DataError if the folder is not there or holds nothing of a run; nothing for what is
+/// missing or damaged in it.
+RunRecord read_run(const std::string& folder, const ReadLimits& limits = {});
+
+}  // namespace spikeloom::report

@@ -1,0 +1,223 @@
+#include "spikeloom/report/run_folder.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/report/thinned.h"
+
+namespace spikeloom::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RunFolderTest : public ::testing::Test {
+ protected:
+  RunFolderTest() {
+    std::string pattern = (fs::temp_directory_path() / "run_folder_XXXXXX").string();
+    root_ = ::mkdtemp(pattern.data());
+  }
+  ~RunFolderTest() override { fs::remove_all(root_); }
+
+  std::string folder(const std::string& name) const {
+    fs::create_directories(root_ / name);
+    return (root_ / name).string();
+  }
+  static void write(const std::string& folder, const std::string& name, const std::string& text) {
+    std::ofstream(folder + "/" + name, std::ios::binary) << text;
+  }
+
+  fs::path root_;
+};
+
+constexpr char kRecipe[] =
+    "name = \"small\"\nseed = 1\n[network]\nstructure = \"8C3-Voting\"\n"
+    "[training]\nepochs = 4\n[data]\ntransforms = [\"flip\", \"drop 0.5\"]\n";
+
+constexpr char kMetrics[] =
+    R"({"kind":"train","epoch":1,"iteration":5,"loss":2.0,"accuracy":0.25,"learning_rate":0.1,"samples_per_s":50,"train_seconds":1.0,"firing_rates":{"voting":0.1,"conv1":0.2}})"
+    "\n"
+    R"({"kind":"epoch","epoch":1,"iteration":10,"train_loss":1.5,"train_accuracy":0.5,"validation_loss":1.2,"validation_accuracy":0.625,"learning_rate":0.05,"train_seconds":2.0,"firing_rates":{"voting":0.3,"conv1":0.4}})"
+    "\n"
+    R"({"kind":"resume","epoch":2,"iteration":10,"settings":{"training.epochs":{"before":"2","after":"4"}}})"
+    "\n"
+    R"({"kind":"epoch","epoch":2,"iteration":20,"train_loss":1.0,"train_accuracy":0.75,"validation_loss":1.3,"validation_accuracy":0.5,"learning_rate":0.0,"train_seconds":4.0,"firing_rates":{"voting":0.3,"conv1":0.4}})"
+    "\n";
+
+TEST_F(RunFolderTest, ReadsWhatATrainingWrote) {
+  const std::string path = folder("runs/small");
+  write(path, "recipe.toml", kRecipe);
+  write(path, "metrics.jsonl", kMetrics);
+  write(path, "environment.json", R"({"sessions":[{"time":"now","iteration":0,"threads":"2"}]})");
+  write(path, "result.json", R"({"iterations":20,"interrupted":false,"test_accuracy":0.875})");
+  const RunRecord run = read_run(path + "/");
+  EXPECT_EQ(run.name, "small");
+  EXPECT_EQ(run.state, RunState::kFinished);
+  EXPECT_TRUE(run.problems.empty());
+  EXPECT_EQ(run.layers, (std::vector<std::string>{"voting", "conv1"}));  // as the line has them
+  ASSERT_EQ(run.steps.size(), 1u);
+  EXPECT_EQ(run.steps[0].iteration, 5);
+  EXPECT_EQ(run.steps[0].loss, 2.0);
+  EXPECT_EQ(run.steps[0].samples_per_s, 50.0);
+  EXPECT_TRUE(std::isnan(run.steps[0].validation_loss));
+  ASSERT_EQ(run.epochs.size(), 2u);
+  EXPECT_EQ(run.epochs[1].accuracy, 0.75);
+  EXPECT_EQ(run.epochs[1].validation_loss, 1.3);
+  EXPECT_EQ(run.epochs[0].firing_rates, (std::vector<double>{0.3, 0.4}));
+  EXPECT_EQ(run.best_validation_accuracy, 0.625);
+  EXPECT_EQ(run.best_epoch, 1);
+  EXPECT_EQ(run.test_accuracy, 0.875);
+  EXPECT_EQ(run.epochs_done, 2);
+  EXPECT_EQ(run.epochs_planned, 4);
+  EXPECT_EQ(run.iterations, 20);
+  EXPECT_EQ(run.train_seconds, 4.0);
+  ASSERT_EQ(run.resumed.size(), 1u);
+  EXPECT_EQ(run.resumed[0].what, "training.epochs: 2 -> 4");
+  EXPECT_EQ(run.recipe_value("training.epochs"), "4");
+  EXPECT_EQ(run.recipe_value("network.structure"), "\"8C3-Voting\"");
+  EXPECT_EQ(run.recipe_string("network.structure"), "8C3-Voting");
+  EXPECT_NE(run.recipe_value("data.transforms").find("drop 0.5"), std::string::npos);
+  ASSERT_EQ(run.environment.size(), 1u);
+  EXPECT_EQ(run.environment[0]["threads"], "2");
+}
+
+TEST_F(RunFolderTest, ARunThatGoesOnIsNotFinished) {
+  const std::string path = folder("run");
+  write(path, "recipe.toml", kRecipe);
+  write(path, "metrics.jsonl", kMetrics);
+  write(path, "result.json", R"({"iterations":10,"test_accuracy":0.875})");  // of before the resume
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.state, RunState::kInterrupted);
+  EXPECT_FALSE(run.test_accuracy);
+  ASSERT_TRUE(run.seconds_left());
+  EXPECT_DOUBLE_EQ(*run.seconds_left(), 4.0);  // two epochs took 4 s, two are left
+
+  write(path, "run.lock", "");
+  const int lock = ::open((path + "/run.lock").c_str(), O_RDWR);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  EXPECT_EQ(read_run(path).state, RunState::kRunning);
+  ::close(lock);
+  EXPECT_EQ(read_run(path).state, RunState::kInterrupted);
+}
+
+TEST_F(RunFolderTest, TheAverageOfWeightsIsWhatIsKept) {
+  const std::string path = folder("run");
+  write(path, "metrics.jsonl",
+        R"({"kind":"epoch","epoch":1,"validation_accuracy":0.5,"average_validation_accuracy":0.25})"
+        "\n"
+        R"({"kind":"epoch","epoch":2,"validation_accuracy":0.4,"average_validation_accuracy":0.75})"
+        "\n");
+  const RunRecord run = read_run(path);
+  EXPECT_EQ(run.best_validation_accuracy, 0.75);
+  EXPECT_EQ(run.best_epoch, 2);
+  EXPECT_EQ(run.epochs[0].average_validation_accuracy, 0.25);
+}
+
+TEST_F(RunFolderTest, WhatIsDamagedIsNamedAndTheRestIsRead) {
+  const std::string path = folder("run");
+  write(path, "recipe.toml", "epochs = = 3\n");
+  write(path, "environment.json", "[1, 2]");
+  write(path, "result.json", "{\"iterations\": ");
+  write(
+      path, "metrics.jsonl",
+      "\xff\xfe\n[]\n{\"kind\":7,\"iteration\":\"x\"}\n{\"kind\":\"epoch\",\"epoch\":-3,\"iteration\":1e300,"
+      "\"train_loss\":null,\"firing_rates\":{\"a\":\"b\",\"c\":0.5}}\n" +
+          std::string(300000, 'x') + "\n" + kMetrics + "{\"kind\":\"epoch\",\"ep");
+  const RunRecord run = read_run(path);
+  ASSERT_EQ(run.epochs.size(), 3u);
+  EXPECT_EQ(run.epochs[0].epoch, 0);
+  EXPECT_EQ(run.epochs[0].iteration, 0);
+  EXPECT_EQ(run.epochs[2].accuracy, 0.75);
+  std::string all;
+  for (const auto& problem : run.problems) all += problem + "\n";
+  EXPECT_NE(all.find("recipe.toml"), std::string::npos) << all;
+  EXPECT_NE(all.find("environment.json is no JSON object"), std::string::npos) << all;
+  EXPECT_NE(all.find("result.json is no JSON object"), std::string::npos) << all;
+  EXPECT_NE(all.find("metrics.jsonl: 3 lines are no JSON object"), std::string::npos) << all;
+}
+
+TEST_F(RunFolderTest, DeepAndWideLinesAreSurvived) {
+  const std::string path = folder("run");
+  std::string wide = "{\"kind\":\"epoch\",\"firing_rates\":{";
+  for (int i = 0; i < 6000; ++i) wide += "\"layer" + std::to_string(i) + "\":0.5,";
+  wide.back() = '}';
+  write(path, "metrics.jsonl",
+        std::string(100000, '[') + "\n{\"a\":" + std::string(50000, '{') + "\n" + wide + "}\n");
+  const RunRecord run = read_run(path);
+  EXPECT_EQ(run.layers.size(), 4096u);
+  EXPECT_EQ(run.problems.size(), 2u + 0u) << run.problems.back();  // no recipe; two damaged lines
+}
+
+TEST_F(RunFolderTest, PipesAndFoldersInTheirPlacesAreNotRead) {
+  const std::string path = folder("run");
+  ASSERT_EQ(::mkfifo((path + "/metrics.jsonl").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo((path + "/environment.json").c_str(), 0600), 0);
+  fs::create_directory(path + "/result.json");
+  EXPECT_THROW(read_run(path), DataError);
+  write(path, "recipe.toml", kRecipe);
+  EXPECT_TRUE(read_run(path).epochs.empty());
+  EXPECT_THROW(read_run(path + "/none"), DataError);
+}
+
+TEST_F(RunFolderTest, RunsAreFoundSortedWithoutFollowingLinks) {
+  for (const char* name : {"b", "a/deep/er", "a/deep/er/in", "a/too/deep/to/see", ".hidden"}) {
+    const std::string path = folder(std::string("runs/") + name);
+    write(path, "recipe.toml", kRecipe);
+    write(path, "metrics.jsonl", "");
+  }
+  fs::create_directory_symlink(root_ / "runs/b", root_ / "runs/link");
+  const std::string root = (root_ / "runs").string();
+  EXPECT_EQ(find_runs(root), (std::vector<std::string>{root + "/a/deep/er", root + "/b"}));
+  EXPECT_EQ(find_runs(root + "/b"), (std::vector<std::string>{root + "/b"}));
+  EXPECT_EQ(find_runs(root, 1).size(), 1u);
+  EXPECT_THROW(find_runs(root + "/none"), DataError);
+}
+
+TEST_F(RunFolderTest, ALongRunIsThinnedAndItsEndsAreKept) {
+  const std::string path = folder("run");
+  std::string metrics;
+  for (int i = 1; i <= 1000; ++i) {
+    const double accuracy = i == 777 ? 0.9 : 0.1;
+    metrics += "{\"kind\":\"epoch\",\"epoch\":" + std::to_string(i) + ",\"iteration\":" + std::to_string(i) +
+               ",\"validation_accuracy\":" + std::to_string(accuracy) + "}\n";
+  }
+  write(path, "metrics.jsonl", metrics);
+  const RunRecord run = read_run(path, {50});
+  EXPECT_EQ(run.epochs_done, 1000);
+  EXPECT_GE(run.epochs.size(), 50u);
+  EXPECT_LE(run.epochs.size(), 101u);
+  EXPECT_EQ(run.epochs.front().epoch, 1);
+  EXPECT_EQ(run.epochs.back().epoch, 1000);
+  EXPECT_EQ(run.best_epoch, 777);  // also where its line is thinned out
+  EXPECT_DOUBLE_EQ(*run.best_validation_accuracy, 0.9);
+}
+
+TEST(Thinned, KeepsEveryStridethAndTheLast) {
+  for (int count : {0, 1, 2, 7, 8, 9, 63, 64, 65, 1000}) {
+    Thinned<int> thinned(4);
+    for (int i = 0; i < count; ++i) thinned.add(i);
+    EXPECT_EQ(thinned.count(), static_cast<std::size_t>(count));
+    const std::vector<int> kept = thinned.take();
+    if (count == 0) {
+      EXPECT_TRUE(kept.empty());
+      continue;
+    }
+    EXPECT_EQ(kept.front(), 0);
+    EXPECT_EQ(kept.back(), count - 1);
+    EXPECT_LE(kept.size(), 9u);
+    if (count > 8) {
+      EXPECT_GE(kept.size(), 4u);
+    }
+    for (std::size_t i = 2; i + 1 < kept.size(); ++i) EXPECT_EQ(kept[i] - kept[i - 1], kept[1] - kept[0]);
+  }
+}
+
+}  // namespace
+}  // namespace spikeloom::report
