@@ -29,5 +29,6 @@ void add_convert(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, Command& chosen);
 void add_simulate(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
+void add_report(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

@@ -71,6 +71,7 @@ int run(int argc, char** argv) {
   add_bench(program, chosen);
   add_simulate(program, chosen);
   add_study(program, chosen);
+  add_report(program, chosen);
   name_group(program);
   try {
     program.parse(argc, argv);
