@@ -30,5 +30,6 @@ void add_bench(CLI::App& program, Command& chosen);
 void add_simulate(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
 void add_report(CLI::App& program, Command& chosen);
+void add_watch(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

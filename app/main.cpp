@@ -72,6 +72,7 @@ int run(int argc, char** argv) {
   add_simulate(program, chosen);
   add_study(program, chosen);
   add_report(program, chosen);
+  add_watch(program, chosen);
   name_group(program);
   try {
     program.parse(argc, argv);

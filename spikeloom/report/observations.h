@@ -22,11 +22,14 @@ struct Decision {
   double confidence = 0.0, label_confidence = 0.0;
 };
 
+constexpr int kRasterSteps = 256;
+
 /// Spikes of a layer for one sample.
 struct LayerRaster {
   std::string layer;
   std::int64_t neurons = 0, spikes = 0;  ///< of the whole layer, all steps
-  std::vector<std::int64_t> shown;       ///< which neurons, in memory order
+  std::int64_t active = 0;               ///< neurons that fired in the first kRasterSteps
+  std::vector<std::int64_t> shown;       ///< which of these, in memory order
   std::vector<std::string> trains;       ///< of each that is shown: '0' or '1' a step
 };
 
@@ -66,8 +69,6 @@ struct CalibrationBin {
   std::int64_t samples = 0, correct = 0;
   double confidence = 0.0;  ///< mean
 };
-
-constexpr int kRasterSteps = 256;
 
 struct Observations {
   std::string model, dataset, split;

@@ -120,6 +120,9 @@ TEST_F(ObservationTest, SynapsesIntoThePaddingAreNone) {
   request_.raster_neurons = 1 << 20;
   const auto observed = observe(request_);
   const auto& conv1 = observed.rasters[0].layers[0];
+  std::vector<std::string> trains(28 * 28 * 2, std::string(kSteps, '0'));
+  for (std::size_t i = 0; i < conv1.shown.size(); ++i)
+    trains[static_cast<std::size_t>(conv1.shown[i])] = conv1.trains[i];
   double expected = 0.0;
   for (std::size_t t = 0; t < kSteps; ++t) {
     for (int y = 0; y < 14; ++y) {
@@ -135,7 +138,7 @@ TEST_F(ObservationTest, SynapsesIntoThePaddingAreNone) {
           bool any = false;
           for (int i = 0; i < 4; ++i) {
             const int neuron = ((2 * y + i / 2) * 28 + 2 * x + i % 2) * 2 + c;
-            any = any || conv1.trains[static_cast<std::size_t>(neuron)][t] == '1';
+            any = any || trains[static_cast<std::size_t>(neuron)][t] == '1';
           }
           expected += any ? synapses : 0;
         }

@@ -135,6 +135,7 @@ ordered_json raster_json(const SampleRaster& raster) {
     layers.push_back({{"layer", layer.layer},
                       {"neurons", layer.neurons},
                       {"spikes", layer.spikes},
+                      {"active", layer.active},
                       {"shown", layer.shown},
                       {"trains", layer.trains}});
   }

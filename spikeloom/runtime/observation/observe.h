@@ -16,7 +16,7 @@ struct ObservationRequest {
   std::vector<std::int64_t> rasters;
   int num_rasters = 4;
   int num_hardest = 12;
-  std::int64_t raster_neurons = 48;  ///< shown of a layer, evenly spaced
+  std::int64_t raster_neurons = 48;  ///< shown of a layer: of those that fired, evenly spaced
   int threads = 1;
 };
 

@@ -7,7 +7,7 @@
 namespace spikeloom::runtime {
 namespace {
 
-constexpr double kLowest = -2.0, kHighest = 3.0;  // thresholds
+constexpr double kLowest = -6.0, kHighest = 4.0;  // thresholds
 constexpr int kPotentialBins = 50;
 constexpr std::size_t kMostPotentials = 1024;  // of a layer and step: a histogram needs no more
 
@@ -15,6 +15,21 @@ std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 void add_all(const std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+}
+
+/// Of all neurons so many of those that fired, evenly spaced.
+void keep_active(std::int64_t most, report::LayerRaster& layer) {
+  std::vector<std::int64_t> active;
+  for (std::size_t i = 0; i < layer.trains.size(); ++i)
+    if (layer.trains[i].find('1') != std::string::npos) active.push_back(static_cast<std::int64_t>(i));
+  layer.active = static_cast<std::int64_t>(active.size());
+  const std::int64_t shown = std::min(layer.active, std::max<std::int64_t>(1, most));
+  std::vector<std::string> trains;
+  for (std::int64_t i = 0; i < shown; ++i) {
+    layer.shown.push_back(active[at(i * layer.active / shown)]);
+    trains.push_back(std::move(layer.trains[at(layer.shown.back())]));
+  }
+  layer.trains = std::move(trains);
 }
 
 }  // namespace
@@ -119,9 +134,7 @@ report::SampleRaster SampleObserver::raster(Span<const float> sample, int label,
     report::LayerRaster layer;
     layer.layer = network_->nodes[n].name;
     layer.neurons = network_->nodes[n].product.output.size();
-    const std::int64_t shown = std::min(layer.neurons, std::max<std::int64_t>(1, neurons));
-    for (std::int64_t i = 0; i < shown; ++i) layer.shown.push_back(i * layer.neurons / shown);
-    layer.trains.resize(at(shown));
+    layer.trains.resize(at(layer.neurons));
     raster.layers.push_back(std::move(layer));
   }
   sample_ = sample;
@@ -133,6 +146,7 @@ report::SampleRaster SampleObserver::raster(Span<const float> sample, int label,
   for (std::size_t n = 0; n < potentials_.size(); ++n) {
     if (!potentials_[n].counts.empty()) raster.layers[next++].spikes = session_.spike_counts()[n];
   }
+  for (report::LayerRaster& layer : raster.layers) keep_active(neurons, layer);
   raster.decision = decide(label);
   return raster;
 }
@@ -144,8 +158,7 @@ void SampleObserver::record_step() {
     if (potentials_[n].counts.empty()) continue;
     report::LayerRaster& layer = recording_->layers[next++];
     const Span<const float> spikes = session_.outputs(n);
-    for (std::size_t i = 0; i < layer.shown.size(); ++i)
-      layer.trains[i].push_back(spikes[at(layer.shown[i])] != 0.0f ? '1' : '0');
+    for (std::size_t i = 0; i < spikes.size(); ++i) layer.trains[i].push_back(spikes[i] != 0.0f ? '1' : '0');
   }
   recording_->votes.emplace_back(session_.votes().begin(), session_.votes().end());
 }

@@ -82,7 +82,8 @@ function optionsOf(spec) {
   if (spec.histogram) y.ticks.maxTicksLimit = 4;
   if (spec.yMax !== undefined) y.max = spec.yMax;
   if (spec.yMin !== undefined) y.min = spec.yMin;
-  const x = axis(spec.xTitle, spec.labels ? { autoSkip: true, maxRotation: spec.histogram ? 0 : 50 } : { callback: shortNumber });
+  const x = axis(spec.xTitle, spec.labels ? { autoSkip: true, maxRotation: spec.histogram ? 0 : 50, maxTicksLimit: spec.histogram ? 5 : 60 } :
+    { callback: shortNumber, ...(spec.wholeX ? { precision: 0 } : {}) });
   x.type = spec.labels ? "category" : spec.xLog ? "logarithmic" : "linear";
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;

@@ -5,7 +5,7 @@ function histogramChart(parent, id, title, note, histogram, xTitle) {
   const total = histogram.counts.reduce((a, b) => a + b, 0) || 1;
   addChart(parent, id, {
     type: "bar", histogram: true, title, note, percent: true, xTitle,
-    labels: histogram.counts.map((_, i) => shortNumber(Number((histogram.low + (i + 0.5) * width).toPrecision(3)))),
+    labels: histogram.counts.map((_, i) => shortNumber(Number((histogram.low + (i + 0.5) * width).toPrecision(2)))),
     series: [{ name: "share", values: histogram.counts.map((count) => count / total) }],
   });
 }

@@ -28,6 +28,12 @@ function decisionText(decision, classes) {
     : `${classes[decision.label]}, taken for ${classes[decision.prediction]}${sure}`;
 }
 
+function rasterText(layer) {
+  const show = (count) => count.toLocaleString("en"), rows = layer.trains.length;
+  return `${show(layer.spikes)} spikes; ${show(layer.active)} of ${show(layer.neurons)} neurons fired` +
+    (rows < layer.active ? `, ${rows} of them shown` : "");
+}
+
 function trainsDrawing(layer) {
   const svgName = "http://www.w3.org/2000/svg";
   const steps = Math.max(1, ...layer.trains.map((train) => train.length)), rows = layer.trains.length;
@@ -36,7 +42,7 @@ function trainsDrawing(layer) {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label",
-    `Spikes of ${rows} of ${layer.neurons} neurons of ${layer.layer} in ${steps} steps; ${layer.spikes} spikes in all`);
+    `Spikes of ${rows} neurons of ${layer.layer} in ${steps} steps; ${layer.spikes} spikes in all`);
   const path = document.createElementNS(svgName, "path");
   let outline = "";
   layer.trains.forEach((train, row) => {
@@ -45,7 +51,7 @@ function trainsDrawing(layer) {
   path.setAttribute("d", outline);
   svg.append(path);
   return make("figure", {}, make("figcaption", {}, layer.layer,
-    make("small", {}, `${layer.spikes.toLocaleString("en")} spikes; ${rows} of ${layer.neurons.toLocaleString("en")} neurons shown`)), svg);
+    make("small", {}, rasterText(layer))), svg);
 }
 
 function addRaster(parent, raster, observed, number) {
@@ -55,7 +61,7 @@ function addRaster(parent, raster, observed, number) {
     make("p", {}, `Sample ${decision.index}: ${what}`));
   const right = make("div", {});
   if (raster.layers.length > 0) {
-    right.append(make("p", { class: "note" }, `Spikes over ${raster.num_steps} steps, from left to right; a row is a neuron.`),
+    right.append(make("p", { class: "note" }, `Spikes over ${raster.num_steps} steps, from left to right; a row is a neuron that fired.`),
       make("div", { class: "trains" }, ...raster.layers.map(trainsDrawing)));
   }
   const votes = make("div", { class: "votes" });
@@ -67,7 +73,7 @@ function addRaster(parent, raster, observed, number) {
   const order = last.map((vote, k) => k).sort((a, b) => last[b] - last[a]).slice(0, 6);
   for (const k of [decision.label]) if (!order.includes(k)) order.push(k);
   addChart(votes, `votes-${number}`, {
-    title: "The vote as it builds up", xTitle: "step", yTitle: "vote", x: raster.votes.map((_, t) => t + 1),
+    title: "The vote as it builds up", xTitle: "step", wholeX: true, yTitle: "vote", x: raster.votes.map((_, t) => t + 1),
     series: order.map((k) => ({ name: classes[k] + (k === decision.label ? " (label)" : ""), values: raster.votes.map((step) => step[k]) })),
   });
 }
