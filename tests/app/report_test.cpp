@@ -88,8 +88,8 @@ TEST_F(Report, MistakesAreNamed) {
   expect_error(run({"report", "none"}), 3, {"none", "no such run folder"});
   write("empty/notes.txt", "");
   expect_error(run({"report", "empty"}), 3, {"empty", "not a run"});
-  expect_error(run({"report"}), 2, {"RUN"});
-  train("a");
+  expect_error(run({"report"}), 2, {"runs"});
+  train("a", {"--set", "data.validation_samples=0"});
   expect_error(run({"report", "a", "--sample", "100000", "--data-dir", "sets"}), 2, {"--sample 100000"});
   expect_error(run({"report", "a", "--split", "validation", "--data-dir", "sets"}), 3, {"validation"});
   expect_error(run({"watch", "none"}), 3, {"none", "no such folder"});

@@ -2,6 +2,7 @@
 // Charts: Chart.js, with a legend of buttons, values by arrow keys and the numbers as a table.
 const charts = new Map(); // id -> {chart, element, colours, spec}
 const kColours = 8;
+const kMany = 12; // curves; of more only the nearest says its value
 const kDashes = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 
 function styleValue(name) {
@@ -64,7 +65,7 @@ function datasetOf(spec, series, index) {
     borderColor: colour,
     backgroundColor: colour,
     borderDash: isBar ? [] : series.dash || dashOf(index),
-    borderWidth: isBar ? 0 : 2,
+    borderWidth: isBar ? 0 : spec.series.length > kMany ? 1 : 2,
     pointRadius: spec.type === "scatter" ? 5 : points > 30 ? 0 : 3,
     pointStyle: ["circle", "rect", "triangle", "rectRot"][Math.floor(index / kColours) % 4],
     pointHitRadius: 8,
@@ -88,9 +89,10 @@ function optionsOf(spec) {
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;
   if (spec.histogram) x.grid.display = false;
+  const nearest = spec.type === "scatter" || spec.series.length > kMany;
   return {
     responsive: true, maintainAspectRatio: false, animation: false, normalized: true,
-    interaction: { mode: spec.type === "scatter" ? "nearest" : "index", intersect: false, axis: spec.type === "scatter" ? "xy" : "x" },
+    interaction: nearest ? { mode: "nearest", intersect: false, axis: "xy" } : { mode: "index", intersect: false, axis: "x" },
     scales: { x, y },
     plugins: {
       legend: { display: false },

@@ -5,16 +5,14 @@ const kUpdateMs = 3000;
 function render(data) {
   if (data.kind === "list") { renderList(data); return; }
   if (data.kind === "comparison") { renderComparison(data); return; }
-  renderSummary(data);
-  renderLearning(data);
-  renderRates(data);
-  renderPotentials(data);
-  renderWeights(data);
-  renderClasses(data);
-  renderSamples(data);
-  renderCost(data);
-  renderNetwork(data);
-  renderSetup(data);
+  for (const one of [renderSummary, renderLearning, renderRates, renderPotentials, renderWeights, renderClasses, renderSamples, renderCost,
+    renderNetwork, renderSetup]) {
+    try {
+      one(data);
+    } catch (error) { // the other sections are still shown
+      console.error(one.name, error);
+    }
+  }
 }
 
 function update(data) {
