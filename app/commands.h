@@ -44,5 +44,7 @@ void add_runs(CLI::App& program, Command& chosen);
 void add_compare(CLI::App& program, Command& chosen);
 void add_show(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
+void add_report(CLI::App& program, Command& chosen);
+void add_watch(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

@@ -77,6 +77,8 @@ int run(int argc, char** argv) {
   add_runs(program, chosen);
   add_compare(program, chosen);
   add_show(program, chosen);
+  add_report(program, chosen);
+  add_watch(program, chosen);
   name_group(program);
   program.set_help_all_flag("--help-all", "Print this help and that of every command");
   try {

@@ -7,11 +7,11 @@
 set -euo pipefail
 dest=${1:?usage: tools/offline_bundle.sh DEST}
 packages=(libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libcli11-dev libhwy-dev zlib1g-dev libssl-dev libhdf5-dev
-          liblz4-dev libzstd-dev libarchive-dev libxxhash-dev libcurl4-openssl-dev libgtest-dev libgmock-dev
-          librapidcheck-dev libbenchmark-dev)
+          liblz4-dev libzstd-dev libarchive-dev libxxhash-dev libcurl4-openssl-dev libmicrohttpd-dev libjs-chart.js
+          libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
 tools=(patchelf binutils gcc libc6-dev xz-utils)
 # Shared where the program links them; static where only tests and benchmarks do, or where there is nothing else.
-shared='fmt|tomlplusplus|z|crypto|ssl|hdf5_serial|lz4|zstd|archive|xxhash|curl|hwy|hwy_contrib|hwy_test'
+shared='fmt|tomlplusplus|z|crypto|ssl|hdf5_serial|lz4|zstd|archive|xxhash|curl|microhttpd|hwy|hwy_contrib|hwy_test'
 static='gtest|gtest_main|gmock|gmock_main|rapidcheck|benchmark|benchmark_main'
 from_compiler='^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s|gomp))\.so'
 
@@ -37,7 +37,7 @@ dpkg -L "${packages[@]}" | sort -u | while read -r file; do
     # A compiler looks into include/ARCH of its own system only.
     /usr/include/"$arch"/*) target=$dest/include/${file#/usr/include/"$arch"/} ;;
     /usr/include/*/openmpi/* | /usr/include/hdf5/mpich/*) continue ;;
-    /usr/include/* | /usr/share/cmake/* | /usr/lib/"$arch"/cmake/* | /usr/lib/cmake/*) target=$dest/${file#/usr/} ;;
+    /usr/include/* | /usr/share/cmake/* | /usr/share/javascript/chart.js/*.min.js | /usr/lib/"$arch"/cmake/* | /usr/lib/cmake/*) target=$dest/${file#/usr/} ;;
     *) continue ;;
   esac
   mkdir -p "$(dirname "$target")"

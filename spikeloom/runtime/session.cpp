@@ -216,6 +216,7 @@ void Session::fire(const Node& node, NodeState& state, std::int64_t& spikes) con
     const float v = value_of(neurons.decay, i) * state.v[i] + synapse + value_of(neurons.leak, i);
     const float v_threshold = value_of(neurons.v_threshold, i);
     const bool fires = v >= v_threshold;
+    if (!state.v_pre.empty()) state.v_pre[i] = v;
     float after = v;
     if (fires && neurons.reset == kernels::Reset::kZero) after = value_of(neurons.v_reset, i);
     if (fires && neurons.reset == kernels::Reset::kSubtract) after = v - v_threshold;
@@ -256,6 +257,28 @@ void Session::advance(const float* input, bool same_input) {
   }
   ++steps_;
   vote();
+  if (after_step_) after_step_();
+}
+
+void Session::observe(std::function<void()> after_step) {
+  after_step_ = std::move(after_step);
+  for (NodeState& state : states_) {
+    if (after_step_) {
+      state.v_pre.assign(state.v.size(), 0.0f);
+    } else {
+      std::vector<float>().swap(state.v_pre);
+    }
+  }
+}
+
+Span<const float> Session::outputs(std::size_t node) const {
+  const std::vector<float>& values = states_[node].output;
+  return {values.data(), values.size()};
+}
+
+Span<const float> Session::v_pre(std::size_t node) const {
+  const std::vector<float>& values = states_[node].v_pre;
+  return {values.data(), values.size()};
 }
 
 void Session::vote() {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -50,11 +51,22 @@ class Session {
   Span<const double> sums() const { return {sums_.data(), sums_.size()}; }
   Span<const std::int64_t> populations() const { return {populations_.data(), populations_.size()}; }
 
+  /// From now on `after_step` is called after each step of step() and run(), with votes(), steps() and the
+  /// two below of this step; empty: no longer. Costs room for v_pre. Observing changes no result.
+  void observe(std::function<void()> after_step);
+  /// What a node handed on at the last step, [H, W, C]: spikes, 0 or 1, or its values; empty where it hands
+  /// nothing on (Neurons::kNone).
+  Span<const float> outputs(std::size_t node) const;
+  /// Membrane potentials of a node at the last step before their reset, [H, W, C]; empty of nodes that do not
+  /// spike, and unless it is observed.
+  Span<const float> v_pre(std::size_t node) const;
+
  private:
   struct NodeState {
     std::vector<float> x;        ///< what the product takes, where it is not another node's output
     std::vector<float> product;  ///< of a node that reads the input
     std::vector<float> current, synapse, v, output;
+    std::vector<float> v_pre;  ///< while observed
     struct NeuNormState {
       std::vector<float> x, values;
     };
@@ -77,6 +89,7 @@ class Session {
   std::vector<float> votes_;
   std::vector<std::int64_t> spike_counts_;
   std::int64_t steps_ = 0, synaptic_operations_ = 0;
+  std::function<void()> after_step_;
 };
 
 }  // namespace spikeloom::runtime

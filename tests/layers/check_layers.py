@@ -17,8 +17,8 @@ import re
 import sys
 
 LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "model": 2, "ops": 3, "data": 3,
-          "engine": 3, "pictures": 3, "report": 3, "backends": 4, "exchange": 5, "train": 5, "runtime": 6, "stream": 7,
-          "app": 8}
+          "engine": 3, "pictures": 3, "report": 3, "watch": 4, "backends": 4, "exchange": 5, "train": 5, "runtime": 6,
+          "stream": 7, "app": 8}
 # The same inside a folder that has folders.
 PARTS = {"train": {"recipe": 0, "machine": 1, "network": 2, "run": 3, "evaluation": 4, "steps": 4, "session": 5,
                    "benchmark": 5}}

@@ -1,8 +1,13 @@
 #include "spikeloom/train/run/run_folder.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
@@ -35,6 +40,20 @@ TEST(RunFolder, IsRefusedWhileItIsInUse) {
   write_text_file(run.file("checkpoint.safetensors"), "x");
   EXPECT_TRUE(contains(refused(folder / "run"), "another training is writing"));
   EXPECT_TRUE(contains(message_of<DataError>([&] { RunFolder::open(folder / "run"); }), "another training"));
+}
+
+// info, report and watch take a shared lock for a moment, to see whether a training runs.
+TEST(RunFolder, WaitsForWhoeverOnlyLooks) {
+  const TemporaryFolder folder;
+  write_text_file(folder / "run.lock", "");
+  const int lock = ::open((folder / "run.lock").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_SH), 0);
+  std::thread looker([lock] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    ::close(lock);
+  });
+  EXPECT_NO_THROW(RunFolder::create(folder.path()));
+  looker.join();
 }
 
 TEST(RunFolder, IsRefusedWhenItHoldsARunOrWhatARunWouldReplace) {

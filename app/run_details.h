@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spikeloom/report/page/page.h"
+
+namespace spikeloom::app {
+
+struct RunDetailsRequest {
+  std::string data_dir, split;  ///< "": see gather_details
+  std::int64_t samples = 500;   ///< to run through the network; 0 = all of the part
+  std::vector<std::int64_t> rasters;
+  bool run_samples = true;  ///< false: nothing is run
+  int threads = 1;
+};
+
+/// What a page shows of a run besides its folder: network and weights from its model file, and what the
+/// network does with samples: of the test part of a finished run that was tested, else of its validation
+/// part. What cannot be had becomes a note; a split or samples that were asked for and are not there throw
+/// (ConfigError).
+report::RunDetails gather_details(const report::RunRecord& run, const RunDetailsRequest& request);
+
+}  // namespace spikeloom::app

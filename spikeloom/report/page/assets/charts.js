@@ -1,0 +1,228 @@
+"use strict";
+// Charts: Chart.js, with a legend of buttons, values by arrow keys and the numbers as a table.
+const charts = new Map(); // id -> {chart, element, colours, spec}
+const kColours = 8;
+const kMany = 12; // curves; of more only the nearest says its value
+const kDashes = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
+
+function styleValue(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+function colourOf(index) {
+  return styleValue("--c" + (index % kColours));
+}
+function dashOf(index) {
+  return kDashes[Math.floor(index / kColours) % kDashes.length];
+}
+
+// An element with attributes; strings become text, never markup.
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name === "class") element.className = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  for (const child of children) if (child !== null && child !== undefined) element.append(child);
+  return element;
+}
+
+function shortNumber(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "";
+  const size = Math.abs(value);
+  if (size >= 1e4) {
+    const units = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+    for (const [unit, letter] of units) if (size >= unit) return (value / unit).toPrecision(4) + " " + letter;
+  }
+  if (size !== 0 && size < 1e-3) return value.toExponential(2);
+  return String(Number(value.toPrecision(4)));
+}
+function percent(value, digits = 2) {
+  return value === null || value === undefined ? "" : (100 * value).toFixed(digits) + " %";
+}
+function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const whole = Math.round(seconds), pad = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
+  return hours > 0 ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
+}
+
+function axis(title, spec) {
+  return {
+    title: { display: Boolean(title), text: title, color: styleValue("--faint") },
+    grid: { color: styleValue("--line") },
+    ticks: { color: styleValue("--faint"), maxTicksLimit: 8, ...(spec || {}) },
+  };
+}
+
+function datasetOf(spec, series, index) {
+  const colour = colourOf(series.colour === undefined ? index : series.colour);
+  const isBar = spec.type === "bar";
+  const points = series.values.length;
+  return {
+    label: series.name,
+    data: spec.labels ? series.values : series.values.map((y, i) => ({ x: (series.x || spec.x)[i], y })),
+    borderColor: colour,
+    backgroundColor: colour,
+    borderDash: isBar ? [] : series.dash || dashOf(index),
+    borderWidth: isBar ? 0 : spec.series.length > kMany ? 1 : 2,
+    pointRadius: spec.type === "scatter" ? 5 : points > 30 ? 0 : 3,
+    pointStyle: ["circle", "rect", "triangle", "rectRot"][Math.floor(index / kColours) % 4],
+    pointHitRadius: 8,
+    spanGaps: true,
+    barPercentage: spec.histogram ? 1 : 0.85,
+    categoryPercentage: spec.histogram ? 1 : 0.8,
+  };
+}
+
+function optionsOf(spec) {
+  const show = spec.percent ? (value) => percent(value) : shortNumber;
+  const tick = spec.percent ? (value) => percent(value, 0) : shortNumber;
+  const y = { ...axis(spec.yTitle, { callback: tick }), type: spec.log ? "logarithmic" : "linear" };
+  if (spec.type === "bar") y.beginAtZero = true;
+  if (spec.histogram) y.ticks.maxTicksLimit = 4;
+  if (spec.yMax !== undefined) y.max = spec.yMax;
+  if (spec.yMin !== undefined) y.min = spec.yMin;
+  const x = axis(spec.xTitle, spec.labels ? { autoSkip: true, maxRotation: spec.histogram ? 0 : 50, maxTicksLimit: spec.histogram ? 5 : 60 } :
+    { callback: shortNumber, ...(spec.wholeX ? { precision: 0 } : {}) });
+  x.type = spec.labels ? "category" : spec.xLog ? "logarithmic" : "linear";
+  if (spec.xMin !== undefined) x.min = spec.xMin;
+  if (spec.xMax !== undefined) x.max = spec.xMax;
+  if (spec.histogram) x.grid.display = false;
+  const nearest = spec.type === "scatter" || spec.series.length > kMany;
+  return {
+    responsive: true, maintainAspectRatio: false, animation: false, normalized: true,
+    interaction: nearest ? { mode: "nearest", intersect: false, axis: "xy" } : { mode: "index", intersect: false, axis: "x" },
+    scales: { x, y },
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        callbacks: {
+          title: (items) => items.length === 0 ? "" : spec.pointName ? "" :
+            (spec.xTitle ? spec.xTitle + " " : "") + (spec.labels ? items[0].label : shortNumber(items[0].parsed.x)),
+          label: (item) => item.dataset.label + ": " + (spec.pointName ? spec.pointName(item) : show(item.parsed.y)),
+        },
+      },
+    },
+  };
+}
+
+function describe(spec) {
+  const parts = spec.series.map((series) => {
+    const values = series.values.filter((value) => value !== null && value !== undefined);
+    if (values.length === 0) return series.name + ": no values";
+    const show = spec.percent ? (value) => percent(value) : shortNumber;
+    const least = values.reduce((a, b) => Math.min(a, b)), most = values.reduce((a, b) => Math.max(a, b));
+    return `${series.name}: ${values.length} values from ${show(least)} to ${show(most)}, the last ${show(values[values.length - 1])}`;
+  });
+  const shown = parts.slice(0, 8).join("; ");
+  return `${spec.title}. ${shown}${parts.length > 8 ? "; and " + (parts.length - 8) + " more" : ""}.`;
+}
+
+function dataTable(spec) {
+  const show = spec.percent ? (value) => percent(value) : shortNumber;
+  const rows = spec.labels || spec.x || [];
+  const head = make("tr", {}, make("th", { scope: "col" }, spec.xTitle || ""),
+    ...spec.series.map((series) => make("th", { scope: "col", class: "number" }, series.name)));
+  const body = make("tbody");
+  const step = Math.max(1, Math.ceil(rows.length / 100));
+  for (let i = 0; i < rows.length; i += step) {
+    body.append(make("tr", {}, make("th", { scope: "row" }, spec.labels ? String(rows[i]) : shortNumber(rows[i])),
+      ...spec.series.map((series) => make("td", { class: "number" }, show(series.values[i])))));
+  }
+  return make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, head), body));
+}
+
+function moveActive(chart, canvas, key) {
+  const count = Math.max(...chart.data.datasets.map((set) => set.data.length));
+  let at = Number(canvas.dataset.at === undefined ? -1 : canvas.dataset.at);
+  if (key === "ArrowRight") at = Math.min(count - 1, at + 1);
+  else if (key === "ArrowLeft") at = Math.max(0, at - 1);
+  else if (key === "Home") at = 0;
+  else if (key === "End") at = count - 1;
+  else return false;
+  canvas.dataset.at = at;
+  const active = [];
+  chart.data.datasets.forEach((set, datasetIndex) => {
+    if (chart.isDatasetVisible(datasetIndex) && at < set.data.length) active.push({ datasetIndex, index: at });
+  });
+  chart.setActiveElements(active);
+  chart.tooltip.setActiveElements(active, { x: 0, y: 0 });
+  chart.update("none");
+  const tooltip = chart.tooltip;
+  document.getElementById("announcer").textContent =
+    [...(tooltip.title || []), ...(tooltip.body || []).flatMap((part) => part.lines)].join(", ");
+  return true;
+}
+
+function legendOf(entry) {
+  const { chart, spec } = entry;
+  const legend = make("div", { class: "legend", role: "group", "aria-label": "Curves of " + spec.title });
+  spec.series.forEach((series, index) => {
+    const mark = make("i", { "aria-hidden": "true" });
+    mark.style.borderTopColor = colourOf(series.colour === undefined ? index : series.colour);
+    if (dashOf(index).length > 0 || series.dash) mark.style.borderTopStyle = "dashed";
+    const button = make("button", { type: "button", "aria-pressed": "true" }, mark, series.name);
+    button.addEventListener("click", () => {
+      const visible = !chart.isDatasetVisible(index);
+      chart.setDatasetVisibility(index, visible);
+      button.setAttribute("aria-pressed", String(visible));
+      chart.update("none");
+    });
+    legend.append(button);
+  });
+  return legend;
+}
+
+// Adds a chart to `parent`, or gives the one of this id new values. spec: type (line, bar, scatter), title, note, x or
+// labels, series [{name, values, x}], xTitle, yTitle, percent, log.
+function addChart(parent, id, spec) {
+  spec = { type: "line", ...spec };
+  spec.series = spec.series.filter((series) => series.values && series.values.some((value) => value !== null));
+  if (spec.series.length === 0) return;
+  const known = charts.get(id);
+  if (known && known.spec.series.length === spec.series.length) {
+    known.spec = spec;
+    known.chart.data.labels = spec.labels;
+    spec.series.forEach((series, index) => { known.chart.data.datasets[index].data = datasetOf(spec, series, index).data; });
+    known.canvas.setAttribute("aria-label", describe(spec));
+    if (known.details.open) known.details.replaceChildren(known.details.firstChild, dataTable(spec));
+    known.chart.update("none");
+    return;
+  }
+  if (known) { known.chart.destroy(); known.element.remove(); charts.delete(id); }
+  const canvas = make("canvas", { role: "img", tabindex: "0", "aria-label": describe(spec), id });
+  const details = make("details", {}, make("summary", {}, "Numbers"));
+  const figure = make("figure", {}, make("figcaption", {}, spec.title, spec.note ? make("small", {}, spec.note) : null),
+    make("div", { class: "plot" }, canvas));
+  const entry = { spec, canvas, details, element: figure };
+  details.addEventListener("toggle", () => {
+    if (details.open && details.childElementCount === 1) details.append(dataTable(entry.spec));
+  });
+  parent.append(figure);
+  entry.chart = new Chart(canvas, {
+    type: spec.type === "scatter" ? "scatter" : spec.type,
+    data: { labels: spec.labels, datasets: spec.series.map((series, index) => datasetOf(spec, series, index)) },
+    options: optionsOf(spec),
+  });
+  canvas.addEventListener("keydown", (event) => { if (moveActive(entry.chart, canvas, event.key)) event.preventDefault(); });
+  if (spec.series.length > 1) { entry.legend = legendOf(entry); figure.append(entry.legend); }
+  figure.append(details);
+  charts.set(id, entry);
+}
+
+function recolourCharts() {
+  for (const entry of charts.values()) {
+    const { chart, spec } = entry;
+    chart.options = optionsOf(spec);
+    chart.data.datasets.forEach((set, index) => {
+      set.borderColor = set.backgroundColor = colourOf(spec.series[index].colour === undefined ? index : spec.series[index].colour);
+    });
+    chart.update("none");
+    if (entry.legend) { const legend = legendOf(entry); entry.legend.replaceWith(legend); entry.legend = legend; }
+  }
+}
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolourCharts);
+// Paper is white.
+window.addEventListener("beforeprint", () => { document.documentElement.classList.add("light"); recolourCharts(); });
+window.addEventListener("afterprint", () => { document.documentElement.classList.remove("light"); recolourCharts(); });

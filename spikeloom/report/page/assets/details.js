@@ -1,0 +1,132 @@
+"use strict";
+// What a trained network is and does: potentials, weights, classes, samples, cost, network, set-up.
+function histogramChart(parent, id, title, note, histogram, xTitle) {
+  const bins = histogram.counts.length, width = (histogram.high - histogram.low) / bins;
+  const total = histogram.counts.reduce((a, b) => a + b, 0) || 1;
+  addChart(parent, id, {
+    type: "bar", histogram: true, title, note, percent: true, xTitle,
+    labels: histogram.counts.map((_, i) => shortNumber(Number((histogram.low + (i + 0.5) * width).toPrecision(2)))),
+    series: [{ name: "share", values: histogram.counts.map((count) => count / total) }],
+  });
+}
+
+function observedText(observed) {
+  const all = observed.samples === observed.part_size;
+  return `${all ? "All" : "From"} ${observed.samples.toLocaleString("en")} ${all ? "" : "of " + observed.part_size.toLocaleString("en") + " "}` +
+    `samples of the ${observed.split} part of ${observed.dataset}${all ? "" : ", evenly spaced"}, run step by step by the runtime.`;
+}
+
+function renderPotentials(data) {
+  const { observed } = data;
+  if (!observed || observed.potentials.length === 0) return;
+  const home = section("activity", "Activity");
+  home.append(make("h3", {}, "Membrane potentials"), make("p", { class: "note" },
+    "Before the reset, as fractions of the threshold: from 1 on a neuron fires. The first and last bar hold what lies beyond. " + observedText(observed)));
+  const grid = make("div", { class: "grid small" });
+  home.append(grid);
+  for (const one of observed.potentials) histogramChart(grid, "potentials-" + one.layer, one.layer, "", one.histogram, "v / threshold");
+}
+
+function renderWeights(data) {
+  if (data.weights.length === 0) return;
+  const home = section("weights", "Weights");
+  const grid = make("div", { class: "grid small" });
+  home.append(grid);
+  for (const one of data.weights) {
+    histogramChart(grid, "weights-" + one.name, one.name, `${one.shape.join(" x ")}; mean ${shortNumber(one.mean)}, deviation ${shortNumber(one.deviation)}`,
+      one.histogram, "weight");
+  }
+}
+
+function renderClasses(data) {
+  const { observed } = data;
+  if (!observed) return;
+  const { classes, confusion } = observed;
+  const home = section("classes", "Classes");
+  home.append(make("p", {}, `${observed.correct.toLocaleString("en")} of ${observed.samples.toLocaleString("en")} correct: ` +
+    `${percent(observed.correct / observed.samples)}.`), make("p", { class: "note" }, observedText(observed)));
+  const sum = (list) => list.reduce((a, b) => a + b, 0);
+  const rows = classes.map((name, k) => {
+    const samples = sum(confusion[k]), taken = sum(confusion.map((row) => row[k])), right = confusion[k][k];
+    const other = confusion[k].map((count, j) => [count, j]).filter(([count, j]) => j !== k && count > 0).sort((a, b) => b[0] - a[0])[0];
+    return [name, samples, samples > 0 ? right / samples : null, taken > 0 ? right / taken : null, other ? `${classes[other[1]]} (${other[0]})` : ""];
+  });
+  if (classes.length <= 40) home.append(make("h3", {}, "Confusion matrix"), confusionTable(classes, confusion));
+  home.append(make("h3", {}, "Accuracy of each class"), sortableTable("Accuracy of each class", [{ title: "class" }, { title: "samples", number: true },
+    { title: "found (recall)", number: true, show: (v) => percent(v, 1) }, { title: "right when named (precision)", number: true, show: (v) => percent(v, 1) },
+    { title: "most often taken for" }], rows));
+  const grid = make("div", { class: "grid" });
+  home.append(grid);
+  if (classes.length <= 60) {
+    addChart(grid, "class-accuracy", { type: "bar", title: "Share of each class that is found", percent: true, labels: classes, yMax: 1,
+      series: [{ name: "found", values: rows.map((row) => row[2]) }] });
+  }
+  const bins = observed.calibration.filter((bin) => bin.samples > 0);
+  addChart(grid, "calibration", {
+    title: "Calibration", xTitle: "confidence", percent: true, yMin: 0, yMax: 1, xMin: 0, xMax: 1,
+    note: `confidence: ${observed.confidence}; expected calibration error ${percent(observed.calibration_error)}, ten bins`,
+    x: bins.map((bin) => bin.confidence),
+    series: [{ name: "accuracy", values: bins.map((bin) => bin.correct / bin.samples) },
+      { name: "as sure as right", values: [0, 1], x: [0, 1], colour: 6, dash: [6, 3] }],
+  });
+}
+
+function renderSamples(data) {
+  const { observed } = data;
+  if (!observed || observed.rasters.length + observed.hardest.length === 0) return;
+  const home = section("samples", "Samples");
+  if (observed.rasters.length > 0) home.append(make("h3", {}, observed.spiking ? "Spikes, and the vote" : "Chosen samples"));
+  observed.rasters.forEach((raster, number) => addRaster(home, raster, observed, number));
+  if (observed.hardest.length === 0) return;
+  home.append(make("h3", {}, "The hardest"), make("p", { class: "note" }, "Of all observed samples those whose label got the least confidence."));
+  home.append(make("div", { class: "samples" }, ...observed.hardest.map(({ decision, picture }) => {
+    const what = decisionText(decision, observed.classes);
+    return make("figure", {}, pictureCanvas(picture, `Sample ${decision.index}: ${what}`), make("div", {}, `${decision.index}: ${what}`));
+  })));
+}
+
+function renderCost(data) {
+  const { observed } = data;
+  if (!observed) return;
+  const { cost } = observed, home = section("cost", "Cost");
+  const micro = (pj) => pj === null ? null : pj / 1e6;
+  const against = cost.dense_energy_pj > 0 && cost.energy_pj > 0 ? cost.dense_energy_pj / cost.energy_pj : null;
+  home.append(make("p", {}, `About ${shortNumber(micro(cost.energy_pj))} µJ of arithmetic a sample` + (against === null || !observed.spiking ? "." :
+    `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${shortNumber(against)} times as much.`)),
+    make("p", { class: "note" }, `An addition (${cost.addition_pj} pJ) for each synapse that a spike reaches, a multiply-accumulate (${cost.mac_pj} pJ) for each synapse of an ` +
+      `input that is no spike and for each update of a membrane potential. A still image is convolved once. The artificial network multiplies every input once, zeros too. ` +
+      `Arithmetic only: no memory, no communication. Table: ${cost.source}. ${observedText(observed)}`));
+  const count = { number: true, show: shortNumber };
+  home.append(sortableTable("Work and energy of each layer for one sample", [{ title: "layer" }, { title: "firing rate", number: true, show: (v) => percent(v) },
+    { title: "synaptic operations", ...count }, { title: "multiply-accumulates", ...count }, { title: "updates of potentials", ...count },
+    { title: "energy, µJ (estimate)", ...count }, { title: "artificial: MACs", ...count }, { title: "artificial: µJ (estimate)", ...count }],
+  cost.layers.map((layer) => [layer.layer, layer.firing_rate, layer.synaptic_operations, layer.macs, layer.updates, micro(layer.energy_pj),
+    layer.dense_macs, micro(layer.dense_energy_pj)])));
+  const grid = make("div", { class: "grid" });
+  home.append(grid);
+  addChart(grid, "energy", { type: "bar", title: "Energy of a sample (estimate)", yTitle: "µJ", labels: cost.layers.map((layer) => layer.layer), series: [
+    { name: observed.spiking ? "this spiking network" : "this network", values: cost.layers.map((layer) => micro(layer.energy_pj)) },
+    { name: "artificial network of this structure", values: cost.layers.map((layer) => micro(layer.dense_energy_pj)) }] });
+}
+
+function renderNetwork(data) {
+  if (!data.network) return;
+  const home = section("network", "Network"), { network } = data;
+  const drawing = new DOMParser().parseFromString(network.drawing, "image/svg+xml").documentElement;
+  home.append(make("p", { class: "note" }, "Boxes: name, notation, shape of the output (channels x height x width), parameters. Arcs skip layers; dashed ones add currents."),
+    document.importNode(drawing, true));
+  const count = { number: true, show: (v) => v.toLocaleString("en") };
+  home.append(sortableTable("Layers", [{ title: "name" }, { title: "layer" }, { title: "takes" }, { title: "output" }, { title: "parameters", ...count },
+    { title: "MACs a step", ...count }], network.layers.map((layer) => [layer.name, layer.layer, layer.takes, layer.output, layer.parameters, layer.macs_per_step])));
+}
+
+function renderSetup(data) {
+  const home = section("setup", "Set-up");
+  home.append(make("h3", {}, "Commands"), ...data.commands.map(({ what, command }) =>
+    make("div", {}, make("p", {}, what + ":"), make("pre", { class: "command", tabindex: "0" }, command))));
+  data.environment.forEach((session, number) => {
+    home.append(make("h3", {}, data.environment.length > 1 ? `Environment, session ${number + 1}` : "Environment"),
+      keyValueTable(Object.entries(session).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : value])));
+  });
+  if (data.recipe) home.append(make("h3", {}, "Recipe, with every key"), make("pre", { tabindex: "0", "aria-label": "The resolved recipe" }, data.recipe));
+}

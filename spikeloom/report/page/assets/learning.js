@@ -1,0 +1,83 @@
+"use strict";
+// What changes while a network trains: state, curves, firing rates.
+function section(id, title, ...children) {
+  const known = document.getElementById(id);
+  if (known) return known;
+  const element = make("section", { id, "aria-labelledby": id + "-title" }, make("h2", { id: id + "-title" }, title), ...children);
+  document.getElementById("main").append(element);
+  document.getElementById("sections").append(make("a", { href: "#" + id }, title));
+  return element;
+}
+function part(parent, id, classes) {
+  let element = document.getElementById(id);
+  if (!element) { element = make("div", { id, class: classes || "" }); parent.append(element); }
+  return element;
+}
+function stateText(run) {
+  return run.state + (run.stopped_early ? " (stopped early)" : "");
+}
+
+function renderSummary(data) {
+  const { run } = data;
+  document.getElementById("title").textContent = run.name;
+  document.getElementById("subtitle").textContent =
+    [run.structure, run.dataset, run.path].filter((text) => text).join(" · ");
+  const main = document.getElementById("main");
+  const cards = part(main, "cards", "cards");
+  const list = [["state", stateText(run)], ["test accuracy", percent(run.test_accuracy)],
+    ["best validation accuracy", run.best_validation_accuracy === null ? "" :
+      `${percent(run.best_validation_accuracy)} (epoch ${run.best_epoch})`],
+    ["training accuracy, last epoch", percent(run.train_accuracy)],
+    ["epochs", run.epochs_planned > 0 ? `${run.epochs_done} of ${run.epochs_planned}` : String(run.epochs_done)],
+    ["training time", duration(run.train_seconds)], ["time left, about", run.state === "running" ? duration(run.seconds_left) : ""],
+    ["parameters", data.network ? data.network.parameters.toLocaleString("en") : ""], ["time steps", run.num_steps]];
+  cards.replaceChildren(...list.filter(([, value]) => value).map(([name, value]) =>
+    make("div", { class: "card" }, make("b", { class: name === "state" ? "state-" + run.state : "" }, value), make("span", {}, name))));
+  const warnings = part(main, "warnings");
+  warnings.replaceChildren(...run.problems.map((text) => make("p", { class: "warning" }, text)),
+    ...data.notes.map((text) => make("p", { class: "note" }, text)),
+    ...data.resumed.map((one) => make("p", { class: "note" }, `Resumed in epoch ${one.epoch} with other settings: ${one.what}`)));
+}
+
+// Steps' iterations as fractions of epochs, where the length of an epoch is known.
+function epochAxis(data) {
+  const { epochs, steps } = data, done = epochs.iteration.length;
+  const length = done > 0 ? epochs.iteration[done - 1] / epochs.epoch[done - 1] : 0;
+  return length > 0 ? { title: "epoch", steps: steps.iteration.map((i) => i / length), epochs: epochs.epoch }
+    : { title: "iteration", steps: steps.iteration, epochs: epochs.iteration };
+}
+
+function renderLearning(data) {
+  const { epochs, steps } = data;
+  if (epochs.iteration.length === 0 && steps.iteration.length === 0) return;
+  const grid = part(section("learning", "Learning"), "learning-charts", "grid");
+  const x = epochAxis(data);
+  const few = epochs.iteration.length < 10; // then the lines between epochs say more
+  const curve = (name, key, from, dash) => ({ name, values: from[key], x: from === steps ? x.steps : x.epochs, dash });
+  const pair = (id, title, key, extra) => addChart(grid, id, {
+    title, xTitle: x.title, x: few ? x.steps : x.epochs, ...extra,
+    series: [curve(few ? "training, while it learns" : "training", key, few ? steps : epochs),
+      curve("validation", "validation_" + key, epochs, [6, 3]),
+      curve("validation, average of weights", "average_validation_" + key, epochs, [2, 2])],
+  });
+  pair("loss", "Loss", "loss", { yTitle: "loss" });
+  pair("accuracy", "Accuracy", "accuracy", { percent: true });
+  const single = (id, title, key, extra) => {
+    const from = steps.iteration.length >= 2 ? steps : epochs;
+    addChart(grid, id, { title, xTitle: x.title, x: from === steps ? x.steps : x.epochs, ...extra, series: [curve(title, key, from)] });
+  };
+  single("learning-rate", "Learning rate", "learning_rate", {});
+  single("throughput", "Throughput", "samples_per_s", { yTitle: "samples/s" });
+}
+
+function renderRates(data) {
+  if (data.layers.length === 0 || data.rates.iteration.length === 0) return;
+  const grid = part(section("activity", "Activity"), "activity-charts", "grid");
+  const { epochs } = data, done = epochs.iteration.length;
+  const length = done > 0 ? epochs.iteration[done - 1] / epochs.epoch[done - 1] : 0;
+  addChart(grid, "rates", {
+    title: "Firing rate of each layer", note: "spikes a neuron and step, while training", percent: true,
+    xTitle: length > 0 ? "epoch" : "iteration", x: data.rates.iteration.map((i) => length > 0 ? i / length : i),
+    series: data.layers.map((name, index) => ({ name, values: data.rates.layers[index] })),
+  });
+}

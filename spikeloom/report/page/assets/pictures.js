@@ -1,0 +1,79 @@
+"use strict";
+// Samples as pictures, spikes as rasters.
+function pictureCanvas(picture, alt) {
+  const canvas = make("canvas", { class: "picture", role: "img", "aria-label": alt, width: picture.width, height: picture.height });
+  const bytes = atob(picture.values), { width, height, channels } = picture;
+  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  for (let i = 0; i < width * height; ++i) {
+    const value = (c) => bytes.charCodeAt(i * channels + c);
+    let red, green, blue;
+    if (picture.events) { // off blue, on orange, on black: the darker the fewer
+      const off = value(0) / 255, on = channels > 1 ? value(1) / 255 : 0;
+      red = 230 * Math.sqrt(on); green = 159 * Math.sqrt(on) + 150 * Math.sqrt(off); blue = 255 * Math.sqrt(off);
+    } else if (channels === 3) {
+      red = value(0); green = value(1); blue = value(2);
+    } else {
+      red = green = blue = value(0);
+    }
+    image.data.set([Math.min(255, red), Math.min(255, green), Math.min(255, blue), 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function decisionText(decision, classes) {
+  const right = decision.label === decision.prediction;
+  const sure = `, confidence ${percent(decision.confidence, 0)}`;
+  return right ? `taken for ${classes[decision.prediction]}, correct${sure}`
+    : `${classes[decision.label]}, taken for ${classes[decision.prediction]}${sure}`;
+}
+
+function rasterText(layer) {
+  const show = (count) => count.toLocaleString("en"), rows = layer.trains.length;
+  return `${show(layer.spikes)} spikes; ${show(layer.active)} of ${show(layer.neurons)} neurons fired` +
+    (rows < layer.active ? `, ${rows} of them shown` : "");
+}
+
+function trainsDrawing(layer) {
+  const svgName = "http://www.w3.org/2000/svg";
+  const steps = Math.max(1, ...layer.trains.map((train) => train.length)), rows = layer.trains.length;
+  const svg = document.createElementNS(svgName, "svg");
+  svg.setAttribute("viewBox", `0 0 ${steps} ${rows}`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label",
+    `Spikes of ${rows} neurons of ${layer.layer} in ${steps} steps; ${layer.spikes} spikes in all`);
+  const path = document.createElementNS(svgName, "path");
+  let outline = "";
+  layer.trains.forEach((train, row) => {
+    for (let t = 0; t < train.length; ++t) if (train[t] === "1") outline += `M${t + 0.06} ${row + 0.1}h.88v.8h-.88z`;
+  });
+  path.setAttribute("d", outline);
+  svg.append(path);
+  return make("figure", {}, make("figcaption", {}, layer.layer,
+    make("small", {}, rasterText(layer))), svg);
+}
+
+function addRaster(parent, raster, observed, number) {
+  const { decision } = raster, { classes } = observed;
+  const what = decisionText(decision, classes);
+  const left = make("div", {}, pictureCanvas(raster.picture, `Sample ${decision.index}: ${what}`),
+    make("p", {}, `Sample ${decision.index}: ${what}`));
+  const right = make("div", {});
+  if (raster.layers.length > 0) {
+    right.append(make("p", { class: "note" }, `Spikes over ${raster.num_steps} steps, from left to right; a row is a neuron that fired.`),
+      make("div", { class: "trains" }, ...raster.layers.map(trainsDrawing)));
+  }
+  const votes = make("div", { class: "votes" });
+  right.append(votes);
+  parent.append(make("div", { class: "raster" }, left, right));
+  if (raster.votes.length < 2) return;
+  // The classes that matter at the end, at most eight.
+  const last = raster.votes[raster.votes.length - 1];
+  const order = last.map((vote, k) => k).sort((a, b) => last[b] - last[a]).slice(0, 6);
+  for (const k of [decision.label]) if (!order.includes(k)) order.push(k);
+  addChart(votes, `votes-${number}`, {
+    title: "The vote as it builds up", xTitle: "step", wholeX: true, yTitle: "vote", x: raster.votes.map((_, t) => t + 1),
+    series: order.map((k) => ({ name: classes[k] + (k === decision.label ? " (label)" : ""), values: raster.votes.map((step) => step[k]) })),
+  });
+}

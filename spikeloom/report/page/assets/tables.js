@@ -1,0 +1,65 @@
+"use strict";
+// A table whose columns sort. columns: [{title, number, show}], rows: [[value, ...]]; a value may be an element with
+// a data-value to sort by.
+function sortableTable(caption, columns, rows) {
+  const body = make("tbody");
+  const valueOf = (cell) => cell instanceof Element ? cell.dataset.value : cell;
+  const cellOf = (value, column) => {
+    const cell = make("td", { class: column.number ? "number" : "" });
+    cell.append(value instanceof Element ? value : value === null || value === undefined ? "" :
+      column.show ? column.show(value) : String(value));
+    return cell;
+  };
+  const fill = (list) => {
+    body.replaceChildren(...list.map((row) => make("tr", {}, ...row.map((value, i) => cellOf(value, columns[i])))));
+  };
+  const heads = columns.map((column, index) => {
+    const button = make("button", { type: "button" }, column.title);
+    const head = make("th", { scope: "col", class: column.number ? "number" : "", "aria-sort": "none" }, button);
+    button.addEventListener("click", () => {
+      const descending = head.getAttribute("aria-sort") === "none" ? Boolean(column.number) : head.getAttribute("aria-sort") === "ascending";
+      for (const other of heads) other.setAttribute("aria-sort", "none");
+      head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      const compare = (a, b) => {
+        const x = valueOf(a[index]), y = valueOf(b[index]);
+        if (x === null || x === undefined || x === "") return 1; // what is missing comes last
+        if (y === null || y === undefined || y === "") return -1;
+        const order = column.number ? Number(x) - Number(y) : String(x).localeCompare(String(y), "en", { numeric: true });
+        return descending ? -order : order;
+      };
+      fill([...rows].sort(compare));
+    });
+    return head;
+  });
+  fill(rows);
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    make("table", { class: "sortable" }, make("caption", { class: "visually-hidden" }, caption),
+      make("thead", {}, make("tr", {}, ...heads)), body));
+}
+
+function confusionTable(classes, confusion) {
+  const head = make("tr", {}, make("th", { class: "corner", scope: "col" }, "label \\ decision"),
+    ...classes.map((name) => make("th", { scope: "col" }, name)));
+  const body = make("tbody");
+  confusion.forEach((row, label) => {
+    const total = row.reduce((a, b) => a + b, 0);
+    if (total === 0) return;
+    body.append(make("tr", {}, make("th", { scope: "row" }, classes[label]), ...row.map((count, decision) => {
+      const share = count / total;
+      const cell = make("td", { title: `${classes[label]} taken for ${classes[decision]}: ${count} of ${total}` },
+        count > 0 ? String(count) : "");
+      if (count > 0) cell.style.backgroundColor = `rgba(var(--heat), ${0.08 + 0.5 * share})`;
+      if (label === decision) cell.style.fontWeight = "600";
+      return cell;
+    })));
+  });
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
+    make("table", { class: "confusion" }, make("caption", { class: "visually-hidden" },
+      "Confusion matrix: a row for each label, a column for each decision"), make("thead", {}, head), body));
+}
+
+function keyValueTable(rows) {
+  const body = make("tbody");
+  for (const [key, value] of rows) body.append(make("tr", {}, make("th", { scope: "row" }, key), make("td", {}, String(value))));
+  return make("div", { class: "scroll" }, make("table", {}, body));
+}

@@ -1,0 +1,325 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "spikeloom/report/energy.h"
+#include "spikeloom/report/page/base64.h"
+#include "spikeloom/report/page/drawing.h"
+#include "spikeloom/report/page/page.h"
+
+namespace spikeloom::report {
+namespace {
+
+using nlohmann::ordered_json;
+
+/// Six digits: more are not seen. What is not finite becomes null.
+ordered_json number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
+}
+
+ordered_json number(const std::optional<double>& value) { return number(value ? *value : kMissing); }
+
+/// Which of `count` points are shown: evenly spaced, the first and the last among them.
+std::vector<std::size_t> shown_points(std::size_t count, std::size_t most) {
+  std::vector<std::size_t> shown;
+  if (count <= most || most < 2) most = std::max<std::size_t>(count, 1);
+  for (std::size_t i = 0; i < most && i < count; ++i)
+    shown.push_back(most == 1 ? 0 : i * (count - 1) / (most - 1));
+  return shown;
+}
+
+using Field = double MetricsPoint::*;
+
+/// {"iteration": [...], "epoch": [...], "loss": [...], ...}: fields without any value are left out.
+ordered_json curves(const std::vector<MetricsPoint>& points, std::size_t most,
+                    const std::vector<std::pair<const char*, Field>>& fields) {
+  const auto shown = shown_points(points.size(), most);
+  ordered_json result = {{"iteration", ordered_json::array()}, {"epoch", ordered_json::array()}};
+  for (const std::size_t i : shown) {
+    result["iteration"].push_back(points[i].iteration);
+    result["epoch"].push_back(points[i].epoch);
+  }
+  for (const auto& [name, field] : fields) {
+    ordered_json values = ordered_json::array();
+    bool any = false;
+    for (const std::size_t i : shown) {
+      values.push_back(number(points[i].*field));
+      any = any || std::isfinite(points[i].*field);
+    }
+    if (any) result[name] = std::move(values);
+  }
+  return result;
+}
+
+ordered_json rates(const RunRecord& run, const std::vector<MetricsPoint>& points, std::size_t most) {
+  const auto shown = shown_points(points.size(), most);
+  ordered_json layers = ordered_json::array();
+  for (std::size_t layer = 0; layer < run.layers.size(); ++layer) {
+    ordered_json values = ordered_json::array();
+    for (const std::size_t i : shown) {
+      const auto& list = points[i].firing_rates;
+      values.push_back(number(layer < list.size() ? list[layer] : kMissing));
+    }
+    layers.push_back(std::move(values));
+  }
+  return layers;
+}
+
+const std::vector<std::pair<const char*, Field>> kStepFields = {
+    {"loss", &MetricsPoint::loss},
+    {"accuracy", &MetricsPoint::accuracy},
+    {"learning_rate", &MetricsPoint::learning_rate},
+    {"samples_per_s", &MetricsPoint::samples_per_s},
+    {"wait", &MetricsPoint::loader_wait_share}};
+const std::vector<std::pair<const char*, Field>> kEpochFields = {
+    {"loss", &MetricsPoint::loss},
+    {"accuracy", &MetricsPoint::accuracy},
+    {"validation_loss", &MetricsPoint::validation_loss},
+    {"validation_accuracy", &MetricsPoint::validation_accuracy},
+    {"average_validation_loss", &MetricsPoint::average_validation_loss},
+    {"average_validation_accuracy", &MetricsPoint::average_validation_accuracy},
+    {"learning_rate", &MetricsPoint::learning_rate},
+    {"samples_per_s", &MetricsPoint::samples_per_s},
+    {"seconds", &MetricsPoint::train_seconds}};
+
+ordered_json summary(const RunRecord& run) {
+  const auto last = [&](Field field) { return run.epochs.empty() ? kMissing : run.epochs.back().*field; };
+  return {{"name", run.name},
+          {"path", run.path},
+          {"state", to_string(run.state)},
+          {"stopped_early", run.stopped_early},
+          {"epochs_done", run.epochs_done},
+          {"epochs_planned", run.epochs_planned},
+          {"iterations", run.iterations},
+          {"train_seconds", number(run.train_seconds)},
+          {"seconds_left", number(run.seconds_left())},
+          {"best_validation_accuracy", number(run.best_validation_accuracy)},
+          {"best_epoch", run.best_epoch},
+          {"test_accuracy", number(run.test_accuracy)},
+          {"train_accuracy", number(last(&MetricsPoint::accuracy))},
+          {"structure", run.recipe_string("network.structure")},
+          {"num_steps", run.recipe_value("network.num_steps")},
+          {"dataset", run.recipe_string("data.dataset")},
+          {"problems", run.problems}};
+}
+
+ordered_json histogram_json(const Histogram& histogram) {
+  return {{"low", number(histogram.low)}, {"high", number(histogram.high)}, {"counts", histogram.counts}};
+}
+
+ordered_json decision_json(const Decision& decision) {
+  return {{"index", decision.index},
+          {"label", decision.label},
+          {"prediction", decision.prediction},
+          {"runner_up", decision.runner_up},
+          {"confidence", number(decision.confidence)},
+          {"label_confidence", number(decision.label_confidence)}};
+}
+
+ordered_json picture_json(const Picture& picture) {
+  return {{"width", picture.width},
+          {"height", picture.height},
+          {"channels", picture.channels},
+          {"events", picture.is_events},
+          {"values", base64(picture.values)}};
+}
+
+ordered_json raster_json(const SampleRaster& raster) {
+  ordered_json layers = ordered_json::array(), votes = ordered_json::array();
+  for (const LayerRaster& layer : raster.layers) {
+    layers.push_back({{"layer", layer.layer},
+                      {"neurons", layer.neurons},
+                      {"spikes", layer.spikes},
+                      {"active", layer.active},
+                      {"shown", layer.shown},
+                      {"trains", layer.trains}});
+  }
+  for (const auto& step : raster.votes) {
+    ordered_json list = ordered_json::array();
+    for (const float vote : step) list.push_back(number(vote));
+    votes.push_back(std::move(list));
+  }
+  return {{"decision", decision_json(raster.decision)},
+          {"picture", picture_json(raster.picture)},
+          {"num_steps", raster.num_steps},
+          {"layers", std::move(layers)},
+          {"votes", std::move(votes)}};
+}
+
+/// Work and energy of a sample, by layer, against the artificial network's.
+ordered_json cost_json(const Observations& observed, const std::optional<model::NetworkPlan>& plan) {
+  const EnergyTable table;
+  std::map<std::string, std::int64_t> dense;
+  if (plan) {
+    for (const auto& layer : plan->layers) dense[layer.name] = layer.macs_per_step;
+  }
+  ordered_json layers = ordered_json::array();
+  double energy = 0.0, dense_energy = 0.0;
+  for (const LayerObservation& layer : observed.layers) {
+    const double here = energy_estimate_pj(layer), there = energy_estimate_pj(dense[layer.name]);
+    energy += here;
+    dense_energy += there;
+    layers.push_back({{"layer", layer.name},
+                      {"firing_rate", layer.fires ? number(layer.firing_rate) : nullptr},
+                      {"synaptic_operations", number(layer.synaptic_operations)},
+                      {"macs", number(layer.macs)},
+                      {"updates", number(layer.updates)},
+                      {"energy_pj", number(here)},
+                      {"dense_macs", plan ? ordered_json(dense[layer.name]) : nullptr},
+                      {"dense_energy_pj", plan ? number(there) : nullptr}});
+  }
+  return {{"layers", std::move(layers)},
+          {"energy_pj", number(energy)},
+          {"dense_energy_pj", plan ? number(dense_energy) : nullptr},
+          {"addition_pj", table.addition_pj},
+          {"mac_pj", number(table.mac_pj())},
+          {"source", kEnergySource}};
+}
+
+ordered_json observations_json(const Observations& observed, const std::optional<model::NetworkPlan>& plan) {
+  ordered_json result = {
+      {"dataset", observed.dataset},       {"split", observed.split},
+      {"samples", observed.samples},       {"part_size", observed.part_size},
+      {"correct", observed.correct},       {"classes", observed.classes},
+      {"confidence", observed.confidence}, {"spiking", observed.spiking},
+      {"confusion", observed.confusion},   {"calibration_error", number(observed.calibration_error)}};
+  for (const char* list : {"calibration", "potentials", "rasters", "hardest"})
+    result[list] = ordered_json::array();
+  for (const CalibrationBin& bin : observed.calibration) {
+    result["calibration"].push_back(
+        {{"samples", bin.samples}, {"correct", bin.correct}, {"confidence", number(bin.confidence)}});
+  }
+  for (const LayerObservation& layer : observed.layers) {
+    if (layer.potentials.counts.empty()) continue;
+    result["potentials"].push_back({{"layer", layer.name}, {"histogram", histogram_json(layer.potentials)}});
+  }
+  for (const SampleRaster& raster : observed.rasters) result["rasters"].push_back(raster_json(raster));
+  for (const HardSample& one : observed.hardest) {
+    result["hardest"].push_back(
+        {{"decision", decision_json(one.decision)}, {"picture", picture_json(one.picture)}});
+  }
+  result["cost"] = cost_json(observed, plan);
+  return result;
+}
+
+ordered_json network_json(const model::NetworkPlan& plan) {
+  ordered_json layers = ordered_json::array();
+  for (const auto& layer : plan.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"layer", notation_of(layer)},
+                      {"takes", sources_text(plan, layer)},
+                      {"output", to_string(layer.output)},
+                      {"parameters", layer.parameters},
+                      {"macs_per_step", layer.macs_per_step}});
+  }
+  return {{"parameters", plan.parameters()},
+          {"macs_per_step", plan.macs_per_step()},
+          {"layers", std::move(layers)},
+          {"drawing", draw_network(plan)}};
+}
+
+std::string quoted(const std::string& word) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string("-_./+=:,@%").find(c) != std::string::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string result = "'";
+  for (const char c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+ordered_json commands(const RunRecord& run) {
+  const std::string folder = quoted(run.path), name = quoted(run.name + "-again");
+  ordered_json result = ordered_json::array();
+  const auto add = [&](const char* what, const std::string& command) {
+    result.push_back({{"what", what}, {"command", command}});
+  };
+  add("Train it again, from its resolved recipe",
+      "spikeloom train " + quoted(run.path + "/recipe.toml") + " --out " + name);
+  if (run.state == RunState::kInterrupted) add("Go on with it", "spikeloom train --resume " + folder);
+  add("Accuracy, by the engine that trained it", "spikeloom eval " + folder);
+  add("Make this report", "spikeloom report " + folder);
+  return result;
+}
+
+}  // namespace
+
+ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std::size_t points) {
+  ordered_json data = {{"kind", "run"}};
+  data["run"] = summary(run);
+  data["layers"] = run.layers;
+  data["steps"] = curves(run.steps, points, kStepFields);
+  data["epochs"] = curves(run.epochs, points, kEpochFields);
+  // Where there are few epochs the lines between them say more.
+  const bool by_epoch = run.epochs.size() >= 10;
+  const std::size_t of_rates =
+      std::max<std::size_t>(20, points / std::max<std::size_t>(1, run.layers.size()) * 4);
+  const auto& rated = by_epoch ? run.epochs : run.steps;
+  data["rates"] = curves(rated, std::min(points, of_rates), {});
+  data["rates"]["layers"] = rates(run, rated, std::min(points, of_rates));
+  data["resumed"] = ordered_json::array();
+  for (const ResumePoint& point : run.resumed) {
+    data["resumed"].push_back({{"epoch", point.epoch}, {"iteration", point.iteration}, {"what", point.what}});
+  }
+  data["environment"] = run.environment;
+  data["result"] = run.result;
+  data["recipe"] = run.recipe_text;
+  data["commands"] = commands(run);
+  data["weights"] = ordered_json::array();
+  for (const WeightStatistics& one : details.weights) {
+    data["weights"].push_back({{"name", one.name},
+                               {"shape", one.shape},
+                               {"mean", number(one.mean)},
+                               {"deviation", number(one.deviation)},
+                               {"least", number(one.least)},
+                               {"most", number(one.most)},
+                               {"zeros", number(one.zeros)},
+                               {"histogram", histogram_json(one.histogram)}});
+  }
+  if (details.plan) data["network"] = network_json(*details.plan);
+  if (details.observations) data["observed"] = observations_json(*details.observations, details.plan);
+  data["notes"] = details.notes;
+  return data;
+}
+
+ordered_json run_list_data(const std::vector<RunRecord>& runs) {
+  ordered_json data = {{"kind", "list"}, {"runs", ordered_json::array()}};
+  for (const RunRecord& run : runs) data["runs"].push_back(summary(run));
+  return data;
+}
+
+ordered_json comparison_data(const std::vector<RunRecord>& runs, std::size_t points) {
+  ordered_json data = run_list_data(runs);
+  data["kind"] = "comparison";
+  std::set<std::string> keys;
+  std::vector<std::string> order;  // that of the recipes
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    data["runs"][i]["epochs"] = curves(runs[i].epochs, points, kEpochFields);
+    if (runs[i].epochs.size() < 2) data["runs"][i]["steps"] = curves(runs[i].steps, points, kStepFields);
+    for (const auto& one : runs[i].recipe)
+      if (keys.insert(one.first).second) order.push_back(one.first);
+  }
+  std::vector<std::map<std::string, std::string>> recipes(runs.size());
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    recipes[i].insert(runs[i].recipe.begin(), runs[i].recipe.end());
+  data["differences"] = ordered_json::array();
+  for (const std::string& key : order) {
+    ordered_json values = ordered_json::array();
+    bool same = true;
+    for (const auto& recipe : recipes) {
+      const auto at = recipe.find(key);
+      values.push_back(at == recipe.end() ? ordered_json(nullptr) : ordered_json(at->second));
+      same = same && values.back() == values.front();
+    }
+    if (!same) data["differences"].push_back({{"key", key}, {"values", std::move(values)}});
+  }
+  return data;
+}
+
+}  // namespace spikeloom::report

@@ -1,0 +1,141 @@
+#include "tests/app/browser.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "tests/train/pattern_set.h"
+
+namespace spikeloom::app::testing {
+namespace {
+
+// Before all else in the page.
+constexpr char kListen[] = R"(<script>
+"use strict";
+window.found = { problems: [] };
+const told = (text) => window.found.problems.push(String(text));
+window.addEventListener("error", (event) => told("error: " + event.message));
+window.addEventListener("unhandledrejection", (event) => told("rejection: " + event.reason));
+document.addEventListener("securitypolicyviolation", (event) => told("policy: " + event.blockedURI));
+for (const kind of ["error", "warn"]) console[kind] = (...words) => told(kind + ": " + words.join(" "));
+</script>)";
+
+// After all else.
+constexpr char kTry[] = R"(<script>
+"use strict";
+window.addEventListener("load", () => {
+  const { found } = window;
+  found.milliseconds = performance.now();
+  found.width = window.innerWidth;
+  try {
+    found.charts = charts.size;
+    for (const [id, { chart, canvas, spec }] of charts) {
+      const marks = spec.series.map((_, i) => chart.getDatasetMeta(i).data.filter((mark) => !mark.skip && Number.isFinite(mark.x)).length);
+      if (marks.length === 0 || marks.some((count) => count === 0)) told(id + " has a curve without marks");
+      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      if (!pixels.some((value) => value !== 0)) told(id + " is blank");
+      document.getElementById("announcer").textContent = "";
+      canvas.focus();
+      if (document.activeElement !== canvas) told(id + " takes no focus");
+      canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+      if (document.getElementById("announcer").textContent === "") told(id + " does not answer to keys");
+      const legend = canvas.closest("figure").querySelector(".legend button");
+      if (spec.series.length > 1) {
+        legend.click();
+        if (chart.isDatasetVisible(0) || legend.getAttribute("aria-pressed") !== "false") told(id + ": the legend hides nothing");
+        legend.click();
+      }
+    }
+    const tables = [...document.querySelectorAll("table.sortable")];
+    found.tables = tables.length;
+    for (const table of tables) {
+      const name = table.caption.textContent, rows = () => [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
+      const before = rows(), button = table.querySelector("th button"), head = button.closest("th");
+      button.click();
+      const up = rows();
+      button.click();
+      const down = rows();
+      const sorted = [...before].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+      if (JSON.stringify(up) !== JSON.stringify(sorted)) told(name + " does not sort: " + up);
+      if (JSON.stringify([...down].reverse()) !== JSON.stringify(sorted)) told(name + " does not sort back");
+      if (head.getAttribute("aria-sort") !== "descending") told(name + " does not say how it is sorted");
+    }
+    found.rasters = document.querySelectorAll(".trains path").length;
+    for (const path of document.querySelectorAll(".trains path"))
+      if (path.closest("figure").querySelector("small").textContent.startsWith("0 ") !== (path.getAttribute("d") === "") &&
+          path.getAttribute("d") === "" && document.querySelectorAll('.trains path[d=""]').length === found.rasters) told("rasters are empty");
+    for (const picture of document.querySelectorAll("canvas, svg")) {
+      if (picture.parentElement.closest("svg")) continue;
+      if (!picture.getAttribute("aria-label") || picture.getAttribute("role") !== "img") told("a picture has no text");
+    }
+    const root = document.documentElement;
+    if (root.scrollWidth > root.clientWidth) {
+      const wide = [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > root.clientWidth + 1 && !one.closest(".scroll"));
+      told("wider than the window: " + root.scrollWidth + " " + wide.slice(0, 3).map((one) => one.tagName + "." + one.className));
+    }
+    for (const link of document.querySelectorAll("nav a"))
+      if (!document.querySelector(link.getAttribute("href"))) told("a link leads nowhere: " + link.textContent);
+    for (const entry of performance.getEntriesByType("resource")) told("loaded " + entry.name);
+  } catch (error) {
+    told("the check failed: " + error + " " + error.stack);
+  }
+  parent.postMessage(JSON.stringify(found), "*");
+});
+</script>)";
+
+// A window has a least width, a frame in it has not.
+constexpr char kFrame[] = R"(<!DOCTYPE html><body><script>
+addEventListener("message", (event) => {
+  const outcome = document.createElement("pre");
+  outcome.id = "outcome";
+  outcome.textContent = event.data;
+  document.body.append(outcome);
+});
+</script><iframe src="page.html" style="border:0;height:900px;width:)";
+
+std::string unescaped(std::string text) {
+  for (const auto& [from, to] :
+       {std::pair<std::string, std::string>{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}}) {
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + 1))
+      text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+std::string output_of(const std::string& command) {
+  std::string all;
+  std::FILE* const pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return all;
+  char block[4096];
+  for (std::size_t count; (count = std::fread(block, 1, sizeof block, pipe)) > 0;) all.append(block, count);
+  ::pclose(pipe);
+  return all;
+}
+
+}  // namespace
+
+bool has_browser() { return std::system("command -v chromium >/dev/null 2>&1") == 0; }
+
+nlohmann::json check_in_browser(const std::string& file, int width) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  std::string page = text.str();
+  page.insert(page.find("<head>") + 6, kListen);
+  page.insert(page.rfind("</body>"), kTry);
+  const spikeloom::testing::TemporaryFolder folder;
+  std::ofstream(folder / "page.html", std::ios::binary) << page;
+  std::ofstream(folder / "frame.html") << kFrame << width << "px\"></iframe></body>";
+  const std::string dom = output_of(
+      "timeout 120 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-sync "
+      "--disable-background-networking --host-resolver-rules='MAP * ~NOTFOUND' --window-size=1300,1000 "
+      "--virtual-time-budget=60000 --user-data-dir='" +
+      folder.path() + "/profile' --dump-dom 'file://" + (folder / "frame.html") + "' 2>/dev/null");
+  const std::string begin = "<pre id=\"outcome\">";
+  const std::size_t from = dom.find(begin);
+  if (from == std::string::npos) return {{"problems", {"the page did not load: " + dom.substr(0, 500)}}};
+  const std::size_t at = from + begin.size();
+  return nlohmann::json::parse(unescaped(dom.substr(at, dom.find("</pre>", at) - at)));
+}
+
+}  // namespace spikeloom::app::testing

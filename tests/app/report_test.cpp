@@ -1,0 +1,154 @@
+// The report of small trainings, from the command line; in Chromium where that is installed.
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "tests/app/browser.h"
+#include "tests/app/program.h"
+
+namespace spikeloom::app::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Report : public ProgramTest {
+ protected:
+  void train(const std::string& name, const std::vector<std::string>& more = {}) const {
+    const auto trained = run(train_command(name, more));
+    ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  }
+  /// The data in a page.
+  nlohmann::json data_of(const std::string& file) const {
+    const std::string page = read(file), begin = "id=\"data\">";
+    const std::size_t from = page.find(begin) + begin.size();
+    return nlohmann::json::parse(page.substr(from, page.find("</script>", from) - from));
+  }
+};
+
+TEST_F(Report, HoldsWhatEvalCounts) {
+  train("a", {"--set", "compute.precision=fp32", "--set", "compute.path=dense"});
+  const auto made = run({"report", "a", "--samples", "0", "--data-dir", "sets", "--threads", "2"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(made.err, "");
+  EXPECT_TRUE(contains(made.out, "report   a/report.html")) << made.out;
+  EXPECT_LT(read("a/report.html").size(), std::size_t{2} << 20);
+  const auto data = data_of("a/report.html");
+  const auto evaluated = run({"eval", "a", "--data-dir", "sets", "--json"}).json();
+  const auto& observed = data["observed"];
+  EXPECT_EQ(observed["samples"], evaluated["samples"]);
+  EXPECT_EQ(observed["correct"], evaluated["correct"]);
+  EXPECT_EQ(observed["confusion"], evaluated["confusion"]);
+  for (const auto& layer : observed["cost"]["layers"]) {
+    const double rate = evaluated["firing_rates"].at(layer["layer"].get<std::string>());
+    EXPECT_NEAR(layer["firing_rate"].get<double>(), rate, 1e-5 * rate) << layer["layer"];
+  }
+  EXPECT_FALSE(observed["rasters"].empty());
+  EXPECT_FALSE(observed["hardest"].empty());
+  EXPECT_FALSE(data["weights"].empty());
+  EXPECT_EQ(data["run"]["state"], "finished");
+  EXPECT_TRUE(contains(data["recipe"].get<std::string>(), "[network]"));
+}
+
+TEST_F(Report, ShowsWhatThereIs) {
+  train("a");
+  fs::remove_all(path("sets"));
+  auto made = run({"report", "a", "--out", "gone.html", "--data-dir", "sets"});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_TRUE(contains(made.err, "warning: No samples were run")) << made.err;
+  EXPECT_FALSE(data_of("gone.html").contains("observed"));
+  EXPECT_TRUE(data_of("gone.html").contains("network"));
+  // A crash in the middle of a line, before the first result.
+  fs::remove(path("a/result.json"));
+  fs::remove(path("a/model.safetensors"));
+  fs::remove(path("a/checkpoint.safetensors"));
+  const std::string metrics = read("a/metrics.jsonl");
+  write("a/metrics.jsonl", metrics.substr(0, metrics.size() / 2));
+  made = run({"report", "a", "--out", "crashed.html"});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  const auto data = data_of("crashed.html");
+  EXPECT_EQ(data["run"]["state"], "interrupted");
+  EXPECT_FALSE(data["notes"].empty());
+}
+
+TEST_F(Report, SeveralRunsAreCompared) {
+  train("runs/a");
+  train("runs/b", {"--set", "optimizer.learning_rate=0.001"});
+  const auto made = run({"report", "runs", "--out", "both.html"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto data = data_of("both.html");
+  ASSERT_EQ(data["runs"].size(), 2u);
+  ASSERT_EQ(data["differences"].size(), 1u);
+  EXPECT_EQ(data["differences"][0]["key"], "optimizer.learning_rate");
+  EXPECT_EQ(data["differences"][0]["values"][1], "0.001");
+}
+
+TEST_F(Report, MistakesAreNamed) {
+  expect_error(run({"report", "none"}), 3, {"none", "no such run folder"});
+  write("empty/notes.txt", "");
+  expect_error(run({"report", "empty"}), 3, {"empty", "not a run"});
+  expect_error(run({"report"}), 2, {"runs"});
+  train("a", {"--set", "data.validation_samples=0"});
+  expect_error(run({"report", "a", "--sample", "100000", "--data-dir", "sets"}), 2, {"--sample 100000"});
+  expect_error(run({"report", "a", "--split", "validation", "--data-dir", "sets"}), 3, {"validation"});
+  expect_error(run({"watch", "none"}), 3, {"none", "no such folder"});
+  EXPECT_FALSE(exists("a/report.html"));
+}
+
+class ReportInBrowser : public Report {
+ protected:
+  ReportInBrowser() = default;
+  void SetUp() override {
+    if (!has_browser()) GTEST_SKIP() << "no chromium here: apt-get install chromium";
+  }
+};
+
+TEST_F(ReportInBrowser, OneRunWorksWideAndNarrow) {
+  train("a");
+  ASSERT_EQ(run({"report", "a", "--data-dir", "sets"}).exit_code, 0);
+  for (const int width : {1200, 400}) {
+    const auto outcome = check_in_browser(path("a/report.html"), width);
+    EXPECT_EQ(outcome["problems"], nlohmann::json::array()) << outcome.dump(1);
+    EXPECT_GE(outcome["charts"], 12) << outcome.dump(1);
+    EXPECT_GE(outcome["tables"], 3);
+    EXPECT_GE(outcome["rasters"], 3);
+    EXPECT_EQ(outcome["width"], width);
+  }
+}
+
+TEST_F(ReportInBrowser, FiftyLongRunsWork) {
+  train("runs/run0", {"--set", "training.epochs=1"});
+  std::string metrics;
+  for (int epoch = 1; epoch <= 500; ++epoch) {
+    const double loss = 2.0 / std::sqrt(epoch);
+    metrics += nlohmann::json({{"kind", "epoch"},
+                               {"epoch", epoch},
+                               {"iteration", 20 * epoch},
+                               {"train_loss", loss},
+                               {"train_accuracy", 1.0 - loss / 3.0},
+                               {"validation_accuracy", 0.98 - loss / 3.0},
+                               {"learning_rate", 0.1},
+                               {"samples_per_s", 1000.0},
+                               {"train_seconds", 1.5 * epoch},
+                               {"firing_rates", {{"conv1", 0.1}}}})
+                   .dump() +
+               "\n";
+  }
+  for (int i = 1; i <= 50; ++i) {
+    const std::string folder = "runs/run" + std::to_string(i);
+    write(folder + "/recipe.toml", read("runs/run0/recipe.toml"));
+    write(folder + "/metrics.jsonl", metrics);
+  }
+  fs::remove_all(path("runs/run0"));
+  ASSERT_EQ(run({"report", "runs"}).exit_code, 0);
+  const auto outcome = check_in_browser(path("report.html"), 1200);
+  EXPECT_EQ(outcome["problems"], nlohmann::json::array()) << outcome.dump(1);
+  EXPECT_GE(outcome["charts"], 6) << outcome.dump(1);
+  // Three seconds on a machine that has nothing else to do; tests share theirs.
+  EXPECT_LT(outcome["milliseconds"], 30000) << outcome.dump(1);
+  RecordProperty("milliseconds", outcome["milliseconds"].dump());
+}
+
+}  // namespace
+}  // namespace spikeloom::app::testing

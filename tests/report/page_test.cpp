@@ -1,0 +1,203 @@
+#include "spikeloom/report/page/page.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/formats/safetensors.h"
+#include "spikeloom/report/energy.h"
+#include "spikeloom/report/page/base64.h"
+#include "spikeloom/report/page/drawing.h"
+
+namespace spikeloom::report {
+namespace {
+
+constexpr char kHostile[] = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\xff";
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+/// The data that a page holds.
+nlohmann::json data_of(const std::string& page) {
+  const std::string begin = "id=\"data\">";
+  const std::size_t from = page.find(begin) + begin.size();
+  return nlohmann::json::parse(page.substr(from, page.find("</script>", from) - from));
+}
+
+model::NetworkPlan plan_of(const std::string& structure) {
+  model::NetworkSettings settings;
+  settings.structure = structure;
+  return model::plan_network(settings, {1, 28, 28}, 10);
+}
+
+RunRecord run_of(const std::string& name, double accuracy, const std::string& rate) {
+  RunRecord run;
+  run.name = name;
+  run.path = "runs/" + name;
+  run.layers = {"conv1", "voting"};
+  for (int epoch = 1; epoch <= 12; ++epoch) {
+    MetricsPoint point;
+    point.epoch = epoch;
+    point.iteration = epoch * 100;
+    point.loss = 2.0 / epoch;
+    point.accuracy = 1.0 - 0.5 / epoch;
+    point.firing_rates = {0.1, 0.2};
+    run.epochs.push_back(point);
+  }
+  run.epochs_done = 12;
+  run.test_accuracy = accuracy;
+  run.recipe = {{"seed", "1"}, {"optimizer.learning_rate", rate}};
+  return run;
+}
+
+TEST(Page, NamesNeverBecomeMarkup) {
+  RunRecord run = run_of(kHostile, 0.5, "0.1");
+  run.layers = {kHostile, "voting"};
+  run.recipe_text = kHostile;
+  run.problems = {kHostile};
+  run.environment = {{{kHostile, kHostile}}};
+  RunDetails details;
+  details.notes = {kHostile};
+  details.observations.emplace();
+  details.observations->classes = {kHostile, "b"};
+  details.observations->confusion = {{1, 0}, {0, 1}};
+  const std::string page = make_page(run.name, run_page_data(run, details), kHostile);
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  EXPECT_EQ(page.find("<img"), std::string::npos);
+  // As many scripts as the page has, each ended once.
+  EXPECT_EQ(count_of(page, "<script"), 9u);
+  EXPECT_EQ(count_of(page, "</script>"), 9u);
+  const auto data = data_of(page);
+  const std::string name = data["run"]["name"];
+  EXPECT_EQ(name.substr(0, 9), "</script>");  // as text it is whole
+  EXPECT_NE(page.find("default-src &#39;none&#39;"), std::string::npos);
+}
+
+TEST(Page, LoadsNothing) {
+  const std::string page = make_page("a", run_page_data(run_of("a", 0.5, "0.1"), {}));
+  for (const char* part : {"src=\"", "@import", "url(", "connect-src", "<link rel=\"stylesheet"})
+    EXPECT_EQ(page.find(part), std::string::npos) << part;
+  EXPECT_NE(page.find("Chart.js v"), std::string::npos);  // with its licence's line
+  EXPECT_LT(page.size(), 400000u);
+}
+
+TEST(Page, WhatIsMissingIsLeftOut) {
+  const RunRecord nothing;
+  const auto data = run_page_data(nothing, {});
+  EXPECT_FALSE(data.contains("network"));
+  EXPECT_FALSE(data.contains("observed"));
+  EXPECT_TRUE(data["run"]["test_accuracy"].is_null());
+  EXPECT_TRUE(data["steps"]["iteration"].empty());
+  EXPECT_FALSE(data["epochs"].contains("validation_loss"));  // no value anywhere
+  EXPECT_NO_THROW(make_page("", data));
+  EXPECT_NO_THROW(comparison_data({}));
+}
+
+TEST(Page, ComparesRecipesKeyByKey) {
+  auto other = run_of("b", 0.75, "0.2");
+  other.recipe.emplace_back("data.only_here", "true");
+  const auto data = comparison_data({run_of("a", 0.5, "0.1"), other});
+  ASSERT_EQ(data["differences"].size(), 2u);
+  EXPECT_EQ(data["differences"][0]["key"], "optimizer.learning_rate");
+  EXPECT_EQ(data["differences"][0]["values"], (nlohmann::ordered_json{"0.1", "0.2"}));
+  EXPECT_EQ(data["differences"][1]["key"], "data.only_here");
+  EXPECT_TRUE(data["differences"][1]["values"][0].is_null());
+  EXPECT_EQ(data["runs"][1]["test_accuracy"], 0.75);
+  EXPECT_EQ(data["runs"][0]["epochs"]["loss"].size(), 12u);
+}
+
+TEST(Page, ManyLongRunsStaySmall) {
+  std::vector<RunRecord> runs;
+  for (int i = 0; i < 50; ++i) {
+    runs.push_back(run_of("run" + std::to_string(i), 0.5, std::to_string(i)));
+    const auto point = runs.back().epochs.back();
+    for (int epoch = 13; epoch <= 500; ++epoch) {
+      runs.back().epochs.push_back(point);
+      runs.back().epochs.back().epoch = epoch;
+    }
+  }
+  const auto data = comparison_data(runs);
+  for (const auto& run : data["runs"]) {
+    EXPECT_EQ(run["epochs"]["loss"].size(), 150u);
+    EXPECT_EQ(run["epochs"]["epoch"].front(), 1);
+    EXPECT_EQ(run["epochs"]["epoch"].back(), 500);
+  }
+  EXPECT_LT(make_page("many", data).size(), std::size_t{2} << 20);
+}
+
+TEST(Page, CostIsTheTablesSumOverLayers) {
+  RunDetails details;
+  details.plan = plan_of("2C3-Voting");
+  details.observations.emplace();
+  details.observations->layers.resize(2);
+  auto& conv = details.observations->layers[0];
+  conv.name = "conv1";
+  conv.macs = 1000.0;
+  conv.updates = 10.0;
+  auto& voting = details.observations->layers[1];
+  voting.name = "voting";
+  voting.synaptic_operations = 500.0;
+  const auto cost = run_page_data(RunRecord(), details)["observed"]["cost"];
+  EXPECT_NEAR(cost["energy_pj"].get<double>(), 1010.0 * 4.6 + 500.0 * 0.9, 0.1);
+  EXPECT_NEAR(cost["dense_energy_pj"].get<double>(), static_cast<double>(details.plan->macs_per_step()) * 4.6,
+              100.0);
+  EXPECT_EQ(cost["layers"][1]["synaptic_operations"], 500.0);
+  EXPECT_NE(cost["source"].get<std::string>().find("Horowitz"), std::string::npos);
+}
+
+TEST(Drawing, HasABoxALayerAndAnArcASkip) {
+  const auto plan = plan_of("8C3-{8C3-8C3}-AP2-[12C3-12C3]-Voting");
+  const std::string svg = draw_network(plan);
+  EXPECT_EQ(count_of(svg, "<rect "), plan.layers.size() + 2);
+  EXPECT_GE(count_of(svg, "class=\"skip"), 2u);
+  EXPECT_GE(count_of(svg, "class=\"skip current"), 1u);
+  EXPECT_NE(svg.find("aria-label=\""), std::string::npos);
+  for (const auto& layer : plan.layers)
+    EXPECT_NE(svg.find(layer.name + "  "), std::string::npos) << layer.name;
+  const std::string plain = draw_network(plan_of("8C3-AP2-Voting"));
+  EXPECT_EQ(count_of(plain, "class=\"skip"), 0u);
+  EXPECT_EQ(count_of(plain, "class=\"link\""), 4u);  // input, conv1, pool1, voting, classes
+}
+
+TEST(Base64, IsRfc4648s) {
+  const auto of = [](const std::string& text) { return base64({text.begin(), text.end()}); };
+  EXPECT_EQ(of(""), "");
+  EXPECT_EQ(of("f"), "Zg==");
+  EXPECT_EQ(of("fo"), "Zm8=");
+  EXPECT_EQ(of("foo"), "Zm9v");
+  EXPECT_EQ(of("foobar"), "Zm9vYmFy");
+}
+
+TEST(Weights, HistogramAndMoments) {
+  const std::string path = (std::filesystem::temp_directory_path() / "weights_test.safetensors").string();
+  const std::vector<float> weight{-1.0f, 0.0f, 0.0f, 0.5f}, bias{1.0f}, momentum{7.0f};
+  const std::vector<float> odd{std::nanf(""), 2.0f};
+  formats::write_safetensors(path,
+                             {{"conv1.weight", formats::DType::kF32, {2, 2}, weight.data()},
+                              {"conv1.bias", formats::DType::kF32, {1}, bias.data()},
+                              {"optimizer.m.conv1.weight", formats::DType::kF32, {1}, momentum.data()},
+                              {"rfc1.recurrent_weight", formats::DType::kF32, {2}, odd.data()}},
+                             {});
+  const auto weights = read_weights(path);
+  std::filesystem::remove(path);
+  ASSERT_EQ(weights.size(), 2u);
+  EXPECT_EQ(weights[0].name, "conv1");
+  EXPECT_DOUBLE_EQ(weights[0].mean, -0.125);
+  EXPECT_DOUBLE_EQ(weights[0].zeros, 0.5);
+  EXPECT_EQ(weights[0].least, -1.0);
+  EXPECT_EQ(weights[0].most, 0.5);
+  EXPECT_EQ(weights[0].histogram.counts.front(), 1);
+  EXPECT_EQ(weights[0].histogram.counts[20], 2);
+  EXPECT_EQ(weights[0].histogram.counts[30], 1);
+  EXPECT_EQ(weights[1].name, "rfc1 recurrent");
+  EXPECT_EQ(weights[1].mean, 2.0);
+  EXPECT_THROW(read_weights(path), DataError);
+}
+
+}  // namespace
+}  // namespace spikeloom::report

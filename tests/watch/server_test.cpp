@@ -1,0 +1,265 @@
+// The server as a hostile client sees it, over plain sockets.
+#include "spikeloom/watch/server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "spikeloom/base/errors.h"
+#include "spikeloom/watch/run_pages.h"
+
+namespace spikeloom::watch {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Client {
+ public:
+  explicit Client(int port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    const timeval patience{20, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  Client(Client&& other) noexcept : socket_(other.socket_), connected_(other.connected_) {
+    other.socket_ = -1;
+  }
+  ~Client() {
+    if (socket_ >= 0) ::close(socket_);
+  }
+  /// false once the server has closed the connection.
+  bool send(const std::string& bytes) {
+    return connected_ &&
+           ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
+  /// Nothing more will come from here.
+  void finish() { ::shutdown(socket_, SHUT_WR); }
+  /// All that comes until the connection ends.
+  std::string receive() {
+    std::string all;
+    char block[4096];
+    for (ssize_t count = ::recv(socket_, block, sizeof block, 0); count > 0;
+         count = ::recv(socket_, block, sizeof block, 0)) {
+      all.append(block, static_cast<std::size_t>(count));
+    }
+    return all;
+  }
+
+ private:
+  int socket_;
+  bool connected_ = false;
+};
+
+class WatchTest : public ::testing::Test {
+ protected:
+  WatchTest() {
+    std::string pattern = (fs::temp_directory_path() / "watch_XXXXXX").string();
+    root_ = ::mkdtemp(pattern.data());
+    for (const char* name : {"one", "two"}) {
+      const std::string folder = root_ + "/runs/" + name;
+      fs::create_directories(folder);
+      std::ofstream(folder + "/recipe.toml") << "name = \"" << name << "\"\n[training]\nepochs = 4\n";
+      append(name,
+             "{\"kind\":\"epoch\",\"epoch\":1,\"iteration\":10,\"train_loss\":1.5,\"train_seconds\":2,"
+             "\"validation_accuracy\":0.25}\n");
+    }
+    std::ofstream(root_ + "/secret.txt") << "the secret";
+    std::ofstream(root_ + "/runs/one/private.txt") << "the secret";
+    pages_ = std::make_unique<RunPages>(std::vector<std::string>{root_ + "/runs"}, [this](const auto&) {
+      ++details_;
+      return report::RunDetails();
+    });
+    server_ =
+        std::make_unique<Server>(ServerSettings{"127.0.0.1", 0, 32, 4}, [this](const std::string& path) {
+          if (path == "/throws") throw DataError("no luck");
+          return pages_->answer(path);
+        });
+    host_ = "127.0.0.1:" + std::to_string(server_->port());
+  }
+  ~WatchTest() override {
+    server_.reset();
+    fs::remove_all(root_);
+  }
+
+  void append(const std::string& run, const std::string& line) const {
+    std::ofstream(root_ + "/runs/" + run + "/metrics.jsonl", std::ios::app) << line;
+  }
+  std::string ask(const std::string& request) const {
+    Client client(server_->port());
+    EXPECT_TRUE(client.send(request));
+    return client.receive();
+  }
+  std::string get(const std::string& path, const std::string& headers = "",
+                  const std::string& host = "") const {
+    return ask("GET " + path + " HTTP/1.1\r\nHost: " + (host.empty() ? host_ : host) + "\r\n" + headers +
+               "Connection: close\r\n\r\n");
+  }
+  static int status_of(const std::string& answer) {
+    return answer.rfind("HTTP/1.1 ", 0) == 0 ? std::stoi(answer.substr(9, 3)) : 0;
+  }
+  static nlohmann::json json_of(const std::string& answer) {
+    return nlohmann::json::parse(answer.substr(answer.find("\r\n\r\n") + 4), nullptr, false);
+  }
+  std::string id_of(const std::string& run) const {
+    const auto data = json_of(get("/data"));
+    for (const auto& one : data["runs"])
+      if (one["name"] == run) return one["id"];
+    return "";
+  }
+
+  std::string root_, host_;
+  int details_ = 0;
+  std::unique_ptr<RunPages> pages_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(WatchTest, ListsRunsAndShowsOne) {
+  const std::string list = get("/");
+  EXPECT_EQ(status_of(list), 200);
+  EXPECT_NE(list.find("data-live=\"/data\""), std::string::npos);
+  EXPECT_NE(list.find("X-Frame-Options: DENY"), std::string::npos);
+  const auto data = json_of(get("/data"));
+  ASSERT_EQ(data["runs"].size(), 2u);
+  EXPECT_EQ(data["runs"][0]["name"], "one");
+  EXPECT_EQ(data["runs"][0]["state"], "interrupted");
+  EXPECT_EQ(data["runs"][0]["best_validation_accuracy"], 0.25);
+  EXPECT_EQ(data["runs"][0]["seconds_left"], 6.0);
+  const std::string page = get("/run/" + id_of("two"));
+  EXPECT_EQ(status_of(page), 200);
+  EXPECT_NE(page.find("connect-src &#39;self&#39;"), std::string::npos);
+  const auto run = json_of(get("/run/" + id_of("two") + "/data?x=1"));
+  EXPECT_EQ(run["run"]["name"], "two");
+  EXPECT_EQ(run["epochs"]["loss"], nlohmann::json({1.5}));
+  EXPECT_EQ(details_, 1);  // once a run, not once a request
+}
+
+TEST_F(WatchTest, FollowsARunThatGoesOn) {
+  const std::string id = id_of("one");
+  EXPECT_EQ(json_of(get("/run/" + id + "/data"))["epochs"]["loss"].size(), 1u);
+  append(
+      "one",
+      "{\"kind\":\"epoch\",\"epoch\":2,\"iteration\":20,\"train_loss\":1.0,\"validation_accuracy\":0.75}\n");
+  fs::create_directories(root_ + "/runs/three");
+  std::ofstream(root_ + "/runs/three/recipe.toml") << "name = \"three\"\n";
+  std::ofstream(root_ + "/runs/three/metrics.jsonl") << "";
+  fs::remove_all(root_ + "/runs/two");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  nlohmann::json list, run;
+  do {
+    ::usleep(100000);
+    list = json_of(get("/data"));
+    run = json_of(get("/run/" + id + "/data"));
+  } while (std::chrono::steady_clock::now() < end &&
+           (run["epochs"]["loss"].size() != 2 || list["runs"].size() != 2 ||
+            list["runs"][1]["name"] != "three" || list["runs"][0]["best_validation_accuracy"] != 0.75));
+  EXPECT_EQ(run["epochs"]["loss"], nlohmann::json({1.5, 1.0}));
+  ASSERT_EQ(list["runs"].size(), 2u);
+  EXPECT_EQ(list["runs"][0]["best_validation_accuracy"], 0.75);
+  EXPECT_EQ(list["runs"][1]["name"], "three");
+}
+
+TEST_F(WatchTest, NoPathLeadsOutOfTheRuns) {
+  const std::string id = id_of("one");
+  for (const std::string& path :
+       {std::string("/secret.txt"), std::string("/../secret.txt"), std::string("/run/../../secret.txt"),
+        std::string("/run/%2e%2e%2f%2e%2e%2fsecret.txt"), std::string("/run/..%5c..%5csecret.txt"),
+        std::string("//etc/passwd"), std::string("/run//etc/passwd"), root_ + "/secret.txt",
+        "/run/" + id + "/../..", "/run/" + id + "/private.txt", "/run/" + id + "/data/../private.txt",
+        "/run/" + id + "/", "/run/" + id + "%00/data", "/run/" + std::string(16, '0'), std::string("/run"),
+        std::string("/run/"), std::string("/data/"), std::string("/runs/one/private.txt"),
+        "/" + std::string(5000, 'a')}) {
+    const std::string answer = get(path);
+    EXPECT_EQ(status_of(answer), 404) << path;
+    EXPECT_EQ(answer.find("the secret"), std::string::npos) << path;
+  }
+}
+
+TEST_F(WatchTest, OnlyGetIsAnswered) {
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "BREW"}) {
+    const std::string answer = ask(std::string(method) + " / HTTP/1.1\r\nHost: " + host_ +
+                                   "\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(status_of(answer), 405) << method;
+  }
+  const std::string body = "Content-Length: 100000000000\r\n";
+  EXPECT_EQ(status_of(get("/", body)), 413);
+  EXPECT_EQ(status_of(get("/", "Transfer-Encoding: chunked\r\n")), 413);
+}
+
+TEST_F(WatchTest, OtherSitesAreRefused) {
+  const std::string port = std::to_string(server_->port());
+  for (const std::string& host :
+       {std::string("evil.example"), "evil.example:" + port, std::string("127.0.0.1:1"),
+        std::string("127.0.0.1"), "localhost.evil.example:" + port, "10.0.0.1:" + port, "[::1:" + port,
+        std::string(" ")}) {
+    EXPECT_EQ(status_of(get("/data", "", host)), 403) << host;
+  }
+  EXPECT_EQ(status_of(ask("GET / HTTP/1.0\r\n\r\n")), 403);  // none at all
+  EXPECT_EQ(status_of(get("/data", "", "localhost:" + port)), 200);
+  EXPECT_EQ(status_of(get("/data", "", "[::1]:" + port)), 200);
+  EXPECT_EQ(status_of(get("/data", "Origin: http://evil.example\r\n")), 403);
+  EXPECT_EQ(status_of(get("/data", "Origin: null\r\n")), 403);
+  EXPECT_EQ(status_of(get("/data", "Origin: http://" + host_ + "\r\n")), 200);
+  EXPECT_EQ(status_of(get("/data", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n")), 403);
+  EXPECT_EQ(status_of(get("/", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n")),
+            200);  // a link
+}
+
+TEST_F(WatchTest, WhatIsTooLargeOrNoHttpEndsTheConnection) {
+  for (const std::string& request :
+       {"GET /" + std::string(100000, 'a') + " HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nX: " + std::string(100000, 'b') + "\r\n\r\n", std::string(100000, '\0'),
+        std::string("\r\n\r\n\r\n\r\n"), std::string("GET\r\n\r\n"), std::string("\x16\x03\x01\x02")}) {
+    Client client(server_->port());
+    client.send(request);
+    client.finish();
+    EXPECT_NE(status_of(client.receive()), 200);
+  }
+  // Headers without end: closed long before they are held.
+  Client endless(server_->port());
+  endless.send("GET / HTTP/1.1\r\n");
+  int sent = 0;
+  while (sent < 100000 && endless.send("X-" + std::to_string(sent) + ": " + std::string(100, 'c') + "\r\n"))
+    ++sent;
+  EXPECT_LT(sent, 100000);
+  EXPECT_EQ(status_of(get("/data")), 200);
+}
+
+TEST_F(WatchTest, SlowClientsHoldNobodyUp) {
+  std::vector<Client> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.emplace_back(server_->port());
+    EXPECT_TRUE(slow.back().send("GET / HT"));  // and never more
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(get("/data")), 200);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));  // less than their timeout
+}
+
+TEST_F(WatchTest, AFailureIsAnAnswer) {
+  const std::string answer = get("/throws");
+  EXPECT_EQ(status_of(answer), 500);
+  EXPECT_NE(answer.find("no luck"), std::string::npos);
+  EXPECT_EQ(status_of(get("/")), 200);
+}
+
+TEST_F(WatchTest, AddressesAndPortsThatDoNotWorkAreNamed) {
+  ServerSettings settings;
+  settings.port = server_->port();
+  EXPECT_THROW(Server(settings, nullptr), DataError);
+  settings.port = 0;
+  settings.address = "example.org";
+  EXPECT_THROW(Server(settings, nullptr), ConfigError);
+}
+
+}  // namespace
+}  // namespace spikeloom::watch
