@@ -279,6 +279,8 @@ def check_program(prefix, work):
     expect(run(program, "--version").startswith("spikeloom "), "no version")
     recipe = json.loads(run(program, "info", "cifar10/cifarnet", "--json", cwd=work))
     expect(recipe["file"].startswith(str(prefix / "share")), f"not the installed recipe: {recipe['file']}")
+    for page in ("man/man1/spikeloom-train.1", "bash-completion/completions/spikeloom"):
+        expect((prefix / "share" / page).is_file(), f"share/{page} is not installed")
     linked = run("ldd", program)
     for name in ("libspikeloom.so", "libspikeloom_core.so"):
         path = [line.split("=>")[1].split()[0] for line in linked.splitlines() if name in line]
