@@ -13,6 +13,12 @@ function(spikeloom_module name)
   target_link_libraries(spikeloom_${name} PUBLIC ${ARG_LINK})
 endfunction()
 
+# On arm64 SIMD files are compiled for NEON alone: vectors of SVE have no size that is known to the compiler, so that they
+# cannot be kept in arrays, as these files do.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(SPIKELOOM_SIMD_DEFINITIONS "HWY_BROKEN_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+endif()
+
 # spikeloom_cuda_sources(TARGET files...): .cu files of a target, whose host and device code give the same bits; compiled
 # as C++, for the host alone, in a build without CUDA. Call it where the target is made.
 function(spikeloom_cuda_sources target)

@@ -279,10 +279,15 @@ def check_program(prefix, work):
     expect(run(program, "--version").startswith("spikeloom "), "no version")
     recipe = json.loads(run(program, "info", "cifar10/cifarnet", "--json", cwd=work))
     expect(recipe["file"].startswith(str(prefix / "share")), f"not the installed recipe: {recipe['file']}")
-    linked = run("ldd", program)
-    for name in ("libspikeloom.so", "libspikeloom_core.so"):
-        path = [line.split("=>")[1].split()[0] for line in linked.splitlines() if name in line]
-        expect(len(path) == 1 and pathlib.Path(path[0]).resolve().is_relative_to(prefix), f"{name}: {path}")
+    for page in ("man/man1/spikeloom-train.1", "bash-completion/completions/spikeloom"):
+        expect((prefix / "share" / page).is_file(), f"share/{page} is not installed")
+    for name, libraries in (("spikeloom", ["libspikeloom_core.so"]),
+                            ("spikeloom-training", ["libspikeloom.so", "libspikeloom_core.so"])):
+        linked = run("ldd", prefix / "bin" / name).splitlines()
+        for library in libraries:
+            path = [line.split("=>")[1].split()[0] for line in linked if library in line]
+            expect(len(path) == 1 and pathlib.Path(path[0]).resolve().is_relative_to(prefix), f"{library}: {path}")
+        expect(any("torch" in line for line in linked) == ("libspikeloom.so" in libraries), f"{name}: {linked}")
 
 
 def check_snippets(options, prefix, work):
