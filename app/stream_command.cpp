@@ -265,6 +265,7 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
 }
 
 int run_stream(const StreamOptions& options) {
+  stop_on_signals();
   const Trained trained = open_network(options);
   stream::Decider decider(*trained.network, trained.settings);
   const OpenedSource opened = open_source(options, trained);
@@ -282,7 +283,6 @@ int run_stream(const StreamOptions& options) {
           settings.every_steps == settings.window_steps
               ? std::string()
               : fmt::format(", a decision every {}", settings.every_steps))));
-  stop_on_signals();
   const stream::LiveSummary summary =
       stream::run_live(*opened.source, decider, live, stop_requested, [&](const auto& decision) {
         if (options.json) {

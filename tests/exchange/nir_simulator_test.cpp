@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -35,6 +36,45 @@ TEST(NirSimulator, LifTraceOfNorse) {
   }
   EXPECT_EQ(steps, 1000);
   EXPECT_GT(spikes, 3);
+}
+
+/// The exact solution fires within a step and goes on from there; a simulator resets at its end. Until the
+/// first spike they are the same, then they differ by what v gains in a step, and fire in the same steps.
+TEST(NirSimulator, ExactTraceOfALif) {
+  const std::string folder = testing::published_graphs();
+  if (folder.empty()) GTEST_SKIP() << "SPIKELOOM_NIR_FILES names no folder with lif_exact.csv";
+  NirOptions options;
+  options.dt = 1e-4;
+  options.method = NirOptions::Method::kExponential;
+  NirSimulator graph(formats::read_nir(folder + "/lif_norse.nir"), options);
+  std::ifstream csv(folder + "/lif_exact.csv");
+  const double gain = 1.0 - std::exp(-1e-4 / 2.5e-3);  // of an input of 1, with r = 1
+  int steps = 0, spikes = 0;
+  double in = 0.0, v = 0.0, spike = 0.0;
+  char comma = 0;
+  while (csv >> in >> comma >> v >> comma >> spike) {
+    const double out = graph.step({&in, 1})[0];
+    ASSERT_EQ(out, spike) << "step " << steps;
+    spikes += static_cast<int>(spike);
+    ASSERT_NEAR(graph.v("1")[0], v, spikes == 0 ? 1e-8 : gain) << "step " << steps;
+    ++steps;
+  }
+  EXPECT_EQ(steps, 1000);
+  EXPECT_EQ(spikes, 4);
+}
+
+TEST(NirSimulator, SeveralSpikesAStep) {
+  const auto graph = chain({1}, {node("n", formats::NirKind::kIf, {{"r", {1}}, {"v_threshold", {1}}})});
+  NirOptions options;
+  options.reset = NirOptions::Reset::kSubtract;
+  options.several_spikes = true;
+  NirSimulator simulator(graph, options);
+  const double inputs[] = {3.5, 0.5, 0.0, -2.0, 3.0}, spikes[] = {3, 1, 0, 0, 1}, left[] = {0.5, 0, 0, -2, 0};
+  for (int t = 0; t < 5; ++t) {
+    EXPECT_EQ(simulator.step({&inputs[t], 1})[0], spikes[t]) << t;
+    EXPECT_EQ(simulator.v("n")[0], left[t]) << t;
+  }
+  EXPECT_EQ(simulator.spike_counts().front().second, 5);
 }
 
 /// 30 recordings only: the whole set is `spikeloom eval cnn_sinabs.nir --dataset n-mnist --split train`.

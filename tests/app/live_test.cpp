@@ -1,0 +1,169 @@
+// Live events, exported networks and graphs of NIR from the command line: what stream and graphs say is what
+// predict says of the same recordings.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <sstream>
+
+#include "tests/app/program.h"
+#include "tests/data/made_images.h"
+
+namespace spikeloom::app::testing {
+namespace {
+
+class Live : public ProgramTest {
+ protected:
+  /// Events at x = 2 or x = 20, in less than eight steps of 500 us.
+  static std::string recording(bool is_right, int number) {
+    std::string text = "%geometry:24,20\nt,x,y,p\n";
+    for (int k = 0; k < 20 + number; ++k) {
+      text +=
+          std::to_string(1000 + 100 * k) + "," + (is_right ? "20," : "2,") + std::to_string(k % 20) + ",1\n";
+    }
+    return text;
+  }
+
+  void SetUp() override {
+    for (int i = 0; i < 12; ++i) {
+      for (const bool is_right : {false, true}) {
+        const std::string part = i < 6 ? "own/train/" : "own/test/";
+        write(part + (is_right ? "right" : "left") + "/" + std::to_string(i) + ".csv",
+              recording(is_right, i));
+      }
+    }
+    write("own.toml",
+          "[data]\ndataset = \"folder\"\nfolder = \"own\"\nwindow_us = 500\n"
+          "[network]\nstructure = \"8C3(Encoding)-AP2-Voting\"\nnum_steps = 8\n"
+          "[compute]\nprecision = \"fp32\"\n[training]\nepochs = 8\nbatch_size = 4\n");
+    const auto trained = run({"train", "own.toml", "--out", "run", "--threads", "2"});
+    ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  }
+
+  /// Standard output of `stream --json`: the decisions, and the summary behind them.
+  static std::vector<nlohmann::json> lines_of(const std::string& out) {
+    std::vector<nlohmann::json> lines;
+    std::istringstream stream(out);
+    for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+
+  static void expect_near(const nlohmann::json& votes, const nlohmann::json& other) {
+    ASSERT_EQ(votes.size(), other.size());
+    for (std::size_t k = 0; k < votes.size(); ++k) {
+      EXPECT_NEAR(votes[k].get<double>(), other[k].get<double>(), 1e-5);
+    }
+  }
+};
+
+TEST_F(Live, StreamSaysWhatPredictSays) {
+  double highest = 0.0;
+  for (const char* file : {"own/test/left/7.csv", "own/test/right/8.csv"}) {
+    const auto predicted = run({"predict", "run", file, "--json"}).json().at("predictions").at(0);
+    const auto outcome = run({"stream", "run", file, "--speed", "max", "--json"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, "steps of 500 us, tumbling windows of 8 steps")) << outcome.err;
+    const auto lines = lines_of(outcome.out);
+    ASSERT_EQ(lines.size(), 2u) << outcome.out;
+    EXPECT_EQ(lines[0].at("votes"), predicted.at("votes"));
+    EXPECT_EQ(lines[0].at("class"), predicted.at("class"));
+    highest = std::max(highest, predicted.at("vote").get<double>());
+    EXPECT_EQ(lines[0].at("start_us"), 1000);
+    EXPECT_EQ(lines[0].at("end_us"), 5000);
+    const auto& summary = lines[1].at("summary");
+    EXPECT_EQ(summary.at("events"), lines[0].at("events"));
+    EXPECT_EQ(summary.at("steps"), 8);
+    EXPECT_GT(summary.at("synaptic_operations"), 0);
+    // In real time, in windows that slide, as text.
+    const auto sliding = run({"stream", "run", file, "--window-steps", "4", "--every-steps", "2"});
+    EXPECT_EQ(sliding.exit_code, 0) << sliding.err;
+    EXPECT_TRUE(contains(sliding.out, " ms  ")) << sliding.out;
+    EXPECT_TRUE(contains(sliding.err, "sliding windows of 4 steps, a decision every 2")) << sliding.err;
+    EXPECT_TRUE(contains(sliding.err, "latency p50")) << sliding.err;
+  }
+  EXPECT_GT(highest, 0.0);  // not two silent networks
+}
+
+TEST_F(Live, CtrlCEndsAStreamWithASummary) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  int writer = -1;
+  const auto stopped = run_and_signal({"stream", "run", "pipe"}, SIGINT, [&] {
+    writer = ::open(path("pipe").c_str(), O_WRONLY | O_NONBLOCK);  // fails until the program reads
+    return writer >= 0;
+  });
+  ::close(writer);
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
+  EXPECT_TRUE(contains(stopped.err, "decisions  0;")) << stopped.err;
+}
+
+TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
+  const auto exported = run({"export", "run", "g.nir", "--json"});
+  ASSERT_EQ(exported.exit_code, 0) << exported.err;
+  EXPECT_EQ(exported.json().at("different_spikes"), 0);
+  EXPECT_GT(exported.json().at("compared_spikes"), 0);
+  EXPECT_LT(exported.json().at("largest_vote_difference"), 1e-5);
+  const auto described = run({"info", "g.nir", "--json"});
+  EXPECT_EQ(described.exit_code, 0) << described.err;
+  EXPECT_TRUE(contains(described.out, "conv1.neurons")) << described.out;
+
+  // A recording is shown to a graph up to its last step with events; here it has them in its last step.
+  const std::string file = "own/test/right/8.csv";
+  const auto of_run = run({"predict", "run", file, "--json"}).json().at("predictions").at(0);
+  const std::vector<std::string> stepping{"--bin-us", "500"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.end(), stepping.begin(), stepping.end());
+    return run(words);
+  };
+  const auto streamed = with({"stream", "g.nir", file, "--speed", "max", "--json", "--window-steps", "8"});
+  EXPECT_EQ(streamed.exit_code, 0) << streamed.err;
+  EXPECT_TRUE(contains(streamed.err, "warning: the graph's file does not store how it is stepped"));
+  expect_near(lines_of(streamed.out).at(0).at("votes"), of_run.at("votes"));
+  const auto predicted = with({"predict", "g.nir", file, "--json"});
+  ASSERT_EQ(predicted.exit_code, 0) << predicted.err;
+  const auto votes = predicted.json().at("predictions").at(0).at("votes");
+  EXPECT_EQ(votes.size(), 2u);
+  EXPECT_GT(votes.at(0).get<double>() + votes.at(1).get<double>(), 0.0);
+
+  const auto evaluated = with({"eval", "g.nir", "--dataset", "folder", "--folder", "own", "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_EQ(evaluated.json().at("confusion"), run({"eval", "run", "--json"}).json().at("confusion"));
+
+  expect_error(run({"export", "run", "g.nir"}), 2, {"g.nir is there already", "--force"});
+  expect_error(run({"export", "run", "g.h5"}), 2, {"*.nir"});
+}
+
+TEST_F(Live, WhatDoesNotFitIsRefusedInALine) {
+  write("large.csv", "%geometry:640,480\nt,x,y,p\n1,2,3,1\n");
+  expect_error(run({"stream", "run", "large.csv"}), 3, {"640 x 480", "24 x 20", "would fit"});
+  expect_error(run({"stream", "run", "none.csv"}), 3, {"none.csv"});
+  expect_error(run({"stream", "run", "udp:x"}), 2, {"udp:x", "udp:PORT"});
+  expect_error(run({"stream", "run", "large.csv", "--bin-us", "5"}), 2, {"--bin-us", "a model of Spikeloom"});
+  expect_error(run({"stream", "run", "large.csv", "--speed", "fast"}), 2, {"--speed fast"});
+  expect_error(run({"stream", "run", "own/test/left/7.csv", "--every-steps", "9"}), 2, {"every 9 steps"});
+  expect_error(run({"predict", "g.nir", "x", "--dataset", "mnist", "--index", "0"}), 2, {"files or folders"});
+  ASSERT_EQ(run(train_command("images")).exit_code, 0);
+  expect_error(run({"stream", "images", "large.csv"}), 2, {"trained on images", "spikeloom predict"});
+}
+
+TEST_F(Live, StandardisationComesWithTheModel) {
+  ASSERT_EQ(run(train_command("images", {"--set", "data.standardize=true"})).exit_code, 0);
+  EXPECT_TRUE(contains(read("images/model.safetensors"), "\"standardization\""));
+  const auto element =
+      run({"predict", "images", "--dataset", "mnist", "--index", "3", "--data-dir", "sets", "--json"});
+  ASSERT_EQ(element.exit_code, 0) << element.err;
+  constexpr std::size_t kHeader = 16, kPixels = 28 * 28;
+  const std::string set = read("sets/mnist/t10k-images-idx3-ubyte");
+  const data::Bytes pixels(set.begin() + kHeader + 3 * kPixels, set.begin() + kHeader + 4 * kPixels);
+  const data::Bytes png = data::png_bytes(28, 28, 1, pixels);
+  write("3.png", std::string(png.begin(), png.end()));
+  ASSERT_EQ(std::rename(path("sets").c_str(), path("away").c_str()), 0);
+  const auto image = run({"predict", "images", "3.png", "--json"});
+  ASSERT_EQ(image.exit_code, 0) << image.err;
+  EXPECT_EQ(image.json().at("predictions").at(0).at("votes"),
+            element.json().at("predictions").at(0).at("votes"));
+}
+
+}  // namespace
+}  // namespace spikeloom::app::testing
