@@ -3,7 +3,7 @@
 
 - An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number; the
   folders inside train likewise (PARTS).
-- LibTorch's headers are included in ops, backends/torch, train and tests only, and never reach app or an example
+- LibTorch's headers are included in ops, backends/torch, parallel, train and tests only (c10d's in parallel alone), and never reach app or an example
   through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
   header that lies beside it.
@@ -17,11 +17,11 @@ import re
 import sys
 
 LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "model": 2, "ops": 3, "data": 3,
-          "engine": 3, "report": 3, "backends": 4, "exchange": 5, "train": 5, "runtime": 6, "app": 7}
+          "engine": 3, "report": 3, "backends": 4, "parallel": 4, "exchange": 5, "train": 5, "runtime": 6, "app": 7}
 # The same inside a folder that has folders.
 PARTS = {"train": {"recipe": 0, "machine": 1, "network": 2, "run": 3, "evaluation": 4, "steps": 4, "session": 5,
                    "benchmark": 5}}
-TORCH_ALLOWED = {"ops", "train"}
+TORCH_ALLOWED = {"ops", "parallel", "train"}
 TORCH_FOLDERS = (("tests",), ("spikeloom", "backends", "torch"))
 TORCH_NEVER_REACHES = ("app", "examples")  # not even through a header
 SOURCE_FOLDERS = ("spikeloom", "app", "tests", "bench", "fuzz", "examples", "tools")
@@ -103,7 +103,7 @@ class Tree:
         here = layer_of(path)
         if TORCH.match(name):
             if (here not in TORCH_ALLOWED or part_of(path) == "recipe") and not in_torch_folder(path):
-                self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, backends/torch and train")
+                self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, backends/torch, parallel and train")
             return
         if not is_quoted and CUDA.match(name) and here is not None:
             if not (str(path).startswith("spikeloom/kernels/cuda/") and path.suffix == ".cu") and path != CUDA_LAUNCHER:
