@@ -28,6 +28,7 @@ void add_data(CLI::App& program, Command& chosen);
 void add_convert(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, Command& chosen);
 void add_simulate(CLI::App& program, Command& chosen);
+void add_launch(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
 
 }  // namespace spikeloom::app

@@ -47,6 +47,7 @@ int exit_code_of(const Error& error) {
     return kUsage;
   }
   if (is(static_cast<const NumericsError*>(nullptr))) return kNumerics;
+  if (is(static_cast<const ParallelError*>(nullptr))) return kInternal;
   return kData;  // DataError, FormatError, CheckpointError
 }
 

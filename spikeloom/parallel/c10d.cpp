@@ -9,6 +9,7 @@
 
 #ifdef SPIKELOOM_WITH_C10D
 #include <ATen/ops/from_blob.h>
+#include <c10/util/Logging.h>
 #include <torch/version.h>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -39,11 +40,24 @@ std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin
 
 std::string place(const std::string& address, int port) { return address + ":" + std::to_string(port); }
 
+/// What c10d logs about a port or a peer comes as an exception as well, which says it better: from the first
+/// use on LibTorch logs what is fatal only.
+void silence_log() {
+  [[maybe_unused]] static const int once = [] {
+#ifdef C10_USE_GLOG
+    return FLAGS_minloglevel = 3;
+#else
+    return FLAGS_caffe2_log_level = 3;
+#endif
+  }();
+}
+
 }  // namespace
 
 class Store::Impl {
  public:
   Impl(const std::string& address, int port, bool serves, double timeout_seconds) {
+    silence_log();
     c10d::TCPStoreOptions options;
     options.port = static_cast<std::uint16_t>(port);
     options.isServer = serves;

@@ -3,10 +3,11 @@
 
 - An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number; the
   folders inside train likewise (PARTS).
-- LibTorch's headers are included in ops, backends/torch, parallel, train and tests only (c10d's in parallel alone), and never reach app or an example
-  through a project header.
+- LibTorch's headers are included in ops, backends/torch, parallel, train and tests only, and never reach app or an
+  example through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
   header that lies beside it.
+- c10d's headers are included in spikeloom/parallel/c10d.cpp alone.
 - CUDA's own headers are included by spikeloom/kernels/cuda/*.cu and launch.h there, so that whoever uses the kernels
   needs none of them.
 - A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils. A header that Highway
@@ -31,6 +32,8 @@ MAX_LINES = 500
 CUDA_LAUNCHER = pathlib.Path("spikeloom/kernels/cuda/launch.h")  # of .cu files only
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
+C10D = re.compile(r"^(torch/csrc/distributed|gloo)/")
+C10D_FILE = pathlib.Path("spikeloom/parallel/c10d.cpp")
 CUDA = re.compile(r"^(cuda|cub/|thrust/|cooperative_groups)")
 
 
@@ -101,6 +104,8 @@ class Tree:
 
     def check_include(self, path, name, is_quoted):
         here = layer_of(path)
+        if C10D.match(name) and path != C10D_FILE:
+            self.problems.append(f"{path}: includes {name}; c10d belongs to {C10D_FILE}")
         if TORCH.match(name):
             if (here not in TORCH_ALLOWED or part_of(path) == "recipe") and not in_torch_folder(path):
                 self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, backends/torch, parallel and train")

@@ -141,6 +141,8 @@ Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffe
     kernels::cpu::batch_norm_backward(size, params, statistics, affine, of_whole(size.rows(), samples),
                                       totals.data(), grad_y, values, static_cast<Value*>(result.data));
   });
+  // A sample that is counted elsewhere had no part in the moments.
+  if (samples.spare) memory_.fill_zero(result);
   add_gradient(stage.norm.scale, std::move(scale));
   add_gradient(stage.norm.shift, std::move(shift));
   if (step_scale) add_gradient(stage.norm.step_scale, std::move(step_scale));
