@@ -277,7 +277,7 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
 }  // namespace
 
 void add_bench(CLI::App& program, Command& chosen) {
-  auto* command = program.add_subcommand("bench", "Time a training step or inference on random data");
+  auto* command = program.add_subcommand("bench", kBenchDescription);
   command->require_subcommand(1);
   for (const bool inference : {false, true}) {
     auto options = std::make_shared<BenchOptions>();

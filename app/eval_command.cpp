@@ -147,8 +147,7 @@ int run_eval(const EvalOptions& options) {
 
 void add_eval(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<EvalOptions>();
-  auto* command = program.add_subcommand(
-      "eval", "Accuracy of a trained network on a split of its data set, or on other data");
+  auto* command = program.add_subcommand("eval", kEvalDescription);
   auto& request = options->request;
   command->add_option("model", request.model, "Run folder, model file, checkpoint or NIR graph (.nir)")
       ->required()

@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/model/structure.h"
+#include "spikeloom/parallel/error.h"
 
 namespace spikeloom::app {
 namespace {

@@ -365,9 +365,7 @@ int run_info(const InfoOptions& options) {
 
 void add_info(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<InfoOptions>();
-  auto* command = program.add_subcommand(
-      "info",
-      "Describe a network string, recipe, run, model or data file; without an argument, this environment");
+  auto* command = program.add_subcommand("info", kInfoDescription);
   command
       ->add_option("what", options->what,
                    "Network string, recipe, run folder, model file, NIR graph (.nir) or data file")

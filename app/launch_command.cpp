@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "app/process.h"
 #include "app/stop_signals.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/parallel/launcher.h"
@@ -50,7 +51,8 @@ int run_launch(LaunchOptions options) {
   if (::readlink("/proc/self/exe", path.data(), path.size() - 1) <= 0) {
     throw DataError("/proc/self/exe: cannot be read, so the program cannot be started again");
   }
-  launch.command = {path.data()};
+  launch.program = path.data();
+  launch.command = {program_path()};
   launch.command.insert(launch.command.end(), options.words.begin(), options.words.end());
   launch.stop = &stop_requested;
   stop_on_signals();
@@ -62,8 +64,7 @@ int run_launch(LaunchOptions options) {
 void add_launch(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<LaunchOptions>();
   parallel::Launch& launch = options->launch;
-  auto* command =
-      program.add_subcommand("launch", "Start a training as several processes, on one machine or several");
+  auto* command = program.add_subcommand("launch", kLaunchDescription);
   command->add_option("--processes", launch.processes, "Processes on this machine")
       ->check(CLI::Range(1, 4096))
       ->required();

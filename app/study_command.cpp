@@ -270,7 +270,7 @@ void add_study_options(CLI::App& command, StudyOptions& options) {
 
 void add_study(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<StudyOptions>();
-  auto* study = program.add_subcommand("study", "Train the networks of a table, and print it");
+  auto* study = program.add_subcommand("study", kStudyDescription);
   study->require_subcommand(1);
 
   auto* run = study->add_subcommand("run", "Train what is missing, resume what was stopped");

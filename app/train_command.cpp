@@ -183,7 +183,7 @@ int run_train(const TrainOptions& given) {
 
 void add_train(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<TrainOptions>();
-  auto* command = program.add_subcommand("train", "Train a network by a recipe, or resume a run");
+  auto* command = program.add_subcommand("train", kTrainDescription);
   command->add_option("recipe", options->recipe, "Recipe: a .toml file, or the name of one below recipes/")
       ->type_name("RECIPE");
   command->add_option("--out", options->out, "Run folder to make (default: runs/RECIPE)")

@@ -7,7 +7,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Spikeloom)
 set(targets spikeloom_core_library spikeloom_runtime_library)
 if(SPIKELOOM_WITH_TORCH)
   list(APPEND targets spikeloom_library)
-  install(TARGETS spikeloom_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS spikeloom_program spikeloom_training_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   # Finds libspikeloom_core beside it.
   set_target_properties(spikeloom_library PROPERTIES INSTALL_RPATH "$ORIGIN")
 endif()

@@ -1,4 +1,4 @@
-// libFuzzer target of formats that are read from a file (SPIKELOOM_FUZZ_FORMAT): npz, or "archive", which
+// libFuzzer target of formats that are read from a file (kFuzzFormat): npz, or "archive", which
 // opens whatever is in a zip, tar or compressed file. The bytes are a file in memory. Whatever they are,
 // there are events or a FormatError or DataError, and no file is written.
 #include <sys/mman.h>
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "fuzz/format_name.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/archive.h"
 #include "spikeloom/formats/events/event_reader.h"
@@ -56,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::string path = "/proc/self/fd/" + std::to_string(file);
   try {
-    std::strcmp(SPIKELOOM_FUZZ_FORMAT, "npz") == 0 ? read_npz(path) : read_archive(path);
+    std::strcmp(kFuzzFormat, "npz") == 0 ? read_npz(path) : read_archive(path);
   } catch (const FormatError&) {
   } catch (const DataError&) {
   }

@@ -1,4 +1,4 @@
-// libFuzzer target of one event format (SPIKELOOM_FUZZ_FORMAT, a key of event_format_names() or "auto"):
+// libFuzzer target of one event format (kFuzzFormat, a key of event_format_names() or "auto"):
 // whatever the bytes, a reader gives events inside its sensor or a FormatError inside the file, asks for
 // little memory, and gives the same events whether they are asked for one at a time or many. The same again
 // with stray events left out and a cut taken for the end.
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "fuzz/format_name.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/events/event_reader_options.h"
@@ -34,7 +35,7 @@ void require(bool condition, const char* what) {
 /// Options of which each set is tried with inputs of other sizes.
 formats::EventReaderOptions options_for(std::size_t size, bool lenient) {
   formats::EventReaderOptions options;
-  options.format = SPIKELOOM_FUZZ_FORMAT;
+  options.format = kFuzzFormat;
   options.partial = options.drop_outside = lenient;
   if (options.drop_outside && size % 3 == 0) options.width = options.height = 128;
   const std::vector<std::string> columns[] = {{}, {}, {"t", "x", "y", "p"}, {"x", "y", "_", "p", "t"}};

@@ -1,4 +1,4 @@
-// libFuzzer target of still images (SPIKELOOM_FUZZ_FORMAT): png, jpeg (whatever the bytes begin with, they
+// libFuzzer target of still images (kFuzzFormat): png, jpeg (whatever the bytes begin with, they
 // are made to begin as that format), or image-array, a .npy file of images and then of labels. Whatever the
 // bytes are, there is an image or a FormatError.
 #include "spikeloom/formats/images/image_file.h"
@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "fuzz/format_name.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/images/image_array.h"
 
@@ -43,9 +44,9 @@ void read_arrays(const std::uint8_t* data, std::size_t size) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    if (std::strcmp(SPIKELOOM_FUZZ_FORMAT, "png") == 0) {
+    if (std::strcmp(kFuzzFormat, "png") == 0) {
       decode(kPng, data, size);
-    } else if (std::strcmp(SPIKELOOM_FUZZ_FORMAT, "jpeg") == 0) {
+    } else if (std::strcmp(kFuzzFormat, "jpeg") == 0) {
       decode(kJpeg, data, size);
     } else {
       read_arrays(data, size);

@@ -65,12 +65,6 @@ class CheckpointError : public Error {
   using Error::Error;
 };
 
-/// Other processes of the same training did not come, or contact with them was lost.
-class ParallelError : public Error {
- public:
-  using Error::Error;
-};
-
 /// NaN or Inf where a finite number is needed; names step, layer and last good checkpoint.
 class NumericsError : public Error {
  public:

@@ -9,8 +9,8 @@ namespace spikeloom::model {
 namespace {
 
 constexpr double kFloat = 4.0, kBfloat = 2.0;
-constexpr double kIndex = 8.0;  // of LibTorch's max pooling: where the largest was
-constexpr double kMega = 1e6;   // working_set_mb
+constexpr double kBit = 1.0 / 8.0;
+constexpr double kMega = 1e6;  // working_set_mb
 
 std::int64_t bytes(double count) { return static_cast<std::int64_t>(std::min(count, 0x1p60)); }
 
@@ -19,33 +19,24 @@ bool runs_compact(const NetworkSettings& settings) {
   return settings.kind == NetworkKind::kSpiking && settings.compute.state == StateMode::kCompact;
 }
 
-/// Of a membrane potential and its spike, with compact state.
-double compact_neuron_bytes(const kernels::NeuronParams& neuron) {
-  const double bit = 1.0 / 8.0;  // a spike or a window
-  const auto state = kernels::compact_state(neuron);
-  if (state == kernels::CompactState::kWindowBit) return bit + bit;
+/// Of a membrane potential and its spike.
+double neuron_bytes(const NetworkSettings& settings) {
+  if (settings.kind != NetworkKind::kSpiking) return kFloat;
+  if (!runs_compact(settings)) return kFloat + kBit;
+  const auto state = kernels::compact_state(settings.neuron);
+  if (state == kernels::CompactState::kWindowBit) return kBit + kBit;
   const auto code = static_cast<double>(kernels::code_bytes(state));
   // A surrogate that closes keeps codes of open windows only, and a bit that says where they are.
-  return state == kernels::CompactState::kOpenCode ? bit + bit + code : bit + code;
+  return state == kernels::CompactState::kOpenCode ? kBit + kBit + code : kBit + code;
 }
 
 /// Bytes that are kept for each output of a layer at each step.
 double kept_bytes(const LayerPlan& layer, const NetworkSettings& settings) {
-  if (runs_compact(settings)) {
-    if (!layer.spec.has_weights()) return 0.0;  // pooling, sums of spikes and NeuNorm are computed again
-    // Normalisation goes back through what it took, in the format in which the product gave it.
-    const double product = settings.compute.precision == Precision::kBf16 ? kBfloat : kFloat;
-    const double current = layer.normalised ? product : 0.0;
-    return current + (layer.has_neurons ? compact_neuron_bytes(settings.neuron) : 0.0);
-  }
-  // Autograd keeps the products' outputs, the membrane potential and the spikes; of a pooling its output.
-  if (layer.spec.kind == LayerKind::kMaxPool) return kFloat + kIndex;
-  if (!layer.spec.has_weights()) return kFloat;
-  const bool spiking = settings.kind == NetworkKind::kSpiking;
-  const bool synapse = spiking && settings.neuron_kind == NeuronKind::kCubaLif;
-  double kept = kFloat + (layer.normalised ? kFloat : 0.0) + (layer.dropout_before ? kFloat : 0.0);
-  if (layer.has_neurons) kept += (spiking ? 2.0 * kFloat : kFloat) + (synapse ? kFloat : 0.0);
-  return kept + (layer.neunorm_after ? 2.0 * kFloat : 0.0);
+  if (!layer.spec.has_weights()) return 0.0;  // pooling, sums of spikes and NeuNorm are computed again
+  // Normalisation goes back through what it took, in the format in which the product gave it.
+  const bool half = runs_compact(settings) && settings.compute.precision == Precision::kBf16;
+  const double current = layer.normalised ? (half ? kBfloat : kFloat) : 0.0;
+  return current + (layer.has_neurons ? neuron_bytes(settings) : 0.0);
 }
 
 /// Values a step of the currents that wait at each layer for a later one that adds them; in the backward pass

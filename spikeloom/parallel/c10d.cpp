@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "spikeloom/base/errors.h"
+#include "spikeloom/parallel/error.h"
 
 #ifdef SPIKELOOM_WITH_C10D
 #include <ATen/ops/from_blob.h>
@@ -194,7 +194,8 @@ class GlooCommunicator : public Communicator {
     try {
       start()->wait();
     } catch (const std::exception& error) {
-      throw ParallelError("waited for the other processes (" + what + ") in vain: " + reason_of(error));
+      throw ParallelError("waited for the other processes (" + what + ") in vain: " + reason_of(error) +
+                          "; one of them was killed, or the network is cut");
     }
   }
 

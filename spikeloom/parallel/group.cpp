@@ -11,7 +11,7 @@
 #include <cstring>
 #include <thread>
 
-#include "spikeloom/base/errors.h"
+#include "spikeloom/parallel/error.h"
 
 namespace spikeloom::parallel {
 
@@ -188,14 +188,10 @@ std::string Group::explain(const std::string& error) noexcept {
   std::string text = error;
   try {
     // Who leaves says so before its connections break.
-    if (const auto left = store_->get(key("left"))) {
-      text = *left;
-    } else {
-      text += "; one of them was killed, or the network is cut";
-    }
+    if (const auto left = store_->get(key("left"))) text = *left;
     if (!leads()) store_->add(key("heard"), 1);
   } catch (const std::exception&) {
-    text += "; rank 0, or what started it, is gone, or the network is cut";
+    text += "; rank 0, or what started it, does not answer either";
   }
   return "rank " + std::to_string(rank()) + " of " + std::to_string(size()) + ": " + text;
 }

@@ -12,8 +12,8 @@
 #include <random>
 #include <thread>
 
-#include "spikeloom/base/errors.h"
 #include "spikeloom/parallel/c10d.h"
+#include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/group.h"
 
 extern char** environ;
@@ -143,7 +143,7 @@ class Launcher {
       // behind when the launcher is killed.
       ::setpgid(0, 0);
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-      if (::getppid() == parent) ::execve(argv[0], argv.data(), envp.data());
+      if (::getppid() == parent) ::execve(settings_.program.c_str(), argv.data(), envp.data());
       ::_exit(127);
     }
     children_.push_back({process, first_rank_ + local, false});

@@ -11,7 +11,8 @@ constexpr char kRestartedRun[] = "SPIKELOOM_RESTARTED_RUN";
 
 /// Processes of one program on this machine, and maybe as many launchers on other machines.
 struct Launch {
-  std::vector<std::string> command;  ///< program and arguments; the same for all
+  std::string program;               ///< the file that is started
+  std::vector<std::string> command;  ///< its name as it is told, and its arguments; the same for all
   int processes = 1;                 ///< on this machine
   int nodes = 1, node_rank = 0;      ///< machines, and which of them this is
   std::string address = "127.0.0.1";

@@ -48,7 +48,7 @@ log_every = 1
 }
 
 pid_t ProgramTest::start(const std::vector<std::string>& arguments, const Surroundings& surroundings) const {
-  std::vector<std::string> words = {SPIKELOOM_PROGRAM};
+  std::vector<std::string> words = {surroundings.program.empty() ? SPIKELOOM_PROGRAM : surroundings.program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -76,8 +76,6 @@ pid_t ProgramTest::start(const std::vector<std::string>& arguments, const Surrou
   ::unsetenv("SPIKELOOM_DATA_DIR");
   ::setenv("SPIKELOOM_NUM_THREADS", "1", 1);
   if (!surroundings.cache_dir.empty()) ::setenv("SPIKELOOM_CACHE_DIR", surroundings.cache_dir.c_str(), 1);
-  // Saves a second start of the process.
-  if (!surroundings.may_start_again) ::setenv("GOMP_SPINCOUNT", "1000", 1);
   for (const char digit : surroundings.closed) ::close(digit - '0');
   // The files above must not take the numbers that are closed here.
   for (int descriptor = 3; descriptor < 64; ++descriptor) ::close(descriptor);

@@ -22,12 +22,12 @@ struct Outcome {
 
 /// What the process runs under, besides its arguments.
 struct Surroundings {
-  std::string out_file;          ///< standard output goes there; "" = it is caught
-  long max_file_bytes = -1;      ///< largest file it may write; -1 = no limit
-  bool may_start_again = false;  ///< as a user's: app/process.h
-  std::string closed;            ///< standard descriptors that are closed, of "012"
-  long max_memory_bytes = -1;    ///< largest address space; -1 = no limit
-  std::string cache_dir;         ///< SPIKELOOM_CACHE_DIR; "" = as it is
+  std::string out_file;        ///< standard output goes there; "" = it is caught
+  long max_file_bytes = -1;    ///< largest file it may write; -1 = no limit
+  std::string program;         ///< "" = the one that was built
+  std::string closed;          ///< standard descriptors that are closed, of "012"
+  long max_memory_bytes = -1;  ///< largest address space; -1 = no limit
+  std::string cache_dir;       ///< SPIKELOOM_CACHE_DIR; "" = as it is
 };
 
 /// A temporary working folder: recipe r.toml, data set in sets/mnist.

@@ -45,14 +45,12 @@ TEST_F(Train, TheRunsRecipeGivesTheSameRun) {
   EXPECT_EQ(read("runs/a/recipe.toml"), read("runs/b/recipe.toml"));
 }
 
-TEST_F(Train, IsTheSameWhenTheProcessStartsAgain) {
-  Surroundings surroundings;
-  surroundings.may_start_again = true;
-  const auto outcome = run(train_command("runs/a", {"--set", "training.epochs=1"}), surroundings);
+TEST_F(Train, NamesTheProgramAsItWasCalled) {
+  const auto outcome = run(train_command("runs/a", {"--set", "training.epochs=1"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.out, std::string("next     ") + SPIKELOOM_PROGRAM + " eval runs/a"))
       << outcome.out;
-  expect_error(run(train_command("runs/b", {"--set", "a name=with blanks"}), surroundings), 2, {"a name"});
+  expect_error(run(train_command("runs/b", {"--set", "a name=with blanks"})), 2, {"a name"});
 }
 
 TEST_F(Train, JsonIsAloneOnStandardOutput) {

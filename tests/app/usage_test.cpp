@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "spikeloom/base/version.h"
 #include "tests/app/program.h"
 
@@ -20,6 +22,20 @@ TEST_F(Usage, EveryCommandHasHelp) {
     EXPECT_TRUE(contains(outcome.out, expected)) << outcome.out;
     expect_plain_text(outcome);
   }
+}
+
+TEST_F(Usage, CommandsThatNeedLibTorchAreAProgramOfTheirOwn) {
+  // A copy that is alone, as on a machine that only runs networks.
+  std::filesystem::copy_file(SPIKELOOM_PROGRAM, path("alone"));
+  Surroundings alone;
+  alone.program = path("alone");
+  for (const std::string command : {"train", "eval", "info", "bench", "study", "launch"}) {
+    const auto outcome = run({command}, alone);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_EQ(outcome.err, "spikeloom: '" + command + "' needs the program " + path("spikeloom-training") +
+                               ", which cannot be started: No such file or directory\n");
+  }
+  EXPECT_EQ(run({"convert", "--help"}, alone).exit_code, 0);
 }
 
 TEST_F(Usage, VersionIsTheLibrarys) {
@@ -48,6 +64,7 @@ TEST_F(Usage, HelpFitsATerminal) {
                                          {"study"},
                                          {"study", "run"},
                                          {"study", "show"},
+                                         {"launch"},
                                          {"train", "--list"}}) {
     if (words.empty() || words.back() != "--list") words.emplace_back("--help");
     const std::string text = run(words).out;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <thread>
 
-#include "spikeloom/base/errors.h"
+#include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/gradient_exchange.h"
 #include "tests/parallel/ranks.h"
 

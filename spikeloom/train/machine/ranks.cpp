@@ -10,6 +10,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/content_hash.h"
+#include "spikeloom/parallel/error.h"
 #include "spikeloom/train/machine/environment_log.h"
 
 namespace spikeloom::train {

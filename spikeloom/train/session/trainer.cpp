@@ -4,6 +4,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
+#include "spikeloom/parallel/error.h"
 #include "spikeloom/train/machine/arithmetic_scope.h"
 #include "spikeloom/train/machine/environment_log.h"
 #include "spikeloom/train/machine/ranks.h"
@@ -16,7 +17,8 @@ namespace {
 int threads_of(const TrainingRequest& request, const Ranks& ranks) {
   const std::string path = request.run_path + "/" + kEnvironmentFile;
   if (ranks.alone()) {
-    if (!request.resume) return request.threads;
+    // Of a run of several processes the number is that of one of them.
+    if (!request.resume || recorded_processes(path) != 1) return request.threads;
     return resume_threads(recorded_threads(path), request.threads, available_processors()).threads;
   }
   const int own = ranks.processors();
