@@ -18,6 +18,8 @@ inline constexpr const char kInfoDescription[] =
     "Describe a network string, recipe, run, model or data file; without an argument, this environment";
 inline constexpr const char kBenchDescription[] = "Time a training step or inference on random data";
 inline constexpr const char kStudyDescription[] = "Train the networks of a table, and print it";
+inline constexpr const char kLaunchDescription[] =
+    "Start a training as several processes, on one machine or several";
 
 /// Exit codes of the program.
 enum ExitCode { kOk = 0, kUsage = 2, kData = 3, kNumerics = 4, kInternal = 5, kInterrupted = 130 };
@@ -43,6 +45,7 @@ void add_stream(CLI::App& program, Command& chosen);
 void add_runs(CLI::App& program, Command& chosen);
 void add_compare(CLI::App& program, Command& chosen);
 void add_show(CLI::App& program, Command& chosen);
+void add_launch(CLI::App& program, Command& chosen);
 void add_study(CLI::App& program, Command& chosen);
 void add_report(CLI::App& program, Command& chosen);
 void add_watch(CLI::App& program, Command& chosen);

@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/model/structure.h"
+#include "spikeloom/parallel/error.h"
 
 namespace spikeloom::app {
 namespace {
@@ -47,6 +48,7 @@ int exit_code_of(const Error& error) {
     return kUsage;
   }
   if (is(static_cast<const NumericsError*>(nullptr))) return kNumerics;
+  if (is(static_cast<const ParallelError*>(nullptr))) return kInternal;
   return kData;  // DataError, FormatError, CheckpointError
 }
 

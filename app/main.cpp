@@ -60,7 +60,7 @@ int run(int argc, char** argv) {
   program.formatter(std::make_shared<HelpFormatter>());
   program.footer(
       "Exit codes: 0 done, 2 usage or recipe, 3 data or model file, 4 numbers that are\n"
-      "not finite, 5 internal error, 130 stopped by Ctrl-C.\n"
+      "not finite, 5 internal error or other processes lost, 130 stopped by Ctrl-C.\n"
       "'spikeloom COMMAND --help' explains the options of a command.");
   Command chosen;
   add_train(program, chosen);
@@ -79,6 +79,7 @@ int run(int argc, char** argv) {
   add_show(program, chosen);
   add_report(program, chosen);
   add_watch(program, chosen);
+  add_launch(program, chosen);
   name_group(program);
   program.set_help_all_flag("--help-all", "Print this help and that of every command");
   try {

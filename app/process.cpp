@@ -26,7 +26,9 @@ void open_standard_descriptors() {
 }  // namespace
 
 void wait_without_spinning(const std::string& command) {
-  if (command != "train" && command != "eval" && command != "bench" && command != "study") return;
+  if (command != "train" && command != "eval" && command != "bench" && command != "study" &&
+      command != "launch")
+    return;
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "1000", 1);
 }

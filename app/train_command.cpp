@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "app/commands.h"
 #include "app/output.h"
@@ -10,6 +12,9 @@
 #include "app/stop_signals.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/parallel/group.h"
+#include "spikeloom/parallel/launcher.h"
+#include "spikeloom/parallel/placement.h"
 #include "spikeloom/train/run/model_info.h"
 #include "spikeloom/train/run/run_folder.h"
 #include "spikeloom/train/session/trainer.h"
@@ -21,6 +26,7 @@ struct TrainOptions {
   std::string recipe, out, data_dir, resume, init_from, device = "cpu";
   std::vector<std::string> overrides;
   int threads = 0;
+  double timeout = parallel::Group::kTimeoutSeconds;
   bool json = false, quiet = false, list = false, accept_changed_data = false, tensorboard = false;
 };
 
@@ -103,7 +109,20 @@ int report_lost_output(const TrainingDisplay& display, const train::TrainingResu
   return kInterrupted;
 }
 
-int run_train(const TrainOptions& options) {
+/// What `spikeloom launch` says to processes that it starts again: go on with the run.
+TrainOptions restarted(TrainOptions options) {
+  const char* const run = std::getenv(parallel::kRestartedRun);
+  if (run == nullptr || *run == '\0') return options;
+  if (options.resume.empty()) options.overrides.clear();  // the run has them
+  options.recipe.clear();
+  options.out.clear();
+  options.init_from.clear();
+  options.resume = run;
+  return options;
+}
+
+int run_train(const TrainOptions& given) {
+  const TrainOptions options = restarted(given);
   if (options.list) {
     list_recipes(options.json    ? RecipeListing::kJson
                  : options.quiet ? RecipeListing::kNames
@@ -141,9 +160,16 @@ int run_train(const TrainOptions& options) {
   }
   if (options.tensorboard && !options.resume.empty()) request.changes.push_back(kTensorBoard);
   stop_on_signals();
+  std::unique_ptr<parallel::Group> group;
+  if (const auto placement = parallel::find_placement(parallel::process_environment())) {
+    group = parallel::Group::join(*placement, options.timeout);
+    request.group = group.get();
+  }
   std::FILE* stream = options.json ? stderr : stdout;
   TrainingDisplay display(stream, options.quiet, &stop_requested);
   const train::TrainingResult result = train::train(request, display);
+  // Rank 0 says what there is to say.
+  if (group != nullptr && !group->leads()) return result.interrupted ? kInterrupted : kOk;
   if (!result.nothing_left) display.summarise();
   const auto recipe = train::read_model_info(result.run_path + "/checkpoint.safetensors").recipe;
   if (options.json) print_line(stdout, train::to_json(result, recipe));
@@ -200,6 +226,13 @@ void add_train(CLI::App& program, Command& chosen) {
       ->check(CLI::Range(1, 1024));
   command->add_flag("--tensorboard", options->tensorboard,
                     "Write event files for TensorBoard into the run folder (logging.tensorboard=true)");
+  command
+      ->add_option(
+          "--timeout", options->timeout,
+          "Of several processes (spikeloom launch, torchrun, mpirun, srun): how many seconds to wait for "
+          "one that does not answer")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
   command->add_flag("--json", options->json,
                     "Print the result as JSON on standard output, everything else on standard error");
   command->add_flag("--quiet", options->quiet, "Print warnings and errors only");

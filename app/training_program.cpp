@@ -20,7 +20,7 @@ namespace spikeloom::app {
 namespace {
 
 // And what says the help of all of them.
-constexpr const char* kTrainingCommands[] = {"train", "eval", "info", "bench", "study", "--help-all"};
+constexpr const char* kTrainingCommands[] = {"train", "eval", "info", "bench", "study", "launch", "--help-all"};
 
 }  // namespace
 
@@ -29,6 +29,7 @@ void add_eval(CLI::App& program, Command&) { program.add_subcommand("eval", kEva
 void add_info(CLI::App& program, Command&) { program.add_subcommand("info", kInfoDescription); }
 void add_bench(CLI::App& program, Command&) { program.add_subcommand("bench", kBenchDescription); }
 void add_study(CLI::App& program, Command&) { program.add_subcommand("study", kStudyDescription); }
+void add_launch(CLI::App& program, Command&) { program.add_subcommand("launch", kLaunchDescription); }
 
 void start_training_program(char** argv) {
   if (argv[0] == nullptr || argv[1] == nullptr) return;

@@ -49,6 +49,9 @@ void check(const Dataset* dataset, const LoaderSettings& settings) {
   if (settings.prefetch < 1 || settings.prefetch > kMostPrefetch) {
     refuse(fmt::format("prefetch must be between 1 and {}, not {}", kMostPrefetch, settings.prefetch));
   }
+  if (settings.parts < 1 || settings.part < 0 || settings.part >= settings.parts) {
+    refuse(fmt::format("there is no part {} of {} parts", settings.part, settings.parts));
+  }
   // No set comes near; it keeps the products below from overflowing.
   if (settings.batch_size > (std::int64_t{1} << 31) ||
       dataset->shape().sample_size() > (std::int64_t{1} << 60) / settings.batch_size) {
@@ -87,9 +90,21 @@ class Loader::Impl {
   };
 
   Slot& slot_of(std::int64_t batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
-  std::int64_t batch_samples(std::int64_t batch) const {
-    return std::min(settings_.batch_size, size_ - batch * settings_.batch_size);
+  /// The samples of this part of a batch.
+  struct Share {
+    std::int64_t first = 0, count = 0, whole = 0;
+    bool spare = false;
+  };
+  Share share_of(std::int64_t batch) const {
+    Share share;
+    share.whole = std::min(settings_.batch_size, size_ - batch * settings_.batch_size);
+    share.first = share.whole * settings_.part / settings_.parts;
+    share.count = share.whole * (settings_.part + 1) / settings_.parts - share.first;
+    share.spare = share.count == 0;
+    if (share.spare) share.count = 1;
+    return share;
   }
+  std::int64_t batch_samples(std::int64_t batch) const { return share_of(batch).count; }
   bool can_take() const {
     return batch_to_give_ < num_batches_ &&
            batch_to_give_ < held_batch_ + static_cast<std::int64_t>(slots_.size());
@@ -147,13 +162,15 @@ Loader::Impl::Impl(std::shared_ptr<const Dataset> dataset, const LoaderSettings&
   }
   if (settings.shuffle) order_ = epoch_order(size_, settings);
   next_batch_ = batch_to_give_ = held_batch_ = settings.first_batch;
-  chunk_size_ = settings.workers == 0 ? settings.batch_size
-                                      : std::clamp<std::int64_t>(settings.batch_size / (4 * settings.workers),
-                                                                 1, kLargestChunk);
+  chunk_size_ = settings.workers == 0
+                    ? settings.batch_size
+                    : std::clamp<std::int64_t>(settings.batch_size / settings.parts / (4 * settings.workers),
+                                               1, kLargestChunk);
 
   const std::int64_t ahead = settings.workers == 0 ? 0 : settings.prefetch;
   const std::int64_t slots = std::min(ahead + 1, num_batches_ - settings.first_batch);
-  const std::int64_t samples = std::min(settings.batch_size, size_);
+  const std::int64_t whole = std::min(settings.batch_size, size_);
+  const std::int64_t samples = (whole + settings.parts - 1) / settings.parts;  // of the largest part
   slots_.resize(static_cast<std::size_t>(slots));
   for (Slot& slot : slots_) {
     slot.inputs = allocate_floats(samples * shape_.sample_size());
@@ -196,10 +213,11 @@ Loader::Impl::Chunk Loader::Impl::take_chunk() {
 /// Writes the chunk's samples into the batch; stops at the first that fails.
 Loader::Impl::Failure Loader::Impl::fill(const Chunk& chunk, Slot& slot, std::vector<float>& scratch) const {
   const AugmentKey key{settings_.seed, settings_.epoch};
-  const std::int64_t samples = batch_samples(chunk.batch), step = shape_.step_size();
+  const Share share = share_of(chunk.batch);
+  const std::int64_t samples = share.count, step = shape_.step_size();
   for (std::int64_t i = chunk.first; i < chunk.first + chunk.count; ++i) {
     try {
-      const std::int64_t position = chunk.batch * settings_.batch_size + i;
+      const std::int64_t position = chunk.batch * settings_.batch_size + share.first + i;
       const std::int64_t index = order_.empty() ? position : order_[static_cast<std::size_t>(position)];
       slot.labels[static_cast<std::size_t>(i)] = dataset_->label(index);
       float* first_step = slot.inputs.get() + i * step;
@@ -267,7 +285,9 @@ const Batch* Loader::Impl::next() {
     failure_ = slot.failure;
     std::rethrow_exception(failure_);
   }
-  batch_ = {slot.inputs.get(), slot.labels.data(), batch_samples(next_batch_), next_batch_};
+  const Share share = share_of(next_batch_);
+  batch_ = {slot.inputs.get(), slot.labels.data(), share.count, next_batch_,
+            share.first,       share.whole,        share.spare};
   ++next_batch_;
   return &batch_;
 }

@@ -17,6 +17,9 @@ struct LoaderSettings {
   std::int64_t first_batch = 0;  ///< start here, as if the batches before had been read (resume)
   bool drop_last = false;        ///< leave out a last batch that is not full
   int prefetch = 4;              ///< batches read ahead at most
+  /// Processes that train together: of each batch this loader reads the samples of part `part` of `parts`,
+  /// the parts one after the other in the batch's order, their sizes differing by 1 at most.
+  int part = 0, parts = 1;
 };
 
 /// The samples of an epoch in the order in which a Loader with these settings gives them.
@@ -26,13 +29,18 @@ std::vector<std::int64_t> epoch_order(std::int64_t size, const LoaderSettings& s
 struct Batch {
   const float* inputs = nullptr;         ///< [T, size, H, W, C], 64-byte aligned; T = 1 for still images
   const std::int64_t* labels = nullptr;  ///< [size]
-  std::int64_t size = 0;                 ///< samples; less than batch_size in the last batch only
+  std::int64_t size = 0;                 ///< samples; less than batch_size in the last batch and in parts
   std::int64_t index = 0;                ///< number of the batch in the epoch, from 0
+  std::int64_t first = 0, whole = 0;     ///< which of how many samples of the batch these are
+  /// The batch has fewer samples than there are parts: this one belongs to another part, and must not be
+  /// counted a second time.
+  bool spare = false;
 };
 
 /// One pass (epoch) over a data set in batches, read ahead by worker threads into a ring of reusable buffers.
 /// Order and content depend on the data set and on batch_size, shuffle, augment, seed and epoch only, never
-/// on the number of workers. Memory: prefetch + 1 batches. Used from one thread.
+/// on the number of workers or of parts. Memory: prefetch + 1 batches, or parts of them. Used from one
+/// thread.
 class Loader {
  public:
   /// Starts the workers. Throws ConfigError if a setting is out of range.

@@ -66,6 +66,9 @@ Samples Engine::samples_of(const Batch& batch) const {
   samples.input = batch.input;
   samples.input_steps = batch.input_steps;
   samples.count = samples.batch = batch.samples;
+  samples.whole_first = batch.first;
+  samples.whole = batch.whole != 0 ? batch.whole : batch.samples;
+  samples.spare = batch.spare;
   samples.stages.resize(program_.stages.size());
   return samples;
 }
@@ -143,6 +146,8 @@ std::vector<Samples> Engine::run_forward(Samples& whole, const Pass& pass) {
     slice.first = first;
     slice.count = std::min(slicing.samples, whole.batch - first);
     slice.batch = whole.batch;
+    slice.whole_first = whole.whole_first + first;
+    slice.whole = whole.whole;
     slice.input_steps = whole.input_steps;
     slice.input = backend_->slice(whole.input, whole.input_steps, whole.batch, first, slice.count);
     slice.stages.resize(at(slicing.stages));
@@ -215,13 +220,18 @@ void Engine::run_backward(int first, int last, Samples& samples, Incoming& incom
 void Engine::step(const Batch& batch, const LossSpec& loss, Pass pass, GradientListener* listener) {
   check(batch);
   pass.keep = true;
-  for (Buffer& gradient : parameters_.gradients) gradient.reset();
+  if (!pass.accumulate) {
+    for (Buffer& gradient : parameters_.gradients) gradient.reset();
+  }
   Samples whole = samples_of(batch);
   std::vector<Samples> slices = run_forward(whole, pass);
   const int stages = static_cast<int>(program_.stages.size());
   const int sliced = slices.empty() ? 0 : static_cast<int>(slices.front().stages.size());
   Incoming incoming(at(stages));
-  incoming.outputs.back().push_back(backend_->loss(whole.stages.back(), batch.labels, loss));
+  LossSpec of_part = loss;
+  of_part.whole_batch = batch.whole;
+  of_part.counted = !batch.spare;
+  incoming.outputs.back().push_back(backend_->loss(whole.stages.back(), batch.labels, of_part));
   end_lap(pass, Timeline::Kind::kLoss);
   run_backward(sliced, stages, whole, incoming, pass, listener);
   for (Samples& slice : slices) {

@@ -18,6 +18,10 @@ struct Batch {
   std::int64_t input_steps = 1;  ///< T, or 1: a still image, shown at every step
   std::int64_t samples = 0;
   Buffer labels;  ///< int64 [N], each in [0, classes); only a training step reads them
+  /// Where these are a part of a batch: the place of the first of them, and the samples of the batch (0:
+  /// these are all). A spare one belongs to another part as well, and adds to no loss and no gradient.
+  std::int64_t first = 0, whole = 0;
+  bool spare = false;
 };
 
 /// A network that can run and learn. Not thread-safe.
@@ -55,8 +59,9 @@ class Engine {
   /// ShapeError.
   Buffer infer(const Batch& batch, const Pass& pass = {});
 
-  /// Forward and backward pass of a batch; the gradients are ready behind it. Loss, right answers and spikes
-  /// are added to the backend's sums. Nothing is waited for. Throws ShapeError.
+  /// Forward and backward pass of a batch; the gradients are ready after it. Loss, right answers and spikes
+  /// are added to the backend's sums. Nothing is waited for. Of a part of a batch, loss and gradients are
+  /// what it adds to those of the batch. Throws ShapeError.
   void step(const Batch& batch, const LossSpec& loss, Pass pass, GradientListener* listener = nullptr);
 
   /// One update of the parameters; drops the gradients. Learnable decays and thresholds are put back into

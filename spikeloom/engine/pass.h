@@ -6,6 +6,7 @@
 
 #include "spikeloom/engine/buffer.h"
 #include "spikeloom/engine/cost.h"
+#include "spikeloom/engine/statistics_exchange.h"
 #include "spikeloom/engine/timeline.h"
 #include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/model/program.h"
@@ -26,8 +27,11 @@ class CurrentObserver {
 struct Pass {
   bool training = false;        ///< dropout on
   bool keep = false;            ///< a backward pass follows
+  bool accumulate = false;      ///< the gradients add to those that are there
   std::uint64_t seed = 0;       ///< of the dropout masks
   std::uint64_t iteration = 0;  ///< which training iteration: makes the masks fresh
+  /// Where other processes have the rest of the batch: its normalisations take the statistics of all.
+  StatisticsExchange* statistics = nullptr;
   /// Filled if given, one entry a stage; then each stage is waited for.
   std::vector<StageCost>* costs = nullptr;
   bool densities = false;               ///< fill StageCost::input_density too, which takes time of its own
@@ -60,7 +64,10 @@ struct Samples {
   Buffer input;                  ///< float [T or 1, count, H, W, C]
   std::int64_t input_steps = 1;  ///< T, or 1: a still image, shown at every step
   std::int64_t count = 0;
-  std::int64_t first = 0, batch = 0;  ///< which of how many samples
+  std::int64_t first = 0, batch = 0;  ///< which of how many samples of this process
+  /// Which of how many samples of the batch, the other processes' included: dropout draws by place.
+  std::int64_t whole_first = 0, whole = 0;
+  bool spare = false;  ///< counted elsewhere: no part of the batch's statistics
   std::vector<Activation> stages;
 
   bool is_whole() const { return count == batch; }

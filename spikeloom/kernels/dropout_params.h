@@ -18,7 +18,7 @@ struct DropoutSize {
   std::int64_t elements = 0;  ///< per step
   bool same_mask_each_step = false;
   /// Where these are some samples of a batch: the elements per step of the batch (0: these are all) and the
-  /// place of the first of these among them. Multiples of kPart.
+  /// place of the first of these among them.
   std::int64_t whole = 0, first = 0;
 
   static constexpr std::int64_t kPart = 128;  ///< random numbers are made for so many elements at a time

@@ -15,8 +15,9 @@ class VoteLoss {
       : params_(params),
         classes_(size.classes),
         groups_(vote_groups(size, params)),
-        scale_(1.0 / static_cast<double>(size.batch *
-                                         (params.kind == VotingLossKind::kMeanSquares ? size.classes : 1))) {}
+        scale_((params.counted ? 1.0 : 0.0) /
+               static_cast<double>(params.mean_over(size.batch) *
+                                   (params.kind == VotingLossKind::kMeanSquares ? size.classes : 1))) {}
 
   /// Groups of steps whose votes have a loss: each step, or all together.
   static std::int64_t vote_groups(const VotingSize& size, const VotingLossParams& params) {

@@ -27,15 +27,20 @@ struct VotingLossParams {
   /// TET, with each_step: in [0, 1], weight of the squared distance of each step's votes from tet_target.
   double tet_weight = 0.0;
   double tet_target = 1.0;
+  /// Samples that the loss is the mean over, where these are some of them; 0: these are all.
+  std::int64_t whole_batch = 0;
+  bool counted = true;  ///< false: loss and gradient are 0, whatever the samples
+
+  std::int64_t mean_over(std::int64_t batch) const { return whole_batch != 0 ? whole_batch : batch; }
 };
 
 /// What a loss writes; nullptr = not wanted, except for votes. T is the gradient's type, V the votes'.
 template <class T, class V = float>
 struct VotingLossOutput {
   V* votes = nullptr;          ///< [N, K], over all steps
-  T* grad_spikes = nullptr;    ///< [T, N, population], of the loss of this batch
-  double* loss = nullptr;      ///< the loss of this batch
-  double* loss_sum = nullptr;  ///< added to: batch * loss
+  T* grad_spikes = nullptr;    ///< [T, N, population], of the loss
+  double* loss = nullptr;      ///< the loss, or these samples' part of it
+  double* loss_sum = nullptr;  ///< added to: samples that the loss is the mean over * loss
   unsigned long long* correct =
       nullptr;  ///< added to: samples whose label has the highest vote; of equal ones the lowest class counts
   std::uint32_t* not_finite = nullptr;  ///< set to 1 when the loss is NaN or infinite, else left alone

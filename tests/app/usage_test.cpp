@@ -41,7 +41,7 @@ TEST_F(Usage, CommandsThatNeedLibTorchAreAProgramOfTheirOwn) {
   std::filesystem::copy_file(SPIKELOOM_PROGRAM, path("alone"));
   Surroundings alone;
   alone.program = path("alone");
-  for (const std::string command : {"train", "eval", "info", "bench", "study"}) {
+  for (const std::string command : {"train", "eval", "info", "bench", "study", "launch"}) {
     const auto outcome = run({command}, alone);
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_EQ(outcome.err, "spikeloom: '" + command + "' needs the program " + path("spikeloom-training") +
@@ -76,6 +76,7 @@ TEST_F(Usage, HelpFitsATerminal) {
                                          {"study"},
                                          {"study", "run"},
                                          {"study", "show"},
+                                         {"launch"},
                                          {"train", "--list"}}) {
     if (words.empty() || words.back() != "--list") words.emplace_back("--help");
     const std::string text = run(words).out;

@@ -88,6 +88,62 @@ LoaderSettings shuffled(std::int64_t batch_size, int workers) {
   return settings;
 }
 
+// What processes that train together read is, part after part, what one of them alone would.
+TEST(Loader, PartsOfABatchFollowEachOther) {
+  const auto dataset = std::make_shared<const CountingDataset>(21, 3);
+  const std::int64_t step = dataset->shape().step_size();
+  for (const int parts : {1, 2, 3, 4, 10}) {
+    for (const int workers : {0, 2}) {
+      Loader whole(dataset, shuffled(10, workers));  // the last batch has one sample
+      std::vector<std::unique_ptr<Loader>> loaders;
+      for (int part = 0; part < parts; ++part) {
+        LoaderSettings settings = shuffled(10, workers);
+        settings.part = part;
+        settings.parts = parts;
+        loaders.push_back(std::make_unique<Loader>(dataset, settings));
+      }
+      while (const Batch* all = whole.next()) {
+        std::int64_t place = 0, smallest = 10, largest = 0;
+        for (const auto& loader : loaders) {
+          const Batch* own = loader->next();
+          ASSERT_NE(own, nullptr);
+          EXPECT_EQ(own->index, all->index);
+          EXPECT_EQ(own->whole, all->size);
+          if (own->spare) {
+            EXPECT_LT(all->size, parts);
+            EXPECT_EQ(own->size, 1);
+            continue;
+          }
+          EXPECT_EQ(own->first, place);
+          smallest = std::min(smallest, own->size);
+          largest = std::max(largest, own->size);
+          for (std::int64_t n = 0; n < own->size; ++n, ++place) {
+            ASSERT_LT(place, all->size);
+            EXPECT_EQ(own->labels[n], all->labels[place]);
+            for (std::int64_t t = 0; t < 3; ++t) {
+              const float* const from = all->inputs + (t * all->size + place) * step;
+              EXPECT_TRUE(std::equal(from, from + step, own->inputs + (t * own->size + n) * step));
+            }
+          }
+        }
+        EXPECT_EQ(place, all->size);
+        EXPECT_LE(largest - smallest, 1);
+      }
+      for (const auto& loader : loaders) EXPECT_EQ(loader->next(), nullptr);
+    }
+  }
+}
+
+TEST(Loader, RefusesPartsThatThereAreNot) {
+  const auto dataset = std::make_shared<const CountingDataset>(4, 1);
+  for (const auto& [part, parts] : std::vector<std::pair<int, int>>{{0, 0}, {-1, 2}, {2, 2}}) {
+    LoaderSettings settings;
+    settings.part = part;
+    settings.parts = parts;
+    EXPECT_THROW(Loader(dataset, settings), ConfigError);
+  }
+}
+
 TEST(Loader, BatchesHoldTimeOutermostInOrder) {
   for (const int workers : {0, 1, 3}) {
     const auto dataset = std::make_shared<const CountingDataset>(10, 4);

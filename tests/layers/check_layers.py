@@ -3,10 +3,11 @@
 
 - An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number; the
   folders inside train likewise (PARTS).
-- LibTorch's headers are included in ops, backends/torch, train and tests only, and never reach app or an example
-  through a project header.
+- LibTorch's headers are included in ops, backends/torch, parallel, train and tests only, and never reach app or an
+  example through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
   header that lies beside it. What protoc makes of NAME.proto, NAME.pb.h, counts as lying beside it.
+- c10d's headers are included in spikeloom/parallel/c10d.cpp alone.
 - CUDA's own headers are included by spikeloom/kernels/cuda/*.cu and launch.h there, so that whoever uses the kernels
   needs none of them.
 - A source file has fewer than 500 lines, a header has #pragma once, nothing is called utils. A header that Highway
@@ -17,12 +18,12 @@ import re
 import sys
 
 LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "model": 2, "ops": 3, "data": 3,
-          "engine": 3, "pictures": 3, "report": 3, "watch": 4, "backends": 4, "exchange": 5, "train": 5, "runtime": 6,
-          "stream": 7, "app": 8}
+          "engine": 3, "pictures": 3, "report": 3, "watch": 4, "backends": 4, "parallel": 4, "exchange": 5, "train": 5,
+          "runtime": 6, "stream": 7, "app": 8}
 # The same inside a folder that has folders.
 PARTS = {"train": {"recipe": 0, "machine": 1, "network": 2, "run": 3, "evaluation": 4, "steps": 4, "session": 5,
                    "benchmark": 5}}
-TORCH_ALLOWED = {"ops", "train"}
+TORCH_ALLOWED = {"ops", "parallel", "train"}
 TORCH_FOLDERS = (("tests",), ("spikeloom", "backends", "torch"))
 TORCH_NEVER_REACHES = ("app", "examples")  # not even through a header
 SOURCE_FOLDERS = ("spikeloom", "app", "tests", "bench", "fuzz", "examples", "tools", "python")
@@ -32,6 +33,8 @@ MAX_LINES = 500
 CUDA_LAUNCHER = pathlib.Path("spikeloom/kernels/cuda/launch.h")  # of .cu files only
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
+C10D = re.compile(r"^(torch/csrc/distributed|gloo)/")
+C10D_FILE = pathlib.Path("spikeloom/parallel/c10d.cpp")
 CUDA = re.compile(r"^(cuda|cub/|thrust/|cooperative_groups)")
 
 
@@ -102,9 +105,11 @@ class Tree:
 
     def check_include(self, path, name, is_quoted):
         here = layer_of(path)
+        if C10D.match(name) and path != C10D_FILE:
+            self.problems.append(f"{path}: includes {name}; c10d belongs to {C10D_FILE}")
         if TORCH.match(name):
             if (here not in TORCH_ALLOWED or part_of(path) == "recipe") and not in_torch_folder(path):
-                self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, backends/torch and train")
+                self.problems.append(f"{path}: includes {name}; LibTorch belongs to ops, backends/torch, parallel and train")
             return
         if not is_quoted and CUDA.match(name) and here is not None:
             if not (str(path).startswith("spikeloom/kernels/cuda/") and path.suffix == ".cu") and path != CUDA_LAUNCHER:

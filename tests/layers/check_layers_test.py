@@ -62,6 +62,11 @@ class CheckLayersTest(unittest.TestCase):
         problems = self.problems({"spikeloom/base/event.cpp": source, **message})
         self.assertEqual(len(problems), 1, problems)
 
+    def test_c10d_in_one_file(self):
+        header = "#include <torch/csrc/distributed/c10d/TCPStore.hpp>\n"
+        self.assertEqual(self.problems({"spikeloom/parallel/c10d.cpp": header}), [])
+        self.expect("spikeloom/train/session/session.cpp", header, "c10d belongs to spikeloom/parallel/c10d.cpp")
+
     def test_include_across(self):
         self.expect("spikeloom/config/write.cpp", '#include "spikeloom/events/event.h"\n', "config [1]", "[1]")
 

@@ -65,10 +65,10 @@ void CpuBackend::drop(const Stage& stage, const engine::Samples& samples, const 
   size.num_steps = steps;
   size.elements = from.count / steps;
   size.same_mask_each_step = stage.same_mask_each_step;
-  if (!samples.is_whole()) {
+  if (samples.count != samples.whole) {
     const std::int64_t sample = size.elements / samples.count;
-    size.whole = sample * samples.batch;
-    size.first = sample * samples.first;
+    size.whole = sample * samples.whole;
+    size.first = sample * samples.whole_first;
   }
   const kernels::DropoutKey key{stream_key(pass.seed, RandomPurpose::kDropout),
                                 kernels::dropout_counter(stage.number, pass.iteration)};

@@ -23,6 +23,40 @@ Buffer repeated(const Buffer& step, std::int64_t num_steps) {
   return all;
 }
 
+// Rows of the whole batch, where these samples have so many of them.
+std::int64_t of_whole(std::int64_t rows, const engine::Samples& samples) {
+  return rows / samples.count * samples.whole;
+}
+
+// Moments of these samples -> [parts, channels] of all processes'. Returns how many parts.
+std::int64_t exchange_moments(const engine::Samples& samples, const engine::Pass& pass,
+                              std::vector<kernels::ChannelMoments>& moments) {
+  if (pass.statistics == nullptr) return 1;
+  std::vector<double> own;
+  own.reserve(3 * moments.size());
+  for (const auto& channel : moments) {
+    if (samples.spare) {
+      own.insert(own.end(), 3, 0.0);
+    } else {
+      own.insert(own.end(), {channel.rows, channel.mean, channel.squares});
+    }
+  }
+  const std::vector<double> all = pass.statistics->gather(own);
+  const std::size_t parts = all.size() / own.size();
+  moments.resize(parts * moments.size());
+  for (std::size_t i = 0; i < moments.size(); ++i) moments[i] = {all[3 * i], all[3 * i + 1], all[3 * i + 2]};
+  return static_cast<std::int64_t>(parts);
+}
+
+// Adds the other processes' sums, in their order. False where there are none.
+bool add_other_sums(const engine::Pass& pass, std::vector<double>& sums) {
+  if (pass.statistics == nullptr) return false;
+  const std::vector<double> all = pass.statistics->gather(sums);
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = all[i];
+  for (std::size_t i = sums.size(); i < all.size(); ++i) sums[i % sums.size()] += all[i];
+  return true;
+}
+
 }  // namespace
 
 Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples, const engine::Pass& pass) {
@@ -47,8 +81,9 @@ Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples
     variance = allocate(channels, Type::kFloat);
     std::vector<kernels::ChannelMoments> moments(static_cast<std::size_t>(channels));
     with_pointer(current, [&](const auto* x) { kernels::cpu::batch_norm_moments(size, x, moments.data()); });
-    kernels::cpu::batch_norm_combine(1, channels, moments.data(), mean.floats(), variance.floats());
-    kernels::cpu::batch_norm_update_running(channels, distinct_rows, stage.norm.momentum,
+    const std::int64_t parts = exchange_moments(samples, pass, moments);
+    kernels::cpu::batch_norm_combine(parts, channels, moments.data(), mean.floats(), variance.floats());
+    kernels::cpu::batch_norm_update_running(channels, of_whole(distinct_rows, samples), stage.norm.momentum,
                                             {mean.floats(), variance.floats()}, running_mean.floats(),
                                             running_variance.floats());
   }
@@ -68,7 +103,7 @@ Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples
 }
 
 Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffer gradient,
-                                      const engine::Pass&) {
+                                      const engine::Pass& pass) {
   const Stage& stage = this->stage(index);
   auto& state = static_cast<ProductState&>(*samples.stages[at(index)].product);
   const Buffer x = std::move(state.normalised_input);
@@ -95,9 +130,19 @@ Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffe
     kernels::cpu::batch_norm_parameter_gradients(size, params, affine, sums.data(),
                                                  {scale.floats(), shift.floats(), step_scale.floats()},
                                                  totals.data());
-    kernels::cpu::batch_norm_backward(size, params, statistics, affine, size.rows(), totals.data(), grad_y,
-                                      values, static_cast<Value*>(result.data));
+    // Scale and shift are summed with the other gradients; a value's gradient needs all sums now.
+    if (add_other_sums(pass, sums)) {
+      std::vector<float> unused(static_cast<std::size_t>(2 * channels + groups));
+      kernels::cpu::batch_norm_parameter_gradients(
+          size, params, affine, sums.data(),
+          {unused.data(), unused.data() + channels, step_scale ? unused.data() + 2 * channels : nullptr},
+          totals.data());
+    }
+    kernels::cpu::batch_norm_backward(size, params, statistics, affine, of_whole(size.rows(), samples),
+                                      totals.data(), grad_y, values, static_cast<Value*>(result.data));
   });
+  // A sample that is counted elsewhere had no part in the moments.
+  if (samples.spare) memory_.fill_zero(result);
   add_gradient(stage.norm.scale, std::move(scale));
   add_gradient(stage.norm.shift, std::move(shift));
   if (step_scale) add_gradient(stage.norm.step_scale, std::move(step_scale));

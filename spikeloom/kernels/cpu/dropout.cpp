@@ -1,5 +1,7 @@
 #include "spikeloom/kernels/cpu/dropout.h"
 
+#include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "spikeloom/base/random.h"
@@ -189,16 +191,36 @@ HWY_EXPORT(dropout_double);
 
 }  // namespace
 
+// One step that begins within a block of random numbers: what belongs to that block has a block's memory of
+// its own, and the rest is aligned.
+template <class T>
+void apply_from_within(const DropoutSize& step, double p, DropoutKey key, const T* input, T* output) {
+  const std::int64_t before = step.first % DropoutSize::kPart;
+  const std::int64_t count = std::min(DropoutSize::kPart - before, step.elements);
+  std::array<T, DropoutSize::kPart> block{};
+  std::copy_n(input, count, block.data() + before);
+  DropoutSize part = step;
+  part.first -= before;
+  part.elements = before + count;
+  dropout_apply(part, p, key, block.data(), block.data());
+  std::copy_n(block.data() + before, count, output);
+  part.first += DropoutSize::kPart;
+  part.elements = step.elements - count;
+  if (part.elements > 0) dropout_apply(part, p, key, input + count, output + count);
+}
+
 template <class T>
 void dropout_apply(const DropoutSize& size, double p, DropoutKey key, const T* input, T* output) {
   simd_level();
-  if (size.whole != 0 && !size.same_mask_each_step) {
+  const bool aligned = size.first % DropoutSize::kPart == 0;
+  if (size.num_steps == 1 && !aligned) return apply_from_within(size, p, key, input, output);
+  if ((size.whole != 0 && !size.same_mask_each_step) || !aligned) {
     // Numbers do not run on from one step of a part to its next.
     DropoutSize step = size;
     step.num_steps = 1;
     step.whole = 0;
     for (std::int64_t t = 0; t < size.num_steps; ++t) {
-      step.first = t * size.whole + size.first;
+      step.first = (size.same_mask_each_step ? 0 : t * size.whole_elements()) + size.first;
       dropout_apply(step, p, key, input + t * size.elements, output + t * size.elements);
     }
     return;

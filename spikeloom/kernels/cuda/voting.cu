@@ -86,10 +86,10 @@ struct SampleLoss {
   }
 };
 
-/// One row: the batch.
+/// One row: the samples, of `whole` that the loss is the mean over.
 struct BatchLoss {
   using Value = double;
-  std::int64_t batch;
+  std::int64_t batch, whole;
   double scale;
   const double* losses;
   double* loss;
@@ -105,7 +105,7 @@ struct BatchLoss {
   SPIKELOOM_HOST_DEVICE void finish(std::int64_t, double sum) const {
     const double mean = sum * scale;
     if (loss != nullptr) *loss = mean;
-    if (loss_sum != nullptr) *loss_sum += mean * static_cast<double>(batch);
+    if (loss_sum != nullptr) *loss_sum += mean * static_cast<double>(whole);
     if (not_finite != nullptr && !(fabs(mean) <= DBL_MAX)) *not_finite = 1u;
   }
 };
@@ -166,9 +166,9 @@ void run_loss(const Queue& queue, const char* kernel, const VotingSize& size, co
       queue, kernel, size.batch,
       SampleLoss{loss, size.batch, size.classes, output.votes, group_votes, labels, losses, grad_votes},
       output.correct);
-  reduce_rows<kWarpLanes>(
-      queue, kernel, 1,
-      BatchLoss{size.batch, loss.scale(), losses, output.loss, output.loss_sum, output.not_finite});
+  reduce_rows<kWarpLanes>(queue, kernel, 1,
+                          BatchLoss{size.batch, params.mean_over(size.batch), loss.scale(), losses,
+                                    output.loss, output.loss_sum, output.not_finite});
   if (output.grad_spikes == nullptr) return;
   for_each(queue, kernel, size.batch * size.population,
            SpreadGradient<T>{size, groups > 1, Divisor(size.population), class_of, grad_votes, terms,

@@ -14,7 +14,8 @@
 // "Temporal efficient training of spiking neural network via gradient re-weighting" (ICLR 2022), where phi is
 // the threshold.
 //   dL/ds[t, n, p] = dL/dvotes_t[n][k(p)] / P_k,   or without each_step dL/dvotes[n][k(p)] / (T P_k)
-// A class without neurons has votes of 0.
+// A class without neurons has votes of 0. Of a part of a batch the sums run over its samples, and N is the
+// batch's (whole_batch): the parts' losses and gradients add up to the batch's.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -62,7 +63,8 @@ void readout_loss(const VotingSize& size, const VotingLossParams& params, const 
   const std::int64_t group_steps = params.each_step ? 1 : size.num_steps;
   const VotingSize group{group_steps, size.batch, size.population, size.classes};
   voting_forward(size, class_of, values, output.votes);
-  const double weight = 1.0 / static_cast<double>(groups * size.batch),
+  const std::int64_t whole = params.mean_over(size.batch);
+  const double weight = (params.counted ? 1.0 : 0.0) / static_cast<double>(groups * whole),
                own = params.each_step ? 1.0 - params.tet_weight : 1.0;
   double loss = 0.0;
   std::vector<double> gradients(static_cast<std::size_t>(groups * row));
@@ -104,7 +106,7 @@ void readout_loss(const VotingSize& size, const VotingLossParams& params, const 
     *output.correct += best == labels[n] ? 1 : 0;
   }
   if (output.loss != nullptr) *output.loss = loss;
-  if (output.loss_sum != nullptr) *output.loss_sum += loss * static_cast<double>(size.batch);
+  if (output.loss_sum != nullptr) *output.loss_sum += loss * static_cast<double>(whole);
   if (output.not_finite != nullptr && !std::isfinite(loss)) *output.not_finite = 1;
 }
 

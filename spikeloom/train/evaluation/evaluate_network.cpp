@@ -24,6 +24,27 @@ std::vector<float> first_samples(const data::Batch& batch, const data::SampleSha
   return values;
 }
 
+// The result of one process, of its samples -> of all.
+void add_up(const Ranks& ranks, EvaluationResult& result, double& loss_sum, FiringRates& rates) {
+  if (ranks.alone()) return;
+  std::vector<double> sums{loss_sum, static_cast<double>(result.samples),
+                           static_cast<double>(result.correct)};
+  for (const auto& row : result.confusion) sums.insert(sums.end(), row.begin(), row.end());
+  for (const auto& layer : rates.layers) sums.insert(sums.end(), {layer.spikes, layer.neuron_steps});
+  ranks.add(sums, "results of an evaluation");
+  const double* from = sums.data();
+  loss_sum = *from++;
+  result.samples = static_cast<std::int64_t>(*from++);
+  result.correct = static_cast<std::int64_t>(*from++);
+  for (auto& row : result.confusion) {
+    for (auto& count : row) count = static_cast<std::int64_t>(*from++);
+  }
+  for (auto& layer : rates.layers) {
+    layer.spikes = *from++;
+    layer.neuron_steps = *from++;
+  }
+}
+
 }  // namespace
 
 EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const data::Dataset>& dataset,
@@ -35,15 +56,21 @@ EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const 
   const auto voted = static_cast<std::size_t>(network.program().num_classes);
   result.confusion.assign(classes, std::vector<std::int64_t>(classes, 0));
   data::LoaderSettings loading;
-  loading.batch_size = settings.batch_size;
+  loading.batch_size = settings.batch_size * settings.ranks.size();
+  loading.part = settings.ranks.rank();
+  loading.parts = settings.ranks.size();
   loading.workers = settings.workers;
   data::Loader loader(dataset, loading);
   const std::int64_t total = settings.limit > 0 ? std::min(settings.limit, dataset->size()) : dataset->size();
   FiringRates rates;
   double loss_sum = 0.0;
   network.engine().collect();
+  engine::Sums nothing;
+  nothing.spikes.resize(network.program().stages.size());
+  rates.add(network, nothing);  // the same layers in all processes, whatever each evaluates
   while (const data::Batch* batch = loader.next()) {
-    const std::int64_t samples = std::min(batch->size, total - result.samples);
+    const std::int64_t samples = batch->spare ? 0 : std::min(batch->size, total - result.samples);
+    if (samples == 0) break;  // the last batch has none for this process
     const auto shape = dataset->shape();
     std::vector<float> part;
     if (samples < batch->size) part = first_samples(*batch, shape, samples);
@@ -60,9 +87,11 @@ EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const 
       result.predictions.push_back({label, guess, {of_sample.begin(), of_sample.end()}});
     }
     result.samples += samples;
-    if (settings.progress) settings.progress(result.samples, total);
+    settings.ranks.alive();
+    if (settings.progress) settings.progress(std::min(result.samples * settings.ranks.size(), total), total);
     if (result.samples >= total || (settings.stop != nullptr && *settings.stop)) break;
   }
+  add_up(settings.ranks, result, loss_sum, rates);
   if (result.samples > 0) {
     result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.samples);
     result.loss = loss_sum / static_cast<double>(result.samples);

@@ -6,6 +6,7 @@
 
 #include "spikeloom/data/dataset.h"
 #include "spikeloom/train/evaluation/evaluate.h"
+#include "spikeloom/train/machine/ranks.h"
 #include "spikeloom/train/network/network.h"
 #include "spikeloom/train/recipe/recipe.h"
 
@@ -17,6 +18,7 @@ struct NetworkEvaluation {
   std::int64_t limit = 0;
   bool keep_predictions = false;
   LossSettings loss;
+  Ranks ranks;  ///< each evaluates a part; the result is that of all, but for limit
   const std::atomic<bool>* stop =
       nullptr;  ///< ends early (the result is then incomplete) when it becomes true
   std::function<void(std::int64_t, std::int64_t)> progress;

@@ -58,6 +58,15 @@ int recorded_threads(const std::string& path) {
   }
 }
 
+int recorded_processes(const std::string& path) {
+  try {
+    const Json sessions = read_sessions(path);
+    return sessions.empty() ? 1 : std::stoi(sessions.front().value("processes", "1"));
+  } catch (const std::exception&) {
+    return 1;
+  }
+}
+
 ResumeThreads resume_threads(int recorded, int asked, int available) {
   ResumeThreads result;
   result.threads = asked > 0 ? asked : recorded;

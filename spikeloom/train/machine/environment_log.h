@@ -20,6 +20,9 @@ void append_session(const std::string& path, std::int64_t iteration,
 /// The number of threads of a run: that of its first session. 0: the file is not there or does not say.
 int recorded_threads(const std::string& path);
 
+/// The number of processes of a run's first session: 1 where it does not say.
+int recorded_processes(const std::string& path);
+
 /// The number of threads with which a run is resumed, where none is asked for.
 struct ResumeThreads {
   int threads = 0;      ///< 0: the usual number

@@ -164,6 +164,14 @@ bool read_crossovers(const std::string& path, Network& network) {
   return true;
 }
 
+void apply_crossovers(const std::string& text, const std::string& path, Network& network) {
+  try {
+    network.cpu()->set_crossovers(from_json(nlohmann::json::parse(text).at("layers")));
+  } catch (const nlohmann::json::exception&) {
+    throw DataError(path + ": does not hold measured crossovers; delete it to measure them again");
+  }
+}
+
 void measure_crossovers(const std::string& path, Network& network, std::int64_t batch) {
   const auto taken = take_crossovers(network, batch);
   if (taken.layers.empty()) return;

@@ -29,6 +29,10 @@ TakenCrossovers take_crossovers(Network& network, std::int64_t batch, bool again
 /// threads. Throws DataError for a file that is none.
 bool read_crossovers(const std::string& path, Network& network);
 
+/// Takes the crossovers in the text of such a file, whatever machine they are of: those of another process of
+/// the same training. Throws DataError.
+void apply_crossovers(const std::string& text, const std::string& path, Network& network);
+
 /// take_crossovers, and writes them, with the machine that they are of, into a run's file; no file where
 /// there is nothing to choose. Throws DataError.
 void measure_crossovers(const std::string& path, Network& network, std::int64_t batch);

@@ -45,7 +45,11 @@ class Network {
   engine::Batch batch_of(const float* inputs, std::int64_t steps, std::int64_t samples,
                          const std::int64_t* labels = nullptr);
   engine::Batch batch_of(const data::Batch& batch, const data::SampleShape& shape) {
-    return batch_of(batch.inputs, shape.num_steps, batch.size, batch.labels);
+    engine::Batch result = batch_of(batch.inputs, shape.num_steps, batch.size, batch.labels);
+    result.first = batch.first;
+    result.whole = batch.whole;
+    result.spare = batch.spare;
+    return result;
   }
   /// [samples, classes] on the host.
   std::vector<float> votes(const engine::Batch& batch);

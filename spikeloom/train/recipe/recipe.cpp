@@ -298,6 +298,9 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.integer("epochs", training.epochs, 1, kMaxInt);
   visitor.integer("batch_size", training.batch_size, 1, kMaxInt);
   visitor.integer("eval_batch_size", training.eval_batch_size, 1, kMaxInt);
+  visitor.integer("accumulate", training.accumulate, 1, kMaxInt);
+  visitor.choice("gradient_format", training.gradient_format,
+                 {{"fp32", TrainingSettings::kFp32}, {"bf16", TrainingSettings::kBf16}});
   visitor.integer("max_iterations", training.max_iterations, 0, kMaxInt64);
   visitor.flag("keep_best", training.keep_best);
   visitor.integer("early_stopping_epochs", training.early_stopping_epochs, 0, kMaxInt);

@@ -71,6 +71,9 @@ struct LossSettings {
 struct TrainingSettings {
   int epochs = 10;
   std::int64_t batch_size = 100, eval_batch_size = 100;
+  int accumulate = 1;  ///< pieces of a batch, or of a process's part of it, that run one after the other
+  /// How gradients travel between processes (parallel/gradient_exchange.h).
+  enum GradientFormat { kFp32, kBf16 } gradient_format = kFp32;
   std::int64_t max_iterations = 0;  ///< stop after so many batches of training; 0 = no limit
   /// false: the model is that of the last epoch; true: of the epoch that is best on the validation samples.
   bool keep_best = false;

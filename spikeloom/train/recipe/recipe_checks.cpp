@@ -150,6 +150,15 @@ void check_training(config::Table& root, const Recipe& recipe) {
     throw root.table("schedule")
         .error("warmup_epochs", "exceeds training.epochs = " + std::to_string(recipe.training.epochs));
   }
+  if (recipe.training.accumulate > recipe.training.batch_size) {
+    throw root.table("training")
+        .error("accumulate", "exceeds training.batch_size = " + std::to_string(recipe.training.batch_size));
+  }
+  if (recipe.training.accumulate > 1 && recipe.network.norm.kind != model::NormKind::kNone) {
+    throw root.table("training")
+        .error("accumulate",
+               "runs a batch in pieces, and norm.kind needs the statistics of all of it at once");
+  }
   if (recipe.training.keep_best && recipe.data.validation_samples == 0) {
     throw root.table("training")
         .error("keep_best",

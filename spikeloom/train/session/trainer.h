@@ -8,6 +8,10 @@
 #include "spikeloom/model/memory_estimate.h"
 #include "spikeloom/train/recipe/recipe.h"
 
+namespace spikeloom::parallel {
+class Group;
+}
+
 namespace spikeloom::train {
 
 using LayerRates = std::vector<std::pair<std::string, double>>;
@@ -22,6 +26,7 @@ struct TrainingStart {
   std::int64_t macs_per_step = 0;
   int num_steps = 1;  ///< T of the network
   std::int64_t iterations_per_epoch = 0;
+  int processes = 1, threads = 1;  ///< that train together; threads of this one
   bool resumed = false;
   int epoch = 0;  ///< where it starts, from 0
   std::int64_t batch = 0;
@@ -100,8 +105,12 @@ struct TrainingRequest {
   /// On the CPU: the loop, kernels and optimisers of a device on their host queue. Slow; for tests where
   /// there is no device.
   bool device_path_on_host = false;
-  /// Becomes true when the user wants to stop: the state is saved and train() returns with interrupted =
-  /// true.
+  /// The processes that train together (parallel/group.h), all of which call train(); nullptr: this one
+  /// alone. Rank 0 writes, and its observer is told; it reads the checkpoint of a run that is resumed, so the
+  /// others need none. Each needs the data, and the recipe of a new run. Only on the CPU.
+  parallel::Group* group = nullptr;
+  /// Becomes true when the user wants to stop, in any process: the state is saved and train() returns with
+  /// interrupted = true.
   const std::atomic<bool>* stop = nullptr;
 };
 
@@ -139,9 +148,11 @@ struct TrainingResult {
 /// and resumed gives the bits of one that was not. A resumed run takes the data, settings and threads of its
 /// checkpoint: other data and edits of its recipe.toml are refused, what may change is in TrainingRequest.
 /// Threads and floating-point mode are set for it and put back (arithmetic_scope.h): one training at a time
-/// in a process. Throws ConfigError, DataError, FormatError, ShapeError, CheckpointError; NumericsError if
-/// the loss or a weight is not finite, or weights exploded (root mean square above 1e6; names iteration,
-/// layer and last good checkpoint). Source: Wu et al. 2019 (STBP, eq. 11-14).
+/// in a process. Several processes give the bits of as many, and one's but for rounding. Throws ParallelError
+/// when another process has left, for the reason that it gave; ConfigError, DataError, FormatError,
+/// ShapeError, CheckpointError; NumericsError if the loss or a weight is not finite, or weights exploded
+/// (root mean square above 1e6; names iteration, layer and last good checkpoint). Source: Wu et al. 2019
+/// (STBP, eq. 11-14).
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer);
 
 /// A TrainingResult as a JSON object, as written to result.json.

@@ -29,7 +29,9 @@ class AverageScope {
 EvaluationResult TrainingSession::evaluate(const std::shared_ptr<const data::Dataset>& dataset,
                                            const std::string& split) {
   prepare(dataset, split);
+  ranks_.meet("the " + split + " samples");
   NetworkEvaluation settings;
+  settings.ranks = ranks_;
   settings.batch_size = recipe_.training.eval_batch_size;
   settings.workers = recipe_.training.workers;
   settings.loss = recipe_.loss;
@@ -65,7 +67,7 @@ bool TrainingSession::validate(EpochReport& report) {
     return true;
   state_.best_validation = state_.last_validation;
   state_.best_epoch = state_.epoch;
-  if (!recipe_.training.keep_best) return true;
+  if (!recipe_.training.keep_best || !ranks_.leads()) return true;
   std::optional<AverageScope> average;
   if (averages()) average.emplace(runner_->optimizer());
   save_model(folder_->file("best.safetensors"), *network_, model_info());
@@ -91,6 +93,7 @@ bool TrainingSession::finish_epoch() {
   report_layers(report.firing_rates);
   report_loader();
   check_finite(report.train_loss);
+  check_same_weights();
   if (!validate(report)) return false;  // stopped: done again after resuming
   nlohmann::ordered_json line = {{"kind", "epoch"},
                                  {"epoch", state_.epoch + 1},
@@ -111,7 +114,7 @@ bool TrainingSession::finish_epoch() {
   line["train_seconds"] = state_.train_seconds;
   line["loader_wait_share"] = loader_wait_share();
   line["firing_rates"] = rates_object(report.firing_rates);
-  folder_->append_metrics(line.dump());
+  note(line.dump());
   record_epoch(report);
   last_rates_ = report.firing_rates;
   observer_.epoch_ended(report);

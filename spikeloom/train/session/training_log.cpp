@@ -38,7 +38,7 @@ void TrainingSession::check_finite(double loss) {
   }
   if (where.empty() && std::isfinite(loss)) return;
   if (where.empty()) where = "all weights are finite, so the last layer's votes overflowed";
-  const std::string checkpoint = folder_->file("checkpoint.safetensors");
+  const std::string checkpoint = run_path() + "/checkpoint.safetensors";
   throw NumericsError(
       "training diverged at epoch " + std::to_string(state_.epoch + 1) + ", iteration " +
       std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
@@ -99,7 +99,7 @@ void TrainingSession::log_iteration(double learning_rate) {
                                  {"train_seconds", state_.train_seconds},
                                  {"loader_wait_share", loader_wait_share()},
                                  {"firing_rates", rates_object(rates)}};
-  folder_->append_metrics(line.dump());
+  note(line.dump());
   record_iteration(learning_rate, rates);
   state_.log_metrics = RunningMetrics();
   state_.log_rates.clear();

@@ -1,5 +1,8 @@
 // The part of a training session that changes T on the way (schedule.num_steps): network, data and optimiser
 // are taken over as by a run that is resumed.
+#include <filesystem>
+
+#include "spikeloom/base/files.h"
 #include "spikeloom/train/network/crossovers.h"
 #include "spikeloom/train/recipe/schedule.h"
 #include "spikeloom/train/session/training_session.h"
@@ -34,14 +37,22 @@ void TrainingSession::prepare_phase() {
   if (prepared_) return;
   prepare(train_, "train");
   prepare(validation_, "validation");
+  ranks_.meet("the training samples");
   prepared_ = true;
 }
 
 void TrainingSession::take_crossovers(bool may_measure) {
   if (uses_device_backend() || recipe_.network.compute.crossover != model::Crossover::kMeasured) return;
-  const std::string file = folder_->file(kCrossoverFile);
-  if ((request_.resume || !may_measure) && read_crossovers(file, *network_)) return;
-  if (may_measure) measure_crossovers(file, *network_, recipe_.training.batch_size);
+  const std::string file = run_path() + "/" + kCrossoverFile;
+  if (ranks_.leads()) {
+    const bool known = (request_.resume || !may_measure) && read_crossovers(file, *network_);
+    if (!known && may_measure) measure_crossovers(file, *network_, own_batch());
+  }
+  if (ranks_.alone()) return;
+  // One path in all processes, and one that another number of them would take as well.
+  const bool there = ranks_.leads() && std::filesystem::exists(file);
+  const std::string text = ranks_.share(there ? read_text_file(file) : "", "measured crossovers");
+  if (!ranks_.leads() && !text.empty()) apply_crossovers(text, file, *network_);
 }
 
 double TrainingSession::work_left() const {

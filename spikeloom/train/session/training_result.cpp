@@ -23,7 +23,7 @@ double peak_memory_mb() {
 
 TrainingResult TrainingSession::summary() const {
   TrainingResult result;
-  result.run_path = folder_->path();
+  result.run_path = run_path();
   result.epochs = state_.epoch;
   result.iterations = state_.iteration;
   result.train_seconds = state_.train_seconds;
@@ -44,15 +44,16 @@ TrainingResult TrainingSession::finish() {
   TrainingResult result = summary();
   result.selection = "last epoch";
   if (recipe_.training.keep_best && state_.best_epoch >= 0) {
-    load_parameters(folder_->file("best.safetensors"), *network_);
+    if (ranks_.leads()) load_parameters(folder_->file("best.safetensors"), *network_);
+    share_parameters();
     result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
     result.validation_accuracy = state_.best_validation;
   } else if (averages()) {
     runner_->optimizer().exchange_average();  // for good: nothing is trained any more
   }
   if (averages()) result.selection += ", average of weights";
-  result.model_path = folder_->file("model.safetensors");
-  save_model(result.model_path, *network_, model_info());
+  result.model_path = run_path() + "/model.safetensors";
+  if (ranks_.leads()) save_model(result.model_path, *network_, model_info());
   if (splits_.test) {
     const auto test = evaluate(splits_.test, "test");
     if (test.samples < splits_.test->size()) {
@@ -66,18 +67,16 @@ TrainingResult TrainingSession::finish() {
     result.test_samples = test.samples;
     result.test_reads = state_.test_reads;
     result.firing_rates = test.firing_rates;
-    folder_->append_metrics(nlohmann::ordered_json{{"kind", "test"},
-                                                   {"iteration", state_.iteration},
-                                                   {"selection", result.selection},
-                                                   {"test_loss", test.loss},
-                                                   {"test_accuracy", test.accuracy},
-                                                   {"samples", test.samples},
-                                                   {"firing_rates", rates_object(test.firing_rates)}}
-                                .dump());
-    record_test(test);
+    note(nlohmann::ordered_json{{"kind", "test"},
+                                {"iteration", state_.iteration},
+                                {"selection", result.selection},
+                                {"test_loss", test.loss},
+                                {"test_accuracy", test.accuracy},
+                                {"samples", test.samples},
+                                {"firing_rates", rates_object(test.firing_rates)}}
+             .dump());
   }
-  if (records_) records_->finished();
-  write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
+  if (ranks_.leads()) write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
   return result;
 }
 

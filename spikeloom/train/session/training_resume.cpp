@@ -14,7 +14,7 @@
 
 namespace spikeloom::train {
 
-std::optional<TrainingResult> TrainingSession::open_run() {
+std::optional<TrainingResult> TrainingSession::open_own_run() {
   folder_.emplace(RunFolder::open(request_.run_path));
   const std::string path = folder_->file("checkpoint.safetensors");
   recipe_before_ = read_model_info(path).recipe;
@@ -44,6 +44,13 @@ std::optional<TrainingResult> TrainingSession::open_run() {
   if (!state_.finished && state_.batch == 0 && is_done(state_)) {
     state_.finished = true;
     state_.stopped_early = improves_no_more(state_) && state_.epoch < recipe_.training.epochs;
+  }
+  if (recorded_processes(folder_->file(kEnvironmentFile)) != ranks_.size()) {
+    observer_.warned("the run began with " +
+                     std::to_string(recorded_processes(folder_->file(kEnvironmentFile))) +
+                     " processes and is resumed with " + std::to_string(ranks_.size()) +
+                     ": its numbers will differ in their last digits from those of an uninterrupted run");
+    return std::nullopt;
   }
   const std::string warning = resume_threads(recorded_threads(folder_->file(kEnvironmentFile)),
                                              request_.threads, available_processors())
@@ -78,7 +85,7 @@ bool TrainingSession::is_done(const TrainingState& state) const {
 
 void TrainingSession::check_data() {
   const auto now = data::fingerprint(splits_);
-  if (request_.resume && !state_.data) {
+  if (request_.resume && !state_.data && ranks_.leads()) {
     const std::string path = folder_->file("checkpoint.safetensors");
     const std::vector<std::string> classes = read_model_info(path).class_names;
     if (classes != splits_.train->class_names()) {
@@ -90,7 +97,7 @@ void TrainingSession::check_data() {
         folder_->file("checkpoint.safetensors") +
         ": does not say on which data it was made (an older Spikeloom wrote it): whether they are "
         "these is not checked");
-  } else if (request_.resume) {
+  } else if (request_.resume && state_.data) {
     changed_data_ = data::difference(*state_.data, now);
     if (!changed_data_.empty() && !request_.accept_changed_data) {
       throw DataError(splits_.root + ": holds other data than this run was trained on: " + changed_data_ +
@@ -104,15 +111,18 @@ void TrainingSession::check_data() {
     }
   }
   state_.data = now;
+  share_fingerprint(now);
 }
 
 void TrainingSession::resume() {
-  load_parameters(folder_->file("checkpoint.safetensors"), *network_);
+  if (ranks_.leads()) load_parameters(folder_->file("checkpoint.safetensors"), *network_);
   state_.batch = std::min(state_.batch, batches_per_epoch_);  // fewer samples than before, which was accepted
-  folder_->truncate_metrics(keep_metrics_ ? folder_->metrics_size() : state_.metrics_size);
+  if (ranks_.leads())
+    folder_->truncate_metrics(keep_metrics_ ? folder_->metrics_size() : state_.metrics_size);
 }
 
 void TrainingSession::note_changes() {
+  if (!ranks_.leads()) return;
   if (!changes_.empty() || !changed_data_.empty()) {
     nlohmann::ordered_json settings = nlohmann::ordered_json::object();
     for (const RecipeChange& change : changes_) {
@@ -124,7 +134,7 @@ void TrainingSession::note_changes() {
                                    {"settings", settings}};
     if (!changed_data_.empty()) line["changed_data"] = changed_data_;
     const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-    folder_->append_metrics(text);
+    note(text);
     state_.changes.push_back(text);
     const auto rate_of = [&](const Recipe& recipe) {
       return learning_rate_at(recipe.optimizer, recipe.schedule, recipe.training.epochs, batches_per_epoch_,

@@ -9,6 +9,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/memory.h"
+#include "spikeloom/base/threads.h"
 #include "spikeloom/train/machine/environment.h"
 #include "spikeloom/train/machine/environment_log.h"
 #include "spikeloom/train/network/crossovers.h"
@@ -28,7 +29,7 @@ double seconds_since(Clock::time_point start) {
 }  // namespace
 
 TrainingSession::TrainingSession(const TrainingRequest& request, TrainingObserver& observer)
-    : request_(request), observer_(observer), recipe_(request.recipe) {}
+    : request_(request), ranks_(request.group), observer_(observer), recipe_(request.recipe) {}
 
 TrainingResult TrainingSession::run() {
   if (request_.resume) {
@@ -37,43 +38,39 @@ TrainingResult TrainingSession::run() {
   device_ = ops::device_of(request_.device);
   // The resolved recipe says what was taken.
   recipe_.network.compute.precision = settled_precision(recipe_.network, request_.device);
+  check_ranks();
   splits_ = data::open_dataset(recipe_.data, recipe_.network.num_steps, request_.data_dir);
   check_data();
   build();
   if (request_.resume) {
     resume();
   } else {
-    const std::string model = request_.init_from.empty() ? "" : find_model(request_.init_from);
-    std::optional<TakenParameters> taken;
-    if (!model.empty()) taken = take_parameters(model, *network_);
-    // Not before data and network are known to be good: a mistake leaves no folder behind.
-    folder_.emplace(RunFolder::create(request_.run_path));
-    if (taken) {
-      note_taken(model, *taken);
-    } else if (recipe_.network.init.scheme == model::InitScheme::kCalibrated &&
-               recipe_.network.kind == model::NetworkKind::kSpiking) {
-      calibrate();
-    }
+    start_run();
   }
+  share_parameters();
   move_to_device();
   make_runner();
   if (request_.resume) {
     note_changes();
-  } else {
+  } else if (ranks_.leads()) {
     // From here on the run can be resumed, whatever happens; and a disk too small for a checkpoint shows at
     // once.
     save_checkpoint();
     write_text_file(folder_->file("recipe.toml"), to_toml(recipe_));
   }
-  open_records();
-  append_session(folder_->file(kEnvironmentFile), state_.iteration,
-                 describe_environment(ops::describe(device_)));
+  if (ranks_.leads()) {
+    open_records();
+    auto environment = describe_environment(ops::describe(device_));
+    environment.emplace_back("processes", std::to_string(ranks_.size()));
+    append_session(folder_->file(kEnvironmentFile), state_.iteration, environment);
+  }
+  if (!ranks_.alone()) ranks_.group()->note_run(std::filesystem::absolute(run_path()).string());
   // Kept when the run is resumed: the same path as before, to the last bit.
   take_crossovers(true);
   release_freed_memory();
 
   TrainingStart start;
-  start.run_path = folder_->path();
+  start.run_path = run_path();
   start.data_description = splits_.description;
   start.data_root = splits_.root;
   start.network = recipe_.network.structure;
@@ -81,6 +78,8 @@ TrainingResult TrainingSession::run() {
   start.macs_per_step = network_->plan().macs_per_step();
   start.num_steps = recipe_.network.num_steps;
   start.iterations_per_epoch = batches_per_epoch_;
+  start.processes = ranks_.size();
+  start.threads = num_threads();
   start.resumed = request_.resume;
   start.epoch = state_.epoch;
   start.batch = state_.batch;
@@ -136,7 +135,8 @@ void TrainingSession::build() {
 void TrainingSession::check_memory(const model::NetworkPlan& plan) {
   constexpr int kLoaderBatches = 5;  // LoaderSettings::prefetch + 1
   model::MemoryUse use;
-  use.batch_size = std::min(recipe_.training.batch_size, splits_.train->size());
+  use.batch_size = (std::min(own_batch(), splits_.train->size()) + recipe_.training.accumulate - 1) /
+                   recipe_.training.accumulate;
   use.static_input = splits_.train->shape().is_static;
   use.moments = recipe_.optimizer.values_per_parameter();
   use.loader_batches = kLoaderBatches;
@@ -171,13 +171,12 @@ void TrainingSession::note_taken(const std::string& path, const TakenParameters&
     observer_.warned(path + ": " + std::to_string(parameters.taken.size()) + " of " +
                      std::to_string(network_->program().slots.size()) + " parameters are taken" + rest);
   }
-  folder_->append_metrics(nlohmann::ordered_json{
-      {"kind", "init"},
-      {"from", path},
-      {"taken", parameters.taken},
-      {"start_values", parameters.kept},
-      {"not_used",
-       parameters.unused}}.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  note(nlohmann::ordered_json{{"kind", "init"},
+                              {"from", path},
+                              {"taken", parameters.taken},
+                              {"start_values", parameters.kept},
+                              {"not_used", parameters.unused}}
+           .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 void TrainingSession::calibrate() {
@@ -205,6 +204,10 @@ void TrainingSession::make_runner() {
   const std::int64_t batch = std::min(recipe_.training.batch_size, splits_.train->size());
   runner_ = std::make_unique<StepRunner>(*network_, recipe_.optimizer, recipe_.loss, recipe_.seed,
                                          train_->shape().num_steps, batch);
+  using parallel::GradientFormat;
+  const bool rounded = recipe_.training.gradient_format == TrainingSettings::kBf16;
+  runner_->divide_steps(ranks_, rounded ? GradientFormat::kBfloat16 : GradientFormat::kFloat,
+                        recipe_.training.accumulate);
   load_optimizer_state(runner_->optimizer(), network_->engine(), resumed_optimizer_);
   resumed_optimizer_.clear();
 }
@@ -225,12 +228,14 @@ std::unique_ptr<BatchSource> TrainingSession::open_batches() {
   loading.epoch = state_.epoch;
   loading.workers = recipe_.training.workers;
   loading.first_batch = state_.batch;
+  loading.part = ranks_.rank();
+  loading.parts = ranks_.size();
   if (!uses_device_backend()) return std::make_unique<HostBatches>(train_, loading, *network_);
   return std::make_unique<DeviceFeed>(train_, loading, device_images_, device_, *runner_);
 }
 
 void TrainingSession::collect(double seconds) {
-  const engine::Sums sums = network_->engine().collect();
+  const engine::Sums sums = runner_->collect();
   state_.train_seconds += seconds;
   session_seconds_ += seconds;
   session_samples_ += sums.samples;
@@ -245,7 +250,8 @@ void TrainingSession::step(const engine::Batch& batch) {
   constexpr std::int64_t kTimedEvery = 16;  // enough to tell which stage is the slowest
   const double rate = learning_rate_at(recipe_.optimizer, recipe_.schedule, recipe_.training.epochs,
                                        batches_per_epoch_, state_.iteration);
-  if (!runner_->is_synchronous() || state_.iteration % kTimedEvery != 0) {
+  const bool in_one_piece = ranks_.alone() && recipe_.training.accumulate == 1;
+  if (!runner_->is_synchronous() || !in_one_piece || state_.iteration % kTimedEvery != 0) {
     return runner_->step(batch, state_.iteration, rate);
   }
   std::vector<engine::StageCost> costs;
@@ -256,7 +262,7 @@ void TrainingSession::step(const engine::Batch& batch) {
 
 // Nobody waits for a step on a device: sums are read now and then.
 bool TrainingSession::train_epoch() {
-  if (stopped()) return false;
+  if (ranks_.any(stopped(), "whether to stop")) return false;
   if (reached_limit()) return true;
   constexpr double kShowSeconds = 0.5;  // that long nothing is read from a device, unless it is asked for
   const ops::StreamScope stream(device_, ops::StreamScope::Order::kAlone);
@@ -278,19 +284,25 @@ bool TrainingSession::train_epoch() {
     observer_.progressed(progress_now((state_.epoch_metrics.loss_sum - before.loss_sum) / samples));
     start = Clock::now();
   };
+  // With other processes, what one of them wants, or its clock says, is agreed on in each step.
+  const auto stop_now = [&] { return ranks_.alone() ? stopped() : runner_->agreed().stop; };
+  const auto checkpoint_now = [&] {
+    return ranks_.alone() ? checkpoint_due() : runner_->agreed().checkpoint;
+  };
   while (const engine::Batch* batch = batches->next()) {
+    runner_->wish({stopped(), ranks_.leads() && checkpoint_due()});
     step(*batch);
     ++state_.batch;
     ++state_.iteration;
     uncollected = true;
     const bool log = state_.iteration % recipe_.training.log_every == 0;
-    if (runner_->is_synchronous() || log || reached_limit() || stopped() || checkpoint_due() ||
+    if (runner_->is_synchronous() || log || reached_limit() || stop_now() || checkpoint_now() ||
         seconds_since(start) > kShowSeconds) {
       read_sums();
     }
     if (reached_limit()) return true;
-    if (stopped()) return false;
-    if (checkpoint_due()) {
+    if (stop_now()) return false;
+    if (checkpoint_now()) {
       save_checkpoint();
       start = Clock::now();  // no part of the training's time
     }
@@ -334,11 +346,13 @@ void TrainingSession::prepare(const std::shared_ptr<const data::Dataset>& datase
   if (dataset == nullptr) return;
   dataset->prepare([&](std::int64_t done, std::int64_t total) {
     observer_.preparing(split, done, total);
+    ranks_.alive();
     return !stopped();
   });
 }
 
 void TrainingSession::save_checkpoint() {
+  if (!ranks_.leads()) return;
   check_finite(state_.epoch_metrics.loss());  // a checkpoint is good, or it is not written
   const auto start = Clock::now();
   state_.metrics_size = folder_->metrics_size();

@@ -10,6 +10,7 @@
 #include "spikeloom/data/fingerprint.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/train/evaluation/evaluate_network.h"
+#include "spikeloom/train/machine/ranks.h"
 #include "spikeloom/train/network/firing_rates.h"
 #include "spikeloom/train/recipe/recipe_changes.h"
 #include "spikeloom/train/recipe/schedule.h"
@@ -76,6 +77,15 @@ class TrainingSession {
   void check_memory(const model::NetworkPlan& plan);
   /// Reads a run's recipe and state, and applies what is to change. The result if nothing is left to do.
   std::optional<TrainingResult> open_run();
+  std::optional<TrainingResult> open_own_run();
+  /// What rank 0 found in the run's folder is what all go on from.
+  std::optional<TrainingResult> share_run(std::optional<TrainingResult> done);
+  void start_run();
+  void share_parameters();
+  void share_fingerprint(const data::Fingerprint& own);
+  void check_ranks() const;
+  void check_same_weights();
+  std::int64_t own_batch() const { return (recipe_.training.batch_size + ranks_.size() - 1) / ranks_.size(); }
   /// A run that was finished continues if its recipe now asks for more.
   void reopen();
   /// Whether the recipe asks for no more than this.
@@ -132,15 +142,21 @@ class TrainingSession {
   EvaluationResult evaluate(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
   TrainingResult finish();
   TrainingResult summary() const;
+  std::string run_path() const { return folder_ ? folder_->path() : request_.run_path; }
+  /// Adds a line to metrics.jsonl.
+  void note(const std::string& line) {
+    if (folder_) folder_->append_metrics(line);
+  }
   bool stopped() const { return request_.stop != nullptr && *request_.stop; }
   std::int64_t total_iterations() const;
   bool reached_limit() const;
   ModelInfo model_info() const;
 
   TrainingRequest request_;
+  const Ranks ranks_;
   TrainingObserver& observer_;
   Recipe recipe_;
-  std::optional<RunFolder> folder_;  ///< made once data and network are known to be good
+  std::optional<RunFolder> folder_;  ///< of rank 0; made once data and network are known to be good
   data::DataSplits splits_;
   std::shared_ptr<const data::Dataset> train_, validation_;  ///< of splits_, at the T of the epoch
   bool prepared_ = false;                                    ///< these two

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "spikeloom/parallel/gradient_exchange.h"
+#include "spikeloom/train/machine/ranks.h"
 #include "spikeloom/train/network/network.h"
 #include "spikeloom/train/recipe/recipe.h"
 #include "spikeloom/train/steps/optimizer.h"
@@ -11,13 +13,18 @@ namespace spikeloom::train {
 
 /// Trains a network step by step: forward, loss, backward and update. A device is not waited for: full
 /// batches are captured as a CUDA graph after the first steps, and replayed from then on; a smaller last
-/// batch runs as it is.
+/// batch runs as it is. With other processes, each runs its part of a batch, on the CPU, and all take the
+/// same step.
 class StepRunner {
  public:
   /// network: on its device. input_steps: of the batches, T or 1. Throws ConfigError as make_optimizer does.
   StepRunner(Network& network, const OptimizerSettings& optimizer, const LossSettings& loss,
              std::uint64_t seed, std::int64_t input_steps, std::int64_t batch_size);
   ~StepRunner();
+
+  /// Before the first step. ranks: with whom a step's gradients are added up. accumulate: in how many pieces
+  /// a batch runs, one after the other, whose gradients are added up. Both on the CPU only.
+  void divide_steps(const Ranks& ranks, parallel::GradientFormat format, int accumulate);
 
   /// Where a device's next batch is to be written; the same memory for every full one, so nothing may be
   /// written that an earlier step still reads: use the current stream.
@@ -30,6 +37,17 @@ class StepRunner {
                   std::vector<engine::StageCost>& costs, bool densities,
                   engine::Timeline* timeline = nullptr);
 
+  /// What one process wants, and all then do, after a step.
+  struct Wishes {
+    bool stop = false, checkpoint = false;
+  };
+  /// Of this process, for the next step.
+  void wish(const Wishes& wishes) { wishes_ = wishes; }
+  /// What any process wished for the last step.
+  const Wishes& agreed() const { return agreed_; }
+  /// What the steps since the last call added up to, over all processes.
+  engine::Sums collect();
+
   /// Whether step() returns when the step is done.
   bool is_synchronous() const { return network_.cpu() != nullptr; }
   bool is_captured() const;
@@ -39,6 +57,10 @@ class StepRunner {
 
  private:
   class Graph;
+  class Statistics;
+  engine::Sums own_sums();
+  void take_sums(const std::vector<double>& sums);
+  void run_pieces(const engine::Batch& batch, engine::Pass pass);
   void run(const engine::Batch& batch, const engine::Pass& pass);
   engine::Pass pass_of(std::int64_t iteration) const;
   engine::Batch allocate(std::int64_t samples);
@@ -51,6 +73,12 @@ class StepRunner {
   engine::Batch full_, rest_;
   std::unique_ptr<Graph> graph_;  ///< of a device that captures
   int eager_steps_ = 0;
+  int accumulate_ = 1;
+  Wishes wishes_, agreed_;
+  bool spare_ = false;  ///< the batch that runs
+  engine::Sums sums_;   ///< of all processes
+  std::unique_ptr<Statistics> statistics_;
+  std::unique_ptr<parallel::GradientExchange> exchange_;
 };
 
 }  // namespace spikeloom::train

@@ -80,8 +80,12 @@ std::vector<Case> cases() {
 template <class T>
 std::vector<Case> slices() {
   std::vector<Case> all;
-  constexpr std::int64_t kSteps = 3, kSample = 256, kBatch = 20, kWhole = kSample * kBatch;
-  for (const bool same : {false, true}) {
+  constexpr std::int64_t kSteps = 3, kBatch = 20;
+  // Of 128 numbers each, and beginning anywhere within them.
+  for (const auto& [sample, same] : std::vector<std::pair<std::int64_t, bool>>{
+           {256, false}, {256, true}, {1, false}, {1, true}, {133, false}, {133, true}, {784, false}}) {
+    const std::int64_t sample_size = sample, whole_size = sample_size * kBatch;
+    const bool same_mask = same;
     const auto first_of = [](const Run& run, std::size_t i) {
       const std::vector<std::int64_t> firsts = run.on(Backend::kReference)
                                                    ? std::vector<std::int64_t>{0, kBatch}
@@ -89,22 +93,23 @@ std::vector<Case> slices() {
       return i < firsts.size() ? firsts[i] : -1;
     };
     all.push_back(
-        {same ? "slices, same mask" : "slices", [=](Run& run) {
-           const auto values = some_values<T>(kSteps * kWhole, 1);
+        {"slices of samples of " + std::to_string(sample) + (same ? ", same mask" : ""), [=](Run& run) {
+           const auto values = some_values<T>(kSteps * whole_size, 1);
            std::vector<T> whole(values.size());
            for (std::size_t i = 0; first_of(run, i + 1) >= 0; ++i) {
-             const std::int64_t first = first_of(run, i) * kSample,
-                                count = first_of(run, i + 1) * kSample - first;
+             const std::int64_t first = first_of(run, i) * sample_size,
+                                count = first_of(run, i + 1) * sample_size - first;
              std::vector<T> part;
              for (std::int64_t t = 0; t < kSteps; ++t) {
-               const auto row = values.begin() + t * kWhole + first;
+               const auto row = values.begin() + t * whole_size + first;
                part.insert(part.end(), row, row + count);
              }
              auto& output = run.output<T>(kSteps * count);
-             apply<T>(run, {kSteps, count, same, kWhole, first}, 0.4, run.input(part), output.data());
+             apply<T>(run, {kSteps, count, same_mask, whole_size, first}, 0.4, run.input(part),
+                      output.data());
              const auto got = output.values();
              for (std::int64_t t = 0; t < kSteps; ++t) {
-               std::copy_n(got.begin() + t * count, count, whole.begin() + t * kWhole + first);
+               std::copy_n(got.begin() + t * count, count, whole.begin() + t * whole_size + first);
              }
            }
            run.gives("output", whole);

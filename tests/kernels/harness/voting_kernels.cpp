@@ -103,6 +103,11 @@ std::vector<VotingLossParams> losses() {
         params.tet_weight = 0.3;
         params.tet_target = 0.75;
         if (each_step) all.push_back(params);
+        if (smoothing == 0.0) continue;
+        params.whole_batch = 40;  // more than any batch has
+        all.push_back(params);
+        params.counted = false;
+        all.push_back(params);
       }
     }
   }
@@ -112,7 +117,8 @@ std::vector<VotingLossParams> losses() {
 std::string describe(const VotingSize& size, const VotingLossParams& params) {
   return describe(size) + " kind " + std::to_string(static_cast<int>(params.kind)) + " smoothing " +
          std::to_string(params.label_smoothing) + (params.each_step ? " each step" : "") + " weight " +
-         std::to_string(params.tet_weight);
+         std::to_string(params.tet_weight) + (params.whole_batch != 0 ? " part" : "") +
+         (params.counted ? "" : " not counted");
 }
 
 std::vector<std::int64_t> labels(const VotingSize& size) {

@@ -1,0 +1,77 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spikeloom/parallel/c10d.h"
+#include "spikeloom/parallel/placement.h"
+
+namespace spikeloom::parallel {
+
+/// Where note_run() writes to.
+extern const char* const kRunKey;
+
+/// The processes of one training, from the side of one of them. Every wait ends: with what was waited for,
+/// or, after the time-out, with a ParallelError that says what that was. Used from one thread; gradients()
+/// may be used from another one.
+class Group {
+ public:
+  /// How long to wait for other processes, unless somebody says otherwise.
+  static constexpr double kTimeoutSeconds = 300.0;
+
+  /// Waits until all processes are there. Throws ConfigError for a port that is in use or a rank that another
+  /// process has, ParallelError.
+  static std::unique_ptr<Group> join(const Placement& placement, double timeout_seconds = kTimeoutSeconds);
+  ~Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  int rank() const { return placement_.rank; }
+  int size() const { return placement_.size; }
+  bool leads() const { return rank() == 0; }
+  const Placement& placement() const { return placement_; }
+
+  Communicator& control() { return *control_; }      ///< small things, on the training's thread
+  Communicator& gradients() { return *gradients_; }  ///< has connections of its own
+
+  /// The text of rank 0 in all.
+  std::string share(const std::string& text, const std::string& what);
+  /// The text of each, in the order of the ranks.
+  std::vector<std::string> gather(const std::string& text, const std::string& what);
+  /// Whether any of them says yes.
+  bool any(bool own, const std::string& what);
+
+  /// Waits for all, however long they take, as long as each calls alive() or meet() itself within the
+  /// time-out: for work whose time is not known (binning of recordings).
+  void meet(const std::string& what);
+  /// Says that this process works on. Costs nothing when called often.
+  void alive();
+
+  /// Tells `spikeloom launch` where the run is, so that it can be resumed by it (Launch::restarts).
+  void note_run(const std::string& path);
+
+  /// Says to the others why this process leaves before the end. Rank 0 waits a little for them to hear it.
+  void leave(const std::string& reason) noexcept;
+  /// An error of contact, with what leave() of another process said, if it did.
+  std::string explain(const std::string& error) noexcept;
+  /// The end that all reach: rank 0, who has the table, leaves last.
+  void finish();
+
+ private:
+  Group(const Placement& placement, double timeout_seconds);
+  std::string key(const std::string& name) const { return "/spikeloom/" + placement_.job + "/" + name; }
+  std::string who() const;
+  void linger(const std::string& name, double seconds);
+  void throw_if_left();
+
+  Placement placement_;
+  double timeout_seconds_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Communicator> control_, gradients_;
+  std::chrono::steady_clock::time_point last_sign_{};
+  std::int64_t meetings_ = 0;
+};
+
+}  // namespace spikeloom::parallel
