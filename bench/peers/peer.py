@@ -2,7 +2,7 @@
 """One training step, or inference, of another library on a network of ours; prints JSON.
 
   peer.py spikingjelly|snntorch|torch NET CxHxW BATCH STEPS [--rate R] [--iterations N] [--infer] [--saved]
-          [--threads 2]
+          [--threads 2] [--autocast]
 
 The network is as in the structure string, without voting's grouping of neurons into classes being special: its 10
 neurons a class are averaged over steps and neurons, the loss is the mean squared error, the optimiser SGD with
@@ -10,7 +10,8 @@ momentum. LIF neurons with decay 0.25 and reset to zero. With --rate thresholds 
 each layer fires at that rate on the data of the run. Data are random and the same kind as `spikeloom bench step` has:
 a still image repeated at each step, or for two channels binary events. `spikingjelly` is its multi-step mode with the
 torch backend, `snntorch` its Leaky neuron in a loop over the steps, `torch` the paper's authors' form: a loop over
-steps and layers with a rectangular surrogate as autograd function.
+steps and layers with a rectangular surrogate as autograd function. --autocast runs the forward pass and the loss in
+PyTorch's automatic mixed precision with bfloat16.
 """
 import argparse
 import json
@@ -224,6 +225,7 @@ def main():
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--iterations", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--autocast", action="store_true", help="mixed precision with bfloat16")
     parser.add_argument("--infer", action="store_true")
     parser.add_argument("--saved", action="store_true", help="count what a step keeps for backward, parameters left out")
     options = parser.parse_args()
@@ -242,10 +244,11 @@ def main():
 
     def step():
         peer.reset()
-        votes = peer.run(x).mean(0).view(options.batch, 10, -1).mean(2)
-        if options.infer:
-            return
-        loss = nn.functional.mse_loss(votes, wanted)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.autocast):
+            votes = peer.run(x).mean(0).view(options.batch, 10, -1).mean(2)
+            if options.infer:
+                return
+            loss = nn.functional.mse_loss(votes.float(), wanted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -258,7 +261,7 @@ def main():
             step()
             seconds.append(time.perf_counter() - start)
     median = statistics.median(seconds[1:])
-    print(json.dumps({"peer": options.peer, "samples_per_s": options.batch / median, "step_ms": 1e3 * median,
+    print(json.dumps({"peer": options.peer, "autocast": options.autocast, "samples_per_s": options.batch / median, "step_ms": 1e3 * median,
                       "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                       "saved_bytes_per_sample": saved, "firing_rates": rates}))
 
