@@ -97,8 +97,9 @@ TEST_F(Usage, TheExamplesOfTheHelpAreReadByAShellAsTheyAre) {
 TEST_F(Usage, WhatIsMeantIsSuggested) {
   expect_error(run({"tarin", "r.toml"}), 2,
                {"unknown command 'tarin'; did you mean train? (see spikeloom --help)"});
-  expect_error(run({"xyzzy"}), 2,
-               {"unknown command 'xyzzy'; there are train, eval, predict, info, data, convert"});
+  expect_error(
+      run({"xyzzy"}), 2,
+      {"unknown command 'xyzzy'; there are train, eval, predict, stream, info, data, convert, export"});
   expect_error(run({"bench", "stepp", "--net", "4C3-Voting"}), 2,
                {"unknown command 'stepp'; did you mean step? (see spikeloom bench --help)"});
   expect_error(run({"bench"}), 2, {"say what to do: step or infer"});
