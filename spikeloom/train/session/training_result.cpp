@@ -75,7 +75,9 @@ TrainingResult TrainingSession::finish() {
                                 {"samples", test.samples},
                                 {"firing_rates", rates_object(test.firing_rates)}}
              .dump());
+    record_test(test);
   }
+  if (records_) records_->finished();
   if (ranks_.leads()) write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
   return result;
 }
