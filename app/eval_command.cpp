@@ -163,7 +163,10 @@ void add_eval(CLI::App& program, Command& chosen) {
       ->add_option("--folder", options->folder,
                    "Another folder of your own data (data.folder) instead of the recipe's")
       ->type_name("PATH");
-  command->add_option("--steps", options->steps, "Another number of time steps instead of the recipe's")
+  command
+      ->add_option("--steps", options->steps,
+                   "Another number of time steps instead of the recipe's; of a NIR graph, "
+                   "how many each sample takes (default: to its last event)")
       ->check(CLI::Range(1, 4096));
   options->of_models.push_back(
       command

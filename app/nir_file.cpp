@@ -119,6 +119,7 @@ int eval_nir(const NirEvalRequest& request) {
   settings.dataset = request.dataset;
   settings.folder = request.folder;
   settings.window_us = request.options.bin_us;
+  if (request.options.time_origin == "zero") settings.time_origin = data::TimeOrigin::kZero;
   const int steps = request.steps > 0 ? request.steps : kDefaultSteps;
   const auto splits = data::open_dataset(settings, steps, request.data_dir,
                                          request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
@@ -134,7 +135,8 @@ int eval_nir(const NirEvalRequest& request) {
       if (done == total) std::fputs("\r\033[K", stderr);
     };
   }
-  const auto result = exchange::evaluate_nir(simulator, *samples, request.limit, progress);
+  const auto result =
+      exchange::evaluate_nir(simulator, *samples, {request.limit, request.steps > 0}, progress);
   const double accuracy =
       result.samples > 0 ? static_cast<double>(result.correct) / static_cast<double>(result.samples) : 0.0;
   if (request.json) {

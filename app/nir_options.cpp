@@ -21,7 +21,8 @@ exchange::NirOptions NirStepOptions::simulator_options() const {
 }
 
 std::string NirStepOptions::assumed(const formats::NirGraph& graph) const {
-  std::string text = fmt::format("bins of {} us", bin_us);
+  std::string text =
+      fmt::format("bins of {} us from {} on", bin_us, time_origin == "zero" ? "time 0" : "the first event");
   for (const std::string& line : exchange::assumptions(graph, simulator_options())) text += ", " + line;
   return text;
 }
@@ -34,6 +35,11 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
   };
   add(command.add_option("--bin-us", options.bin_us, "Of a NIR graph: microseconds of a recording a step"))
       ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  add(command.add_option("--time-origin", options.time_origin,
+                         "Of a NIR graph: where the first bin begins: first-event, or zero (time 0 of the "
+                         "recording)"))
+      ->check(CLI::IsMember({"first-event", "zero"}))
       ->capture_default_str();
   add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
       ->check(CLI::PositiveNumber);
@@ -54,7 +60,7 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
 
 std::string nir_warning(const std::string& assumed) {
   return "the graph's file does not store how it is stepped; taken: " + assumed +
-         " (--bin-us, --dt, --reset, --method, --several-spikes, --v-min)";
+         " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
 }
 
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {

@@ -12,11 +12,11 @@ namespace spikeloom::app {
 /// By its suffix .nir.
 bool is_nir_file(const std::string& path);
 
-/// What the file of a graph of NIR does not store: --bin-us, --dt, --reset, --method, --several-spikes,
-/// --v-min.
+/// What the file of a graph of NIR does not store: --bin-us, --time-origin, --dt, --reset, --method,
+/// --several-spikes, --v-min.
 struct NirStepOptions {
   double dt = 0.0;  ///< seconds; 0: as long as a bin
-  std::string reset = "zero", method = "euler";
+  std::string reset = "zero", method = "euler", time_origin = "first-event";
   std::int64_t bin_us = 1000;
   std::optional<double> v_min;
   bool several_spikes = false;

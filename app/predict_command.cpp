@@ -70,6 +70,7 @@ class GraphPredictor : public Predictor {
     sampling_.width = input[2];
     sampling_.settings.dataset = "folder";
     sampling_.settings.window_us = options.nir.bin_us;
+    if (options.nir.time_origin == "zero") sampling_.settings.time_origin = data::TimeOrigin::kZero;
     sampling_.num_steps = options.steps;
     sampling_.reader = options.recording.reader_options();
     if (sampling_.reader.width == 0) {

@@ -51,6 +51,9 @@ Trained open_graph(const StreamOptions& options) {
   for (std::size_t k = 0; k < trained.network->sums().size(); ++k) {
     trained.classes.push_back(std::to_string(k));
   }
+  if (options.nir.time_origin == "zero")
+    throw ConfigError(
+        "--time-origin says nothing about live events, which have no clock of their own; leave it out");
   trained.settings.step_us = options.nir.bin_us;
   trained.settings.window_steps = kNirWindowSteps;
   print_warning(nir_warning(options.nir.assumed(graph)));

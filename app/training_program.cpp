@@ -20,7 +20,8 @@ namespace spikeloom::app {
 namespace {
 
 // And what says the help of all of them.
-constexpr const char* kTrainingCommands[] = {"train", "eval", "info", "bench", "study", "launch", "--help-all"};
+constexpr const char* kTrainingCommands[] = {"train", "eval",   "info",      "bench",
+                                             "study", "launch", "--help-all"};
 
 }  // namespace
 

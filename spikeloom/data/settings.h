@@ -28,13 +28,19 @@ enum class Resize {
   kStretch,  ///< each side scaled by itself
 };
 
+/// Where the first window of a recording begins.
+enum class TimeOrigin {
+  kFirstEvent,  ///< at its earliest event
+  kZero,        ///< at time 0 of its clock; what lies before is not used
+};
+
 /// Beyond it all but black is white.
 constexpr double kMaxColorChange = 255.0;
 
 /// A setting that does not apply to the set (crop_padding to recordings, max_shift to still images,
 /// saturation to grey ones) is refused unless it has its default; window_us, overlap_us, slicing,
-/// events_per_step, overlap_events, binary_bins, downsample and downsampling are not looked at for still
-/// images.
+/// time_origin, events_per_step, overlap_events, binary_bins, downsample and downsampling are not looked at
+/// for still images.
 struct DataSettings {
   /// Registered name (registry.h): "mnist", "n-mnist", "folder", ...
   std::string dataset = "fashion-mnist";
@@ -98,8 +104,9 @@ struct DataSettings {
   std::int64_t window_us = 5000;  ///< > 0, microseconds, for Slicing::kWindow
   std::int64_t overlap_us = 0;    ///< 0 .. window_us - 1: how much of a window the next one has too
   Slicing slicing = Slicing::kWindow;
-  std::int64_t events_per_step = 1000;  ///< > 0, for Slicing::kCount
-  std::int64_t overlap_events = 0;      ///< 0 .. events_per_step - 1, for Slicing::kCount
+  TimeOrigin time_origin = TimeOrigin::kFirstEvent;  ///< of the windows, for Slicing::kWindow
+  std::int64_t events_per_step = 1000;               ///< > 0, for Slicing::kCount
+  std::int64_t overlap_events = 0;                   ///< 0 .. events_per_step - 1, for Slicing::kCount
   bool binary_bins = false;  ///< false: event counts (at most 255); true: 1 where there was any event
   int downsample = 1;        ///< whole factor, 3 makes 128x128 into 42x42
   Downsampling downsampling = Downsampling::kPool;

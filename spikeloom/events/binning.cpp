@@ -70,7 +70,8 @@ std::vector<std::int64_t> axis_offsets(int size, int shift, std::int64_t stride,
   return offsets;
 }
 
-/// Time since the earliest event. Unsigned, because the difference of two int64 may need 64 bits.
+/// Time since the start. Unsigned, because the difference of two int64 may need 64 bits; of a time before the
+/// start it is larger than any after it, so that no step has it.
 std::uint64_t elapsed(std::int64_t t_us, std::int64_t first_us) {
   return static_cast<std::uint64_t>(t_us) - static_cast<std::uint64_t>(first_us);
 }
@@ -182,7 +183,8 @@ void bin_events(const EventStream& stream, const Binning& binning, std::uint8_t*
     }
     return;
   }
-  const TimeRange range = time_range(stream);
+  TimeRange range = time_range(stream);
+  if (binning.slicing == Binning::kWindow && binning.from_zero) range.first_us = 0;
   if (binning.slicing == Binning::kCount || (binning.slicing == Binning::kWindow && binning.overlap_us > 0)) {
     const bool by_count = binning.slicing == Binning::kCount;
     const OverlappingSteps steps(by_count ? binning.events_per_step : binning.window_us,

@@ -8,7 +8,8 @@ namespace spikeloom::events {
 
 /// How a recording becomes num_steps frames.
 struct Binning {
-  /// Where one step ends and the next begins. Time starts at the earliest event of the recording.
+  /// Where one step ends and the next begins. Time starts at the earliest event of the recording, unless
+  /// from_zero is set.
   enum Slicing {
     kWindow,      ///< window_us each; what lies behind num_steps windows is not used (Wu et al. 2019)
     kEqualTime,   ///< num_steps slices of equal duration, from the earliest event to the latest
@@ -19,6 +20,8 @@ struct Binning {
   Slicing slicing = kWindow;
   std::int64_t window_us = 5000;  ///< > 0, used by kWindow only
   std::int64_t overlap_us = 0;  ///< 0 .. window_us - 1, kWindow only: how much of a step the next one has too
+  /// kWindow only: time starts at 0 of the recording's clock; what lies before it is not used.
+  bool from_zero = false;
   std::int64_t events_per_step = 1000;  ///< > 0, used by kCount only
   std::int64_t overlap_events = 0;      ///< 0 .. events_per_step - 1, kCount only
   bool binary = false;                  ///< 1 where there was any event, instead of the count

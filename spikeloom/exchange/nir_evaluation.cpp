@@ -38,11 +38,11 @@ void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
 }  // namespace
 
 std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
-                               const data::SampleShape& shape) {
+                               const data::SampleShape& shape, bool every_step) {
   graph.reset();
   const std::int64_t pixels = shape.height * shape.width;
   std::vector<double> input(static_cast<std::size_t>(shape.step_size())), sums;
-  const std::int64_t steps = used_steps(sample, shape);
+  const std::int64_t steps = every_step ? shape.num_steps : used_steps(sample, shape);
   for (std::int64_t t = 0; t < steps; ++t) {
     const float* frame = sample.data() + t * shape.step_size();
     for (std::int64_t p = 0; p < pixels; ++p) {
@@ -56,10 +56,10 @@ std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sa
   return sums;
 }
 
-NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, std::int64_t limit,
+NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, const NirSamples& which,
                            const std::function<void(std::int64_t, std::int64_t)>& progress) {
   check_fit(graph, samples);
-  const std::int64_t total = limit > 0 ? std::min(limit, samples.size()) : samples.size();
+  const std::int64_t total = which.limit > 0 ? std::min(which.limit, samples.size()) : samples.size();
   const std::size_t classes = samples.class_names().size();
   NirEvaluation result;
   result.samples = total;
@@ -76,7 +76,7 @@ NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& sampl
     for (std::int64_t i = 0; i < total; ++i) {
       try {
         samples.read(i, nullptr, sample.data());
-        const auto sums = run_sample(own, sample, samples.shape());
+        const auto sums = run_sample(own, sample, samples.shape(), which.every_step);
         const auto guess = sums.empty() ? 0 : std::max_element(sums.begin(), sums.end()) - sums.begin();
         const auto label = static_cast<std::size_t>(samples.label(i));
         const auto counts = own.spike_counts();

@@ -17,17 +17,23 @@ struct NirEvaluation {
   std::vector<std::vector<std::int64_t>> confusion;          ///< [label][guess]
 };
 
-/// The sums of the outputs over a sample, [T, H, W, C] (data/dataset.h), from a reset on: shown step by step
-/// as [C, H, W], a recording up to its last step that has an event.
-std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
-                               const data::SampleShape& shape);
+/// Which samples of a set, and how long each.
+struct NirSamples {
+  std::int64_t limit = 0;   ///< only the first so many; 0: all
+  bool every_step = false;  ///< false: a recording up to its last step that has an event
+};
 
-/// Runs a graph over the first `limit` (0: all) samples of a set. Each is shown step by step, [C, H, W] (or
-/// flattened, where the graph takes one dimension), a recording up to its last step that has an event; its
-/// class is the output with the largest sum, of equal ones the lowest. Samples are spread over the threads of
-/// OpenMP; the result does not depend on them. Throws ShapeError with both shapes if the samples do not fit
-/// the graph's input or there are fewer outputs than classes; what Dataset::read throws.
-NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, std::int64_t limit,
+/// The sums of the outputs over a sample, [T, H, W, C] (data/dataset.h), from a reset on: shown step by step
+/// as [C, H, W].
+std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
+                               const data::SampleShape& shape, bool every_step = false);
+
+/// Runs a graph over samples of a set. Each is shown step by step, [C, H, W] (or
+/// flattened, where the graph takes one dimension); its class is the output with the largest sum, of equal
+/// ones the lowest. Samples are spread over the threads of OpenMP; the result does not depend on them. Throws
+/// ShapeError with both shapes if the samples do not fit the graph's input or there are fewer outputs than
+/// classes; what Dataset::read throws.
+NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, const NirSamples& which,
                            const std::function<void(std::int64_t done, std::int64_t total)>& progress = {});
 
 }  // namespace spikeloom::exchange

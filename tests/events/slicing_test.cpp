@@ -59,6 +59,16 @@ TEST(Slicing, WindowsOverlapByHand) {
   EXPECT_EQ(counts(times, by_window(3, 10, 0)), (std::vector<int>{3, 4, 2}));
 }
 
+TEST(Slicing, WindowsFromTimeZeroByHand) {
+  const std::vector<std::int64_t> times = {-3, -1, 4, 9, 10, 19, 20, 35};
+  Binning binning = by_window(3, 10, 0);
+  EXPECT_EQ(counts(times, binning), (std::vector<int>{3, 2, 2})) << "from the first event on";
+  binning.from_zero = true;
+  EXPECT_EQ(counts(times, binning), (std::vector<int>{2, 2, 1})) << "what lies before 0 is in none";
+  binning.overlap_us = 5;
+  EXPECT_EQ(counts(times, binning), (std::vector<int>{2, 2, 2})) << "[0, 10), [5, 15), [10, 20)";
+}
+
 TEST(Slicing, EqualsTheDefinitionForRandomRecordings) {
   for (std::uint64_t round = 0; round < 500; ++round) {
     RandomStream random(3, RandomPurpose::kBench, round);

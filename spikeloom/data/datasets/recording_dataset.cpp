@@ -282,12 +282,13 @@ std::string RecordingDataset::cache_settings() const {
   return fmt::format(
       "version {}, set {} [{}], sensor {} x {}, channels {}, steps {}, slicing {}, window {} {}, events {} "
       "{}, "
-      "binary {}, downsample {}, stride {}, transforms {}",
+      "binary {}, downsample {}, stride {}, transforms {}{}",
       kBinningVersion, name_, format_.cache_scope, format_.sensor_width, format_.sensor_height,
       format_.channels, binning.num_steps, static_cast<int>(binning.slicing), windows ? binning.window_us : 0,
       windows ? binning.overlap_us : 0, counted ? binning.events_per_step : 0,
       counted ? binning.overlap_events : 0, binning.binary, binning.downsample,
-      binning.stride_downsampling && binning.downsample > 1, format_.transforms.fixed_text());
+      binning.stride_downsampling && binning.downsample > 1, format_.transforms.fixed_text(),
+      windows && binning.from_zero ? ", from time 0" : "");
 }
 
 /// What the cache knows of the recordings that it holds.
@@ -426,6 +427,7 @@ events::Binning binning_of(const DataSettings& settings, int num_steps) {
   binning.slicing = to_binning(settings.slicing);
   binning.window_us = settings.window_us;
   binning.overlap_us = settings.overlap_us;
+  binning.from_zero = settings.time_origin == TimeOrigin::kZero;
   binning.events_per_step = settings.events_per_step;
   binning.overlap_events = settings.overlap_events;
   binning.binary = settings.binary_bins;

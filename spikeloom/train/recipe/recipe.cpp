@@ -145,6 +145,8 @@ void visit_data(Visitor& visitor, data::DataSettings& data) {
   visitor.number("saturation", data.saturation, kColorChange);
   visitor.integer("window_us", data.window_us, 1, kMaxInt64);
   visitor.integer("overlap_us", data.overlap_us, 0, kMaxInt64);
+  visitor.choice("time_origin", data.time_origin,
+                 {{"first-event", data::TimeOrigin::kFirstEvent}, {"zero", data::TimeOrigin::kZero}});
   visitor.choice("slicing", data.slicing,
                  {{"window", data::Slicing::kWindow},
                   {"equal-time", data::Slicing::kEqualTime},
