@@ -7,11 +7,13 @@
 set -euo pipefail
 dest=${1:?usage: tools/offline_bundle.sh DEST}
 packages=(libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libcli11-dev libhwy-dev zlib1g-dev libssl-dev libhdf5-dev
-          liblz4-dev libzstd-dev libarchive-dev libxxhash-dev libcurl4-openssl-dev libmicrohttpd-dev libjs-chart.js
-          libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev)
+          libgif-dev libjpeg-dev liblz4-dev libpng-dev libzstd-dev libarchive-dev libxxhash-dev libcurl4-openssl-dev
+          libprotobuf-dev protobuf-compiler libmicrohttpd-dev libjs-chart.js libgtest-dev libgmock-dev librapidcheck-dev
+          libbenchmark-dev)
 tools=(patchelf binutils gcc libc6-dev xz-utils)
 # Shared where the program links them; static where only tests and benchmarks do, or where there is nothing else.
-shared='fmt|tomlplusplus|z|crypto|ssl|hdf5_serial|lz4|zstd|archive|xxhash|curl|microhttpd|hwy|hwy_contrib|hwy_test'
+shared='fmt|tomlplusplus|z|crypto|ssl|hdf5_serial|gif|jpeg|lz4|png16|zstd|archive|xxhash|curl|protobuf|microhttpd'
+shared+='|hwy|hwy_contrib|hwy_test'
 static='gtest|gtest_main|gmock|gmock_main|rapidcheck|benchmark|benchmark_main'
 from_compiler='^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s|gomp))\.so'
 
@@ -68,6 +70,12 @@ for path in /usr/lib/"$arch"/lib*.so; do
   carry "$path"
   ln -sf "$(own_name "$(soname_of "$path")")" "$libraries/$name.so"
 done
+# The one program that the build runs.
+mkdir -p "$dest/bin"
+cp -L /usr/bin/protoc "$dest/bin/protoc"
+while read -r needed; do
+  carry "$needed"
+done < <(ldd /usr/bin/protoc | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | grep -vE "$from_compiler" | awk '{print $2}')
 for path in /usr/lib/"$arch"/lib*.a; do
   name=$(basename "$path" .a)
   [[ ${name#lib} =~ ^($static)$ ]] && cp "$path" "$libraries/"
@@ -89,6 +97,11 @@ for soname in "${!carried[@]}"; do
     [ -z "${carried[$needed]:-}" ] || patchelf --replace-needed "$needed" "${carried[$needed]}" "$file"
   done < <(objdump -p "$file" | awk '/NEEDED/ {print $2}')
 done
+patchelf --set-rpath "\$ORIGIN/../lib/$arch" "$dest/bin/protoc"
+for soname in "${!carried[@]}"; do
+  patchelf --replace-needed "$soname" "${carried[$soname]}" "$dest/bin/protoc"
+done
+"$dest/bin/protoc" --version >/dev/null
 for soname in "${!carried[@]}"; do
   if LD_BIND_NOW=1 ldd -r "$libraries/${carried[$soname]}" 2>&1 | grep -E 'not found|undefined|Inconsistency'; then
     echo "$soname cannot be carried" >&2
