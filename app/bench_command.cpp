@@ -7,6 +7,7 @@
 #include "app/network_arguments.h"
 #include "app/network_needs.h"
 #include "app/output.h"
+#include "app/output_check.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
@@ -154,6 +155,7 @@ int run_bench(BenchOptions& options) {
   fill_request(options);
   show_progress(options.request);
   options.request.trace = !options.trace.empty();
+  if (options.request.trace) check_output(options.trace, ".json", "--trace");
   if (options.request.trace) resolve_output(options.trace);  // before the minutes that it may take
   if (options.signature) {
     const std::string signature = [&] {

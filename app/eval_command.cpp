@@ -6,6 +6,7 @@
 #include "app/csv_files.h"
 #include "app/nir_file.h"
 #include "app/output.h"
+#include "app/output_check.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/output_target.h"
@@ -129,8 +130,15 @@ int run_eval(const EvalOptions& options) {
   }
   request.preparing = request.progress;
   request.keep_predictions = !options.predictions.empty();
-  for (const std::string& path : {options.predictions, options.confusion}) {
-    if (!path.empty()) resolve_output(path);  // before the minutes that it may take
+  // Before the minutes that it may take.
+  for (const auto& [option, path] :
+       {std::pair("--predictions", options.predictions), std::pair("--confusion", options.confusion)}) {
+    if (path.empty()) continue;
+    check_output(path, ".csv", option);
+    resolve_output(path);
+  }
+  if (!options.predictions.empty() && options.predictions == options.confusion) {
+    throw ConfigError("--predictions and --confusion name the same file, " + options.confusion);
   }
   const auto evaluation = train::evaluate_model(request);
   if (!options.predictions.empty()) write_predictions(options.predictions, evaluation);

@@ -114,19 +114,20 @@ int eval_nir(const NirEvalRequest& request) {
   if (request.split != "train" && request.split != "test")
     throw ConfigError("unknown split '" + request.split + "' of a NIR graph's data: train or test");
   const auto graph = formats::read_nir(request.path);
-  const exchange::NirSimulator simulator(graph, request.options.simulator_options());
+  const NirStepOptions options = request.options.settled(graph);
+  const exchange::NirSimulator simulator(graph, options.simulator_options());
   data::DataSettings settings;
   settings.dataset = request.dataset;
   settings.folder = request.folder;
-  settings.window_us = request.options.bin_us;
-  if (request.options.time_origin == "zero") settings.time_origin = data::TimeOrigin::kZero;
+  settings.window_us = options.bin_us;
+  if (options.time_origin == "zero") settings.time_origin = data::TimeOrigin::kZero;
   const int steps = request.steps > 0 ? request.steps : kDefaultSteps;
   const auto splits = data::open_dataset(settings, steps, request.data_dir,
                                          request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
   const auto samples = request.split == "test" ? splits.require_test() : splits.train;
   train::configure_threads(request.threads > 0 ? request.threads : num_threads());
-  const std::string assumed = request.options.assumed(graph);
-  print_warning(nir_warning(assumed));
+  const std::string assumed = options.assumed(graph);
+  print_warning(options.warning(graph));
   samples->prepare({});
   std::function<void(std::int64_t, std::int64_t)> progress;
   if (is_terminal(stderr)) {

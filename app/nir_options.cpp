@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
@@ -9,6 +11,23 @@
 namespace spikeloom::app {
 
 bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
+
+NirStepOptions NirStepOptions::settled(const formats::NirGraph& graph) const {
+  NirStepOptions result = *this;
+  const auto value_of = [&](const char* key) {
+    const auto found = graph.metadata.find(key);
+    return found == graph.metadata.end() ? std::string() : found->second;
+  };
+  const std::string own_reset = value_of("reset"), own_dt = value_of("dt");
+  const bool has_reset = own_reset == "zero" || own_reset == "subtract";
+  char* end = nullptr;
+  const double us = std::round(1e6 * std::strtod(own_dt.c_str(), &end));
+  const bool has_dt = !own_dt.empty() && *end == '\0' && us >= 1.0 && us < static_cast<double>(1 << 30);
+  if (reset.empty()) result.reset = has_reset ? own_reset : "zero";
+  if (bin_us == 0) result.bin_us = has_dt ? static_cast<std::int64_t>(us) : 1000;
+  result.from_metadata = has_reset && has_dt;
+  return result;
+}
 
 exchange::NirOptions NirStepOptions::simulator_options() const {
   exchange::NirOptions options;
@@ -33,9 +52,11 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
     all.push_back(option);
     return option;
   };
-  add(command.add_option("--bin-us", options.bin_us, "Of a NIR graph: microseconds of a recording a step"))
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
+  add(command.add_option(
+          "--bin-us", options.bin_us,
+          "Of a NIR graph: microseconds of a recording a step (default: dt of the graph's metadata, "
+          "else 1000)"))
+      ->check(CLI::Range(1, 1 << 30));
   add(command.add_option("--time-origin", options.time_origin,
                          "Of a NIR graph: where the first bin begins: first-event, or zero (time 0 of the "
                          "recording)"))
@@ -43,10 +64,11 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
       ->capture_default_str();
   add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
       ->check(CLI::PositiveNumber);
-  add(command.add_option("--reset", options.reset,
-                         "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract"))
-      ->check(CLI::IsMember({"zero", "subtract"}))
-      ->capture_default_str();
+  add(command.add_option(
+          "--reset", options.reset,
+          "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract (default: as the graph's "
+          "metadata says, else zero)"))
+      ->check(CLI::IsMember({"zero", "subtract"}));
   add(command.add_flag("--several-spikes", options.several_spikes,
                        "Of a NIR graph: a neuron fires as often in a step as v reaches its threshold, "
                        "Sinabs's MultiSpike"));
@@ -58,9 +80,10 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
   return all;
 }
 
-std::string nir_warning(const std::string& assumed) {
-  return "the graph's file does not store how it is stepped; taken: " + assumed +
-         " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
+std::string NirStepOptions::warning(const formats::NirGraph& graph) const {
+  return std::string(from_metadata ? "stepped as the graph's metadata says, else by default: "
+                                   : "the graph's file does not store how it is stepped; taken: ") +
+         assumed(graph) + " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
 }
 
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {

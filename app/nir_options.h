@@ -15,22 +15,27 @@ bool is_nir_file(const std::string& path);
 /// What the file of a graph of NIR does not store: --bin-us, --time-origin, --dt, --reset, --method,
 /// --several-spikes, --v-min.
 struct NirStepOptions {
-  double dt = 0.0;  ///< seconds; 0: as long as a bin
-  std::string reset = "zero", method = "euler", time_origin = "first-event";
-  std::int64_t bin_us = 1000;
+  double dt = 0.0;    ///< seconds; 0: as long as a bin
+  std::string reset;  ///< "": not given
+  std::string method = "euler", time_origin = "first-event";
+  std::int64_t bin_us = 0;  ///< 0: not given
   std::optional<double> v_min;
   bool several_spikes = false;
 
+  bool from_metadata = false;  ///< of settled options: the graph says dt and reset
+
+  /// With what was not given: dt and reset of the graph's metadata, which `export` writes, else the defaults.
+  /// The functions below are for settled options.
+  NirStepOptions settled(const formats::NirGraph& graph) const;
   exchange::NirOptions simulator_options() const;
   /// "bins of 1000 us, a spike sets v to v_reset, ... (--bin-us, ...)": what was taken for this graph.
   std::string assumed(const formats::NirGraph& graph) const;
+  /// The same as a line for the user, with the options that say otherwise.
+  std::string warning(const formats::NirGraph& graph) const;
 };
 
 /// Declares the options; gives them back, for who has to refuse them with another kind of file.
 std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOptions& options);
-
-/// "the graph's file does not store how it is stepped; taken: ...", with the options that say otherwise.
-std::string nir_warning(const std::string& assumed);
 
 /// Throws ConfigError for the first option that was given although it says nothing about `what`.
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what);

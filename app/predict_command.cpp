@@ -58,7 +58,13 @@ class Predictor {
 class GraphPredictor : public Predictor {
  public:
   explicit GraphPredictor(const PredictOptions& options)
-      : path_(options.model), graph_(formats::read_nir(options.model), options.nir.simulator_options()) {
+      : GraphPredictor(options, formats::read_nir(options.model)) {}
+
+  GraphPredictor(const PredictOptions& options, const formats::NirGraph& graph)
+      : GraphPredictor(options, graph, options.nir.settled(graph)) {}
+
+  GraphPredictor(const PredictOptions& options, const formats::NirGraph& graph, const NirStepOptions& how)
+      : path_(options.model), graph_(graph, how.simulator_options()) {
     refuse_given(options.of_models, "a NIR graph");
     const formats::NirShape& input = graph_.input_shape();
     if (input.size() != 3) {
@@ -69,8 +75,8 @@ class GraphPredictor : public Predictor {
     sampling_.height = input[1];
     sampling_.width = input[2];
     sampling_.settings.dataset = "folder";
-    sampling_.settings.window_us = options.nir.bin_us;
-    if (options.nir.time_origin == "zero") sampling_.settings.time_origin = data::TimeOrigin::kZero;
+    sampling_.settings.window_us = how.bin_us;
+    if (how.time_origin == "zero") sampling_.settings.time_origin = data::TimeOrigin::kZero;
     sampling_.num_steps = options.steps;
     sampling_.reader = options.recording.reader_options();
     if (sampling_.reader.width == 0) {
@@ -80,7 +86,7 @@ class GraphPredictor : public Predictor {
     std::int64_t outputs = 1;
     for (const std::int64_t extent : graph_.output_shape()) outputs *= extent;
     for (std::int64_t k = 0; k < outputs; ++k) classes_.push_back(std::to_string(k));
-    print_warning(nir_warning(options.nir.assumed(formats::read_nir(options.model))));
+    print_warning(how.warning(graph));
   }
 
   const std::vector<std::string>& classes() const override { return classes_; }

@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/output.h"
+#include "app/output_check.h"
 #include "app/run_details.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
@@ -45,6 +46,7 @@ int run_report(const ReportOptions& options) {
   std::string out = options.out, page;
   if (runs.size() == 1) {
     if (out.empty()) out = folders[0] + "/report.html";
+    check_output(out, ".html", "--out");
     RunDetailsRequest request = options.details;
     request.threads = options.threads > 0 ? options.threads : num_threads();
     const auto details = gather_details(runs[0], request);
@@ -52,6 +54,7 @@ int run_report(const ReportOptions& options) {
     page = report::make_page(runs[0].name + " - Spikeloom report", report::run_page_data(runs[0], details));
   } else {
     if (out.empty()) out = "report.html";
+    check_output(out, ".html", "--out");
     page = report::make_page(fmt::format("{} runs - Spikeloom report", runs.size()),
                              report::comparison_data(runs));
   }

@@ -198,7 +198,7 @@ void print_summary(const std::string& title, const RecordingSummary& summary) {
   const auto share = [&](std::int64_t part) {
     return summary.events > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(summary.events) : 0.0;
   };
-  print_line(stdout, fmt::format("{}{} events on {}x{} pixels in {:.3f} ms: {}events/s", title,
+  print_line(stdout, fmt::format("{}{} events on {}x{} pixels in {:.3f} ms: {} events/s", title,
                                  with_separators(summary.events), summary.width, summary.height,
                                  summary.duration_us / 1e3, with_prefix(summary.events_per_s())));
   print_line(stdout,

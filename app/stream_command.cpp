@@ -45,18 +45,19 @@ struct Trained {
 Trained open_graph(const StreamOptions& options) {
   refuse_given(options.of_models, "a NIR graph");
   const auto graph = formats::read_nir(options.model);
+  const NirStepOptions how = options.nir.settled(graph);
   Trained trained;
   trained.path = options.model;
-  trained.network = runtime::make_classifier(graph, options.nir.simulator_options());
+  trained.network = runtime::make_classifier(graph, how.simulator_options());
   for (std::size_t k = 0; k < trained.network->sums().size(); ++k) {
     trained.classes.push_back(std::to_string(k));
   }
-  if (options.nir.time_origin == "zero")
+  if (how.time_origin == "zero")
     throw ConfigError(
         "--time-origin says nothing about live events, which have no clock of their own; leave it out");
-  trained.settings.step_us = options.nir.bin_us;
+  trained.settings.step_us = how.bin_us;
   trained.settings.window_steps = kNirWindowSteps;
-  print_warning(nir_warning(options.nir.assumed(graph)));
+  print_warning(how.warning(graph));
   return trained;
 }
 
@@ -175,6 +176,12 @@ OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
     return {stream::pipe_source(options.source, pipe, check), true};
   }
   if (reader.width == 0 || reader.height == 0) {
+    // What a file says of its sensor counts; the training's stands in for files that say nothing.
+    try {
+      const auto own = formats::open_events(options.source, reader);
+      if (own->width() > 0 && own->height() > 0) check(own->width(), own->height());
+    } catch (const ConfigError&) {  // it asks for a sensor
+    }
     reader.width = trained.sensor_width;
     reader.height = trained.sensor_height;
   }
@@ -261,7 +268,7 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
                            with_separators(datagrams->received), with_separators(datagrams->malformed),
                            with_separators(datagrams->lost), with_separators(datagrams->out_of_order)));
   }
-  print_line(stderr, fmt::format("network    {} steps, {}synaptic operations", with_separators(summary.steps),
+  print_line(stderr, fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
                                  with_prefix(static_cast<double>(summary.synaptic_operations))));
   print_line(stderr, fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms",
                                  with_separators(summary.decisions), 1e-3 * p50, 1e-3 * p99));

@@ -46,8 +46,8 @@ function(spikeloom_compile_options target)
   # What nvcc generates is not pedantic. For clang an enumerator of a class shadows a constant of its namespace; g++ sees
   # the shadows that matter.
   target_compile_options(${target} PRIVATE
-    $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wnon-virtual-dtor>
-    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wshadow>
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor>
+    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-shadow>
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow,-Wnon-virtual-dtor>)
   if(SPIKELOOM_BUILD_FUZZERS)
     target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)

@@ -111,14 +111,12 @@ TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
   // A recording is shown to a graph up to its last step with events; here it has them in its last step.
   const std::string file = "own/test/right/8.csv";
   const auto of_run = run({"predict", "run", file, "--json"}).json().at("predictions").at(0);
-  const std::vector<std::string> stepping{"--bin-us", "500"};
-  const auto with = [&](std::vector<std::string> words) {
-    words.insert(words.end(), stepping.begin(), stepping.end());
-    return run(words);
-  };
+  // How it is stepped is in the graph's metadata.
+  const auto with = [&](const std::vector<std::string>& words) { return run(words); };
   const auto streamed = with({"stream", "g.nir", file, "--speed", "max", "--json", "--window-steps", "8"});
   EXPECT_EQ(streamed.exit_code, 0) << streamed.err;
-  EXPECT_TRUE(contains(streamed.err, "warning: the graph's file does not store how it is stepped"));
+  EXPECT_TRUE(contains(streamed.err, "warning: stepped as the graph's metadata says")) << streamed.err;
+  EXPECT_TRUE(contains(streamed.err, "bins of 500 us")) << streamed.err;
   expect_near(lines_of(streamed.out).at(0).at("votes"), of_run.at("votes"));
   const auto predicted = with({"predict", "g.nir", file, "--json"});
   ASSERT_EQ(predicted.exit_code, 0) << predicted.err;

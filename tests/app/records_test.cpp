@@ -94,6 +94,26 @@ TEST_F(Records, EvalWritesPredictionsAndConfusion) {
                {"no/folder/p.csv"});
 }
 
+TEST_F(Records, OutputsReplaceNothingButEarlierOutputs) {
+  ASSERT_EQ(run(train_command("a", {"--set", "training.epochs=1"})).exit_code, 0);
+  const std::string model = read("a/model.safetensors"), result = read("a/result.json");
+  expect_error(run({"report", "a", "--no-samples", "--out", "a/model.safetensors"}), 2,
+               {"exists already", ".html"});
+  const std::vector<std::string> eval{"eval", "a", "--data-dir", "sets"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), eval.begin(), eval.end());
+    return run(more);
+  };
+  expect_error(with({"--predictions", "a/model.safetensors"}), 2, {"--predictions", "exists already"});
+  expect_error(with({"--confusion", "a/recipe.toml"}), 2, {"--confusion", "exists already"});
+  expect_error(with({"--confusion", "c.csv", "--predictions", "c.csv"}), 2, {"the same file"});
+  expect_error(run({"bench", "step", "--net", "8FC-Voting", "--input", "1x2x2", "--trace", "a/result.json"}),
+               2, {"--trace", "exists already"});
+  EXPECT_EQ(read("a/model.safetensors"), model);
+  EXPECT_EQ(read("a/result.json"), result);
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(with({"--confusion", "c.csv"}).exit_code, 0);
+}
+
 TEST_F(Records, ABenchTraceAddsUpToItsSteps) {
   const Outcome outcome =
       run({"bench", "step", "--net", "8C3(Encoding)-AP2-32FC-Voting", "--input", "1x28x28", "--batch", "16",
