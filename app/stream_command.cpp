@@ -268,8 +268,9 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
                            with_separators(datagrams->received), with_separators(datagrams->malformed),
                            with_separators(datagrams->lost), with_separators(datagrams->out_of_order)));
   }
-  print_line(stderr, fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
-                                 with_prefix(static_cast<double>(summary.synaptic_operations))));
+  print_line(stderr,
+             fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
+                         with_prefix(static_cast<double>(summary.synaptic_operations))));
   print_line(stderr, fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms",
                                  with_separators(summary.decisions), 1e-3 * p50, 1e-3 * p99));
 }

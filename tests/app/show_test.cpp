@@ -36,8 +36,7 @@ TEST_F(Show, BeforeAndAfterTransforms) {
   EXPECT_EQ(json.at("after").at("events"), 1500 - 501);
   EXPECT_EQ(json.at("after").at("hot_pixels"), 0);
   // Random transforms act where a seed is given, the same way for the same seed.
-  std::vector<std::string> random = {"show", "a.csv", "--transform", "drop_events(ratio=0.5)",
-                                     "--json"};
+  std::vector<std::string> random = {"show", "a.csv", "--transform", "drop_events(ratio=0.5)", "--json"};
   EXPECT_EQ(run(random).json().at("after").at("events"), 1500);
   random.insert(random.end(), {"--seed", "4"});
   const auto seeded = run(random).json();

@@ -26,15 +26,15 @@ Histogram histogram_of(Span<const float> values, int buckets = 64);
 /// A hyper-parameter; integers are numbers, as in TensorBoard.
 using HyperParameter = std::variant<double, bool, std::string>;
 
-/// One event file, record by record: uint64 length, masked CRC-32C of it, a protobuf message Event, masked CRC-32C of
-/// that; all numbers little-endian. Each call writes one record in one write, so that a reader beside never sees half
-/// a record for long, and a disk that is full leaves whole records. Steps are iterations.
-/// Source: TensorFlow's TFRecord format and TensorBoard's protocol buffers.
+/// One event file, record by record: uint64 length, masked CRC-32C of it, a protobuf message Event, masked
+/// CRC-32C of that; all numbers little-endian. Each call writes one record in one write, so that a reader
+/// beside never sees half a record for long, and a disk that is full leaves whole records. Steps are
+/// iterations. Source: TensorFlow's TFRecord format and TensorBoard's protocol buffers.
 class EventFile {
  public:
-  /// Makes the file. The first record says its version; the second, that what readers have of `first_step` and later
-  /// is out of date (SessionLog START), which is how a run that is resumed takes back what came after its checkpoint.
-  /// Throws DataError if it cannot be made or is there.
+  /// Makes the file. The first record says its version; the second, that what readers have of `first_step`
+  /// and later is out of date (SessionLog START), which is how a run that is resumed takes back what came
+  /// after its checkpoint. Throws DataError if it cannot be made or is there.
   EventFile(std::string path, std::int64_t first_step);
   ~EventFile();
   EventFile(const EventFile&) = delete;
@@ -66,13 +66,13 @@ class EventFile {
   std::int64_t size_ = 0;
 };
 
-/// A name for the next event file of a folder: "events.out.tfevents.SECONDS.spikeloom", later in the order of names,
-/// in which TensorBoard reads them, than all event files that are there.
+/// A name for the next event file of a folder: "events.out.tfevents.SECONDS.spikeloom", later in the order of
+/// names, in which TensorBoard reads them, than all event files that are there.
 std::string new_event_file_name(const std::string& folder);
 
-/// Takes back what event files of new_event_file_name() in `folder` have gained since the last of them was `name` and
-/// `size` bytes long: later files are removed and this one is cut. Files of other makers stay. `name` "": all of
-/// them. Throws DataError if that cannot be done.
+/// Takes back what event files of new_event_file_name() in `folder` have gained since the last of them was
+/// `name` and `size` bytes long: later files are removed and this one is cut. Files of other makers stay.
+/// `name` "": all of them. Throws DataError if that cannot be done.
 void cut_event_files(const std::string& folder, const std::string& name, std::int64_t size);
 
 /// CRC-32C (Castagnoli, RFC 3720) of bytes, and the form in which records have it.
