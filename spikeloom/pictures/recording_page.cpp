@@ -1,10 +1,10 @@
 #include "spikeloom/pictures/recording_page.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 
+#include "spikeloom/formats/html_text.h"
 #include "spikeloom/formats/images/image_encode.h"
 
 namespace spikeloom::pictures {
@@ -22,35 +22,8 @@ img { max-width: 100%; height: auto; background: #fff; image-rendering: pixelate
 </style>
 )";
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return result;
-}
-
 std::string embedded(const char* type, const std::vector<std::uint8_t>& bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                     static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return fmt::format("data:{};base64,{}", type, text);
+  return fmt::format("data:{};base64,{}", type, formats::base64(bytes));
 }
 
 std::string share(std::int64_t part, std::int64_t whole) {
@@ -70,7 +43,7 @@ std::string numbers(const std::vector<PageRecording>& recordings) {
   using Summary = RecordingSummary;
   std::string text = "<div class=\"scroll\"><table><tr><th></th>";
   for (const PageRecording& recording : recordings)
-    text += fmt::format("<th>{}</th>", escaped(recording.title));
+    text += fmt::format("<th>{}</th>", formats::html_escaped(recording.title));
   text += "</tr>\n";
   text += row("sensor, pixels", recordings,
               [](const Summary& s) { return fmt::format("{} x {}", s.width, s.height); });
@@ -123,7 +96,7 @@ std::string rate_chart(const PageRecording& recording) {
 
 std::string most_active(const PageRecording& recording) {
   const RecordingSummary& summary = recording.shown.summary;
-  std::string text = fmt::format("<h3>Most active pixels: {}</h3>\n", escaped(recording.title));
+  std::string text = fmt::format("<h3>Most active pixels: {}</h3>\n", formats::html_escaped(recording.title));
   text += "<table><tr><th>x, y</th><th>events</th><th>of all</th></tr>\n";
   for (const auto& pixel : summary.most_active) {
     text += fmt::format("<tr><td>{}, {}</td><td>{}</td><td>{}</td></tr>\n", pixel.x, pixel.y, pixel.events,
@@ -137,32 +110,34 @@ std::string most_active(const PageRecording& recording) {
 std::string recording_page(const PageText& text, const std::vector<PageRecording>& recordings) {
   std::vector<Shown> shown;
   for (const PageRecording& recording : recordings) shown.push_back(recording.shown);
-  const std::string title = escaped(text.title);
+  const std::string title = formats::html_escaped(text.title);
   std::string page = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, "
       "initial-scale=1\"><title>{}</title>\n{}</head><body>\n",
       title, kStyle);
-  page += fmt::format("<h1>{}</h1>\n<p>{}.</p>\n", title, escaped(text.format));
+  page += fmt::format("<h1>{}</h1>\n<p>{}.</p>\n", title, formats::html_escaped(text.format));
   if (!text.transforms.empty()) {
     page += "<p>Transforms, in this order:</p><ol>\n";
     for (const std::string& transform : text.transforms)
-      page += fmt::format("<li><code>{}</code></li>\n", escaped(transform));
+      page += fmt::format("<li><code>{}</code></li>\n", formats::html_escaped(transform));
     page += "</ol>\n";
   }
   page += "<h2>Numbers</h2>\n" + numbers(recordings);
   page += "<h2>Events over time</h2>\n<p>On (brighter) upwards, off (darker) downwards.</p>\n";
   for (const PageRecording& recording : recordings) {
-    page += fmt::format("<h3>{}</h3>\n", escaped(recording.title)) + rate_chart(recording);
+    page += fmt::format("<h3>{}</h3>\n", formats::html_escaped(recording.title)) + rate_chart(recording);
   }
   std::string order;
   for (const PageRecording& recording : recordings)
     order += (order.empty() ? "" : ", then ") + recording.title;
-  page += fmt::format("<h2>Animation</h2>\n<p>{}. Blue: on, orange: off.</p>\n", escaped(text.frames));
-  page += fmt::format("<img alt=\"Animation of the frames: {}\" src=\"{}\">\n", escaped(order),
+  page += fmt::format("<h2>Animation</h2>\n<p>{}. Blue: on, orange: off.</p>\n",
+                      formats::html_escaped(text.frames));
+  page += fmt::format("<img alt=\"Animation of the frames: {}\" src=\"{}\">\n", formats::html_escaped(order),
                       embedded("image/gif", formats::encode_gif(animation(shown), text.delay_ms)));
   page += fmt::format("<h2>Frames</h2>\n<img alt=\"The frames and the event rate: {}\" src=\"{}\">\n",
-                      escaped(order), embedded("image/png", formats::encode_png(contact_sheet(shown))));
+                      formats::html_escaped(order),
+                      embedded("image/png", formats::encode_png(contact_sheet(shown))));
   for (const PageRecording& recording : recordings) page += most_active(recording);
   return page + "</body></html>\n";
 }

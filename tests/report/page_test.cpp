@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/html_text.h"
 #include "spikeloom/formats/safetensors.h"
 #include "spikeloom/report/energy.h"
-#include "spikeloom/report/page/base64.h"
 #include "spikeloom/report/page/drawing.h"
 
 namespace spikeloom::report {
@@ -165,7 +165,7 @@ TEST(Drawing, HasABoxALayerAndAnArcASkip) {
 }
 
 TEST(Base64, IsRfc4648s) {
-  const auto of = [](const std::string& text) { return base64({text.begin(), text.end()}); };
+  const auto of = [](const std::string& text) { return formats::base64({text.begin(), text.end()}); };
   EXPECT_EQ(of(""), "");
   EXPECT_EQ(of("f"), "Zg==");
   EXPECT_EQ(of("fo"), "Zm8=");

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "spikeloom/formats/html_text.h"
+
 namespace spikeloom::report {
 namespace {
 
@@ -19,8 +21,9 @@ std::string box(int row, const char* kind, const std::string& title, const std::
       "<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"6\"/>"
       "<text x=\"{}\" y=\"{}\">{}</text><text class=\"detail\" x=\"{}\" y=\"{}\" "
       "text-anchor=\"end\">{}</text>\n",
-      kind, kBoxLeft, top_of(row), kBoxWidth, kBoxHeight, kBoxLeft + 10, middle_of(row) + 4, escaped(title),
-      kBoxLeft + kBoxWidth - 10, middle_of(row) + 4, escaped(detail));
+      kind, kBoxLeft, top_of(row), kBoxWidth, kBoxHeight, kBoxLeft + 10, middle_of(row) + 4,
+      formats::html_escaped(title), kBoxLeft + kBoxWidth - 10, middle_of(row) + 4,
+      formats::html_escaped(detail));
 }
 
 std::string straight(int row) {
@@ -54,32 +57,6 @@ std::string with_separators(std::int64_t value) {
 }
 
 }  // namespace
-
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
 
 std::string notation_of(const model::LayerPlan& layer) {
   return layer.is_shortcut ? "1x1 projection" : model::to_string(layer.spec);

@@ -13,7 +13,4 @@ std::string draw_network(const model::NetworkPlan& plan);
 /// The notation of a layer: "64C3", "AP2", "shortcut".
 std::string notation_of(const model::LayerPlan& layer);
 
-/// Text for HTML and SVG, in elements and in attributes of either quotation mark.
-std::string escaped(const std::string& text);
-
 }  // namespace spikeloom::report

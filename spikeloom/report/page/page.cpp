@@ -1,5 +1,6 @@
 #include "spikeloom/report/page/page.h"
 
+#include "spikeloom/formats/html_text.h"
 #include "spikeloom/report/page/drawing.h"
 #include "spikeloom/report/page/embedded.h"
 
@@ -34,9 +35,10 @@ std::string make_page(const std::string& title, const nlohmann::ordered_json& da
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<meta name=\"color-scheme\" content=\"light dark\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"" +
-      escaped(policy) + "\">\n<title>" + escaped(title) + "</title>\n<link rel=\"icon\" href=\"data:,\">\n";
-  page += "<style>\n" + embedded_text("page.css") + "</style>\n</head>\n<body data-live=\"" + escaped(live) +
-          "\">\n";
+      formats::html_escaped(policy) + "\">\n<title>" + formats::html_escaped(title) +
+      "</title>\n<link rel=\"icon\" href=\"data:,\">\n";
+  page += "<style>\n" + embedded_text("page.css") + "</style>\n</head>\n<body data-live=\"" +
+          formats::html_escaped(live) + "\">\n";
   page += embedded_text("page.html");
   page += "<script type=\"application/json\" id=\"data\">" + script_safe(data) + "</script>\n";
   for (const char* name : {"chart.min.js", "charts.js", "tables.js", "pictures.js", "learning.js",

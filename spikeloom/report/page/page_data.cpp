@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
+#include "spikeloom/formats/html_text.h"
 #include "spikeloom/report/energy.h"
-#include "spikeloom/report/page/base64.h"
 #include "spikeloom/report/page/drawing.h"
 #include "spikeloom/report/page/page.h"
 
@@ -126,7 +126,7 @@ ordered_json picture_json(const Picture& picture) {
           {"height", picture.height},
           {"channels", picture.channels},
           {"events", picture.is_events},
-          {"values", base64(picture.values)}};
+          {"values", formats::base64(picture.values)}};
 }
 
 ordered_json raster_json(const SampleRaster& raster) {
