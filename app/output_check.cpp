@@ -18,6 +18,9 @@ constexpr const char* kFilesOfARun[] = {"environment.json", "metrics.jsonl", "re
 
 void check_output(const std::string& path, const std::string& suffix, const std::string& option) {
   namespace fs = std::filesystem;
+  if (path == "-") {
+    throw ConfigError(fmt::format("{} -: give the name of a file (/dev/stdout is standard output)", option));
+  }
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return;
   const fs::path file(path);

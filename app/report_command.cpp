@@ -19,6 +19,7 @@ struct ReportOptions {
   std::vector<std::string> runs;
   std::string out;
   RunDetailsRequest details;
+  bool no_samples = false;
   int threads = 0;
 };
 
@@ -48,6 +49,7 @@ int run_report(const ReportOptions& options) {
     if (out.empty()) out = folders[0] + "/report.html";
     check_output(out, ".html", "--out");
     RunDetailsRequest request = options.details;
+    request.run_samples = !options.no_samples;
     request.threads = options.threads > 0 ? options.threads : num_threads();
     const auto details = gather_details(runs[0], request);
     for (const auto& note : details.notes) print_warning(note);
@@ -96,8 +98,7 @@ void add_report(CLI::App& program, Command& chosen) {
       ->add_option("--split", options->details.split,
                    "Part of the set that they are of (default: test if the run was tested, else validation)")
       ->check(CLI::IsMember({"train", "validation", "test"}));
-  command->add_flag("!--no-samples", options->details.run_samples,
-                    "Run no samples: show what the folder says");
+  command->add_flag("--no-samples", options->no_samples, "Run no samples: show what the folder says");
   command
       ->add_option("--data-dir", options->details.data_dir,
                    "Folder that holds the data sets (default: SPIKELOOM_DATA_DIR, ./data)")

@@ -1,9 +1,12 @@
 #include "spikeloom/data/single_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "spikeloom/data/datasets/image_dataset.h"
@@ -91,7 +94,10 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
   const DataSettings& settings = sampling.settings;
   const DatasetInfo& info = dataset_info(settings.dataset);
   if (!info.is_recordings) {
-    throw DataError(fmt::format("{}: is no PNG or JPEG image; the network was trained on images of '{}'",
+    if (::access(path.c_str(), R_OK) != 0) {
+      throw DataError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
+    }
+    throw DataError(fmt::format("{}: is not a PNG or JPEG image; the network was trained on images of '{}'",
                                 path, settings.dataset));
   }
   formats::EventReaderOptions options = reader_options(sampling);

@@ -66,10 +66,11 @@ LiveSummary run_live(LiveSource& source, Decider& decider, const LiveSettings& s
   bool any = false, enough = false;
   Reader reader(source, settings);
   const Decider::Decided tell = [&](const Decision& decision) {
+    if (enough) return;  // a gap between two events can be many windows
     const std::int64_t latency =
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - cause).count();
     summary.latency.add(latency);
-    enough = settings.most_decisions > 0 && decider.decisions() >= settings.most_decisions;
+    enough = ++summary.decisions == settings.most_decisions;
     decided({&decision, latency, decider.late(), reader.dropped()});
   };
   while (!stop && !enough) {
@@ -105,7 +106,6 @@ LiveSummary run_live(LiveSource& source, Decider& decider, const LiveSettings& s
   summary.outside = decider.outside();
   summary.restarts = decider.restarts();
   summary.steps = decider.steps();
-  summary.decisions = decider.decisions();
   summary.synaptic_operations = decider.synaptic_operations();
   if (any) summary.seconds = std::chrono::duration<double>(Clock::now() - began).count();
   return summary;

@@ -107,6 +107,7 @@ TEST_F(Records, OutputsReplaceNothingButEarlierOutputs) {
   expect_error(with({"--predictions", "a/model.safetensors"}), 2, {"--predictions", "exists already"});
   expect_error(with({"--confusion", "a/recipe.toml"}), 2, {"--confusion", "exists already"});
   expect_error(with({"--confusion", "c.csv", "--predictions", "c.csv"}), 2, {"the same file"});
+  expect_error(with({"--predictions", "-"}), 2, {"--predictions -", "/dev/stdout"});
   expect_error(run({"bench", "step", "--net", "8FC-Voting", "--input", "1x2x2", "--trace", "a/result.json"}),
                2, {"--trace", "exists already"});
   EXPECT_EQ(read("a/model.safetensors"), model);

@@ -157,6 +157,18 @@ TEST_F(Live, TextIsFoundByItsContent) {
   EXPECT_THROW(pipe_source(folder_ + "/none", {}, [](int, int) {}), DataError);
 }
 
+TEST_F(Live, EndsAfterSoManyDecisions) {
+  const std::string file = folder_ + "/gap";
+  std::ofstream(file) << "1,0,0,1\n950000,0,0,1\n960000,0,0,1\n";  // hundreds of windows between two events
+  for (const std::int64_t most : {1, 2, 7}) {
+    const auto source = pipe_source(file, {}, [](int, int) {});
+    LiveSettings live;
+    live.most_decisions = most;
+    EXPECT_EQ(run(*source, live).decisions, most);
+    EXPECT_EQ(static_cast<std::int64_t>(votes_.size()), most);
+  }
+}
+
 TEST_F(Live, ARecordingIsPlayedInItsTime) {
   const std::string file = folder_ + "/recording.csv";
   const auto list = random_events(0, 100, 3, 1);
