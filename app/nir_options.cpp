@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::app {
 
@@ -26,6 +27,10 @@ NirStepOptions NirStepOptions::settled(const formats::NirGraph& graph) const {
   if (reset.empty()) result.reset = has_reset ? own_reset : "zero";
   if (bin_us == 0) result.bin_us = has_dt ? static_cast<std::int64_t>(us) : 1000;
   result.from_metadata = has_reset && has_dt;
+  const std::string steps = value_of("steps");
+  const bool has_steps =
+      !steps.empty() && steps.size() < 7 && steps.find_first_not_of("0123456789") == std::string::npos;
+  result.trained_steps = has_steps ? std::stoi(steps) : 0;
   return result;
 }
 
@@ -86,10 +91,28 @@ std::string NirStepOptions::warning(const formats::NirGraph& graph) const {
          assumed(graph) + " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
 }
 
+void check_takes_events(const std::string& path, const formats::NirGraph& graph,
+                        const formats::NirShape& input) {
+  const auto said = graph.metadata.find("input");
+  const std::string kind = said == graph.metadata.end() ? "" : said->second;
+  std::string why;
+  if (input.size() != 3) {
+    why = ", which are no frames";
+  } else if (kind == "image" || (input[0] != 2 && kind != "events")) {
+    why = fmt::format(", still images of {}",
+                      input[0] == 1 ? "1 channel" : fmt::format("{} channels", input[0]));
+  }
+  if (why.empty()) return;
+  throw ShapeError(
+      fmt::format("{}: the graph takes {}{}; events come in 2 channels, off and on: a graph of [2, height, "
+                  "width] would fit",
+                  path, formats::nir_shape_text(input), why));
+}
+
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {
   for (const CLI::Option* option : options) {
     if (option->count() > 0)
-      throw ConfigError(option->get_name() + " says nothing about " + what + "; leave it out");
+      throw ConfigError(option->get_name() + " does not apply to " + what + "; leave it out");
   }
 }
 

@@ -15,16 +15,16 @@ from ._library import Event, path_bytes, runtime
 class Prediction:
     """What a network says of a sample, or of a stream so far."""
     votes: np.ndarray  #: float32 [classes]: the mean spike of each class's neurons; a copy
-    index: int  #: the class of the highest vote, of equal ones the lowest
-    name: str  #: of that class
-    runner_up: int  #: the best of the other classes; -1 where there is none
+    index: int  #: the class of the highest vote, of equal ones the lowest; -1 where all votes are 0: no votes
+    name: str  #: of that class; None where there are no votes
+    runner_up: int  #: the best of the other classes; -1 where there is none, or no votes
     steps: int  #: that were run
 
     @property
     def share(self):
         """The class's share of all votes; None where votes are no shares: negative ones, or none at all."""
         total = float(self.votes.sum(dtype=np.float64))
-        return None if total <= 0.0 or (self.votes < 0).any() else float(self.votes[self.index]) / total
+        return None if self.index < 0 or total <= 0.0 or (self.votes < 0).any() else float(self.votes[self.index]) / total
 
 
 def _as_floats(values):
@@ -43,8 +43,8 @@ def _pointer(array):
 class Model:
     """A trained network, which never changes: any number of threads may use it.
 
-    path: a model file, a checkpoint, or the folder of a run (its kept model). Raises FileError for a file that is not
-    there, is damaged, or is no model.
+    path: a model file, a checkpoint, or the folder of a run (its kept model); no graph of NIR (docs/runtime.md). Raises
+    FileError for a file that is not there, is damaged, or is no model.
     """
 
     def __init__(self, path):
@@ -126,7 +126,8 @@ class Stream:
         """The Prediction of all steps since reset()."""
         votes = np.ctypeslib.as_array(self._library.session_votes(self._handle), (len(self._class_names),)).copy()
         index = self._library.session_best(self._handle)
-        return Prediction(votes, index, self._class_names[index], self._library.session_runner_up(self._handle),
+        name = self._class_names[index] if index >= 0 else None
+        return Prediction(votes, index, name, self._library.session_runner_up(self._handle),
                           self.steps)
 
     @property

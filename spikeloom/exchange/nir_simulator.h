@@ -65,7 +65,9 @@ class NirSimulator {
   std::vector<std::pair<std::string, std::int64_t>> spike_counts() const;
   /// Steps since reset().
   std::int64_t steps() const;
-  /// Weights added since reset(): of each input of a product that is not 0, those that it reaches.
+  /// Since reset(): each spike of a neuron (or event of the input) counts once for each synapse that it
+  /// reaches in the product that it enters, through poolings, scales and delays too; what is no spike does
+  /// not count.
   std::int64_t synaptic_operations() const;
 
  private:

@@ -105,7 +105,11 @@ std::unique_ptr<Classifier> make_classifier(std::shared_ptr<const Network> netwo
 
 std::unique_ptr<Classifier> make_classifier(const formats::NirGraph& graph,
                                             const exchange::NirOptions& options) {
-  return std::make_unique<NirClassifier>(exchange::NirSimulator(graph, options));
+  return make_classifier(exchange::NirSimulator(graph, options));
+}
+
+std::unique_ptr<Classifier> make_classifier(exchange::NirSimulator graph) {
+  return std::make_unique<NirClassifier>(std::move(graph));
 }
 
 }  // namespace spikeloom::runtime

@@ -29,7 +29,8 @@ class Classifier {
   /// Of each class: the sum over its neurons and the steps since reset(), and how many neurons it has.
   virtual Span<const double> sums() const = 0;
   virtual Span<const std::int64_t> populations() const = 0;
-  /// Weights added since reset().
+  /// Since reset(), as Session and NirSimulator count them: one for each synapse that a spike or event
+  /// reaches.
   virtual std::int64_t synaptic_operations() const = 0;
   /// The most steps from a reset on; 0: any number (a network with TEBN has as many as it was trained for).
   virtual std::int64_t most_steps() const = 0;
@@ -42,5 +43,6 @@ std::unique_ptr<Classifier> make_classifier(std::shared_ptr<const Network> netwo
 /// is [channels, height, width].
 std::unique_ptr<Classifier> make_classifier(const formats::NirGraph& graph,
                                             const exchange::NirOptions& options);
+std::unique_ptr<Classifier> make_classifier(exchange::NirSimulator graph);
 
 }  // namespace spikeloom::runtime

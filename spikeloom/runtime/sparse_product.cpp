@@ -38,8 +38,14 @@ inline std::int64_t reached(const Product::Axis& axis, std::int64_t at, std::int
   return distance / axis.stride < extent ? distance / axis.stride : -1;
 }
 
-HWY_ATTR std::int64_t product(const Product& product, const float* input, std::int32_t* active,
-                              float* output) {
+// How many spikes a value stands for.
+inline std::int64_t spikes_of(float value, float spikes_per_value) {
+  constexpr float kMost = 1e9f;  // of what is no count of spikes, the cast stays defined
+  return static_cast<std::int64_t>(std::min(std::max(value * spikes_per_value, 0.0f), kMost) + 0.5f);
+}
+
+HWY_ATTR std::int64_t product(const Product& product, const float* input, float spikes_per_value,
+                              std::int32_t* active, float* output) {
   const std::int64_t channels = product.input.channels, filters = product.output.channels;
   const std::int64_t of_group = filters / product.groups, in_group = channels / product.groups;
   const std::int64_t pixels = product.output.height * product.output.width;
@@ -59,6 +65,10 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, std::i
         count += input[c] != 0.0f ? 1 : 0;
       }
       if (count == 0) continue;
+      std::int64_t spikes = spikes_per_value == kEachIsOne ? count : 0;
+      if (spikes_per_value > 0.0f) {
+        for (std::int64_t i = 0; i < count; ++i) spikes += spikes_of(input[active[i]], spikes_per_value);
+      }
       for (int ky = 0; ky < product.vertical.kernel; ++ky) {
         const std::int64_t to_y = reached(product.vertical, y, ky, product.output.height);
         if (to_y < 0) continue;
@@ -66,7 +76,7 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, std::i
           const std::int64_t to_x = reached(product.horizontal, x, kx, product.output.width);
           if (to_x < 0) continue;
           float* const to = output + (to_y * product.output.width + to_x) * filters;
-          operations += count * of_group;
+          operations += spikes * of_group;
           const std::int64_t tap = std::int64_t{ky} * product.horizontal.kernel + kx;
           const float* const weight = product.weight.data() + tap * channels * of_group;
           for (std::int64_t i = 0; i < count; ++i) {
@@ -80,15 +90,12 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, std::i
   return operations;
 }
 
-HWY_ATTR std::int64_t rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                           float* output) {
-  std::int64_t active = 0;
+HWY_ATTR void rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+                   float* output) {
   for (std::int64_t i = 0; i < count; ++i) {
     if (input[i] == 0.0f) continue;
     add_row(weight + i * columns, input[i], columns, output);
-    ++active;
   }
-  return active * columns;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -104,15 +111,16 @@ HWY_EXPORT(rows);
 
 }  // namespace
 
-std::int64_t sparse_product(const Product& of, const float* input, std::int32_t* active, float* output) {
+std::int64_t sparse_product(const Product& of, const float* input, float spikes_per_value,
+                            std::int32_t* active, float* output) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(product)(of, input, active, output);
+  return HWY_DYNAMIC_DISPATCH(product)(of, input, spikes_per_value, active, output);
 }
 
-std::int64_t add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                      float* output) {
+void add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+              float* output) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
+  HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
 }
 
 }  // namespace spikeloom::runtime

@@ -46,7 +46,8 @@ SPIKELOOM_API int spikeloom_abi_version(void);
 /* One line; "" if nothing failed. Valid until the thread's next call that fails. */
 SPIKELOOM_API const char* spikeloom_last_error(void);
 
-/* Reads a model file, a checkpoint or the kept model of a run folder. *model is null where it fails. */
+/* Reads a model file, a checkpoint or the kept model of a run folder; no graphs of NIR (docs/runtime.md).
+ * *model is null where it fails. */
 SPIKELOOM_API spikeloom_status spikeloom_model_load(const char* path, spikeloom_model** model);
 /* Sessions that were made of it go on. Null is allowed. */
 SPIKELOOM_API void spikeloom_model_free(spikeloom_model* model);
@@ -94,7 +95,9 @@ SPIKELOOM_API int64_t spikeloom_session_events_outside(const spikeloom_session* 
 SPIKELOOM_API int64_t spikeloom_session_steps(const spikeloom_session* session);
 /* Votes of each class [num_classes] over these steps; valid until the session's next call. */
 SPIKELOOM_API const float* spikeloom_session_votes(const spikeloom_session* session);
-/* The class with the highest vote, of equal ones the lowest; and the next, -1 where there is none. */
+/* The class with the highest vote, of equal ones the lowest; -1 where all votes are 0, so that no class has
+ * said anything: before the first step, and as long as no voting neuron has fired. And the best of the
+ * others, -1 where there is none or no best one. */
 SPIKELOOM_API int spikeloom_session_best(const spikeloom_session* session);
 SPIKELOOM_API int spikeloom_session_runner_up(const spikeloom_session* session);
 

@@ -112,7 +112,7 @@ TEST_F(NirFile, PublishedGraphs) {
 
 TEST_F(NirFile, RefusesWhatIsNoGraph) {
   std::ofstream(path_) << "no HDF5";
-  EXPECT_TRUE(says(refusal(), "no HDF5 file"));
+  EXPECT_TRUE(says(refusal(), "not an HDF5 file"));
   { testing::Maker empty(path_); }
   EXPECT_TRUE(says(refusal(), "no group 'node'"));
   EXPECT_TRUE(
