@@ -261,13 +261,13 @@ void print_csv(const std::vector<Prediction>& predictions, const std::vector<std
   print_line(stdout, "input,class,vote,runner_up,runner_up_vote");
   for (const Prediction& prediction : predictions) {
     const RankedVotes& one = prediction.ranked;
-    const auto columns = [&](int k) {
-      if (k < 0) return std::string(",");
+    const auto columns = [&](int k, const char* none) {
+      if (k < 0) return std::string(none);
       const auto at = static_cast<std::size_t>(k);
       return fmt::format("{},{}", csv_quoted(classes[at]), one.votes[at]);
     };
-    print_line(stdout, fmt::format("{},{},{}", csv_quoted(prediction.input), columns(one.best),
-                                   columns(one.runner_up)));
+    print_line(stdout, fmt::format("{},{},{}", csv_quoted(prediction.input), columns(one.best, ",0"),
+                                   columns(one.runner_up, ",")));
   }
 }
 

@@ -21,7 +21,7 @@ std::string vote_text(const std::vector<float>& votes, int k) {
 
 nlohmann::ordered_json ranked_json(const RankedVotes& ranked, const std::vector<std::string>& classes) {
   const auto one = [&](int k) {
-    nlohmann::ordered_json json = {{"class", nullptr}, {"vote", nullptr}, {"share", nullptr}};
+    nlohmann::ordered_json json = {{"class", nullptr}, {"vote", 0.0}, {"share", nullptr}};
     if (k < 0) return json;
     json["class"] = classes[static_cast<std::size_t>(k)];
     json["vote"] = ranked.votes[static_cast<std::size_t>(k)];
