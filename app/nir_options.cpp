@@ -97,7 +97,7 @@ void check_takes_events(const std::string& path, const formats::NirGraph& graph,
   const std::string kind = said == graph.metadata.end() ? "" : said->second;
   std::string why;
   if (input.size() != 3) {
-    why = ", which are no frames";
+    why = ", which are not frames";
   } else if (kind == "image" || (input[0] != 2 && kind != "events")) {
     why = fmt::format(", still images of {}",
                       input[0] == 1 ? "1 channel" : fmt::format("{} channels", input[0]));

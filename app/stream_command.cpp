@@ -202,7 +202,8 @@ void check_options(const StreamOptions& options) {
 }
 
 OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
-  const stream::SensorCheck check = sensor_check(trained, options.source);
+  const stream::SensorCheck check =
+      sensor_check(trained, options.source == "-" ? "standard input" : options.source);
   formats::EventReaderOptions reader = options.recording.reader_options();
   if (reader.width > 0 && reader.height > 0) check(reader.width, reader.height);
   if (is_udp(options.source)) return {stream::datagram_source(options.source.substr(4)), false};

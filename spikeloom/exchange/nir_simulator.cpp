@@ -108,6 +108,13 @@ void compile_neuron(const NirNode& node, const NirOptions& options, Compiled& to
   }
   if (fires(node.kind)) {
     to.threshold = each(node, "v_threshold", size, 1.0);
+    for (const double value : to.threshold) {
+      if (options.several_spikes && !(value > 0.0)) {
+        refuse(node,
+               fmt::format("v_threshold = {} is not positive, so that it cannot fire several times a step",
+                           value));
+      }
+    }
     to.v_reset = each(node, "v_reset", size, 0.0);
   }
 }
@@ -240,6 +247,10 @@ std::shared_ptr<const Plan> compile(const formats::NirGraph& graph, const NirOpt
   }
   plan->input = only(*plan, NirKind::kInput);
   plan->output = only(*plan, NirKind::kOutput);
+  if (plan->nodes[plan->output].sources.empty()) {
+    throw ShapeError(fmt::format("no edge leads to node '{}' (Output): the graph gives nothing",
+                                 plan->nodes[plan->output].name));
+  }
   order_nodes(*plan);
   find_spikes(*plan);
   return plan;
@@ -425,7 +436,15 @@ Span<const double> NirSimulator::step(Span<const double> input) {
     state.compute(n);
   }
   ++state.step;
-  return state.nodes[state.plan->output].out;
+  const auto& out = state.nodes[state.plan->output].out;
+  const auto wrong = std::find_if(out.begin(), out.end(), [](double value) { return !std::isfinite(value); });
+  if (wrong != out.end()) {
+    throw NumericsError(fmt::format(
+        "output {} of the graph is not finite at step {}: its parameters, or the step of {} s, let it grow "
+        "without bounds",
+        wrong - out.begin(), state.step, state.plan->options.dt));
+  }
+  return out;
 }
 
 std::int64_t NirSimulator::steps() const { return state_->step; }

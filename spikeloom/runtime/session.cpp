@@ -336,6 +336,10 @@ void Session::vote() {
   const std::vector<float>& last = states_.back().output;
   for (std::size_t i = 0; i < last.size(); ++i) sums_[at(network_->class_of[i])] += last[i];
   for (std::size_t k = 0; k < votes_.size(); ++k) {
+    if (!std::isfinite(sums_[k])) {
+      throw NumericsError("the votes are not finite at step " + std::to_string(steps_) +
+                          ": the network's weights, or the input, are too large");
+    }
     const auto terms = static_cast<double>(steps_ * populations_[k]);
     votes_[k] = terms > 0.0 ? static_cast<float>(sums_[k] / terms) : 0.0f;
   }

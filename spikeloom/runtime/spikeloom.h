@@ -25,7 +25,7 @@ typedef enum spikeloom_status {
   SPIKELOOM_OK = 0,
   SPIKELOOM_ERROR_ARGUMENT = 1, /* a null pointer, a number of values or an option that does not fit */
   SPIKELOOM_ERROR_FILE = 2,     /* a file that cannot be read, is damaged, or is no model */
-  SPIKELOOM_ERROR_NUMBERS = 3,  /* values that are not finite */
+  SPIKELOOM_ERROR_NUMBERS = 3,  /* values or votes that are not finite */
   SPIKELOOM_ERROR_OTHER = 4     /* memory, for example */
 } spikeloom_status;
 
@@ -72,7 +72,7 @@ SPIKELOOM_API void spikeloom_session_free(spikeloom_session* session);
 SPIKELOOM_API spikeloom_status spikeloom_session_reset(spikeloom_session* session);
 
 /* One step of `count` = height * width * channels values: pixel values, or counts of events. Where it fails,
- * the state is as it was. */
+ * the state is as it was; where the votes are not finite (SPIKELOOM_ERROR_NUMBERS), reset the session. */
 SPIKELOOM_API spikeloom_status spikeloom_session_step(spikeloom_session* session, const float* values,
                                                       size_t count);
 /* From a reset on, a whole sample: [steps, height, width, channels], or one step, a still image, which is

@@ -121,7 +121,7 @@ TEST_F(NirFile, RefusesWhatIsNoGraph) {
   EXPECT_TRUE(says(refusal([](hid_t file) {
                      H5Lmove(file, "node/nodes/n/tau", file, "node/nodes/n/tauu", H5P_DEFAULT, H5P_DEFAULT);
                    }),
-                   "no parameter of LIF"));
+                   "not a parameter of LIF"));
   EXPECT_TRUE(says(refusal([](hid_t file) {
                      H5Lmove(file, "node/nodes/n", file, "node/nodes/m", H5P_DEFAULT, H5P_DEFAULT);
                    }),

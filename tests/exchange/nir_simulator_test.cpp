@@ -227,6 +227,24 @@ TEST(NirSimulator, RefusesWhatCannotBeRun) {
   EXPECT_THROW(NirSimulator(lif(0.1), still), ConfigError);
   EXPECT_THROW(NirSimulator(chain({1}, {node("d", NirKind::kDelay, {{"delay", {-1}}})}), {}), ShapeError);
   EXPECT_THROW(NirSimulator(chain({1}, {node("d", NirKind::kDelay, {{"delay", {1e300}}})}), {}), ShapeError);
+  const auto integrator = [](double threshold) {
+    return chain({1}, {node("n", NirKind::kIf, {{"r", {1}}, {"v_threshold", {threshold}}})});
+  };
+  NirOptions several;
+  several.several_spikes = true;
+  EXPECT_NO_THROW(NirSimulator(integrator(0.0), {}));
+  EXPECT_THROW(NirSimulator(integrator(0.0), several), ShapeError);
+  EXPECT_THROW(NirSimulator(integrator(-1.0), several), ShapeError);
+  auto cut = integrator(1.0);
+  cut.edges.pop_back();
+  EXPECT_THROW(NirSimulator(cut, {}), ShapeError);
+}
+
+TEST(NirSimulator, AResultThatIsNotFiniteIsAnError) {
+  NirSimulator simulator(chain({1}, {node("n", formats::NirKind::kI, {{"r", {1e308}}})}), {});
+  const double one = 1.0;
+  simulator.step({&one, 1});
+  EXPECT_THROW(simulator.step({&one, 1}), NumericsError);
 }
 
 }  // namespace

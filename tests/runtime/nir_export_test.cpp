@@ -105,6 +105,18 @@ TEST(NirExportRefusal, NamesTheLayer) {
   }
 }
 
+TEST(Classifier, VotesThatAreNotFiniteAreAnError) {
+  const auto network = network_of({"readout", "4FC-Readout"});
+  for (float& weight : network->nodes.back().product.weight) weight = 3e38f;
+  for (float& weight : network->nodes.front().product.weight) weight = 1.0f;
+  const auto own = make_classifier(network);
+  const std::vector<float> frame(static_cast<std::size_t>(network->input.size()), 1.0f);
+  EXPECT_THROW(own->step({frame.data(), frame.size()}), NumericsError);
+  own->reset();
+  const std::vector<float> empty(frame.size());
+  EXPECT_NO_THROW(own->step({empty.data(), empty.size()}));
+}
+
 TEST(Classifier, AGraphVotesAsItsNetwork) {
   const auto network = network_of(kCases[0]);
   const auto own = make_classifier(network);
