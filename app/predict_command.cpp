@@ -288,7 +288,7 @@ int run_predict(const PredictOptions& options) {
   if (options.inputs.empty() == options.dataset.empty() ||
       options.dataset.empty() != options.indices.empty()) {
     throw ConfigError(
-        "give files or folders, or elements of the model's data set with --dataset and --index");
+        "give either files or folders, or elements of the model's data set with --dataset and --index");
   }
   std::unique_ptr<Predictor> owner;
   if (is_nir_file(options.model)) {
@@ -336,7 +336,8 @@ void add_predict(CLI::App& program, Command& chosen) {
       "predict", "What a trained network says of recordings, images or elements of its data set");
   command->add_option("model", options->model, "Run folder, model file, checkpoint or NIR graph")
       ->required()
-      ->type_name("RUN_OR_MODEL");
+      ->type_name("RUN_OR_MODEL")
+      ->check(not_empty());
   command->add_option("inputs", options->inputs, "Recordings, PNG or JPEG images, or folders of them")
       ->type_name("INPUT");
   command->add_option("--dataset", options->dataset, "Elements of this set, which the model was trained on")

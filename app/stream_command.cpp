@@ -356,7 +356,8 @@ void add_stream(CLI::App& program, Command& chosen) {
       "stream", "What a trained network says of events as they come, window after window (docs/stream.md)");
   command->add_option("model", options->model, "Run folder, model file, checkpoint or NIR graph")
       ->required()
-      ->type_name("RUN_OR_MODEL");
+      ->type_name("RUN_OR_MODEL")
+      ->check(not_empty());
   command
       ->add_option(
           "source", options->source,

@@ -375,7 +375,7 @@ TEST_F(Udp, StopEndsAStreamThatIsIdle) {
 }
 
 TEST(UdpAddress, IsChecked) {
-  for (const char* address : {"", "x", "65536", "127.0.0.1:", ":5", "-1"}) {
+  for (const char* address : {"", "x", "65536", "127.0.0.1:", ":5", "-1", "[::1:5", "::1]:5", "[::1]"}) {
     EXPECT_THROW(datagram_source(address), ConfigError) << address;
   }
   EXPECT_THROW(datagram_source("203.0.113.1:0"), DataError);  // not an address of this machine

@@ -45,7 +45,8 @@ HostAndPort split_address(const std::string& address) {
   }
   const bool digits = !result.port.empty() && result.port.size() <= 5 &&
                       result.port.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stol(result.port) > 65535 || result.host.empty()) {
+  const bool brackets_left = result.host.find_first_of("[]") != std::string::npos;
+  if (!digits || std::stol(result.port) > 65535 || result.host.empty() || brackets_left) {
     throw ConfigError("'udp:" + address + "' is not an address: udp:PORT, udp:HOST:PORT or udp:[HOST]:PORT");
   }
   return result;
