@@ -7,21 +7,18 @@
 #include "spikeloom/train/run/model_tensors.h"
 
 namespace spikeloom::runtime {
-namespace {
 
-bool is_hdf5(const std::string& path) {
+bool is_hdf5_file(const std::string& path) {
   constexpr char kSignature[] = "\x89HDF\r\n\x1a\n";
   char start[8] = {};
   std::ifstream file(path, std::ios::binary);
   return file.read(start, sizeof start) && std::equal(start, start + sizeof start, kSignature);
 }
 
-}  // namespace
-
 Model load_model(const std::string& run_or_model, Rounding rounding) {
   Model result;
   result.path = train::find_model(run_or_model);
-  if (is_hdf5(result.path)) {
+  if (is_hdf5_file(result.path)) {
     throw FormatError(
         "is an HDF5 file, as NIR graphs are, not a model of Spikeloom: the programs predict, stream and eval "
         "take a graph "

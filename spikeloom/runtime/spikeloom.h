@@ -46,9 +46,26 @@ SPIKELOOM_API int spikeloom_abi_version(void);
 /* One line; "" if nothing failed. Valid until the thread's next call that fails. */
 SPIKELOOM_API const char* spikeloom_last_error(void);
 
-/* Reads a model file, a checkpoint or the kept model of a run folder; no graphs of NIR (docs/runtime.md).
- * *model is null where it fails. */
+/* Reads a model file, a checkpoint, the kept model of a run folder, or a graph of NIR, which is detected from
+ * its content and read by libspikeloom_events: that has to be installed too. What a graph does not store is
+ * taken from its metadata ("dt", "reset", "steps", as `spikeloom export` writes them), else a step is 1 ms, a
+ * spike sets v to v_reset, v leaks by forward Euler. Graphs run in double, and not as fast as models. *model
+ * is null where it fails. */
 SPIKELOOM_API spikeloom_status spikeloom_model_load(const char* path, spikeloom_model** model);
+
+/* How a graph of NIR is stepped (docs/nir.md). A member that is 0 has its default. */
+typedef struct spikeloom_graph_options {
+  size_t size;        /* sizeof(spikeloom_graph_options) */
+  double dt;          /* seconds a step; 0: 0.001 */
+  int subtract;       /* a spike subtracts v_threshold from v, instead of setting v to v_reset */
+  int exponential;    /* v leaks by the exponential of a step, instead of forward Euler */
+  int several_spikes; /* a neuron fires as often in a step as v reaches v_threshold */
+  int has_v_min;      /* v is at least v_min */
+  double v_min;
+} spikeloom_graph_options;
+/* The same for a graph alone, stepped as the options say; of its metadata only "steps" and "input" count. */
+SPIKELOOM_API spikeloom_status spikeloom_graph_load(const char* path, const spikeloom_graph_options* options,
+                                                    spikeloom_model** model);
 /* Sessions that were made of it go on. Null is allowed. */
 SPIKELOOM_API void spikeloom_model_free(spikeloom_model* model);
 
@@ -56,10 +73,10 @@ SPIKELOOM_API int64_t spikeloom_model_channels(const spikeloom_model* model);
 SPIKELOOM_API int64_t spikeloom_model_height(const spikeloom_model* model);
 SPIKELOOM_API int64_t spikeloom_model_width(const spikeloom_model* model);
 SPIKELOOM_API int spikeloom_model_num_classes(const spikeloom_model* model);
-/* Steps of a sample of the training. */
+/* Steps of a sample of the training; 0 where a graph does not say it. */
 SPIKELOOM_API int spikeloom_model_num_steps(const spikeloom_model* model);
-/* Length of a step of the training in microseconds; 0 where it is none: still images, other ways of slicing.
- */
+/* Length of a step of the training, or of a graph's, in microseconds; 0 where it is none: still images, other
+ * ways of slicing. */
 SPIKELOOM_API int64_t spikeloom_model_window_us(const spikeloom_model* model);
 /* Valid as long as the model; null outside of 0 .. num_classes - 1. */
 SPIKELOOM_API const char* spikeloom_model_class_name(const spikeloom_model* model, int index);
@@ -76,7 +93,7 @@ SPIKELOOM_API spikeloom_status spikeloom_session_reset(spikeloom_session* sessio
 SPIKELOOM_API spikeloom_status spikeloom_session_step(spikeloom_session* session, const float* values,
                                                       size_t count);
 /* From a reset on, a whole sample: [steps, height, width, channels], or one step, a still image, which is
- * shown for the steps of the training. */
+ * shown for the steps of the training (of a graph that does not say them: for one). */
 SPIKELOOM_API spikeloom_status spikeloom_session_run(spikeloom_session* session, const float* values,
                                                      size_t count);
 

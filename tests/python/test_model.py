@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 import spikeloom
-from conftest import predictions_of_program
+from conftest import predictions_of_program, run_program
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,34 @@ def test_files_that_are_no_models_are_refused(work, tmp_path):
     damaged[-1] ^= 1
     (tmp_path / "damaged").write_bytes(damaged)
     (tmp_path / "graph.nir").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
-    with pytest.raises(spikeloom.FileError, match="NIR"):
-        spikeloom.Model(tmp_path / "graph.nir")
-    for path in (tmp_path / "none", tmp_path, tmp_path / "damaged", work / "recording.npy", "zero\0byte"):
+    for path in (tmp_path / "none", tmp_path / "graph.nir", tmp_path, tmp_path / "damaged", work / "recording.npy", "zero\0byte"):
         with pytest.raises(spikeloom.FileError):
             spikeloom.Model(path)
+
+
+def test_a_graph_of_nir_is_a_model(work, tmp_path, of_events):
+    run_program("export", work / "runs/mine", tmp_path / "mine.nir")
+    graph = spikeloom.Model(tmp_path / "mine.nir")
+    assert (graph.input_shape, graph.num_steps, graph.window_us) == ((20, 24, 2), 4, 1000)
+    assert graph.class_names == ["0", "1"]
+    frames = np.random.default_rng(6).poisson(0.5, (4, 20, 24, 2))
+    expected = of_events.predict(frames)
+    assert expected.votes.any()
+    stream = graph.stream()
+    for said in (graph.predict(frames), [stream.step(frame) for frame in frames][-1]):
+        assert said.votes == pytest.approx(expected.votes, abs=1e-5)
+        assert (said.index, said.runner_up, said.steps) == (expected.index, expected.runner_up, 4)
+    stream.reset()
+    assert stream.prediction().index == -1 and stream.step(frames[0]).steps == 1
+    # Stepped otherwise it says something else.
+    other = spikeloom.Model(tmp_path / "mine.nir", graph={"dt": 2e-3, "subtract": True})
+    assert other.window_us == 2000 and not np.array_equal(other.predict(frames).votes, expected.votes)
+    for graph_options, text in (({"dt": -1.0}, "dt must be positive"), ({"reset": "zero"}, "reset")):
+        with pytest.raises(spikeloom.ArgumentError, match=text):
+            spikeloom.Model(tmp_path / "mine.nir", graph=graph_options)
+    with pytest.raises(spikeloom.ArgumentError):
+        graph.predict(frames[:, :, :, :1])
+    bad = frames.astype(np.float32)
+    bad[2, 0, 0, 0] = np.nan
+    with pytest.raises(spikeloom.NumericsError, match="finite"):
+        graph.predict(bad)
