@@ -14,7 +14,7 @@ function(spikeloom_c_library name soversion sources module)
 endfunction()
 
 # runtime/spikeloom.h
-spikeloom_c_library(runtime 1 "runtime/c_interface.cpp;runtime/c_runner.cpp;runtime/graph_library.cpp" spikeloom_runtime)
+spikeloom_c_library(runtime 1 "runtime/c_interface/interface.cpp;runtime/c_interface/runner.cpp;runtime/c_interface/graph_library.cpp" spikeloom_runtime)
 target_link_libraries(spikeloom_runtime_library PRIVATE ${CMAKE_DL_LIBS})
 # runtime/events/spikeloom_events.h
 spikeloom_c_library(events 1 runtime/events/c_interface.cpp spikeloom_formats)

@@ -9,7 +9,7 @@
 #include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/events/event_reader_options.h"
 #include "spikeloom/formats/nir/read.h"
-#include "spikeloom/runtime/c_failure.h"
+#include "spikeloom/runtime/c_interface/failure.h"
 #include "spikeloom/runtime/events/graph_reader.h"
 #include "spikeloom/runtime/events/spikeloom_events.h"
 

@@ -1,12 +1,12 @@
-#include "spikeloom/runtime/c_runner.h"
+#include "spikeloom/runtime/c_interface/runner.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/exchange/nir_metadata.h"
+#include "spikeloom/runtime/c_interface/graph_library.h"
 #include "spikeloom/runtime/classifier.h"
-#include "spikeloom/runtime/graph_library.h"
 #include "spikeloom/runtime/model_file.h"
 #include "spikeloom/runtime/session.h"
 

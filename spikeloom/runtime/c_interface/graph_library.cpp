@@ -1,4 +1,4 @@
-#include "spikeloom/runtime/graph_library.h"
+#include "spikeloom/runtime/c_interface/graph_library.h"
 
 #include <dlfcn.h>
 

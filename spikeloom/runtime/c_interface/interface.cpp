@@ -5,8 +5,8 @@
 #include <string>
 
 #include "spikeloom/base/version.h"
-#include "spikeloom/runtime/c_failure.h"
-#include "spikeloom/runtime/c_runner.h"
+#include "spikeloom/runtime/c_interface/failure.h"
+#include "spikeloom/runtime/c_interface/runner.h"
 #include "spikeloom/runtime/model_file.h"
 #include "spikeloom/runtime/ranking.h"
 #include "spikeloom/runtime/spikeloom.h"
