@@ -20,7 +20,8 @@ std::string vote_text(const std::vector<float>& votes, int k);
 
 constexpr const char* kNoVotes = "no votes";
 
-/// class, vote and share of the best class, runner_up with the same, votes of all; null where there is none (vote: 0).
+/// class, vote and share of the best class, runner_up with the same, votes of all; null where there is none
+/// (vote: 0).
 nlohmann::ordered_json ranked_json(const RankedVotes& ranked, const std::vector<std::string>& classes);
 
 }  // namespace spikeloom::app

@@ -98,8 +98,7 @@ class Live : public ProgramTest {
     const auto line = lines_of(run({"stream", "run", "quiet.csv", "--speed", "max", "--json"}).out).at(0);
     const auto predicted = run({"predict", "run", "quiet.csv", "--json"}).json().at("predictions").at(0);
     for (const auto& said : {line, predicted}) {
-      for (const char* key : {"class", "share", "runner_up"})
-        EXPECT_TRUE(said.at(key).is_null()) << key;
+      for (const char* key : {"class", "share", "runner_up"}) EXPECT_TRUE(said.at(key).is_null()) << key;
       EXPECT_EQ(said.at("votes"), nlohmann::json({0.0, 0.0}));
     }
     EXPECT_TRUE(contains(run({"predict", "run", "quiet.csv", "--csv"}).out, "quiet.csv,,0,,\n"));
