@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "spikeloom/base/errors.h"
@@ -57,6 +58,43 @@ void round_values(const Node& node, std::vector<float>& values) {
   for (float& value : values) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
 }
 
+bool carries_spikes(const Network& network, const Connection& connection) {
+  if (connection.neunorm) return false;
+  return connection.from == model::kNone ||
+         network.nodes[at(connection.from)].neurons.kind == Neurons::kSpiking;
+}
+
+/// What a value that a connection brings counts as, for sparse_product(); nullopt: it does not show.
+std::optional<float> spikes_per_value(const Network& network, const Node& node,
+                                      const Connection& connection) {
+  if (!carries_spikes(network, connection)) return kNoSpikes;
+  const bool is_input = connection.from == model::kNone, is_alone = node.inputs.size() == 1;
+  const auto window = static_cast<float>(std::int64_t{connection.pool.factor} * connection.pool.factor);
+  constexpr float kExact = 256.0f;  // that many spikes are told apart after rounding to bfloat16
+  switch (connection.pool.kind) {
+    case model::Pool::kNone:
+      if (is_input || !is_alone) return 1.0f;
+      return kEachIsOne;
+    case model::Pool::kMax:
+      if (is_alone) return kEachIsOne;
+      if (is_input) return std::nullopt;
+      return 1.0f;
+    case model::Pool::kAverage:
+      if (node.bfloat16 && window > kExact) return std::nullopt;
+      return window;
+  }
+  return std::nullopt;
+}
+
+/// The same for all that a node takes, whose values are summed.
+std::optional<float> spikes_per_value(const Network& network, const Node& node) {
+  const auto common = spikes_per_value(network, node, node.inputs.front());
+  for (const Connection& connection : node.inputs) {
+    if (spikes_per_value(network, node, connection) != common) return std::nullopt;
+  }
+  return common;
+}
+
 void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* values, std::int64_t count) {
   const std::int64_t positions = count / channels;
   const bool shared = static_cast<std::int64_t>(neunorm.u.size()) == positions;
@@ -82,6 +120,9 @@ Session::Session(std::shared_ptr<const Network> network) : network_(std::move(ne
     const bool current_is_changed =
         !node.step_factor.empty() || !node.shortcuts.empty() || !node.recurrent.empty();
     if (node.reads_input() && current_is_changed) state.product.resize(output);
+    const std::optional<float> common = spikes_per_value(*network_, node);
+    state.spikes_per_value = common.value_or(kNoSpikes);
+    if (!common) state.fan_out.emplace(node.product);
     state.current.resize(output);
     if (node.neurons.kind == Neurons::kSpiking) {
       state.v.resize(output);
@@ -146,6 +187,7 @@ void Session::step(Span<const float> input) {
                      ", channels x height x width)");
   }
   check(input, steps_ + 1);
+  input_is_events_ = true;
   advance(input.data(), false);
 }
 
@@ -160,6 +202,7 @@ void Session::run(Span<const float> values) {
   const std::int64_t steps = given == 1 ? network_->num_steps : given;
   check(values, network_->spiking ? steps : 1);
   reset();
+  input_is_events_ = network_->spiking && given > 1;
   if (!network_->spiking) {
     std::fill(mean_.begin(), mean_.end(), 0.0f);
     for (std::int64_t i = 0; i < count; ++i) mean_[at(i % size)] += values[at(i)];
@@ -180,6 +223,10 @@ const float* Session::gather(const Node& node, NodeState& state, const float* in
     const bool is_input = connection.from == model::kNone;
     model::Shape shape = is_input ? network_->input : network_->nodes[at(connection.from)].product.output;
     const float* values = is_input ? input : states_[at(connection.from)].output.data();
+    if (state.fan_out && carries_spikes(*network_, connection) && (!is_input || input_is_events_)) {
+      const Span<const float> all{values, at(shape.size())};
+      synaptic_operations_ += state.fan_out->of(shape, connection.pool, all).additions;
+    }
     if (state.x.empty()) return values;
     model::Pool pool = connection.pool;
     if (connection.neunorm) {
@@ -232,7 +279,9 @@ void Session::advance(const float* input, bool same_input) {
     const bool kept = !state.product.empty();
     float* const product = kept ? state.product.data() : state.current.data();
     if (!node.reads_input() || !same_input) {
-      synaptic_operations_ += sparse_product(node.product, gather(node, state, input), room_, product);
+      const float spikes = node.reads_input() && !input_is_events_ ? kNoSpikes : state.spikes_per_value;
+      synaptic_operations_ +=
+          sparse_product(node.product, gather(node, state, input), spikes, room_, product);
     }
     if (!kept) round_values(node, state.current);
     if (kept) std::copy(state.product.begin(), state.product.end(), state.current.begin());
@@ -247,10 +296,13 @@ void Session::advance(const float* input, bool same_input) {
     }
     if (!node.recurrent.empty()) {  // its spikes of the step before
       const auto neurons = static_cast<std::int64_t>(state.output.size());
-      synaptic_operations_ +=
-          add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
+      add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
     }
+    const std::int64_t before = spike_counts_[n];
     fire(node, state, spike_counts_[n]);
+    if (!node.recurrent.empty()) {  // each goes back to all
+      synaptic_operations_ += (spike_counts_[n] - before) * static_cast<std::int64_t>(state.output.size());
+    }
   }
   ++steps_;
   vote();
@@ -282,17 +334,13 @@ void Session::vote() {
   const std::vector<float>& last = states_.back().output;
   for (std::size_t i = 0; i < last.size(); ++i) sums_[at(network_->class_of[i])] += last[i];
   for (std::size_t k = 0; k < votes_.size(); ++k) {
+    if (!std::isfinite(sums_[k])) {
+      throw NumericsError("the votes are not finite at step " + std::to_string(steps_) +
+                          ": the network's weights, or the input, are too large");
+    }
     const auto terms = static_cast<double>(steps_ * populations_[k]);
     votes_[k] = terms > 0.0 ? static_cast<float>(sums_[k] / terms) : 0.0f;
   }
-}
-
-int Session::best_but(int other) const {
-  int best = -1;
-  for (int k = 0; k < static_cast<int>(votes_.size()); ++k) {
-    if (k != other && (best < 0 || votes_[at(k)] > votes_[at(best)])) best = k;
-  }
-  return best;
 }
 
 }  // namespace spikeloom::runtime

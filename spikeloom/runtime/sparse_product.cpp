@@ -135,7 +135,8 @@ HWY_ATTR void add_groups(const Product& product, const float* input, const Produ
   }
 }
 
-HWY_ATTR std::int64_t product(const Product& product, const float* input, ProductRoom& room, float* output) {
+HWY_ATTR std::int64_t product(const Product& product, const float* input, float spikes_per_value,
+                              ProductRoom& room, float* output) {
   const std::int64_t filters = product.output.channels;
   const std::int64_t places = product.output.height * product.output.width;
   if (product.bias.empty()) {
@@ -145,28 +146,25 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, Produc
       std::copy_n(product.bias.data(), filters, output + p * filters);
     }
   }
-  const ProductRoom::Listed listed = room.list(product, input);
+  const ProductRoom::Listed listed = room.list(product, input, spikes_per_value);
   if (product.groups > 1) {
     add_groups(product, input, room, output);
   } else if (product.input.height * product.input.width == 1) {
-    listed.spikes ? add_all<true, true>(product, input, room, output)
-                  : add_all<false, true>(product, input, room, output);
+    listed.is_binary ? add_all<true, true>(product, input, room, output)
+                     : add_all<false, true>(product, input, room, output);
   } else {
-    listed.spikes ? add_all<true, false>(product, input, room, output)
-                  : add_all<false, false>(product, input, room, output);
+    listed.is_binary ? add_all<true, false>(product, input, room, output)
+                     : add_all<false, false>(product, input, room, output);
   }
   return listed.operations;
 }
 
-HWY_ATTR std::int64_t rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                           float* output) {
-  std::int64_t active = 0;
+HWY_ATTR void rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+                   float* output) {
   for (std::int64_t i = 0; i < count; ++i) {
     if (input[i] == 0.0f) continue;
     add_row(weight + i * columns, input[i], columns, output);
-    ++active;
   }
-  return active * columns;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -179,6 +177,12 @@ namespace {
 
 HWY_EXPORT(product);
 HWY_EXPORT(rows);
+
+// How many spikes a value stands for.
+std::int64_t spikes_of(float value, float spikes_per_value) {
+  constexpr float kMost = 1e9f;  // of what is no count of spikes, the cast stays defined
+  return static_cast<std::int64_t>(std::min(std::max(value * spikes_per_value, 0.0f), kMost) + 0.5f);
+}
 
 }  // namespace
 
@@ -196,7 +200,7 @@ std::int64_t ProductRoom::parts_of(const Product& product) {
              : (product.input.channels + kPartChannels - 1) / kPartChannels;
 }
 
-ProductRoom::Listed ProductRoom::list(const Product& product, const float* input) {
+ProductRoom::Listed ProductRoom::list(const Product& product, const float* input, float spikes_per_value) {
   const std::int64_t channels = product.input.channels, parts = parts_of(product);
   const std::int64_t pixels = product.input.height * product.input.width;
   Listed result;
@@ -214,11 +218,17 @@ ProductRoom::Listed ProductRoom::list(const Product& product, const float* input
         for (std::int32_t c = begin; c < end; ++c) {
           active_[static_cast<std::size_t>(listed)] = c;
           listed += values[c] != 0.0f ? 1 : 0;
-          result.spikes &= values[c] == 0.0f || values[c] == 1.0f;
+          result.is_binary &= values[c] == 0.0f || values[c] == 1.0f;
         }
         if (listed == first) continue;
         *pixel++ = {y, x, first, listed - first};
-        result.operations += taps_of(product, y, x) * (listed - first) * product.filters();
+        std::int64_t spikes = spikes_per_value == kEachIsOne ? listed - first : 0;
+        if (spikes_per_value > 0.0f) {
+          for (std::int32_t i = first; i < listed; ++i) {
+            spikes += spikes_of(values[active_[static_cast<std::size_t>(i)]], spikes_per_value);
+          }
+        }
+        result.operations += taps_of(product, y, x) * spikes * product.filters();
       }
     }
     parts_.push_back({first_pixel, pixel});
@@ -226,15 +236,16 @@ ProductRoom::Listed ProductRoom::list(const Product& product, const float* input
   return result;
 }
 
-std::int64_t sparse_product(const Product& of, const float* input, ProductRoom& room, float* output) {
+std::int64_t sparse_product(const Product& of, const float* input, float spikes_per_value, ProductRoom& room,
+                            float* output) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(product)(of, input, room, output);
+  return HWY_DYNAMIC_DISPATCH(product)(of, input, spikes_per_value, room, output);
 }
 
-std::int64_t add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                      float* output) {
+void add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+              float* output) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
+  HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
 }
 
 }  // namespace spikeloom::runtime
