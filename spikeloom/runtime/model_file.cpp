@@ -1,5 +1,7 @@
 #include "spikeloom/runtime/model_file.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <fstream>
 #include <utility>
@@ -21,9 +23,7 @@ Model load_model(const std::string& run_or_model, Rounding rounding) {
   result.path = train::find_model(run_or_model);
   if (is_hdf5_file(result.path)) {
     throw FormatError(
-        "is an HDF5 file, as NIR graphs are, not a model of Spikeloom: the programs predict, stream and eval "
-        "take a graph "
-        "whose name ends in .nir, the C and Python interfaces do not (docs/runtime.md)",
+        "is an HDF5 file, as NIR graphs are, not a model file: load it as a graph (docs/nir.md)",
         result.path);
   }
   result.info = train::read_model_info(result.path);
@@ -36,6 +36,9 @@ Model load_model(const std::string& run_or_model, Rounding rounding) {
       rounding == Rounding::kAsTrained ? arithmetic_of(result.info.recipe.network.compute) : Arithmetic();
   result.network =
       std::make_shared<const Network>(make_network(program, std::move(tensors.slots), arithmetic));
+#ifdef __GLIBC__
+  ::malloc_trim(0);  // what was read is freed, and glibc would keep as much of it as there are weights
+#endif
   return result;
 }
 

@@ -49,10 +49,21 @@ class NetworkMaker {
     Node node;
     node.name = stage.name;
     for (const model::Edge& edge : stage.inputs) node.inputs.push_back(connection_of(edge));
-    set_product(stage, node.product);
-    fold_norm(stage, node);
+    set_product(stage.product, node.product);
+    std::vector<float> weight = take_slot(stage.product.weight);
+    fold_norm(stage, node, weight);
     node.bfloat16 = arithmetic_.bfloat16 && program_.spiking && !stage.reads_input();
-    round_weights(stage, node);
+    if (is_event_driven(stage)) {
+      round_to_steps(node.product, weight);
+      lay_out(weight, node.product, node.product.weight);
+    } else if (node.bfloat16) {
+      for (float& value : node.product.bias) {
+        value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
+      }
+      lay_out(weight, node.product, node.product.weight16);
+    } else {
+      lay_out(weight, node.product, node.product.weight);
+    }
     node.shortcuts = stage.shortcuts;
     set_recurrent(stage, node);
     set_neurons(stage.neuron, node.neurons);
@@ -83,17 +94,60 @@ class NetworkMaker {
     return connection;
   }
 
-  // [F, C, k, k] or [F, values] -> Product::at(), in blocks whose cache lines are used whole on both sides.
-  void set_product(const model::Stage& stage, Product& product) {
-    const model::Product& from = stage.product;
+  void set_product(const model::Product& from, Product& product) const {
     product.input = from.is_convolution() ? from.input : model::Shape{from.input.size(), 1, 1};
     product.output = from.output;
-    product.vertical = product.horizontal = {from.kernel, from.stride, from.padding, 1};
-    const std::vector<float> weight = take_slot(from.weight);
-    const std::int64_t filters = from.output.channels, channels = product.input.channels;
-    const std::int64_t taps = from.is_convolution() ? std::int64_t{from.kernel} * from.kernel : 1;
-    if (!from.is_convolution()) product.vertical = product.horizontal = {};
-    product.weight.resize(weight.size());
+    if (from.is_convolution()) {
+      product.vertical = product.horizontal = {from.kernel, from.stride, from.padding, 1};
+    }
+    product.bias = slot(from.bias);
+  }
+
+  // Weights of a filter lie together in `weight`, [F, C, k, k] or [F, values].
+  void fold_norm(const model::Stage& stage, Node& node, std::vector<float>& weight) const {
+    if (stage.norm.kind == model::Norm::kNone) return;
+    const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
+    const auto filters = static_cast<std::size_t>(node.product.output.channels);
+    const std::size_t of_filter = weight.size() / filters;
+    if (node.product.bias.empty()) node.product.bias.assign(filters, 0.0f);
+    for (std::size_t f = 0; f < filters; ++f) {
+      const double slope =
+          kernels::batch_norm_slope(params, slot(stage.norm.scale)[f], slot(stage.norm.variance)[f]);
+      const double offset = node.product.bias[f] - slot(stage.norm.mean)[f];
+      node.product.bias[f] = static_cast<float>(slope * offset + slot(stage.norm.shift)[f]);
+      const auto factor = static_cast<float>(slope);
+      for (std::size_t i = 0; i < of_filter; ++i) weight[f * of_filter + i] *= factor;
+    }
+    node.step_factor = slot(stage.norm.step_scale);
+  }
+
+  bool is_event_driven(const model::Stage& stage) const {
+    const model::Product& product = stage.product;
+    const bool can = product.is_convolution() ? product.stride == 1 && product.padding < product.kernel
+                                              : arithmetic_.event_filters == 0 && stage.reads_spikes() &&
+                                                    stage.inputs.front().pool.kind == model::Pool::kNone;
+    return can && stage.reads_spikes() && product.output.channels >= arithmetic_.event_filters;
+  }
+
+  static void round_to_steps(const Product& product, std::vector<float>& weight) {
+    const auto filters = static_cast<std::size_t>(product.output.channels);
+    const std::size_t of_filter = weight.size() / filters;
+    for (std::size_t f = 0; f < filters; ++f) {
+      float* const own = weight.data() + f * of_filter;
+      float most = 0.0f;
+      for (std::size_t i = 0; i < of_filter; ++i) most = std::max(most, std::fabs(own[i]));
+      const float scale = most / static_cast<float>(kernels::kLargestWeight);
+      const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
+      for (std::size_t i = 0; i < of_filter; ++i) own[i] = nearest(own[i] * inverse) * scale;
+    }
+  }
+
+  // To Product::at(), in blocks whose cache lines are used whole on both sides.
+  template <class Weight>
+  static void lay_out(const std::vector<float>& weight, const Product& product, std::vector<Weight>& to) {
+    const std::int64_t filters = product.output.channels, channels = product.input.channels;
+    const std::int64_t taps = product.rows() / channels;
+    to.resize(weight.size());
     constexpr std::int64_t kBlock = 16;
     for (std::int64_t first_f = 0; first_f < filters; first_f += kBlock) {
       const std::int64_t end_f = std::min(first_f + kBlock, filters);
@@ -101,66 +155,13 @@ class NetworkMaker {
         const std::int64_t end_c = std::min(first_c + kBlock, channels);
         for (std::int64_t tap = 0; tap < taps; ++tap) {
           for (std::int64_t c = first_c; c < end_c; ++c) {
+            Weight* const row = to.data() + product.at(tap * channels + c, first_f);
             for (std::int64_t f = first_f; f < end_f; ++f) {
-              product.weight[product.at(tap * channels + c, f)] =
-                  weight[static_cast<std::size_t>((f * channels + c) * taps + tap)];
+              row[f - first_f] = kernels::from_float<Weight>(
+                  weight[static_cast<std::size_t>((f * channels + c) * taps + tap)]);
             }
           }
         }
-      }
-    }
-    product.bias = slot(from.bias);
-  }
-
-  // use(filter, weight), in memory order.
-  template <class Use>
-  static void for_each_weight(Product& product, const Use& use) {
-    float* weight = product.weight.data();
-    for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
-      const std::int64_t end = first + product.width(first);
-      for (std::int64_t row = 0; row < product.rows(); ++row) {
-        for (std::int64_t f = first; f < end; ++f) use(static_cast<std::size_t>(f), *weight++);
-      }
-    }
-  }
-
-  void fold_norm(const model::Stage& stage, Node& node) const {
-    if (stage.norm.kind == model::Norm::kNone) return;
-    const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
-    const auto filters = static_cast<std::size_t>(node.product.output.channels);
-    if (node.product.bias.empty()) node.product.bias.assign(filters, 0.0f);
-    std::vector<float> factors(filters);
-    for (std::size_t f = 0; f < filters; ++f) {
-      const double slope =
-          kernels::batch_norm_slope(params, slot(stage.norm.scale)[f], slot(stage.norm.variance)[f]);
-      const double offset = node.product.bias[f] - slot(stage.norm.mean)[f];
-      node.product.bias[f] = static_cast<float>(slope * offset + slot(stage.norm.shift)[f]);
-      factors[f] = static_cast<float>(slope);
-    }
-    for_each_weight(node.product, [&](std::size_t f, float& weight) { weight *= factors[f]; });
-    node.step_factor = slot(stage.norm.step_scale);
-  }
-
-  void round_weights(const model::Stage& stage, Node& node) const {
-    const model::Product& product = stage.product;
-    const auto filters = static_cast<std::size_t>(product.output.channels);
-    const bool can = product.is_convolution() ? product.stride == 1 && product.padding < product.kernel
-                                              : arithmetic_.event_filters == 0 && stage.reads_spikes() &&
-                                                    stage.inputs.front().pool.kind == model::Pool::kNone;
-    const bool is_event = can && stage.reads_spikes() && product.output.channels >= arithmetic_.event_filters;
-    if (is_event) {
-      std::vector<float> most(filters), scale(filters), inverse(filters);
-      for_each_weight(node.product,
-                      [&](std::size_t f, float& value) { most[f] = std::max(most[f], std::fabs(value)); });
-      for (std::size_t f = 0; f < filters; ++f) {
-        scale[f] = most[f] / static_cast<float>(kernels::kLargestWeight);
-        inverse[f] = scale[f] > 0.0f ? 1.0f / scale[f] : 0.0f;
-      }
-      for_each_weight(node.product,
-                      [&](std::size_t f, float& value) { value = nearest(value * inverse[f]) * scale[f]; });
-    } else if (node.bfloat16) {
-      for (std::vector<float>* list : {&node.product.weight, &node.product.bias}) {
-        for (float& value : *list) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
       }
     }
   }
@@ -209,14 +210,15 @@ class NetworkMaker {
 }  // namespace
 
 std::int64_t Network::weight_bytes() const {
-  std::size_t values = 0;
+  std::size_t values = 0, halves = 0;
   for (const Node& node : nodes) {
     values += node.product.weight.size() + node.product.bias.size() + node.recurrent.size();
+    halves += node.product.weight16.size();
     for (const Connection& connection : node.inputs) {
       if (connection.neunorm) values += connection.neunorm->u.size();
     }
   }
-  return static_cast<std::int64_t>(values * sizeof(float));
+  return static_cast<std::int64_t>(values * sizeof(float) + halves * sizeof(kernels::BFloat16));
 }
 
 Arithmetic arithmetic_of(const model::ComputeSettings& settings) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/model/program.h"
 
@@ -35,9 +36,10 @@ struct Product {
   struct Axis {
     int kernel = 1, stride = 1, padding = 0, dilation = 1;
   } vertical, horizontal;
-  int groups = 1;             ///< divides the channels of input and output
-  std::vector<float> weight;  ///< see at()
-  std::vector<float> bias;    ///< [F], or empty
+  int groups = 1;                           ///< divides the channels of input and output
+  std::vector<float> weight;                ///< see at()
+  std::vector<kernels::BFloat16> weight16;  ///< instead of it, where each weight is one
+  std::vector<float> bias;                  ///< [F], or empty
 
   /// Filters that lie together: those of some channels and one tap stay in the first-level cache.
   static constexpr std::int64_t kBlock = 64;
@@ -47,6 +49,9 @@ struct Product {
   std::int64_t filters() const { return output.channels / groups; }
   /// Filters of the block that begins with this one.
   std::int64_t width(std::int64_t first) const { return std::min(kBlock, filters() - first); }
+  float weight_at(std::int64_t row, std::int64_t filter) const {
+    return weight16.empty() ? weight[at(row, filter)] : kernels::to_float(weight16[at(row, filter)]);
+  }
   /// Place of a weight: [block of filters][row][filter of the block].
   std::size_t at(std::int64_t row, std::int64_t filter) const {
     const std::int64_t first = filter / kBlock * kBlock;

@@ -225,12 +225,11 @@ class Exporter {
     const model::Shape from = sources_are_vectors(node) ? node.product.input : source_shape(node);
     const std::int64_t filters = node.product.output.channels, values = node.product.input.channels;
     const std::int64_t pixels = from.height * from.width;
-    std::vector<double> weight(node.product.weight.size());
+    std::vector<double> weight(at(values * filters));
     for (std::int64_t f = 0; f < filters; ++f) {
       for (std::int64_t c = 0; c < from.channels; ++c) {
         for (std::int64_t p = 0; p < pixels; ++p) {
-          weight[at(f * values + c * pixels + p)] =
-              node.product.weight[node.product.at(p * from.channels + c, f)];
+          weight[at(f * values + c * pixels + p)] = node.product.weight_at(p * from.channels + c, f);
         }
       }
     }
@@ -246,11 +245,11 @@ class Exporter {
     if (product.groups != 1 || axis.dilation != 1) refuse(node, "groups or dilation");
     const std::int64_t filters = product.output.channels, channels = product.input.channels;
     const std::int64_t taps = std::int64_t{axis.kernel} * axis.kernel;
-    std::vector<double> weight(product.weight.size());
+    std::vector<double> weight(at(product.rows() * filters));
     for (std::int64_t f = 0; f < filters; ++f) {
       for (std::int64_t c = 0; c < channels; ++c) {
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          weight[at((f * channels + c) * taps + tap)] = product.weight[product.at(tap * channels + c, f)];
+          weight[at((f * channels + c) * taps + tap)] = product.weight_at(tap * channels + c, f);
         }
       }
     }

@@ -33,32 +33,47 @@ HWY_ATTR HWY_INLINE void add_row(const float* weight, float factor, std::int64_t
 }
 
 // Weights of one tap and one block of filters: a row for each channel.
+template <class Weight>
 struct Rows {
-  const float* weight;
+  const Weight* weight;
   std::int64_t width;  // filters of a row
 };
 
+template <class D>
+HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+
+template <class D>
+HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, const kernels::BFloat16* from) {
+  const hn::Rebind<std::uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(from));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+}
+
 // output [kVectors vectors] += the rows of the listed channels, times input: the sums stay in registers.
 // kSpikes: every input is 1. kFar: the rows come from memory.
-template <int kVectors, bool kSpikes, bool kFar>
-HWY_ATTR HWY_INLINE void add_listed(const Rows& rows, std::int64_t first, const std::int32_t* channels,
-                                    std::int64_t count, const float* input, float* output) {
+template <int kVectors, bool kSpikes, bool kFar, class Weight>
+HWY_ATTR HWY_INLINE void add_listed(const Rows<Weight>& rows, std::int64_t first,
+                                    const std::int32_t* channels, std::int64_t count, const float* input,
+                                    float* output) {
   const hn::ScalableTag<float> d;
   using Vector = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  constexpr std::int64_t kAhead = 8, kLine = 64 / sizeof(float);
+  constexpr std::int64_t kAhead = 8, kLine = 64 / sizeof(Weight);
   Vector sums[kVectors];
   for (int v = 0; v < kVectors; ++v) sums[v] = hn::LoadU(d, output + first + v * lanes);
   for (std::int64_t i = 0; i < count; ++i) {
     if (kFar && i + kAhead < count) {
-      const float* const later = rows.weight + channels[i + kAhead] * rows.width + first;
+      const Weight* const later = rows.weight + channels[i + kAhead] * rows.width + first;
       for (std::int64_t f = 0; f < kVectors * lanes; f += kLine) hwy::Prefetch(later + f);
     }
     const std::int64_t channel = channels[i];
-    const float* const from = rows.weight + channel * rows.width + first;
+    const Weight* const from = rows.weight + channel * rows.width + first;
     const Vector times = hn::Set(d, kSpikes ? 1.0f : input[channel]);
     for (int v = 0; v < kVectors; ++v) {
-      const Vector value = hn::LoadU(d, from + v * lanes);
+      const Vector value = load(d, from + v * lanes);
       sums[v] = hn::Add(sums[v], kSpikes ? value : hn::Mul(value, times));
     }
   }
@@ -66,8 +81,8 @@ HWY_ATTR HWY_INLINE void add_listed(const Rows& rows, std::int64_t first, const 
 }
 
 // output [rows.width] += the same.
-template <bool kSpikes, bool kFar>
-HWY_ATTR HWY_INLINE void add_block(const Rows& rows, const std::int32_t* channels, std::int64_t count,
+template <bool kSpikes, bool kFar, class Weight>
+HWY_ATTR HWY_INLINE void add_block(const Rows<Weight>& rows, const std::int32_t* channels, std::int64_t count,
                                    const float* input, float* output) {
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>()));
   constexpr int kVectors = Product::kBlock / kLanes < 8 ? static_cast<int>(Product::kBlock / kLanes) : 8;
@@ -80,18 +95,20 @@ HWY_ATTR HWY_INLINE void add_block(const Rows& rows, const std::int32_t* channel
   }
   if (first == rows.width) return;
   for (std::int64_t i = 0; i < count; ++i) {
-    const float* const from = rows.weight + channels[i] * rows.width;
-    for (std::int64_t f = first; f < rows.width; ++f) output[f] += from[f] * input[channels[i]];
+    const Weight* const from = rows.weight + channels[i] * rows.width;
+    for (std::int64_t f = first; f < rows.width; ++f)
+      output[f] += kernels::to_float(from[f]) * input[channels[i]];
   }
 }
 
 // Blocks of filters, in them taps, in them blocks of channels: the weights in use stay in a cache. An output
 // still gets its inputs in memory order.
-template <bool kSpikes, bool kFar>
-HWY_ATTR void add_all(const Product& product, const float* input, const ProductRoom& room, float* output) {
+template <bool kSpikes, bool kFar, class Weight>
+HWY_ATTR void add_all(const Product& product, const Weight* weight, const float* input,
+                      const ProductRoom& room, float* output) {
   const std::int64_t channels = product.input.channels, filters = product.output.channels;
   for (std::int64_t first = 0; first < filters; first += Product::kBlock) {
-    Rows rows{product.weight.data() + first * product.rows(), product.width(first)};
+    Rows<Weight> rows{weight + first * product.rows(), product.width(first)};
     for (int ky = 0; ky < product.vertical.kernel; ++ky) {
       for (int kx = 0; kx < product.horizontal.kernel; ++kx, rows.weight += channels * rows.width) {
         for (const ProductRoom::Part& part : room.parts()) {
@@ -113,7 +130,7 @@ HWY_ATTR void add_all(const Product& product, const float* input, const ProductR
 HWY_ATTR void add_groups(const Product& product, const float* input, const ProductRoom& room, float* output) {
   const std::int64_t channels = product.input.channels, in_group = channels / product.groups;
   for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
-    Rows rows{product.weight.data() + first * product.rows(), product.width(first)};
+    Rows<float> rows{product.weight.data() + first * product.rows(), product.width(first)};
     for (int ky = 0; ky < product.vertical.kernel; ++ky) {
       for (int kx = 0; kx < product.horizontal.kernel; ++kx, rows.weight += channels * rows.width) {
         for (const ProductRoom::Part& part : room.parts()) {
@@ -135,6 +152,35 @@ HWY_ATTR void add_groups(const Product& product, const float* input, const Produ
   }
 }
 
+template <class Weight>
+HWY_ATTR void add_chosen(const Product& product, const Weight* weight, bool is_binary, const float* input,
+                         const ProductRoom& room, float* output) {
+  const bool is_far = product.input.height * product.input.width == 1;
+  if (is_far && is_binary) add_all<true, true>(product, weight, input, room, output);
+  if (is_far && !is_binary) add_all<false, true>(product, weight, input, room, output);
+  if (!is_far && is_binary) add_all<true, false>(product, weight, input, room, output);
+  if (!is_far && !is_binary) add_all<false, false>(product, weight, input, room, output);
+}
+
+// The channels from begin to end whose value is not 0; returns how many. active has room for a vector more.
+HWY_ATTR std::int32_t list_active(const float* values, std::int32_t begin, std::int32_t end,
+                                  std::int32_t* active) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> d32;
+  const auto lanes = static_cast<std::int32_t>(hn::Lanes(d));
+  std::int32_t count = 0, c = begin;
+  for (; c + lanes <= end; c += lanes) {
+    const auto is_active = hn::RebindMask(d32, hn::Ne(hn::LoadU(d, values + c), hn::Zero(d)));
+    hn::StoreU(hn::Compress(hn::Iota(d32, c), is_active), d32, active + count);
+    count += static_cast<std::int32_t>(hn::CountTrue(d32, is_active));
+  }
+  for (; c < end; ++c) {
+    active[count] = c;
+    count += values[c] != 0.0f ? 1 : 0;
+  }
+  return count;
+}
+
 HWY_ATTR std::int64_t product(const Product& product, const float* input, float spikes_per_value,
                               ProductRoom& room, float* output) {
   const std::int64_t filters = product.output.channels;
@@ -149,12 +195,10 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, float 
   const ProductRoom::Listed listed = room.list(product, input, spikes_per_value);
   if (product.groups > 1) {
     add_groups(product, input, room, output);
-  } else if (product.input.height * product.input.width == 1) {
-    listed.is_binary ? add_all<true, true>(product, input, room, output)
-                     : add_all<false, true>(product, input, room, output);
+  } else if (product.weight16.empty()) {
+    add_chosen(product, product.weight.data(), listed.is_binary, input, room, output);
   } else {
-    listed.is_binary ? add_all<true, false>(product, input, room, output)
-                     : add_all<false, false>(product, input, room, output);
+    add_chosen(product, product.weight16.data(), listed.is_binary, input, room, output);
   }
   return listed.operations;
 }
@@ -175,6 +219,7 @@ HWY_AFTER_NAMESPACE();
 namespace spikeloom::runtime {
 namespace {
 
+HWY_EXPORT(list_active);
 HWY_EXPORT(product);
 HWY_EXPORT(rows);
 
@@ -189,7 +234,8 @@ std::int64_t spikes_of(float value, float spikes_per_value) {
 void ProductRoom::fit(const Product& product) {
   const std::int64_t pixels = product.input.height * product.input.width;
   const std::int64_t parts = parts_of(product);
-  active_.resize(std::max(active_.size(), static_cast<std::size_t>(product.input.size())));
+  constexpr std::int64_t kVector = 64;  // values of the longest
+  active_.resize(std::max(active_.size(), static_cast<std::size_t>(product.input.size() + kVector)));
   pixels_.resize(std::max(pixels_.size(), static_cast<std::size_t>(pixels * parts)));
   parts_.reserve(static_cast<std::size_t>(parts));
 }
@@ -215,13 +261,12 @@ ProductRoom::Listed ProductRoom::list(const Product& product, const float* input
     for (std::int32_t y = 0; y < product.input.height; ++y) {
       for (std::int32_t x = 0; x < product.input.width; ++x, values += channels) {
         const std::int32_t first = listed;
-        for (std::int32_t c = begin; c < end; ++c) {
-          active_[static_cast<std::size_t>(listed)] = c;
-          listed += values[c] != 0.0f ? 1 : 0;
-          result.is_binary &= values[c] == 0.0f || values[c] == 1.0f;
-        }
+        listed += HWY_DYNAMIC_DISPATCH(list_active)(values, begin, end, active_.data() + first);
         if (listed == first) continue;
         *pixel++ = {y, x, first, listed - first};
+        for (std::int32_t i = first; i < listed; ++i) {
+          result.is_binary &= values[active_[static_cast<std::size_t>(i)]] == 1.0f;
+        }
         std::int64_t spikes = spikes_per_value == kEachIsOne ? listed - first : 0;
         if (spikes_per_value > 0.0f) {
           for (std::int32_t i = first; i < listed; ++i) {
