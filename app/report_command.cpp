@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "app/commands.h"
@@ -42,8 +43,9 @@ int run_report(const ReportOptions& options) {
   const auto folders = folders_of(options.runs);
   std::vector<report::RunRecord> runs;
   // Of many runs only their curves are shown.
-  for (const std::string& folder : folders)
-    runs.push_back(report::read_run(folder, {folders.size() > 1 ? 512u : 2048u}));
+  report::ReadLimits limits;
+  if (folders.size() > 1) limits.points = std::clamp<std::size_t>(50000 / folders.size(), 16, 512);
+  for (const std::string& folder : folders) runs.push_back(report::read_run(folder, limits));
   std::string out = options.out, page;
   if (runs.size() == 1) {
     if (out.empty()) out = folders[0] + "/report.html";
