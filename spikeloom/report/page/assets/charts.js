@@ -34,7 +34,7 @@ function shortNumber(value) {
     const units = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
     for (const [unit, letter] of units) if (size >= unit) return (value / unit).toPrecision(4) + " " + letter;
   }
-  if (size !== 0 && size < 1e-3) return value.toExponential(2);
+  if (size !== 0 && size < 1e-4) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));
 }
 function percent(value, digits = 2) {
@@ -89,6 +89,7 @@ function optionsOf(spec) {
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;
   if (spec.histogram) x.grid.display = false;
+  if (spec.histogram && Math.max(...spec.labels.map((label) => label.length)) > 6) x.ticks.maxTicksLimit = 3; // side by side
   const nearest = spec.type === "scatter" || spec.series.length > kMany;
   return {
     responsive: true, maintainAspectRatio: false, animation: false, normalized: true,

@@ -45,7 +45,7 @@ function renderComparison(data) {
   const curved = runs.filter((run) => run.epochs), home = section("curves", "Curves");
   if (curved.length < runs.length) home.append(make("p", { class: "note" }, `Those of the ${curved.length} runs of the highest accuracy.`));
   const grid = part(home, "curve-charts", "grid");
-  const overlay = (id, title, key, extra) => addChart(grid, id, { title, xTitle: "epoch", x: longest(curved), ...extra,
+  const overlay = (id, title, key, extra) => addChart(grid, id, { title, xTitle: "epoch", wholeX: true, x: longest(curved), ...extra,
     series: curved.map((run, index) => ({ name: run.name, values: run.epochs[key], x: run.epochs.epoch, colour: index })) });
   overlay("loss", "Training loss", "loss", {});
   overlay("validation-loss", "Validation loss", "validation_loss", {});
@@ -66,9 +66,11 @@ function renderComparison(data) {
   }
   const recipes = section("differences", "Recipes");
   if (data.differences.length === 0) { recipes.append(make("p", {}, "The recipes are the same, key by key.")); return; }
-  recipes.append(make("p", { class: "note" }, "The keys in which the recipes differ."), sortableTable("Differences between the recipes",
-    [{ title: "run" }, ...data.differences.map(({ key }) => ({ title: key }))],
-    runs.map((run, index) => [run.name, ...data.differences.map(({ values }) => values[index])])));
+  recipes.append(make("p", { class: "note" }, "The keys in which the recipes differ."), runs.length <= 8
+    ? sortableTable("Differences between the recipes", [{ title: "key" }, ...runs.map((run) => ({ title: run.name }))],
+      data.differences.map(({ key, values }) => [key, ...values]))
+    : sortableTable("Differences between the recipes", [{ title: "run" }, ...data.differences.map(({ key }) => ({ title: key }))],
+      runs.map((run, index) => [run.name, ...data.differences.map(({ values }) => values[index])])));
 }
 function longest(runs) {
   return runs.map((run) => run.epochs.epoch).reduce((a, b) => b.length > a.length ? b : a, []);

@@ -95,7 +95,7 @@ function renderCost(data) {
   const micro = (pj) => pj === null ? null : pj / 1e6;
   const against = cost.dense_energy_pj > 0 && cost.energy_pj > 0 ? cost.dense_energy_pj / cost.energy_pj : null;
   home.append(make("p", {}, `About ${shortNumber(micro(cost.energy_pj))} µJ of arithmetic a sample` + (against === null || !observed.spiking ? "." :
-    `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${shortNumber(against)} times as much.`)),
+    `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${Number(against.toPrecision(2))} times as much.`)),
     make("p", { class: "note" }, `An addition (${cost.addition_pj} pJ) for each synapse that a spike reaches, a multiply-accumulate (${cost.mac_pj} pJ) for each synapse of an ` +
       `input that is no spike and for each update of a membrane potential. A still image is convolved once. The artificial network multiplies every input once, zeros too. ` +
       `Arithmetic only: no memory, no communication. Table: ${cost.source}. ${observedText(observed)}`));
