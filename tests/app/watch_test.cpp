@@ -88,7 +88,7 @@ TEST_F(Watch, TheTrainingIsSeenAndNotDisturbed) {
     // What the network does with samples follows the training.
     const auto list = nlohmann::json::parse(get(port, "/data"));
     const std::string page = "/run/" + list["runs"][0]["id"].get<std::string>() + "/data";
-    for (int i = 0; i < 300; ++i) {
+    for (int i = 0; i < 1200; ++i) {
       last = nlohmann::json::parse(get(port, page));
       if (last.contains("observed") && last["observed"]["split"] == "test") break;
       ::usleep(100000);
