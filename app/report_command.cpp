@@ -26,13 +26,16 @@ struct ReportOptions {
 
 /// The run folders that the arguments mean: themselves, or those in them.
 std::vector<std::string> folders_of(const std::vector<std::string>& arguments) {
+  constexpr std::size_t kMost = 10000;
   std::vector<std::string> folders;
   for (const std::string& argument : arguments) {
     if (!std::filesystem::is_directory(argument) || report::is_run_folder(argument)) {
       folders.push_back(argument);
       continue;
     }
-    const auto found = report::find_runs(argument);
+    const auto found = report::find_runs(argument, kMost);
+    if (found.size() == kMost)
+      print_warning(fmt::format("{}: only the first {} runs are shown", argument, with_separators(kMost)));
     if (found.empty()) folders.push_back(argument);  // read_run says what is missing
     folders.insert(folders.end(), found.begin(), found.end());
   }
