@@ -1,5 +1,7 @@
 #include "spikeloom/runtime/model_file.h"
 
+#include <utility>
+
 #include "spikeloom/train/run/model_tensors.h"
 
 namespace spikeloom::runtime {
@@ -15,7 +17,7 @@ Model load_model(const std::string& run_or_model, Rounding rounding) {
   program.class_of = std::move(tensors.class_of);
   const Arithmetic arithmetic =
       rounding == Rounding::kAsTrained ? arithmetic_of(result.info.recipe.network.compute) : Arithmetic();
-  result.network = std::make_shared<const Network>(make_network(program, tensors.slots, arithmetic));
+  result.network = std::make_shared<const Network>(make_network(program, std::move(tensors.slots), arithmetic));
   return result;
 }
 

@@ -6,15 +6,12 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/kernels/bfloat16.h"
-#include "spikeloom/runtime/sparse_product.h"
+#include "spikeloom/runtime/spiking_neurons.h"
 
 namespace spikeloom::runtime {
 namespace {
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
-// Of a list with a value for all or one for each.
-float value_of(const std::vector<float>& list, std::size_t i) { return list.size() == 1 ? list[0] : list[i]; }
 
 model::Shape pooled(const model::Shape& shape, const model::Pool& pool) {
   if (pool.kind == model::Pool::kNone) return shape;
@@ -27,16 +24,28 @@ void pool_values(const model::Shape& shape, const model::Pool& pool, const float
   const std::int64_t k = pool.kind == model::Pool::kNone ? 1 : pool.factor, channels = shape.channels;
   const float scale = 1.0f / static_cast<float>(k * k);
   const bool largest = pool.kind == model::Pool::kMax;
+  constexpr std::int64_t kBlock = 64;  // channels whose values lie beside one another in the loops below
   for (std::int64_t y = 0; y < small.height; ++y) {
     for (std::int64_t x = 0; x < small.width; ++x, to += channels) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        float value = from[(y * k * shape.width + x * k) * channels + c];
-        for (std::int64_t i = 1; i < k * k; ++i) {
-          const float other = from[((y * k + i / k) * shape.width + x * k + i % k) * channels + c];
-          value = largest ? std::max(value, other) : value + other;
+      for (std::int64_t first = 0; first < channels; first += kBlock) {
+        const std::int64_t count = std::min(kBlock, channels - first);
+        float values[kBlock];
+        for (std::int64_t i = 0; i < k * k; ++i) {
+          const float* const other =
+              from + ((y * k + i / k) * shape.width + x * k + i % k) * channels + first;
+          if (i == 0) {
+            std::copy_n(other, count, values);
+          } else if (largest) {
+            for (std::int64_t c = 0; c < count; ++c) values[c] = std::max(values[c], other[c]);
+          } else {
+            for (std::int64_t c = 0; c < count; ++c) values[c] += other[c];
+          }
         }
-        if (!largest && k > 1) value *= scale;
-        to[c] = add ? to[c] + value : value;
+        const float factor = largest ? 1.0f : scale;
+        for (std::int64_t c = 0; c < count; ++c) {
+          const float value = values[c] * factor;
+          to[first + c] = add ? to[first + c] + value : value;
+        }
       }
     }
   }
@@ -64,18 +73,19 @@ void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* v
 }  // namespace
 
 Session::Session(std::shared_ptr<const Network> network) : network_(std::move(network)) {
-  std::int64_t channels = 0;
   for (const Node& node : network_->nodes) {
     NodeState& state = states_.emplace_back();
     const auto output = at(node.product.output.size());
     const bool is_direct =
         node.inputs.size() == 1 && node.inputs[0].pool.kind == model::Pool::kNone && !node.inputs[0].neunorm;
     if (!is_direct) state.x.resize(at(node.product.input.size()));
-    if (node.reads_input()) state.product.resize(output);
+    const bool current_is_changed =
+        !node.step_factor.empty() || !node.shortcuts.empty() || !node.recurrent.empty();
+    if (node.reads_input() && current_is_changed) state.product.resize(output);
     state.current.resize(output);
     if (node.neurons.kind == Neurons::kSpiking) {
       state.v.resize(output);
-      state.synapse.resize(output);
+      if (has_synapses(node.neurons)) state.synapse.resize(output);
     }
     if (node.neurons.kind != Neurons::kNone) state.output.resize(output);
     for (const Connection& connection : node.inputs) {
@@ -86,9 +96,8 @@ Session::Session(std::shared_ptr<const Network> network) : network_(std::move(ne
       neunorm.values.resize(at(seen.size()));
       neunorm.x.resize(at(seen.height * seen.width));
     }
-    channels = std::max(channels, node.product.input.channels);
+    room_.fit(node.product);
   }
-  active_.resize(at(channels));
   if (!network_->spiking) mean_.resize(at(network_->input.size()));
   populations_.resize(at(network_->num_classes));
   for (const std::int32_t one : network_->class_of) ++populations_[at(one)];
@@ -209,21 +218,10 @@ void Session::fire(const Node& node, NodeState& state, std::int64_t& spikes) con
     case Neurons::kSpiking:
       break;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    float& synapse = state.synapse[i];
-    synapse =
-        value_of(neurons.current_decay, i) * synapse + value_of(neurons.input_scale, i) * state.current[i];
-    const float v = value_of(neurons.decay, i) * state.v[i] + synapse + value_of(neurons.leak, i);
-    const float v_threshold = value_of(neurons.v_threshold, i);
-    const bool fires = v >= v_threshold;
-    if (!state.v_pre.empty()) state.v_pre[i] = v;
-    float after = v;
-    if (fires && neurons.reset == kernels::Reset::kZero) after = value_of(neurons.v_reset, i);
-    if (fires && neurons.reset == kernels::Reset::kSubtract) after = v - v_threshold;
-    state.v[i] = after;
-    state.output[i] = fires ? 1.0f : 0.0f;
-    spikes += fires ? 1 : 0;
-  }
+  float* const v_pre = state.v_pre.empty() ? nullptr : state.v_pre.data();
+  spikes += runtime::fire(neurons, static_cast<std::int64_t>(count), state.current.data(),
+                          {state.synapse.empty() ? nullptr : state.synapse.data(), state.v.data(), v_pre},
+                          state.output.data());
 }
 
 // same_input: the input is that of the step before, so that its products are still there.
@@ -233,9 +231,8 @@ void Session::advance(const float* input, bool same_input) {
     NodeState& state = states_[n];
     const bool kept = !state.product.empty();
     float* const product = kept ? state.product.data() : state.current.data();
-    if (!kept || !same_input) {
-      synaptic_operations_ +=
-          sparse_product(node.product, gather(node, state, input), active_.data(), product);
+    if (!node.reads_input() || !same_input) {
+      synaptic_operations_ += sparse_product(node.product, gather(node, state, input), room_, product);
     }
     if (!kept) round_values(node, state.current);
     if (kept) std::copy(state.product.begin(), state.product.end(), state.current.begin());

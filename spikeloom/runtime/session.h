@@ -6,6 +6,7 @@
 
 #include "spikeloom/base/span.h"
 #include "spikeloom/runtime/network.h"
+#include "spikeloom/runtime/sparse_product.h"
 
 namespace spikeloom::runtime {
 
@@ -64,7 +65,8 @@ class Session {
  private:
   struct NodeState {
     std::vector<float> x;        ///< what the product takes, where it is not another node's output
-    std::vector<float> product;  ///< of a node that reads the input
+    std::vector<float> product;  ///< of a node that reads the input and changes what becomes its current
+    // Without product, current keeps it: of a still image it is computed once.
     std::vector<float> current, synapse, v, output;
     std::vector<float> v_pre;  ///< while observed
     struct NeuNormState {
@@ -82,7 +84,7 @@ class Session {
 
   std::shared_ptr<const Network> network_;
   std::vector<NodeState> states_;
-  std::vector<std::int32_t> active_;
+  ProductRoom room_;
   std::vector<float> mean_;  ///< of an artificial network's input
   std::vector<double> sums_;
   std::vector<std::int64_t> populations_;
