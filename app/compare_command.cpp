@@ -39,7 +39,7 @@ Compared read(const std::string& path) {
       compared.macs_per_step = plan.macs_per_step();
       break;
     } catch (const Error& error) {
-      compared.run.problems.push_back(error.what());
+      compared.run.add_problem(error.what());
     }
   }
   return compared;
@@ -176,7 +176,8 @@ int run_compare(const CompareOptions& options) {
     print_comparison(runs);
   }
   for (const Compared& compared : runs) {
-    for (const std::string& problem : compared.run.problems) print_warning(problem);
+    for (const std::string& problem : compared.run.problems)
+      print_warning(compared.run.path + ": " + problem);
   }
   return kOk;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "app/commands.h"
@@ -25,13 +26,16 @@ struct ReportOptions {
 
 /// The run folders that the arguments mean: themselves, or those in them.
 std::vector<std::string> folders_of(const std::vector<std::string>& arguments) {
+  constexpr std::size_t kMost = 10000;
   std::vector<std::string> folders;
   for (const std::string& argument : arguments) {
     if (!std::filesystem::is_directory(argument) || report::is_run_folder(argument)) {
       folders.push_back(argument);
       continue;
     }
-    const auto found = report::find_runs(argument);
+    const auto found = report::find_runs(argument, kMost);
+    if (found.size() == kMost)
+      print_warning(fmt::format("{}: only the first {} runs are shown", argument, with_separators(kMost)));
     if (found.empty()) folders.push_back(argument);  // read_run says what is missing
     folders.insert(folders.end(), found.begin(), found.end());
   }
@@ -42,8 +46,9 @@ int run_report(const ReportOptions& options) {
   const auto folders = folders_of(options.runs);
   std::vector<report::RunRecord> runs;
   // Of many runs only their curves are shown.
-  for (const std::string& folder : folders)
-    runs.push_back(report::read_run(folder, {folders.size() > 1 ? 512u : 2048u}));
+  report::ReadLimits limits;
+  if (folders.size() > 1) limits.points = std::clamp<std::size_t>(50000 / folders.size(), 16, 512);
+  for (const std::string& folder : folders) runs.push_back(report::read_run(folder, limits));
   std::string out = options.out, page;
   if (runs.size() == 1) {
     if (out.empty()) out = folders[0] + "/report.html";

@@ -1,5 +1,9 @@
 #include "app/run_details.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
 #include "spikeloom/base/errors.h"
 #include "spikeloom/runtime/observation/observe.h"
 #include "spikeloom/train/run/model_info.h"
@@ -14,15 +18,39 @@ std::string split_of(const report::RunRecord& run) {
   return held_out.empty() || held_out == "0" ? "" : "validation";
 }
 
+/// The kept model; of a run that goes on the newest weights that there are.
+std::string model_of(const report::RunRecord& run) {
+  namespace fs = std::filesystem;
+  const std::string found = train::find_model(run.path), checkpoint = run.path + "/checkpoint.safetensors";
+  if (run.state == report::RunState::kFinished || found == checkpoint) return found;
+  std::error_code no_model, no_checkpoint;
+  const auto of_model = fs::last_write_time(found, no_model);
+  const auto of_checkpoint = fs::last_write_time(checkpoint, no_checkpoint);
+  return !no_checkpoint && (no_model || of_checkpoint > of_model) ? checkpoint : found;
+}
+
+/// As many samples as are asked for, or as the limit on work leaves.
+std::int64_t sample_count(const RunDetailsRequest& request, const report::RunRecord& run,
+                          const model::NetworkPlan& plan) {
+  constexpr std::int64_t kFewest = 10;
+  if (request.most_macs <= 0) return request.samples;
+  const double steps = std::max(1.0, std::atof(run.recipe_value("network.num_steps").c_str()));
+  const double of_sample = std::max(1.0, static_cast<double>(plan.macs_per_step()) * steps);
+  const auto most =
+      std::max(kFewest, static_cast<std::int64_t>(static_cast<double>(request.most_macs) / of_sample));
+  return request.samples > 0 ? std::min(request.samples, most) : most;
+}
+
 }  // namespace
 
 report::RunDetails gather_details(const report::RunRecord& run, const RunDetailsRequest& request) {
   report::RunDetails details;
   std::string model;
   try {
-    model = train::find_model(run.path);
+    model = model_of(run);
     details.plan = train::read_model_info(model).plan();
     details.weights = report::read_weights(model);
+    details.model = model;
   } catch (const Error& error) {
     details.notes.push_back(std::string("Network and weights are not shown: ") + error.what());
     return details;
@@ -31,7 +59,8 @@ report::RunDetails gather_details(const report::RunRecord& run, const RunDetails
   runtime::ObservationRequest observation;
   observation.model = model;
   observation.data_dir = request.data_dir;
-  observation.samples = request.samples;
+  observation.samples = sample_count(request, run, *details.plan);
+  observation.stop = request.stop;
   observation.rasters = request.rasters;
   observation.threads = request.threads;
   observation.split = request.split.empty() ? split_of(run) : request.split;

@@ -68,8 +68,18 @@ int run_runs(const RunsOptions& options) {
   std::vector<report::RunRecord> runs;
   report::ReadLimits few;
   few.points = 16;  // only sums and bests are shown
-  for (const std::string& path : report::find_runs(options.folder))
-    runs.push_back(report::read_run(path, few));
+  constexpr std::size_t kMost = 10000;
+  const auto found = report::find_runs(options.folder, kMost);
+  for (const std::string& path : found) {
+    try {
+      runs.push_back(report::read_run(path, few));
+    } catch (const DataError& error) {  // it went while the others were read
+      print_warning(error.what());
+    }
+  }
+  if (found.size() == kMost)
+    print_warning(
+        fmt::format("{}: only the first {} runs are listed", options.folder, with_separators(kMost)));
   sort_runs(runs, options.sort, options.reverse);
   if (options.json) {
     ordered_json list = ordered_json::array();
@@ -95,7 +105,7 @@ int run_runs(const RunsOptions& options) {
   }
   print_line(stdout, table(rows, {false, false, true, true, true, true, true, true}));
   for (const report::RunRecord& run : runs) {
-    for (const std::string& problem : run.problems) print_warning(problem);
+    for (const std::string& problem : run.problems) print_warning(run.path + ": " + problem);
   }
   return kOk;
 }

@@ -14,6 +14,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
+#include "spikeloom/data/verify.h"
 #include "spikeloom/events/transforms/chain.h"
 #include "spikeloom/formats/images/image_encode.h"
 #include "spikeloom/pictures/recording_page.h"
@@ -47,7 +48,7 @@ Kind kind_of(const std::string& out) {
   throw ConfigError("--out must end in .png, .gif or .html, not '" + out + "'");
 }
 
-/// What is shown: the recording and, behind a chain, what it becomes.
+/// What is shown: the recording and, after a chain, what it becomes.
 struct Shown {
   events::EventStream before;
   std::optional<events::EventStream> after;
@@ -91,10 +92,35 @@ std::string describe(const events::Binning& binning, const std::string& recipe) 
   return fmt::format("{} frames{} of equal time", binning.num_steps, of);
 }
 
+/// Warns where the recipe's set has recordings of another kind than this one: its network would not take it.
+void warn_of_misfits(const train::Recipe& recipe, const std::string& file,
+                     const events::EventStream& stream) {
+  const auto& info = data::dataset_info(recipe.data.dataset);
+  const int width = info.is_users_own ? recipe.data.sensor_width : info.sensor_width;
+  const int height = info.is_users_own ? recipe.data.sensor_height : info.sensor_height;
+  const std::string set = fmt::format("the data set '{}' of the recipe {}", recipe.data.dataset, recipe.name);
+  if (width > 0 && height > 0 && (width != stream.width || height != stream.height)) {
+    print_warning(fmt::format("{} has {}x{} pixels, {} has {}x{}: its network would refuse this recording",
+                              set, width, height, file, stream.width, stream.height));
+  }
+  if (info.channels == 1) {
+    print_warning(
+        fmt::format("{} has one channel: its network adds up both polarities of {}, which are shown "
+                    "apart here",
+                    set, file));
+  }
+}
+
 Shown prepare(const ShowOptions& options) {
   Shown shown;
   std::optional<train::Recipe> recipe;
   if (!options.recipe.empty()) recipe = train::load_recipe(find_recipe(options.recipe));
+  if (recipe && !data::dataset_info(recipe->data.dataset).is_recordings) {
+    throw ConfigError(
+        fmt::format("--recipe {}: its data set '{}' has still images, so it says nothing about "
+                    "recordings",
+                    options.recipe, recipe->data.dataset));
+  }
   if (recipe) shown.transforms = recipe->data.transforms;
   shown.transforms.insert(shown.transforms.end(), options.transforms.begin(), options.transforms.end());
   const events::TransformChain chain(shown.transforms);
@@ -104,6 +130,7 @@ Shown prepare(const ShowOptions& options) {
   shown.left_out = left_out_text(*reader);
   if (shown.before.events.empty())
     throw DataError(options.input + ": holds no event, so there is nothing to show");
+  if (recipe) warn_of_misfits(*recipe, options.input, shown.before);
   if (!chain.empty()) {
     shown.after = shown.before;
     const events::TransformKey key{static_cast<std::uint64_t>(options.seed), 0, 0};
@@ -117,6 +144,8 @@ Shown prepare(const ShowOptions& options) {
     shown.binning = pictures::even_slices(last, options.frames);
   }
   shown.frames = describe(shown.binning, recipe ? recipe->name : "");
+  if (shown.binning.num_steps > pictures::kMostFrames)
+    shown.frames += fmt::format(", {} of them drawn", pictures::kMostFrames);
   return shown;
 }
 
@@ -187,6 +216,7 @@ ordered_json to_json(const RecordingSummary& summary) {
 }
 
 std::string curve_of(const std::vector<std::int64_t>& counts) {
+  if (std::all_of(counts.begin(), counts.end(), [](std::int64_t count) { return count == 0; })) return "none";
   std::vector<double> values(counts.begin(), counts.end());
   values.push_back(0.0);  // the scale begins at none
   std::string text = small_curve(values, values.size(), shows_blocks(stdout));

@@ -52,6 +52,9 @@ using PrepareProgress = std::function<bool(std::int64_t done, std::int64_t total
 struct SampleOrigin {
   std::string name;        ///< a file's name and the place in it, or the position in the set's official order
   std::int64_t bytes = 0;  ///< size of the file; 0: not a file of its own, or not known
+  std::string shown;       ///< the name for people, where it can be shorter; else empty
+
+  const std::string& for_people() const { return shown.empty() ? name : shown; }
 };
 
 /// One split of a data set: labelled samples, addressed by 0 .. size() - 1. Thread-safe, but for

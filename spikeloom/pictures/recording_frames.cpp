@@ -18,7 +18,6 @@ constexpr Colour kLine{160, 160, 160};
 constexpr int kLevels = 7;     // of each polarity, besides none
 constexpr int kSmallest = 96;  // pixels: frames below are magnified
 constexpr int kSheetWidth = 1600, kGap = 4, kRateHeight = 64;
-constexpr std::size_t kSheetFrames = 60, kAnimationFrames = 200;
 
 /// White, covered by so much of each polarity's colour, one behind the other.
 Colour blend(int off, int on) {
@@ -98,9 +97,9 @@ class Painter {
   std::array<int, 256> level_{};
 };
 
-/// Up to `most` of the steps, evenly chosen.
-std::vector<int> chosen_steps(int steps, std::size_t most) {
-  const std::size_t count = std::min(static_cast<std::size_t>(steps), most);
+/// Up to kMostFrames of the steps, evenly chosen.
+std::vector<int> chosen_steps(int steps) {
+  const auto count = static_cast<std::size_t>(std::min(steps, kMostFrames));
   std::vector<int> chosen;
   for (std::size_t i = 0; i < count; ++i) {
     chosen.push_back(static_cast<int>(i * static_cast<std::size_t>(steps) / count));
@@ -165,7 +164,7 @@ formats::Image contact_sheet(const std::vector<Shown>& recordings) {
   std::vector<int> columns;
   for (const Shown& shown : recordings) {
     const Painter painter(shown.frames);
-    const int count = static_cast<int>(chosen_steps(shown.frames.steps, kSheetFrames).size());
+    const int count = static_cast<int>(chosen_steps(shown.frames.steps).size());
     columns.push_back(std::clamp((kSheetWidth + kGap) / (painter.width() + kGap), 1, count));
     const int rows = (count + columns.back() - 1) / columns.back();
     width = std::max(width, columns.back() * (painter.width() + kGap) - kGap);
@@ -175,7 +174,7 @@ formats::Image contact_sheet(const std::vector<Shown>& recordings) {
   int top = 0;
   for (std::size_t i = 0; i < recordings.size(); ++i) {
     const Painter painter(recordings[i].frames);
-    const std::vector<int> steps = chosen_steps(recordings[i].frames.steps, kSheetFrames);
+    const std::vector<int> steps = chosen_steps(recordings[i].frames.steps);
     for (std::size_t k = 0; k < steps.size(); ++k) {
       const int column = static_cast<int>(k) % columns[i];
       if (k > 0 && column == 0) top += painter.height() + kGap;
@@ -203,7 +202,7 @@ std::vector<formats::Image> animation(const std::vector<Shown>& recordings) {
   }
   width -= kGap;
   std::vector<Image> images;
-  for (const int step : chosen_steps(steps, kAnimationFrames)) {
+  for (const int step : chosen_steps(steps)) {
     Image image = blank(width, height);
     int left = 0;
     for (std::size_t i = 0; i < recordings.size(); ++i) {

@@ -17,6 +17,9 @@ struct Frames {
   std::vector<std::uint8_t> counts;  ///< [steps, height, width, 2], off and on
 };
 
+/// Pictures show so many frames at most, evenly chosen.
+constexpr int kMostFrames = 200;
+
 /// Slices of equal time, with pixels merged so that no side has more than 256.
 events::Binning even_slices(const events::EventStream& stream, int frames);
 
@@ -29,11 +32,11 @@ struct Shown {
   RecordingSummary summary;
 };
 
-/// Each recording as a block: up to 60 of its frames in rows, then a strip of its event rate over time, on
-/// upwards and off downwards. A line between the blocks.
+/// Each recording as a block: up to kMostFrames of its frames in rows, then a strip of its event rate over
+/// time, on upwards and off downwards. A line between the blocks.
 formats::Image contact_sheet(const std::vector<Shown>& recordings);
 
-/// The recordings side by side, one picture a frame (up to 200, evenly chosen); a shorter one ends empty. At
+/// The recordings side by side, one picture a frame (up to kMostFrames); a shorter one ends empty. At
 /// most 64 colours and two more.
 std::vector<formats::Image> animation(const std::vector<Shown>& recordings);
 

@@ -1,5 +1,7 @@
 #include "spikeloom/report/run_folder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -24,6 +26,20 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+/// Whether the run has such a file. One that is a link to somewhere outside of the run's folder is not read:
+/// a folder from elsewhere could make a report of any file.
+bool has_file(RunRecord& run, const char* name) {
+  const fs::path path = fs::path(run.path) / name;
+  if (!is_file(path)) return false;
+  std::error_code error;
+  if (!fs::is_symlink(path, error)) return true;
+  const fs::path home = fs::canonical(run.path, error), target = fs::canonical(path, error);
+  if (!error && std::mismatch(home.begin(), home.end(), target.begin(), target.end()).first == home.end())
+    return true;
+  run.add_problem(std::string(name) + " is a link that leads out of the run's folder: it is not read");
+  return false;
+}
+
 std::string last_part(const std::string& path) {
   fs::path normal = fs::path(path).lexically_normal();
   if (!normal.has_filename()) normal = normal.parent_path();
@@ -34,15 +50,15 @@ std::string last_part(const std::string& path) {
 }
 
 /// The object in the file, or null with a problem noted where there is a file but no object.
-ordered_json read_object(const std::string& folder, const char* name, std::vector<std::string>& problems) {
-  const std::string path = folder + "/" + name;
-  if (!is_file(path)) return nullptr;
+ordered_json read_object(RunRecord& run, const char* name) {
+  const std::string path = run.path + "/" + name;
+  if (!has_file(run, name)) return nullptr;
   try {
     auto json = ordered_json::parse(read_text_file(path, kLargestFile), nullptr, false);
     if (json.is_object()) return json;
-    problems.push_back(std::string(name) + " is no JSON object");
+    run.add_problem(std::string(name) + " is no JSON object");
   } catch (const Error& error) {
-    problems.emplace_back(error.what());
+    run.add_problem(error.what());
   }
   return nullptr;
 }
@@ -67,10 +83,8 @@ void flatten(const config::Entries& entries, const std::string& prefix,
 
 void read_recipe(RunRecord& run) {
   const std::string path = run.path + "/recipe.toml";
-  if (!is_file(path)) {
-    run.problems.emplace_back("recipe.toml is missing");
-    return;
-  }
+  if (!is_file(path)) run.add_problem("recipe.toml is missing");
+  if (!has_file(run, "recipe.toml")) return;
   try {
     run.recipe_text = read_text_file(path, kLargestFile);
     const auto toml = config::Toml::parse_string(run.recipe_text, path);
@@ -78,13 +92,13 @@ void read_recipe(RunRecord& run) {
     flatten(std::get<config::Entries>(toml.tree().value), "", run.recipe);
     run.epochs_planned = std::max<std::int64_t>(0, toml.root().table("training").get_int("epochs", 0));
   } catch (const Error& error) {
-    run.problems.emplace_back(error.what());
+    run.add_problem(error.what());
   }
 }
 
 void read_environment(RunRecord& run) {
   run.environment = ordered_json::array();
-  const auto json = read_object(run.path, "environment.json", run.problems);
+  const auto json = read_object(run, "environment.json");
   if (!json.is_object()) return;
   const auto sessions = json.find("sessions");
   if (sessions == json.end()) {
@@ -96,21 +110,32 @@ void read_environment(RunRecord& run) {
 }
 
 void read_result(RunRecord& run) {
-  auto json = read_object(run.path, "result.json", run.problems);
+  auto json = read_object(run, "result.json");
   if (!json.is_object()) return;
-  const auto number = [&](const char* key) {
+  // kMissing, with a problem noted, unless it is a number in the range; null is no number that was not
+  // finite.
+  const auto number = [&](const char* key, double largest, const char* what) {
     const auto at = json.find(key);
-    return at != json.end() && at->is_number() ? at->get<double>() : kMissing;
+    if (at == json.end() || at->is_null()) return kMissing;
+    const double value = at->is_number() ? at->get<double>() : kMissing;
+    if (value >= 0.0 && value <= largest) return value;
+    run.add_problem(fmt::format("result.json: '{}' is no {}", key, what));
+    return kMissing;
   };
   const auto flag = [&](const char* key) {
     const auto at = json.find(key);
-    return at != json.end() && at->is_boolean() && at->get<bool>();
+    if (at == json.end()) return false;
+    if (!at->is_boolean()) run.add_problem(fmt::format("result.json: '{}' is neither true nor false", key));
+    return at->is_boolean() && at->get<bool>();
   };
+  const bool interrupted = flag("interrupted");
+  const double iterations = number("iterations", 9e15, "count"),
+               accuracy = number("test_accuracy", 1.0, "fraction from 0 to 1");
+  if (!json.contains("iterations")) run.add_problem("result.json: 'iterations' is missing");
   // A finished run may have been resumed for more epochs: then its result is that of before.
-  if (!(number("iterations") >= static_cast<double>(run.iterations)) || flag("interrupted")) return;
+  if (!(iterations >= static_cast<double>(run.iterations)) || interrupted) return;
   run.state = RunState::kFinished;
   run.stopped_early = flag("stopped_early");
-  const double accuracy = number("test_accuracy");
   if (std::isfinite(accuracy)) run.test_accuracy = accuracy;
   run.result = std::move(json);
 }
@@ -143,6 +168,11 @@ const char* to_string(RunState state) {
       break;
   }
   return "interrupted";
+}
+
+void RunRecord::add_problem(const std::string& text) {
+  const std::string folder = path + "/";
+  problems.push_back(text.rfind(folder, 0) == 0 ? text.substr(folder.size()) : text);
 }
 
 std::string RunRecord::recipe_value(const std::string& key) const {
@@ -199,7 +229,8 @@ RunRecord read_run(const std::string& folder, const ReadLimits& limits) {
   run.path = folder;
   run.name = last_part(folder);
   read_recipe(run);
-  read_metrics(folder + "/metrics.jsonl", limits, run);
+  if (!is_file(folder + "/metrics.jsonl")) run.add_problem("metrics.jsonl is missing");
+  if (has_file(run, "metrics.jsonl")) read_metrics(folder + "/metrics.jsonl", limits, run);
   read_environment(run);
   read_result(run);
   if (is_locked(folder)) run.state = RunState::kRunning;

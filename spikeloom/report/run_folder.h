@@ -60,6 +60,8 @@ struct RunRecord {
   nlohmann::ordered_json result;       ///< result.json of a finished run, else null
   std::vector<std::string> problems;   ///< what could not be read, a line each
 
+  /// Notes what could not be read, without the run's path.
+  void add_problem(const std::string& text);
   /// A key's value as TOML, or "".
   std::string recipe_value(const std::string& key) const;
   /// The same of a string, without its quotation marks.

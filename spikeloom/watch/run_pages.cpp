@@ -31,16 +31,33 @@ std::int64_t time_of(const std::string& path, std::int64_t* size = nullptr) {
   return std::int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec;
 }
 
-Response json_response(const nlohmann::ordered_json& json) {
-  return {200, "application/json",
-          std::make_shared<const std::string>(
-              json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))};
+std::shared_ptr<const std::string> json_text(const nlohmann::ordered_json& json) {
+  return std::make_shared<const std::string>(
+      json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-Response page_response(const std::string& title, const nlohmann::ordered_json& data,
-                       const std::string& live) {
-  return {200, "text/html; charset=utf-8",
-          std::make_shared<const std::string>(report::make_page(title, data, live))};
+std::shared_ptr<const std::string> page_text(const std::string& title, const nlohmann::ordered_json& data,
+                                             const std::string& live) {
+  return std::make_shared<const std::string>(report::make_page(title, data, live));
+}
+
+Response json_response(const std::shared_ptr<const std::string>& text) {
+  return {200, "application/json", text};
+}
+
+Response page_response(const std::shared_ptr<const std::string>& text) {
+  return {200, "text/html; charset=utf-8", text};
+}
+
+/// What tells whether a run's details are out of date: its files of weights, and whether it was tested.
+std::string models_of(const report::RunRecord& run) {
+  std::string text = run.test_accuracy ? "tested " : report::to_string(run.state);
+  for (const char* name : {"/model.safetensors", "/checkpoint.safetensors"}) {
+    std::int64_t size = -1;
+    const std::int64_t time = time_of(run.path + name, &size);
+    text += fmt::format("{} {} ", time, size);
+  }
+  return text;
 }
 
 }  // namespace
@@ -51,7 +68,11 @@ bool RunPages::Stamp::operator==(const Stamp& other) const {
 }
 
 RunPages::RunPages(std::vector<std::string> roots, DetailsOf details)
-    : roots_(std::move(roots)), details_(std::move(details)), next_look_(Clock::now()) {}
+    : roots_(std::move(roots)),
+      next_look_(Clock::now()),
+      next_first_(next_look_),
+      next_again_(next_look_),
+      worker_(std::move(details)) {}
 
 RunPages::Stamp RunPages::stamp_of(const std::string& path) {
   Stamp stamp;
@@ -100,10 +121,11 @@ void RunPages::look_through() {
     }
   }
   runs_ = std::move(found);
+  list_page_ = list_data_ = nullptr;
   next_look_ = Clock::now() + std::max<Clock::duration>(kSoonest, kShare * (Clock::now() - begin));
 }
 
-nlohmann::ordered_json RunPages::list() {
+nlohmann::ordered_json RunPages::list() const {
   std::vector<report::RunRecord> runs;
   std::vector<std::string> ids;
   for (const auto& [id, listed] : runs_) {
@@ -112,6 +134,7 @@ nlohmann::ordered_json RunPages::list() {
   }
   auto data = report::run_list_data(runs);
   for (std::size_t i = 0; i < ids.size(); ++i) data["runs"][i]["id"] = ids[i];
+  data["is_whole"] = runs.size() < kMostRuns;
   std::sort(data["runs"].begin(), data["runs"].end(), [](const auto& a, const auto& b) {
     return a["path"].template get_ref<const std::string&>() <
            b["path"].template get_ref<const std::string&>();
@@ -124,8 +147,28 @@ void RunPages::read(Opened& opened, const std::string& path) {
   const auto begin = Clock::now();
   if (!opened.run.path.empty() && (opened.stamp == stamp || begin < opened.next_read)) return;
   opened.run = report::read_run(path);
+  opened.page = opened.data = nullptr;
   opened.stamp = stamp;
   opened.next_read = Clock::now() + std::max<Clock::duration>(kSoonest, kShare * (Clock::now() - begin));
+}
+
+void RunPages::refresh_details(Opened& opened) {
+  const auto now = Clock::now();
+  if (auto made = worker_.take()) {
+    const std::chrono::duration<double> spent(made->cpu_seconds);
+    // Somebody waits for the first ones; the others come as seldom as files are read.
+    next_first_ = now + std::chrono::duration_cast<Clock::duration>(spent);
+    next_again_ = now + std::chrono::duration_cast<Clock::duration>(kShare * spent);
+    const auto of =
+        std::find_if(opened_.begin(), opened_.end(), [&](const Opened& one) { return one.id == made->id; });
+    if (of != opened_.end()) {
+      of->details = std::move(made->details);
+      of->page = of->data = nullptr;
+    }
+  }
+  const std::string models = models_of(opened.run);
+  if (models == opened.models || now < (opened.models.empty() ? next_first_ : next_again_)) return;
+  if (worker_.begin(opened.id, opened.run)) opened.models = models;
 }
 
 RunPages::Opened* RunPages::open(const std::string& id) {
@@ -136,30 +179,43 @@ RunPages::Opened* RunPages::open(const std::string& id) {
     Opened opened;
     opened.id = id;
     read(opened, listed->second.path);
-    opened.details = details_(opened.run);
+    opened.details.notes.emplace_back("The network and what it does with samples follow in a moment.");
     opened_.push_front(std::move(opened));
     if (opened_.size() > kMostOpened) opened_.pop_back();
   } else {
     opened_.splice(opened_.begin(), opened_, at);
     read(opened_.front(), listed->second.path);
   }
+  refresh_details(opened_.front());
   return &opened_.front();
 }
 
 Response RunPages::answer(const std::string& path) {
   look_through();
-  if (path == "/") return page_response("Runs - Spikeloom", list(), "/data");
-  if (path == "/data") return json_response(list());
+  if (path == "/") {
+    if (!list_page_) list_page_ = page_text("Runs - Spikeloom", list(), "/data");
+    return page_response(list_page_);
+  }
+  if (path == "/data") {
+    if (!list_data_) list_data_ = json_text(list());
+    return json_response(list_data_);
+  }
   const std::string prefix = "/run/", suffix = "/data";
   constexpr std::size_t kIdLength = 16;
   if (path.rfind(prefix, 0) == 0) {
     const std::string id = path.substr(prefix.size(), kIdLength),
                       rest = path.substr(prefix.size() + id.size());
     Opened* const opened = rest.empty() || rest == suffix ? open(id) : nullptr;
+    if (opened != nullptr && rest.empty()) {
+      if (!opened->page) {
+        opened->page = page_text(opened->run.name + " - Spikeloom",
+                                 report::run_page_data(opened->run, opened->details), prefix + id + suffix);
+      }
+      return page_response(opened->page);
+    }
     if (opened != nullptr) {
-      const auto data = report::run_page_data(opened->run, opened->details);
-      if (!rest.empty()) return json_response(data);
-      return page_response(opened->run.name + " - Spikeloom", data, prefix + id + suffix);
+      if (!opened->data) opened->data = json_text(report::run_page_data(opened->run, opened->details));
+      return json_response(opened->data);
     }
   }
   return text_response(404, "There is no such page; / lists the runs");

@@ -1,24 +1,24 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "spikeloom/report/page/page.h"
+#include "spikeloom/watch/details_worker.h"
 #include "spikeloom/watch/server.h"
 
 namespace spikeloom::watch {
 
-/// What a page shows of a run besides its folder (network, weights); called where a page is opened.
-using DetailsOf = std::function<report::RunDetails(const report::RunRecord&)>;
-
 /// The pages of the runs in some folders: "/" lists them, "/run/ID" shows one, each with "data" below it as
 /// JSON. An ID is a hash of a run's path among the runs that were found: no path comes out of a request.
-/// Folders are looked through, and files that changed are read, so seldom that this takes a twentieth of the
-/// time at most. Used from one thread.
+/// Folders are looked through, files that changed are read, and details are made again of a model that
+/// changed, so seldom that each takes a twentieth of the time at most; requests in between get what was made
+/// last. Memory: the last eight runs that were looked at, and one model while it is looked into. Used from
+/// one thread.
 class RunPages {
  public:
   RunPages(std::vector<std::string> roots, DetailsOf details);
@@ -45,20 +45,26 @@ class RunPages {
     Stamp stamp;
     report::RunRecord run;
     report::RunDetails details;
+    std::string models;  ///< which files the details are of; "" before the first
     Clock::time_point next_read;
+    std::shared_ptr<const std::string> page, data;  ///< of what is above; null: to be made
   };
 
   static Stamp stamp_of(const std::string& path);
   void look_through();
-  nlohmann::ordered_json list();
+  nlohmann::ordered_json list() const;
   Opened* open(const std::string& id);
   void read(Opened& opened, const std::string& path);
+  /// Takes the details that are there, and asks for those of this run where its model changed.
+  void refresh_details(Opened& opened);
 
   std::vector<std::string> roots_;
-  DetailsOf details_;
-  std::map<std::string, Listed> runs_;  ///< by ID
-  std::list<Opened> opened_;            ///< the last one used first
+  std::map<std::string, Listed> runs_;                        ///< by ID
+  std::list<Opened> opened_;                                  ///< the last one used first
+  std::shared_ptr<const std::string> list_page_, list_data_;  ///< of runs_; null: to be made
   Clock::time_point next_look_;
+  Clock::time_point next_first_, next_again_;  ///< before them no details are asked for
+  DetailsWorker worker_;
 };
 
 }  // namespace spikeloom::watch

@@ -18,8 +18,8 @@ Response text_response(int status, const std::string& text);
 struct ServerSettings {
   std::string address = "127.0.0.1";  ///< IPv4 or IPv6, of the machine
   int port = 0;                       ///< 0: one that is free
-  int most_connections = 32;
-  int timeout_s = 10;  ///< of a connection on which nothing moves
+  int most_connections = 128;
+  int timeout_s = 5;  ///< of a connection on which nothing moves, and of half a request whose client has gone
 };
 
 /// Asked with the path of a request, as it was sent up to '?', on the server's only thread. What it throws

@@ -1,5 +1,7 @@
 #include "tests/app/browser.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -26,9 +28,19 @@ constexpr char kTry[] = R"(<script>
 "use strict";
 window.addEventListener("load", () => {
   const { found } = window;
-  found.milliseconds = performance.now();
   found.width = window.innerWidth;
   try {
+    // As a page that is live gets new data: all is drawn again, and once.
+    const data = JSON.parse(document.getElementById("data").textContent);
+    if (data.kind === "run") {
+      const parts = () => JSON.stringify([[...document.querySelectorAll("section, nav a")].map((one) => one.id || one.textContent),
+        charts.size, document.querySelectorAll("main *").length]);
+      const before = parts();
+      const other = (value) => value && { ...value, another: true };
+      render({ ...data, observed: other(data.observed), network: other(data.network), weights: [...data.weights], model: data.model + " ",
+        recipe: data.recipe + " " });
+      if (parts() !== before) told("drawn again it is another page: " + before + " " + parts());
+    }
     found.charts = charts.size;
     for (const [id, { chart, canvas, spec }] of charts) {
       const marks = spec.series.map((_, i) => chart.getDatasetMeta(i).data.filter((mark) => !mark.skip && Number.isFinite(mark.x)).length);
@@ -94,6 +106,12 @@ addEventListener("message", (event) => {
 });
 </script><iframe src="page.html" style="border:0;height:900px;width:)";
 
+std::string text_of(const std::string& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
 std::string unescaped(std::string text) {
   for (const auto& [from, to] :
        {std::pair<std::string, std::string>{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}}) {
@@ -102,6 +120,21 @@ std::string unescaped(std::string text) {
   }
   return text;
 }
+
+/// After all else, in a page that is opened by itself.
+constexpr char kTime[] = R"(<script>
+addEventListener("load", () => {
+  const drawn = [...charts.values()].filter(({ chart }) => chart.width > 0).length;
+  const outcome = document.createElement("pre");
+  outcome.id = "outcome";
+  outcome.textContent = JSON.stringify({ height: document.body.offsetHeight, charts: drawn, milliseconds: performance.now() });
+  document.body.append(outcome);
+});
+</script>)";
+
+constexpr char kBrowser[] =
+    "timeout 120 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-sync "
+    "--disable-background-networking --host-resolver-rules='MAP * ~NOTFOUND' --window-size=1300,1000 ";
 
 std::string output_of(const std::string& command) {
   std::string all;
@@ -113,29 +146,40 @@ std::string output_of(const std::string& command) {
   return all;
 }
 
-}  // namespace
-
-bool has_browser() { return std::system("command -v chromium >/dev/null 2>&1") == 0; }
-
-nlohmann::json check_in_browser(const std::string& file, int width) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  std::string page = text.str();
-  page.insert(page.find("<head>") + 6, kListen);
-  page.insert(page.rfind("</body>"), kTry);
-  const spikeloom::testing::TemporaryFolder folder;
-  std::ofstream(folder / "page.html", std::ios::binary) << page;
-  std::ofstream(folder / "frame.html") << kFrame << width << "px\"></iframe></body>";
-  const std::string dom = output_of(
-      "timeout 120 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-sync "
-      "--disable-background-networking --host-resolver-rules='MAP * ~NOTFOUND' --window-size=1300,1000 "
-      "--virtual-time-budget=60000 --user-data-dir='" +
-      folder.path() + "/profile' --dump-dom 'file://" + (folder / "frame.html") + "' 2>/dev/null");
+/// What the page's <pre id="outcome"> says once it is loaded.
+nlohmann::json outcome_of(const std::string& options, const std::string& page) {
+  const spikeloom::testing::TemporaryFolder profile;
+  const std::string dom = output_of(kBrowser + options + " --user-data-dir='" + profile.path() +
+                                    "' --dump-dom 'file://" + page + "' 2>/dev/null");
   const std::string begin = "<pre id=\"outcome\">";
   const std::size_t from = dom.find(begin);
   if (from == std::string::npos) return {{"problems", {"the page did not load: " + dom.substr(0, 500)}}};
   const std::size_t at = from + begin.size();
   return nlohmann::json::parse(unescaped(dom.substr(at, dom.find("</pre>", at) - at)));
+}
+
+}  // namespace
+
+bool has_browser() { return std::system("command -v chromium >/dev/null 2>&1") == 0; }
+
+nlohmann::json check_in_browser(const std::string& file, int width) {
+  std::string page = text_of(file);
+  page.insert(page.find("<head>") + 6, kListen);
+  page.insert(page.rfind("</body>"), kTry);
+  const spikeloom::testing::TemporaryFolder folder;
+  std::ofstream(folder / "page.html", std::ios::binary) << page;
+  std::ofstream(folder / "frame.html") << kFrame << width << "px\"></iframe></body>";
+  return outcome_of("--virtual-time-budget=60000", folder / "frame.html");
+}
+
+double seconds_to_open(const std::string& file) {
+  std::string page = text_of(file);
+  page.insert(page.rfind("</body>"), kTime);
+  const spikeloom::testing::TemporaryFolder folder;
+  std::ofstream(folder / "page.html", std::ios::binary) << page;
+  const auto outcome = outcome_of("", folder / "page.html");
+  EXPECT_GT(outcome.value("charts", 0), 0) << outcome;
+  return 1e-3 * outcome.value("milliseconds", 1e9);
 }
 
 }  // namespace spikeloom::app::testing

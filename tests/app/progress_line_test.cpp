@@ -61,13 +61,5 @@ TEST(RoughDuration, HasOneUnit) {
   EXPECT_EQ(rough_duration(0.0), "0 seconds");
 }
 
-TEST(ShellQuoted, OnlyWhatNeedsIt) {
-  EXPECT_EQ(shell_quoted("runs/a-2_b.c"), "runs/a-2_b.c");
-  EXPECT_EQ(shell_quoted("my run"), "'my run'");
-  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
-  EXPECT_EQ(shell_quoted("$(x)"), "'$(x)'");
-  EXPECT_EQ(shell_quoted(""), "''");
-}
-
 }  // namespace
 }  // namespace spikeloom::app

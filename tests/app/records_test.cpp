@@ -52,6 +52,17 @@ TEST_F(Records, RunsAreListedSortedAndCompared) {
   EXPECT_TRUE(contains(text.out, "training.epochs")) << text.out;
   EXPECT_FALSE(contains(text.out, "training.batch_size")) << "the same in both";
   EXPECT_TRUE(contains(run({"compare", "runs/a", "runs/a"}).out, "the recipes are the same"));
+  // What is damaged is said, with the run that it is of.
+  write("runs/a/metrics.jsonl", read("runs/a/metrics.jsonl") + "damaged\n");
+  write("runs/a/result.json", R"({"iterations": "all"})");
+  const std::string said =
+      "spikeloom: warning: runs/a: metrics.jsonl: 1 line is no JSON object\n"
+      "spikeloom: warning: runs/a: result.json: 'iterations' is no count";
+  for (const auto& command : {std::vector<std::string>{"runs"}, {"compare", "runs/a", "runs/deep/b"}}) {
+    const Outcome damaged = run(command);
+    EXPECT_EQ(damaged.exit_code, 0);
+    EXPECT_EQ(damaged.err.rfind(said, 0), 0u) << damaged.err;
+  }
   expect_error(run({"compare", "runs/a"}), 2, {"two runs"});
   expect_error(run({"compare", "runs/a", "nowhere"}), 3, {"nowhere"});
   expect_error(run({"runs", "nowhere"}), 3, {"nowhere"});

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -145,9 +146,12 @@ TEST_F(ReportInBrowser, FiftyLongRunsWork) {
   const auto outcome = check_in_browser(path("report.html"), 1200);
   EXPECT_EQ(outcome["problems"], nlohmann::json::array()) << outcome.dump(1);
   EXPECT_GE(outcome["charts"], 6) << outcome.dump(1);
-  // Three seconds on a machine that has nothing else to do; tests share theirs.
-  EXPECT_LT(outcome["milliseconds"], 30000) << outcome.dump(1);
-  RecordProperty("milliseconds", outcome["milliseconds"].dump());
+  // On a machine that does other things meanwhile: the best of some.
+  double seconds = seconds_to_open(path("report.html"));
+  for (int again = 0; again < 4 && seconds >= 3.0; ++again)
+    seconds = std::min(seconds, seconds_to_open(path("report.html")));
+  EXPECT_LT(seconds, 3.0);
+  RecordProperty("seconds", std::to_string(seconds));
 }
 
 }  // namespace

@@ -65,6 +65,39 @@ TEST_F(Show, WritesPicturesByTheirSuffix) {
   EXPECT_TRUE(contains(seen.out, "on 20x20 pixels")) << seen.out;
 }
 
+TEST_F(Show, DrawsEveryFrameThatItSays) {
+  const Outcome few = run({"show", "a.csv", "--out", "few.png", "--frames", "16"});
+  ASSERT_EQ(few.exit_code, 0) << few.err;
+  const Outcome many = run({"show", "a.csv", "--out", "many.png", "--frames", "160"});
+  EXPECT_TRUE(contains(many.out, "many.png: 160 frames of equal time\n")) << many.out;
+  const auto height_of = [&](const std::string& name) {
+    const std::string head = read(name).substr(20, 4);
+    return static_cast<unsigned char>(head[2]) * 256 + static_cast<unsigned char>(head[3]);
+  };
+  // 15 frames of 102 pixels and gaps of 4 a row: 2 rows, and 11.
+  EXPECT_EQ(height_of("many.png") - height_of("few.png"), (11 - 2) * (102 + 4));
+  write("long.toml",
+        "[data]\ndataset = \"folder\"\nfolder = \".\"\n"
+        "[network]\nstructure = \"4C3-Voting\"\nnum_steps = 300\n");
+  const Outcome steps = run({"show", "a.csv", "--recipe", "long.toml", "--out", "steps.gif"});
+  EXPECT_TRUE(contains(steps.out, ", 200 of them drawn")) << steps.out << steps.err;
+}
+
+TEST_F(Show, ARecipeOfOtherRecordingsIsNotPassedOver) {
+  const Outcome other = run({"show", "a.csv", "--recipe", "dvs-cifar10/s"});
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_TRUE(contains(other.err, "has 128x128 pixels, a.csv has 34x34")) << other.err;
+  EXPECT_EQ(run({"show", "a.csv", "--recipe", "n-mnist/small"}).err, "");
+  expect_error(run({"show", "a.csv", "--recipe", "fashion-mnist"}), 2,
+               {"--recipe fashion-mnist", "still images"});
+}
+
+TEST_F(Show, NoEventsOfAPolarityAreNone) {
+  write("on.csv", "# geometry: 34,34\nt,x,y,p\n0,1,1,1\n100,2,2,1\n");
+  const Outcome outcome = run({"show", "on.csv"});
+  EXPECT_TRUE(contains(outcome.out, "  off         none\n")) << outcome.out << outcome.err;
+}
+
 TEST_F(Show, RefusesInOneLine) {
   expect_error(run({"show", "a.csv", "--out", "a.jpg"}), 2,
                {"--out must end in .png, .gif or .html", "a.jpg"});

@@ -73,6 +73,10 @@ TEST_F(EventFiles, HoldWhatMetricsHoldAndMore) {
   EXPECT_EQ(found["histograms"]["membrane_potential/conv1"][2][1], 16.0 * 2 * 2 * 28 * 28);
   EXPECT_EQ(found["histograms"]["membrane_potential/voting"].size(), 3u);
   EXPECT_EQ(found["images"]["confusion/test"], nlohmann::json::parse("[[15, 510, 510]]"));
+  // Two steps of 32 pixels each; 48 neurons of 8 pixels each, of a layer that has as many.
+  EXPECT_EQ(found["images"]["raster/conv1"],
+            nlohmann::json::parse("[[5, 64, 384], [10, 64, 384], [15, 64, 384]]"));
+  EXPECT_EQ(found["images"]["raster/fc1"][2], nlohmann::json::parse("[15, 64, 128]"));
   const auto& values = found["hparams"]["values"];
   EXPECT_EQ(values["network.num_steps"], 2.0);
   EXPECT_EQ(values["optimizer.kind"], "adam");

@@ -68,6 +68,7 @@ TEST_F(Watch, SaysWhereAndEndsWithCtrlC) {
 TEST_F(Watch, TheTrainingIsSeenAndNotDisturbed) {
   const int port = free_port();
   std::atomic<bool> ended{false}, seen_running{false};
+  nlohmann::json last;  // of the run's page
   Outcome trained;
   write("runs/notes.txt", "");
   const auto train_while_watched = [&] {
@@ -84,13 +85,26 @@ TEST_F(Watch, TheTrainingIsSeenAndNotDisturbed) {
     trained = run(train_command("runs/watched", kLong));
     ended = true;
     viewer.join();
+    // What the network does with samples follows the training.
+    const auto list = nlohmann::json::parse(get(port, "/data"));
+    const std::string page = "/run/" + list["runs"][0]["id"].get<std::string>() + "/data";
+    for (int i = 0; i < 1200; ++i) {
+      last = nlohmann::json::parse(get(port, page));
+      if (last.contains("observed") && last["observed"]["split"] == "test") break;
+      ::usleep(100000);
+    }
     return true;
   };
-  const Outcome watched =
-      run_and_signal({"watch", "runs", "--port", std::to_string(port)}, SIGTERM, train_while_watched);
+  const Outcome watched = run_and_signal(
+      {"watch", "runs", "--data-dir", "sets", "--port", std::to_string(port)}, SIGTERM, train_while_watched);
   EXPECT_EQ(watched.exit_code, 0) << watched.err;
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_TRUE(seen_running);
+  ASSERT_TRUE(last.contains("observed")) << last["notes"];
+  EXPECT_EQ(last["observed"]["split"], "test");
+  EXPECT_EQ(last["model"], "runs/watched/model.safetensors");
+  EXPECT_FALSE(last["observed"]["rasters"].empty());
+  EXPECT_FALSE(last["weights"].empty());
   ASSERT_EQ(run(train_command("plain", kLong)).exit_code, 0);
   EXPECT_EQ(tensor_bytes("runs/watched/model.safetensors"), tensor_bytes("plain/model.safetensors"));
 }

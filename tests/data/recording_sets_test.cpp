@@ -68,6 +68,8 @@ TEST(NMnist, RecordingsComeInTheOrderOfTheirNumbers) {
   EXPECT_EQ(numbers_of(*splits.require_test()), range(1, 12));
   EXPECT_EQ(splits.train->label(3), 4 * 7 % 10);
   EXPECT_EQ(splits.test->label(3), 4 * 3 % 10);
+  EXPECT_EQ(splits.train->origin(3).for_people(), "00004.bin");
+  EXPECT_EQ(splits.train->origin(3).name, "00004.bin 4 ") << "fingerprints of runs hold it";
   const SampleShape shape = splits.train->shape();
   EXPECT_EQ(shape.num_steps, 2);
   EXPECT_EQ(shape.channels, 2);

@@ -172,9 +172,15 @@ TEST(TransformText, SaysWhatIsWrongAndWhatThereIs) {
   EXPECT_NE(refusal("denoise(filter_us=1)").find("there is no 'denoise'; choose from drop_background, "),
             std::string::npos);
   EXPECT_NE(refusal("rotate").find("needs degrees"), std::string::npos);
-  EXPECT_NE(refusal("rotate(angle=3)").find("needs degrees"), std::string::npos);
-  EXPECT_NE(refusal("roll(left=3)").find("'left' is unknown: roll has right, down"), std::string::npos);
-  EXPECT_NE(refusal("align_time(x=3)").find("'x' is unknown: align_time has no settings"), std::string::npos);
+  // What was written wrong is said before what is missing for that reason.
+  EXPECT_NE(refusal("rotate(angle=3)").find("the setting 'angle' is unknown; rotate has degrees"),
+            std::string::npos);
+  EXPECT_NE(refusal("rotate(10)").find("'10' has no key, expected key=value; rotate has degrees"),
+            std::string::npos);
+  EXPECT_NE(refusal("foo(1)").find("there is no 'foo'; choose from "), std::string::npos);
+  EXPECT_NE(refusal("roll(left=3)").find("'left' is unknown; roll has right, down"), std::string::npos);
+  EXPECT_NE(refusal("align_time(x=3)").find("align_time takes no settings, so 'x' has no meaning here"),
+            std::string::npos);
   EXPECT_NE(refusal("rotate(degrees=ten)").find("must be a number or a range a..b, is 'ten'"),
             std::string::npos);
   EXPECT_NE(refusal("decimate(n=1..2)").find("n must be an integer, is '1..2'"), std::string::npos);
@@ -183,7 +189,7 @@ TEST(TransformText, SaysWhatIsWrongAndWhatThereIs) {
   EXPECT_NE(refusal("rotate(degrees=5..-5)").find("degrees must be"), std::string::npos);
   EXPECT_NE(refusal("drop_refractory(period_us=1, from_dropped=yes)").find("true or false"),
             std::string::npos);
-  EXPECT_NE(refusal("roll(right=1, right=2)").find("'right' stands there twice"), std::string::npos);
+  EXPECT_NE(refusal("roll(right=1, right=2)").find("the setting 'right' is there twice"), std::string::npos);
   for (const char* text : {"",
                            "(",
                            ")",

@@ -49,7 +49,8 @@ TEST(DataRecipe, AWrongTransformIsRefusedWhereItStands) {
   says(refusal("transforms = \"align_time\"\n"), "data.transforms");
   says(refusal("transforms = [3]\n"), "data.transforms");
   says(refusal("", {"data.transforms=[\"roll(up=1)\"]"}),
-       "--set: key 'data.transforms': transform 'roll(up=1)': 'up'");
+       "--set: key 'data.transforms': transform 'roll(up=1)': the setting 'up' is unknown; roll has right, "
+       "down");
 }
 
 TEST(DataRecipe, HowFilesAreReadIsReadAndWritten) {

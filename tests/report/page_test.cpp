@@ -98,6 +98,22 @@ TEST(Page, WhatIsMissingIsLeftOut) {
   EXPECT_NO_THROW(comparison_data({}));
 }
 
+TEST(Page, RatesAreThoseOfStepsOrOfEpochs) {
+  auto run = run_of("a", 0.5, "0.1");
+  run.epochs.resize(2);
+  auto rates = run_page_data(run, {})["rates"];
+  EXPECT_EQ(rates["iteration"], (nlohmann::ordered_json{100, 200}));  // there are no others
+  EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.2, 0.2}));
+  MetricsPoint point;
+  point.iteration = 50;
+  run.steps = {point};  // without rates
+  EXPECT_EQ(run_page_data(run, {})["rates"]["iteration"].size(), 2u);
+  run.steps[0].firing_rates = {0.5, 0.25};
+  rates = run_page_data(run, {})["rates"];
+  EXPECT_EQ(rates["iteration"], (nlohmann::ordered_json{50}));  // few epochs: the lines between say more
+  EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.25}));
+}
+
 TEST(Page, ComparesRecipesKeyByKey) {
   auto other = run_of("b", 0.75, "0.2");
   other.recipe.emplace_back("data.only_here", "true");
@@ -109,6 +125,15 @@ TEST(Page, ComparesRecipesKeyByKey) {
   EXPECT_TRUE(data["differences"][1]["values"][0].is_null());
   EXPECT_EQ(data["runs"][1]["test_accuracy"], 0.75);
   EXPECT_EQ(data["runs"][0]["epochs"]["loss"].size(), 12u);
+}
+
+TEST(Page, RunsOfOneNameAreToldApart) {
+  auto other = run_of("a", 0.5, "0.1");
+  other.path = "elsewhere/a";
+  const auto data = comparison_data({run_of("a", 0.5, "0.1"), other, run_of("b", 0.5, "0.1")});
+  EXPECT_EQ(data["runs"][0]["name"], "runs/a");
+  EXPECT_EQ(data["runs"][1]["name"], "elsewhere/a");
+  EXPECT_EQ(data["runs"][2]["name"], "b");
 }
 
 TEST(Page, ManyLongRunsStaySmall) {
@@ -128,6 +153,16 @@ TEST(Page, ManyLongRunsStaySmall) {
     EXPECT_EQ(run["epochs"]["epoch"].back(), 500);
   }
   EXPECT_LT(make_page("many", data).size(), std::size_t{2} << 20);
+}
+
+TEST(Page, OfVeryManyRunsTheBestHaveCurves) {
+  std::vector<RunRecord> runs;
+  for (int i = 0; i < 300; ++i) runs.push_back(run_of("run" + std::to_string(i), 0.001 * i, "0.1"));
+  const auto data = comparison_data(runs);
+  ASSERT_EQ(data["runs"].size(), 300u);
+  EXPECT_FALSE(data["runs"][199].contains("epochs"));
+  EXPECT_TRUE(data["runs"][200].contains("epochs"));
+  EXPECT_TRUE(data["runs"][299].contains("epochs"));
 }
 
 TEST(Page, CostIsTheTablesSumOverLayers) {

@@ -137,10 +137,45 @@ TEST_F(RunFolderTest, WhatIsDamagedIsNamedAndTheRestIsRead) {
   EXPECT_EQ(run.epochs[2].accuracy, 0.75);
   std::string all;
   for (const auto& problem : run.problems) all += problem + "\n";
-  EXPECT_NE(all.find("recipe.toml"), std::string::npos) << all;
+  EXPECT_NE(all.find("recipe.toml:1: not valid TOML"), std::string::npos) << all;
+  EXPECT_EQ(all.find(path), std::string::npos) << "whoever says them names the run: " << all;
   EXPECT_NE(all.find("environment.json is no JSON object"), std::string::npos) << all;
   EXPECT_NE(all.find("result.json is no JSON object"), std::string::npos) << all;
   EXPECT_NE(all.find("metrics.jsonl: 3 lines are no JSON object"), std::string::npos) << all;
+}
+
+TEST_F(RunFolderTest, OddValuesAreNamedAndLeftOut) {
+  const std::string path = folder("run");
+  write(path, "recipe.toml", kRecipe);
+  write(path, "metrics.jsonl",
+        R"({"kind":"epoch","epoch":1,"train_loss":null,"train_accuracy":0.5,"validation_accuracy":0.25})"
+        "\n\n"
+        R"({"kind":"epoch","epoch":2,"train_loss":"low","train_accuracy":75,"validation_accuracy":7})"
+        "\n"
+        R"({"kind":"epoch","epoch":3,"validation_accuracy":-1,"firing_rates":[0.5]})"
+        "\n"
+        R"({"kind":"train","epoch":3,"firing_rates":{"conv1":"many"}})"
+        "\n");
+  write(path, "result.json", R"({"iterations":"all","test_accuracy":87.5,"interrupted":0})");
+  RunRecord run = read_run(path);
+  ASSERT_EQ(run.epochs.size(), 3u);
+  EXPECT_TRUE(std::isnan(run.epochs[1].loss));
+  EXPECT_TRUE(std::isnan(run.epochs[1].accuracy));
+  EXPECT_EQ(run.best_validation_accuracy, 0.25);
+  EXPECT_EQ(run.state, RunState::kInterrupted);
+  EXPECT_FALSE(run.test_accuracy);
+  EXPECT_EQ(run.problems, (std::vector<std::string>{
+                              "metrics.jsonl: 3 lines with values of another kind or range; the first is "
+                              "'train_loss' in line 3",
+                              "result.json: 'interrupted' is neither true nor false",
+                              "result.json: 'iterations' is no count",
+                              "result.json: 'test_accuracy' is no fraction from 0 to 1"}));
+  write(path, "metrics.jsonl", "");
+  write(path, "result.json", R"({"iterations":0,"test_accuracy":null})");
+  run = read_run(path);
+  EXPECT_EQ(run.problems, std::vector<std::string>{});
+  EXPECT_EQ(run.state, RunState::kFinished);
+  EXPECT_FALSE(run.test_accuracy);
 }
 
 TEST_F(RunFolderTest, DeepAndWideLinesAreSurvived) {
@@ -164,6 +199,25 @@ TEST_F(RunFolderTest, PipesAndFoldersInTheirPlacesAreNotRead) {
   write(path, "recipe.toml", kRecipe);
   EXPECT_TRUE(read_run(path).epochs.empty());
   EXPECT_THROW(read_run(path + "/none"), DataError);
+}
+
+TEST_F(RunFolderTest, LinksOutOfTheFolderAreNotRead) {
+  const std::string path = folder("run");
+  write(path, "environment.json", R"({"sessions":[{"threads":"2"}]})");
+  write(root_.string(), "secret.toml", "secret = 1\n");
+  write(root_.string(), "secret.json", R"({"iterations":7,"secret":1})");
+  fs::create_symlink("../secret.toml", path + "/recipe.toml");
+  fs::create_symlink(root_ / "secret.json", path + "/result.json");
+  fs::create_symlink("kept.jsonl", path + "/metrics.jsonl");  // this one leads to the folder itself
+  write(path, "kept.jsonl", kMetrics);
+  const RunRecord run = read_run(path);
+  EXPECT_EQ(run.recipe_text, "");
+  EXPECT_TRUE(run.recipe.empty());
+  EXPECT_TRUE(run.result.is_null());
+  EXPECT_EQ(run.environment.size(), 1u);
+  EXPECT_EQ(run.epochs.size(), 2u);
+  const std::string why = " is a link that leads out of the run's folder: it is not read";
+  EXPECT_EQ(run.problems, (std::vector<std::string>{"recipe.toml" + why, "result.json" + why}));
 }
 
 TEST_F(RunFolderTest, RunsAreFoundSortedWithoutFollowingLinks) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -75,22 +76,26 @@ class WatchTest : public ::testing::Test {
     }
     std::ofstream(root_ + "/secret.txt") << "the secret";
     std::ofstream(root_ + "/runs/one/private.txt") << "the secret";
-    pages_ = std::make_unique<RunPages>(std::vector<std::string>{root_ + "/runs"}, [this](const auto&) {
-      ++details_;
-      return report::RunDetails();
-    });
-    server_ =
-        std::make_unique<Server>(ServerSettings{"127.0.0.1", 0, 32, 4}, [this](const std::string& path) {
-          if (path == "/throws") throw DataError("no luck");
-          return pages_->answer(path);
-        });
-    host_ = "127.0.0.1:" + std::to_string(server_->port());
+    pages_ = std::make_unique<RunPages>(std::vector<std::string>{root_ + "/runs"},
+                                        [this](const report::RunRecord& run, const std::atomic<bool>& stop) {
+                                          return details_of(run, stop);
+                                        });
+    serve(32, 4);
   }
   ~WatchTest() override {
     server_.reset();
+    pages_.reset();
     fs::remove_all(root_);
   }
 
+  void serve(int most_connections, int timeout_s) {
+    const ServerSettings settings{"127.0.0.1", 0, most_connections, timeout_s};
+    server_ = std::make_unique<Server>(settings, [this](const std::string& path) {
+      if (path == "/throws") throw DataError("no luck");
+      return pages_->answer(path);
+    });
+    host_ = "127.0.0.1:" + std::to_string(server_->port());
+  }
   void append(const std::string& run, const std::string& line) const {
     std::ofstream(root_ + "/runs/" + run + "/metrics.jsonl", std::ios::app) << line;
   }
@@ -117,8 +122,32 @@ class WatchTest : public ::testing::Test {
     return "";
   }
 
+  /// As slow as a test wants it.
+  report::RunDetails details_of(const report::RunRecord& run, const std::atomic<bool>& stop) {
+    const int number = ++details_;
+    while (hold_details_ && !stop) ::usleep(1000);
+    if (run.name == "two") throw DataError("no model");
+    report::RunDetails details;
+    details.model = run.path + "/checkpoint.safetensors";
+    details.notes = {"details " + std::to_string(number)};
+    return details;
+  }
+  nlohmann::json run_data(const std::string& id) const { return json_of(get("/run/" + id + "/data")); }
+  /// The notes of a run's page once `expected` is among them, or after 30 s.
+  nlohmann::json notes_once(const std::string& id, const std::string& expected) const {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    nlohmann::json notes;
+    do {
+      notes = run_data(id)["notes"];
+      if (notes == nlohmann::json({expected})) break;
+      ::usleep(20000);
+    } while (std::chrono::steady_clock::now() < end);
+    return notes;
+  }
+
   std::string root_, host_;
-  int details_ = 0;
+  std::atomic<int> details_{0};
+  std::atomic<bool> hold_details_{false};
   std::unique_ptr<RunPages> pages_;
   std::unique_ptr<Server> server_;
 };
@@ -140,7 +169,34 @@ TEST_F(WatchTest, ListsRunsAndShowsOne) {
   const auto run = json_of(get("/run/" + id_of("two") + "/data?x=1"));
   EXPECT_EQ(run["run"]["name"], "two");
   EXPECT_EQ(run["epochs"]["loss"], nlohmann::json({1.5}));
-  EXPECT_EQ(details_, 1);  // once a run, not once a request
+}
+
+TEST_F(WatchTest, DetailsAreMadeBesideAndKept) {
+  const std::string id = id_of("one");
+  hold_details_ = true;
+  EXPECT_EQ(run_data(id)["notes"],
+            nlohmann::json({"The network and what it does with samples follow in a moment."}));
+  EXPECT_EQ(status_of(get("/run/" + id)), 200);  // nobody waits for them
+  EXPECT_EQ(run_data(id_of("two"))["notes"].size(), 1u);
+  hold_details_ = false;
+  EXPECT_EQ(notes_once(id, "details 1"), nlohmann::json({"details 1"}));
+  EXPECT_EQ(run_data(id)["model"], root_ + "/runs/one/checkpoint.safetensors");
+  for (int i = 0; i < 20; ++i) get("/run/" + id);
+  EXPECT_EQ(details_, 1);  // once a model, not once a request
+  const std::string failed = "Network and samples are not shown: no model";
+  EXPECT_EQ(notes_once(id_of("two"), failed), nlohmann::json({failed}));
+  // A new checkpoint.
+  std::ofstream(root_ + "/runs/one/checkpoint.safetensors") << "weights";
+  EXPECT_EQ(notes_once(id, "details 3"), nlohmann::json({"details 3"}));
+}
+
+TEST_F(WatchTest, EndsWhileDetailsAreMade) {
+  hold_details_ = true;
+  run_data(id_of("one"));
+  const auto begin = std::chrono::steady_clock::now();
+  server_.reset();
+  pages_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
 TEST_F(WatchTest, FollowsARunThatGoesOn) {
@@ -215,6 +271,7 @@ TEST_F(WatchTest, OtherSitesAreRefused) {
 }
 
 TEST_F(WatchTest, WhatIsTooLargeOrNoHttpEndsTheConnection) {
+  serve(32, 1);  // some of it only looks like half a request
   for (const std::string& request :
        {"GET /" + std::string(100000, 'a') + " HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nX: " + std::string(100000, 'b') + "\r\n\r\n", std::string(100000, '\0'),
@@ -243,6 +300,52 @@ TEST_F(WatchTest, SlowClientsHoldNobodyUp) {
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(get("/data")), 200);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));  // less than their timeout
+}
+
+/// Memory of this process in bytes.
+std::int64_t resident_bytes() {
+  std::int64_t size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+TEST_F(WatchTest, AScanLeavesMemoryAsItWas) {
+  // As many connections as by default; half a request keeps one until the timeout, also of a client that
+  // went.
+  const std::string id = id_of("one");
+  serve(ServerSettings().most_connections, 1);
+  const std::vector<std::string> requests = {
+      "GET /run/" + id + " HTTP/1.1\r\nHost: " + host_ + "\r\nConnection: close\r\n\r\n",
+      "GET /../../etc/passwd HTTP/1.1\r\nHost: " + host_ + "\r\nConnection: close\r\n\r\n",
+      "GET /" + std::string(20000, 'a') + " HTTP/1.1\r\nHost: " + host_ + "\r\nConnection: close\r\n\r\n",
+      "GET /data HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+      "BREW / HTTP/1.1\r\nHost: " + host_ + "\r\nConnection: close\r\n\r\n",
+      "POST /data HTTP/1.1\r\nHost: " + host_ + "\r\nContent-Length: 1000000000\r\n\r\n" +
+          std::string(20000, 'b'),
+      "GET / HTTP/1.1\r\nX: " + std::string(60000, 'c') + "\r\n\r\n",
+      std::string(1000, '\0') + "\r\n\r\n",
+      "GET /run/" + std::string(16, 'f') + "/data?" + std::string(1000, '%') + " HTTP/1.1\r\nHost: " + host_ +
+          "\r\nConnection: close\r\n\r\n"};
+  const auto scan = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      Client client(server_->port());
+      const std::string& request = requests[static_cast<std::size_t>(i) % requests.size()];
+      client.send(request);
+      // Else it goes away in the middle.
+      if (i % 3 != 0 && request.find("Connection: close") != std::string::npos) client.receive();
+    }
+  };
+  scan(200);
+  const std::int64_t before = resident_bytes();
+  std::vector<Client> slow;
+  for (int i = 0; i < 150; ++i) {  // more than there are places for
+    slow.emplace_back(server_->port());
+    slow.back().send("GET /run/" + id + " HTTP/1.1\r\n");
+  }
+  slow.clear();
+  scan(900);
+  EXPECT_LT(resident_bytes() - before, std::int64_t{8} << 20);
+  EXPECT_EQ(status_of(get("/data")), 200);
 }
 
 TEST_F(WatchTest, AFailureIsAnAnswer) {

@@ -149,7 +149,7 @@ int ImageDataset::label(std::int64_t index) const {
 SampleOrigin ImageDataset::origin(std::int64_t index) const {
   const std::int64_t place = position(index);
   if (!store_->origins.empty()) return store_->origins[static_cast<std::size_t>(place)];
-  return {std::to_string(place), 0};
+  return {std::to_string(place), 0, ""};
 }
 
 kernels::cuda::ImageDraw ImageDataset::image_draw(std::int64_t index, const AugmentKey* augment) const {

@@ -58,7 +58,7 @@ ImageStore load(const std::vector<Recording>& files, const ImageTarget& target,
     const auto size = fs::file_size(file.path, ignored);
     // Without the folder, which may be moved; the class is in the label.
     store.origins.push_back(
-        {fs::path(file.path).filename().string(), ignored ? 0 : static_cast<std::int64_t>(size)});
+        {fs::path(file.path).filename().string(), ignored ? 0 : static_cast<std::int64_t>(size), ""});
   }
   std::atomic<std::size_t> next{0};
   std::mutex mutex;

@@ -188,6 +188,8 @@ SampleOrigin RecordingDataset::origin(std::int64_t index) const {
   SampleOrigin origin;
   origin.name = fmt::format("{} {} {}", std::filesystem::path(recording.path).filename().string(),
                             recording.number, recording.piece);
+  origin.shown = std::filesystem::path(recording.path).filename().string();
+  if (!recording.piece.empty()) origin.shown += " " + recording.piece;
   std::error_code ignored;
   const auto bytes = std::filesystem::file_size(recording.path, ignored);
   if (!ignored) origin.bytes = static_cast<std::int64_t>(bytes);

@@ -34,7 +34,7 @@ bool read_number(const std::string& text, Number& value) {
 /// "name(key=value, ...)" taken apart.
 struct Parts {
   std::string name;
-  std::vector<std::pair<std::string, std::string>> settings;
+  std::vector<std::pair<std::string, std::string>> settings;  ///< key "": there was no '='
 };
 
 Parts take_apart(const std::string& text) {
@@ -52,14 +52,16 @@ Parts take_apart(const std::string& text) {
     const std::size_t end = std::min(inside.find(',', begin), inside.size());
     const std::string setting = inside.substr(begin, end - begin);
     const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos)
-      refuse(text, fmt::format("expected key=value, not '{}'", trimmed(setting)));
+    begin = end + 1;
+    if (equals == std::string::npos) {  // refused later, by who knows the keys
+      parts.settings.emplace_back("", trimmed(setting));
+      continue;
+    }
     std::string key = trimmed(setting.substr(0, equals));
     for (const auto& earlier : parts.settings) {
-      if (earlier.first == key) refuse(text, fmt::format("'{}' stands there twice", key));
+      if (earlier.first == key) refuse(text, fmt::format("the setting '{}' is there twice", key));
     }
     parts.settings.emplace_back(std::move(key), trimmed(setting.substr(equals + 1)));
-    begin = end + 1;
   }
   return parts;
 }
@@ -83,15 +85,19 @@ class SettingReader : public SettingVisitor {
     value = *written == "true";
   }
 
-  /// Refuses what no setting asked for.
+  /// Refuses what no setting asked for, and then what is missing.
   void finish() const {
-    for (const auto& setting : parts_.settings) {
-      if (std::find(known_.begin(), known_.end(), setting.first) != known_.end()) continue;
-      refuse(text_, known_.empty()
-                        ? fmt::format("'{}' is unknown: {} has no settings", setting.first, parts_.name)
-                        : fmt::format("'{}' is unknown: {} has {}", setting.first, parts_.name,
-                                      fmt::join(known_, ", ")));
+    for (const auto& [key, value] : parts_.settings) {
+      if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+      if (known_.empty()) {
+        refuse(text_, fmt::format("{} takes no settings, so '{}' has no meaning here", parts_.name,
+                                  key.empty() ? value : key));
+      }
+      const std::string has = fmt::format("{} has {}", parts_.name, fmt::join(known_, ", "));
+      if (key.empty()) refuse(text_, fmt::format("'{}' has no key, expected key=value; {}", value, has));
+      refuse(text_, fmt::format("the setting '{}' is unknown; {}", key, has));
     }
+    if (!missing_.empty()) refuse(text_, fmt::format("needs {}", missing_));
   }
 
  private:
@@ -107,7 +113,7 @@ class SettingReader : public SettingVisitor {
   void read_range(const char* key, Range& range, Number low, Number high, const char* kind) {
     const std::string* written = take(key);
     if (written == nullptr) {
-      if (!(range.min >= low && range.max <= high)) refuse(text_, fmt::format("needs {}", key));
+      if (!(range.min >= low && range.max <= high) && missing_.empty()) missing_ = key;
       return;
     }
     const std::size_t dots = written->find("..");
@@ -129,6 +135,7 @@ class SettingReader : public SettingVisitor {
   const std::string& text_;
   Parts parts_;
   std::vector<std::string> known_;
+  std::string missing_;  ///< the first that is needed and not there
 };
 
 class SettingWriter : public SettingVisitor {

@@ -14,6 +14,7 @@ namespace spikeloom::report {
 
 /// What a page shows of one run besides its folder; whatever is missing is left out, `notes` say why.
 struct RunDetails {
+  std::string model;  ///< the file that network, weights and observations are of; "" without
   std::optional<model::NetworkPlan> plan;
   std::vector<WeightStatistics> weights;
   std::optional<Observations> observations;
@@ -24,7 +25,8 @@ struct RunDetails {
 nlohmann::ordered_json run_page_data(const RunRecord& run, const RunDetails& details,
                                      std::size_t points = 1000);
 
-/// The data of a page that compares runs: curves, the recipe's keys in which they differ, accuracy and cost.
+/// The data of a page that compares runs: curves (of the 100 best, where there are more), the recipe's keys
+/// in which they differ, accuracy and cost.
 nlohmann::ordered_json comparison_data(const std::vector<RunRecord>& runs, std::size_t points = 150);
 
 /// The data of a page that lists runs.

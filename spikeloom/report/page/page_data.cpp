@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/html_text.h"
 #include "spikeloom/report/energy.h"
 #include "spikeloom/report/page/drawing.h"
@@ -223,25 +224,14 @@ ordered_json network_json(const model::NetworkPlan& plan) {
           {"drawing", draw_network(plan)}};
 }
 
-std::string quoted(const std::string& word) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string("-_./+=:,@%").find(c) != std::string::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string result = "'";
-  for (const char c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
 ordered_json commands(const RunRecord& run) {
-  const std::string folder = quoted(run.path), name = quoted(run.name + "-again");
+  const std::string folder = shell_quoted(run.path), name = shell_quoted(run.name + "-again");
   ordered_json result = ordered_json::array();
   const auto add = [&](const char* what, const std::string& command) {
     result.push_back({{"what", what}, {"command", command}});
   };
   add("Train it again, from its resolved recipe",
-      "spikeloom train " + quoted(run.path + "/recipe.toml") + " --out " + name);
+      "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name);
   if (run.state == RunState::kInterrupted) add("Go on with it", "spikeloom train --resume " + folder);
   add("Accuracy, by the engine that trained it", "spikeloom eval " + folder);
   add("Make this report", "spikeloom report " + folder);
@@ -256,8 +246,10 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   data["layers"] = run.layers;
   data["steps"] = curves(run.steps, points, kStepFields);
   data["epochs"] = curves(run.epochs, points, kEpochFields);
-  // Where there are few epochs the lines between them say more.
-  const bool by_epoch = run.epochs.size() >= 10;
+  // Where there are few epochs the lines between them say more, if they say anything.
+  const bool by_epoch = run.epochs.size() >= 10 ||
+                        std::all_of(run.steps.begin(), run.steps.end(),
+                                    [](const MetricsPoint& point) { return point.firing_rates.empty(); });
   const std::size_t of_rates =
       std::max<std::size_t>(20, points / std::max<std::size_t>(1, run.layers.size()) * 4);
   const auto& rated = by_epoch ? run.epochs : run.steps;
@@ -284,9 +276,34 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   }
   if (details.plan) data["network"] = network_json(*details.plan);
   if (details.observations) data["observed"] = observations_json(*details.observations, details.plan);
+  data["model"] = details.model;
   data["notes"] = details.notes;
   return data;
 }
+
+namespace {
+
+/// Which runs' curves are shown: of more than can be told apart those of the highest accuracy.
+std::vector<std::size_t> with_curves(const std::vector<RunRecord>& runs) {
+  constexpr std::size_t kMost = 100;
+  std::vector<std::size_t> chosen(runs.size());
+  for (std::size_t i = 0; i < chosen.size(); ++i) chosen[i] = i;
+  if (chosen.size() <= kMost) return chosen;
+  const auto accuracy = [&](std::size_t i) {
+    const RunRecord& run = runs[i];
+    if (run.test_accuracy) return *run.test_accuracy;
+    if (run.best_validation_accuracy) return *run.best_validation_accuracy;
+    const double trained = run.epochs.empty() ? kMissing : run.epochs.back().accuracy;
+    return std::isfinite(trained) ? trained : -1.0;
+  };
+  std::stable_sort(chosen.begin(), chosen.end(),
+                   [&](std::size_t a, std::size_t b) { return accuracy(a) > accuracy(b); });
+  chosen.resize(kMost);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+}  // namespace
 
 ordered_json run_list_data(const std::vector<RunRecord>& runs) {
   ordered_json data = {{"kind", "list"}, {"runs", ordered_json::array()}};
@@ -297,11 +314,17 @@ ordered_json run_list_data(const std::vector<RunRecord>& runs) {
 ordered_json comparison_data(const std::vector<RunRecord>& runs, std::size_t points) {
   ordered_json data = run_list_data(runs);
   data["kind"] = "comparison";
+  std::map<std::string, int> names;
+  for (const RunRecord& run : runs) ++names[run.name];
+  for (auto& run : data["runs"])
+    if (names[run["name"].get<std::string>()] > 1) run["name"] = run["path"];
   std::set<std::string> keys;
   std::vector<std::string> order;  // that of the recipes
-  for (std::size_t i = 0; i < runs.size(); ++i) {
+  for (const std::size_t i : with_curves(runs)) {
     data["runs"][i]["epochs"] = curves(runs[i].epochs, points, kEpochFields);
     if (runs[i].epochs.size() < 2) data["runs"][i]["steps"] = curves(runs[i].steps, points, kStepFields);
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
     for (const auto& one : runs[i].recipe)
       if (keys.insert(one.first).second) order.push_back(one.first);
   }

@@ -134,6 +134,7 @@ report::Observations observe(const ObservationRequest& request) {
   std::vector<std::vector<float>> samples(static_cast<std::size_t>(threads),
                                           std::vector<float>(static_cast<std::size_t>(shape.sample_size())));
   in_parallel(threads, indices.size(), [&](int worker, std::size_t i) {
+    if (request.stop != nullptr && *request.stop) throw DataError("stopped before all samples were run");
     auto& sample = samples[static_cast<std::size_t>(worker)];
     part->read(indices[i], nullptr, sample.data());
     decisions[i] = observers[static_cast<std::size_t>(worker)]->run({sample.data(), sample.size()},

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct ObservationRequest {
   int num_hardest = 12;
   std::int64_t raster_neurons = 48;  ///< shown of a layer: of those that fired, evenly spaced
   int threads = 1;
+  /// Ends early once it is true: observe() then throws DataError.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// Runs a trained network over samples of the set that it was trained on and counts what it does. The same

@@ -140,7 +140,7 @@ ModelEvaluation evaluate_model(const EvaluationRequest& request) {
   });
   evaluation.result = evaluate_network(*network, dataset, settings);
   for (std::size_t i = 0; i < evaluation.result.predictions.size(); ++i) {
-    evaluation.sample_names.push_back(dataset->origin(static_cast<std::int64_t>(i)).name);
+    evaluation.sample_names.push_back(dataset->origin(static_cast<std::int64_t>(i)).for_people());
   }
   evaluation.dataset = dataset->name();
   evaluation.data_root = splits.root;

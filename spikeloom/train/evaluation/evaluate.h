@@ -55,7 +55,7 @@ struct ModelEvaluation {
   std::string data_description;           ///< one line: how many samples there are, and how they were split
   std::vector<std::string> data_classes;  ///< classes of the data, in its own order
   std::vector<std::string> class_names;
-  std::vector<std::string> sample_names;  ///< of the predictions: data::SampleOrigin::name
+  std::vector<std::string> sample_names;  ///< of the predictions: data::SampleOrigin::for_people()
 };
 
 /// Runs a trained network over a split of its data set, or of other data of the same shape. Labels are

@@ -1,5 +1,7 @@
 #include "spikeloom/train/network/membrane_potentials.h"
 
+#include <utility>
+
 #include "spikeloom/kernels/reference/lif.h"
 
 namespace spikeloom::train {
@@ -7,7 +9,10 @@ namespace {
 
 class Potentials : public engine::CurrentObserver {
  public:
-  explicit Potentials(Network& network) : network_(network), values_(network.program().stages.size()) {}
+  explicit Potentials(Network& network)
+      : network_(network),
+        values_(network.program().stages.size()),
+        first_spikes_(network.program().stages.size()) {}
 
   void current(int stage, const engine::Buffer& current, const engine::Samples& samples) override {
     const model::Program& program = network_.program();
@@ -30,14 +35,22 @@ class Potentials : public engine::CurrentObserver {
     std::vector<float> spikes(count);
     kernels::reference::lif_forward_range(size, params, input.data(), all.data() + before, spikes.data(),
                                           std::int64_t{0}, size.neurons);
+    if (before > 0) return;  // a later slice
+    const std::int64_t of_sample = here.product.output.size();
+    for (std::int64_t t = 0; t < size.num_steps; ++t) {
+      const auto from = spikes.begin() + t * size.neurons;
+      auto& first = first_spikes_[static_cast<std::size_t>(stage)];
+      first.insert(first.end(), from, from + of_sample);
+    }
   }
 
-  std::vector<std::pair<std::string, formats::Histogram>> histograms() const {
-    std::vector<std::pair<std::string, formats::Histogram>> result;
+  std::vector<LayerPotentials> take() {
+    std::vector<LayerPotentials> result;
     for (std::size_t stage = 0; stage < values_.size(); ++stage) {
       if (values_[stage].empty()) continue;
       const Span<const float> values(values_[stage].data(), values_[stage].size());
-      result.emplace_back(network_.program().stages[stage].name, formats::histogram_of(values));
+      result.push_back({network_.program().stages[stage].name, formats::histogram_of(values),
+                        std::move(first_spikes_[stage])});
     }
     return result;
   }
@@ -58,19 +71,19 @@ class Potentials : public engine::CurrentObserver {
 
   Network& network_;
   std::vector<std::vector<float>> values_;  ///< of each stage; a batch may come in slices
+  std::vector<std::vector<float>> first_spikes_;
 };
 
 }  // namespace
 
-std::vector<std::pair<std::string, formats::Histogram>> membrane_potentials(Network& network,
-                                                                            const engine::Batch& batch) {
+std::vector<LayerPotentials> membrane_potentials(Network& network, const engine::Batch& batch) {
   Potentials potentials(network);
   engine::Pass pass;
   pass.observer = &potentials;
   network.engine().collect();
   network.engine().infer(batch, pass);
   network.engine().collect();
-  return potentials.histograms();
+  return potentials.take();
 }
 
 }  // namespace spikeloom::train

@@ -1,6 +1,5 @@
 #pragma once
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "spikeloom/formats/tensorboard/event_file.h"
@@ -8,10 +7,15 @@
 
 namespace spikeloom::train {
 
-/// Membrane potentials before the reset (v_pre) of every LIF neuron at every step, for a batch: a histogram a
-/// layer. Exact but for what the backend rounds; without recurrent layers, whose own spikes the engine does
-/// not show. The batch's spikes are not counted. Internal to train.
-std::vector<std::pair<std::string, formats::Histogram>> membrane_potentials(Network& network,
-                                                                            const engine::Batch& batch);
+/// What a layer of LIF neurons does with a batch.
+struct LayerPotentials {
+  std::string layer;
+  formats::Histogram histogram;  ///< of v before the reset (v_pre), every sample, neuron and step
+  std::vector<float> spikes;     ///< [steps, neurons] of the first sample
+};
+
+/// Of every layer that fires. Exact but for what the backend rounds; without recurrent layers, whose own
+/// spikes the engine does not show. The batch's spikes are not counted. Internal to train.
+std::vector<LayerPotentials> membrane_potentials(Network& network, const engine::Batch& batch);
 
 }  // namespace spikeloom::train

@@ -4,13 +4,10 @@
 #include <filesystem>
 
 #include "spikeloom/formats/images/image_encode.h"
-#include "spikeloom/pictures/confusion_picture.h"
 #include "spikeloom/train/recipe/recipe_changes.h"
 
 namespace spikeloom::train {
 namespace {
-
-constexpr std::size_t kMostClasses = 512;  // more cannot be told apart in a picture
 
 /// A value as TOML -> a hyper-parameter: texts without quotes, lists as they are.
 formats::HyperParameter to_parameter(const std::string& toml) {
@@ -39,10 +36,7 @@ std::string TensorBoardLog::file_name() const {
   return std::filesystem::path(file_->path()).filename().string();
 }
 
-void TensorBoardLog::confusion(std::int64_t step, const std::string& tag,
-                               const std::vector<std::vector<std::int64_t>>& counts) {
-  if (counts.empty() || counts.size() > kMostClasses) return;
-  const formats::Image picture = pictures::confusion_picture(counts);
+void TensorBoardLog::picture(std::int64_t step, const std::string& tag, const formats::Image& picture) {
   const std::vector<std::uint8_t> png = formats::encode_png(picture);
   file_->image(step, tag, picture.width, picture.height, {png.data(), png.size()});
 }

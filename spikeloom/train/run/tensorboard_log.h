@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "spikeloom/formats/images/image_file.h"
 #include "spikeloom/formats/tensorboard/event_file.h"
 #include "spikeloom/train/recipe/recipe.h"
 
@@ -26,8 +27,7 @@ class TensorBoardLog {
   /// `step` is the iteration. These throw DataError (a full disk).
   void scalars(std::int64_t step, const formats::EventFile::Scalars& values) { file_->scalars(step, values); }
   void histograms(std::int64_t step, const Histograms& values) { file_->histograms(step, values); }
-  void confusion(std::int64_t step, const std::string& tag,
-                 const std::vector<std::vector<std::int64_t>>& counts);
+  void picture(std::int64_t step, const std::string& tag, const formats::Image& picture);
   void finished() { file_->finished(); }
 
  private:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "spikeloom/pictures/confusion_picture.h"
+#include "spikeloom/pictures/raster_picture.h"
 #include "spikeloom/train/network/membrane_potentials.h"
 #include "spikeloom/train/session/training_session.h"
 
@@ -74,9 +76,11 @@ void TrainingSession::record_epoch(const EpochReport& report) {
   const auto& looked_at = validation_ != nullptr ? validation_ : train_;
   data::Loader loader(looked_at, loading);
   if (const data::Batch* batch = loader.next()) {
-    for (auto& [layer, histogram] :
+    for (auto& [layer, histogram, spikes] :
          membrane_potentials(*network_, network_->batch_of(*batch, looked_at->shape()))) {
       histograms.emplace_back("membrane_potential/" + layer, std::move(histogram));
+      records_->picture(state_.iteration, "raster/" + layer,
+                        pictures::raster_picture({spikes.data(), spikes.size()}, steps_now()));
     }
   }
   records_->histograms(state_.iteration, histograms);
@@ -85,7 +89,9 @@ void TrainingSession::record_epoch(const EpochReport& report) {
 void TrainingSession::record_test(const EvaluationResult& test) {
   if (!records_) return;
   records_->scalars(state_.iteration, {{"test/loss", test.loss}, {"test/accuracy", test.accuracy}});
-  records_->confusion(state_.iteration, "confusion/test", test.confusion);
+  constexpr std::size_t kMostClasses = 512;  // more cannot be told apart in a picture
+  if (!test.confusion.empty() && test.confusion.size() <= kMostClasses)
+    records_->picture(state_.iteration, "confusion/test", pictures::confusion_picture(test.confusion));
 }
 
 }  // namespace spikeloom::train

@@ -34,7 +34,7 @@ function shortNumber(value) {
     const units = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
     for (const [unit, letter] of units) if (size >= unit) return (value / unit).toPrecision(4) + " " + letter;
   }
-  if (size !== 0 && size < 1e-3) return value.toExponential(2);
+  if (size !== 0 && size < 1e-4) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));
 }
 function percent(value, digits = 2) {
@@ -89,6 +89,7 @@ function optionsOf(spec) {
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;
   if (spec.histogram) x.grid.display = false;
+  if (spec.histogram && Math.max(...spec.labels.map((label) => label.length)) > 6) x.ticks.maxTicksLimit = 3; // side by side
   const nearest = spec.type === "scatter" || spec.series.length > kMany;
   return {
     responsive: true, maintainAspectRatio: false, animation: false, normalized: true,
@@ -119,33 +120,63 @@ function describe(spec) {
   return `${spec.title}. ${shown}${parts.length > 8 ? "; and " + (parts.length - 8) + " more" : ""}.`;
 }
 
+const kRows = 100; // of a chart's table, about
+// The rows of a chart's table: [what the row is, its value of each series]. Series may have x of their own.
+function dataRows(spec) {
+  if (spec.labels) return spec.labels.map((label, i) => [String(label), spec.series.map((series) => series.values[i])]);
+  const rows = new Map(), kept = new Set();
+  spec.series.forEach((series, index) => {
+    const x = series.x || spec.x, step = Math.max(1, Math.ceil(x.length / kRows));
+    x.forEach((at, i) => {
+      if (!rows.has(at)) rows.set(at, spec.series.map(() => null));
+      rows.get(at)[index] = series.values[i];
+      if (i % step === 0 || i === x.length - 1) kept.add(at);
+    });
+  });
+  return [...rows].filter(([at]) => kept.has(at)).sort((a, b) => a[0] - b[0]).map(([at, values]) => [shortNumber(at), values]);
+}
+
 function dataTable(spec) {
   const show = spec.percent ? (value) => percent(value) : shortNumber;
-  const rows = spec.labels || spec.x || [];
   const head = make("tr", {}, make("th", { scope: "col" }, spec.xTitle || ""),
     ...spec.series.map((series) => make("th", { scope: "col", class: "number" }, series.name)));
   const body = make("tbody");
-  const step = Math.max(1, Math.ceil(rows.length / 100));
-  for (let i = 0; i < rows.length; i += step) {
-    body.append(make("tr", {}, make("th", { scope: "row" }, spec.labels ? String(rows[i]) : shortNumber(rows[i])),
-      ...spec.series.map((series) => make("td", { class: "number" }, show(series.values[i])))));
+  for (const [name, values] of dataRows(spec)) {
+    body.append(make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "number" }, show(value)))));
   }
-  return make("div", { class: "scroll", tabindex: "0" }, make("table", {}, make("thead", {}, head), body));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers of " + spec.title },
+    make("table", {}, make("thead", {}, head), body));
+}
+
+// The point of a curve that lies at x, of other curves' points at most half a step of `base` away; -1 without.
+function pointAt(points, base, at) {
+  const { x } = base[at];
+  if (x === undefined) return at < points.length ? at : -1; // bars
+  const width = Math.abs((base[at + 1] || base[at]).x - (base[at - 1] || base[at]).x) / 4;
+  let nearest = -1;
+  points.forEach((point, i) => {
+    const distance = Math.abs(point.x - x);
+    if (distance <= width && (nearest < 0 || distance < Math.abs(points[nearest].x - x))) nearest = i;
+  });
+  return nearest;
 }
 
 function moveActive(chart, canvas, key) {
-  const count = Math.max(...chart.data.datasets.map((set) => set.data.length));
+  const visible = chart.data.datasets.map((set, index) => index).filter((index) => chart.isDatasetVisible(index));
+  if (visible.length === 0) return false;
+  const pointsOf = (index) => chart.data.datasets[index].data;
+  // Along the curve with the most points; in a chart of single points from one to the next.
+  const base = pointsOf(visible.reduce((a, b) => pointsOf(b).length > pointsOf(a).length ? b : a));
+  const single = base.length === 1, count = single ? visible.length : base.length;
   let at = Number(canvas.dataset.at === undefined ? -1 : canvas.dataset.at);
   if (key === "ArrowRight") at = Math.min(count - 1, at + 1);
-  else if (key === "ArrowLeft") at = Math.max(0, at - 1);
+  else if (key === "ArrowLeft") at = Math.max(0, Math.min(count, at) - 1);
   else if (key === "Home") at = 0;
   else if (key === "End") at = count - 1;
   else return false;
   canvas.dataset.at = at;
-  const active = [];
-  chart.data.datasets.forEach((set, datasetIndex) => {
-    if (chart.isDatasetVisible(datasetIndex) && at < set.data.length) active.push({ datasetIndex, index: at });
-  });
+  const active = single ? [{ datasetIndex: visible[at], index: 0 }] :
+    visible.map((datasetIndex) => ({ datasetIndex, index: pointAt(pointsOf(datasetIndex), base, at) })).filter(({ index }) => index >= 0);
   chart.setActiveElements(active);
   chart.tooltip.setActiveElements(active, { x: 0, y: 0 });
   chart.update("none");
@@ -157,7 +188,7 @@ function moveActive(chart, canvas, key) {
 
 function legendOf(entry) {
   const { chart, spec } = entry;
-  const legend = make("div", { class: "legend", role: "group", "aria-label": "Curves of " + spec.title });
+  const legend = make("div", { class: "legend", role: "group", "aria-label": "Show or hide, in " + spec.title });
   spec.series.forEach((series, index) => {
     const mark = make("i", { "aria-hidden": "true" });
     mark.style.borderTopColor = colourOf(series.colour === undefined ? index : series.colour);
@@ -183,6 +214,7 @@ function addChart(parent, id, spec) {
   const known = charts.get(id);
   if (known && known.spec.series.length === spec.series.length) {
     known.spec = spec;
+    known.chart.options = optionsOf(spec); // an axis of iterations becomes one of epochs
     known.chart.data.labels = spec.labels;
     spec.series.forEach((series, index) => { known.chart.data.datasets[index].data = datasetOf(spec, series, index).data; });
     known.canvas.setAttribute("aria-label", describe(spec));
@@ -190,6 +222,7 @@ function addChart(parent, id, spec) {
     known.chart.update("none");
     return;
   }
+  const next = known ? known.element.nextSibling : null; // a chart with another curve keeps its place
   if (known) { known.chart.destroy(); known.element.remove(); charts.delete(id); }
   const canvas = make("canvas", { role: "img", tabindex: "0", "aria-label": describe(spec), id });
   const details = make("details", {}, make("summary", {}, "Numbers"));
@@ -199,7 +232,7 @@ function addChart(parent, id, spec) {
   details.addEventListener("toggle", () => {
     if (details.open && details.childElementCount === 1) details.append(dataTable(entry.spec));
   });
-  parent.append(figure);
+  parent.insertBefore(figure, next);
   entry.chart = new Chart(canvas, {
     type: spec.type === "scatter" ? "scatter" : spec.type,
     data: { labels: spec.labels, datasets: spec.series.map((series, index) => datasetOf(spec, series, index)) },

@@ -22,7 +22,8 @@ function runTable(data, live) {
 function renderList(data) {
   document.getElementById("title").textContent = "Runs";
   const running = data.runs.filter((run) => run.state === "running").length;
-  document.getElementById("subtitle").textContent = `${data.runs.length} runs, ${running} of them running`;
+  document.getElementById("subtitle").textContent = `${data.runs.length} runs, ${running} of them running` +
+    (data.is_whole === false ? "; there are more, which are not listed" : "");
   const home = part(document.getElementById("main"), "runs");
   const sorted = home.querySelector('th[aria-sort="ascending"], th[aria-sort="descending"]');
   const kept = sorted ? { index: [...sorted.parentNode.children].indexOf(sorted), order: sorted.getAttribute("aria-sort") } : null;
@@ -41,9 +42,11 @@ function renderComparison(data) {
   document.getElementById("subtitle").textContent = runs.length <= 6 ? runs.map((run) => run.name).join(" · ") : "";
   section("runs", "Runs").append(runTable(data, false), ...runs.flatMap((run) => run.problems.map((text) =>
     make("p", { class: "warning" }, `${run.name}: ${text}`))));
-  const grid = part(section("curves", "Curves"), "curve-charts", "grid");
-  const overlay = (id, title, key, extra) => addChart(grid, id, { title, xTitle: "epoch", x: longest(runs), ...extra,
-    series: runs.map((run, index) => ({ name: run.name, values: run.epochs[key], x: run.epochs.epoch, colour: index })) });
+  const curved = runs.filter((run) => run.epochs), home = section("curves", "Curves");
+  if (curved.length < runs.length) home.append(make("p", { class: "note" }, `Those of the ${curved.length} runs of the highest accuracy.`));
+  const grid = part(home, "curve-charts", "grid");
+  const overlay = (id, title, key, extra) => addChart(grid, id, { title, xTitle: "epoch", wholeX: true, x: longest(curved), ...extra,
+    series: curved.map((run, index) => ({ name: run.name, values: run.epochs[key], x: run.epochs.epoch, colour: index })) });
   overlay("loss", "Training loss", "loss", {});
   overlay("validation-loss", "Validation loss", "validation_loss", {});
   overlay("accuracy", "Training accuracy", "accuracy", { percent: true });
@@ -52,20 +55,22 @@ function renderComparison(data) {
   overlay("throughput", "Throughput", "samples_per_s", { yTitle: "samples/s" });
   const accuracyOf = (run) => run.test_accuracy !== null ? run.test_accuracy : run.best_validation_accuracy !== null ? run.best_validation_accuracy : run.train_accuracy;
   const kindOf = (run) => run.test_accuracy !== null ? "test" : run.best_validation_accuracy !== null ? "best validation" : "training";
-  const known = runs.filter((run) => accuracyOf(run) !== null && run.train_seconds > 0);
+  const known = curved.filter((run) => accuracyOf(run) !== null && run.train_seconds > 0);
   if (known.length > 0) {
     const cost = part(section("cost", "Accuracy against cost"), "cost-charts", "grid");
     const kinds = [...new Set(known.map(kindOf))];
     addChart(cost, "cost-scatter", {
       type: "scatter", title: "Accuracy against training time", note: kinds.length > 1 ? "test accuracy; where there is none, that of validation or training" : `${kinds[0]} accuracy`,
       xTitle: "training time, s", percent: true, x: [], pointName: (item) => `${percent(item.parsed.y)} (${kindOf(known[item.datasetIndex])}) in ${duration(item.parsed.x)}`,
-      series: known.map((run) => ({ name: run.name, values: [accuracyOf(run)], x: [run.train_seconds], colour: runs.indexOf(run) })) });
+      series: known.map((run) => ({ name: run.name, values: [accuracyOf(run)], x: [run.train_seconds], colour: curved.indexOf(run) })) });
   }
-  const home = section("differences", "Recipes");
-  if (data.differences.length === 0) { home.append(make("p", {}, "The recipes are the same, key by key.")); return; }
-  home.append(make("p", { class: "note" }, "The keys in which the recipes differ."), sortableTable("Differences between the recipes",
-    [{ title: "run" }, ...data.differences.map(({ key }) => ({ title: key }))],
-    runs.map((run, index) => [run.name, ...data.differences.map(({ values }) => values[index])])));
+  const recipes = section("differences", "Recipes");
+  if (data.differences.length === 0) { recipes.append(make("p", {}, "The recipes are the same, key by key.")); return; }
+  recipes.append(make("p", { class: "note" }, "The keys in which the recipes differ."), runs.length <= 8
+    ? sortableTable("Differences between the recipes", [{ title: "key" }, ...runs.map((run) => ({ title: run.name }))],
+      data.differences.map(({ key, values }) => [key, ...values]))
+    : sortableTable("Differences between the recipes", [{ title: "run" }, ...data.differences.map(({ key }) => ({ title: key }))],
+      runs.map((run, index) => [run.name, ...data.differences.map(({ values }) => values[index])])));
 }
 function longest(runs) {
   return runs.map((run) => run.epochs.epoch).reduce((a, b) => b.length > a.length ? b : a, []);

@@ -19,7 +19,7 @@ function observedText(observed) {
 function renderPotentials(data) {
   const { observed } = data;
   if (!observed || observed.potentials.length === 0) return;
-  const home = section("activity", "Activity");
+  const home = empty(part(section("activity", "Activity"), "potentials"));
   home.append(make("h3", {}, "Membrane potentials"), make("p", { class: "note" },
     "Before the reset, as fractions of the threshold: from 1 on a neuron fires. The first and last bar hold what lies beyond. " + observedText(observed)));
   const grid = make("div", { class: "grid small" });
@@ -29,7 +29,8 @@ function renderPotentials(data) {
 
 function renderWeights(data) {
   if (data.weights.length === 0) return;
-  const home = section("weights", "Weights");
+  const home = freshSection("weights", "Weights");
+  if (data.model) home.append(make("p", { class: "note" }, `Of ${data.model}.`));
   const grid = make("div", { class: "grid small" });
   home.append(grid);
   for (const one of data.weights) {
@@ -42,7 +43,7 @@ function renderClasses(data) {
   const { observed } = data;
   if (!observed) return;
   const { classes, confusion } = observed;
-  const home = section("classes", "Classes");
+  const home = freshSection("classes", "Classes");
   home.append(make("p", {}, `${observed.correct.toLocaleString("en")} of ${observed.samples.toLocaleString("en")} correct: ` +
     `${percent(observed.correct / observed.samples)}.`), make("p", { class: "note" }, observedText(observed)));
   const sum = (list) => list.reduce((a, b) => a + b, 0);
@@ -52,14 +53,14 @@ function renderClasses(data) {
     return [name, samples, samples > 0 ? right / samples : null, taken > 0 ? right / taken : null, other ? `${classes[other[1]]} (${other[0]})` : ""];
   });
   if (classes.length <= 40) home.append(make("h3", {}, "Confusion matrix"), confusionTable(classes, confusion));
-  home.append(make("h3", {}, "Accuracy of each class"), sortableTable("Accuracy of each class", [{ title: "class" }, { title: "samples", number: true },
-    { title: "found (recall)", number: true, show: (v) => percent(v, 1) }, { title: "right when named (precision)", number: true, show: (v) => percent(v, 1) },
-    { title: "most often taken for" }], rows));
+  home.append(make("h3", {}, "Each class"), sortableTable("Recall and precision of each class", [{ title: "class" }, { title: "samples", number: true },
+    { title: "recall: found of the class", number: true, show: (v) => percent(v, 1) }, { title: "precision: right when predicted", number: true, show: (v) => percent(v, 1) },
+    { title: "most often mistaken for" }], rows));
   const grid = make("div", { class: "grid" });
   home.append(grid);
   if (classes.length <= 60) {
-    addChart(grid, "class-accuracy", { type: "bar", title: "Share of each class that is found", percent: true, labels: classes, yMax: 1,
-      series: [{ name: "found", values: rows.map((row) => row[2]) }] });
+    addChart(grid, "class-accuracy", { type: "bar", title: "Recall of each class", percent: true, labels: classes, yMax: 1,
+      series: [{ name: "recall", values: rows.map((row) => row[2]) }] });
   }
   const bins = observed.calibration.filter((bin) => bin.samples > 0);
   addChart(grid, "calibration", {
@@ -67,15 +68,17 @@ function renderClasses(data) {
     note: `confidence: ${observed.confidence}; expected calibration error ${percent(observed.calibration_error)}, ten bins`,
     x: bins.map((bin) => bin.confidence),
     series: [{ name: "accuracy", values: bins.map((bin) => bin.correct / bin.samples) },
-      { name: "as sure as right", values: [0, 1], x: [0, 1], colour: 6, dash: [6, 3] }],
+      { name: "perfect calibration", values: [0, 1], x: [0, 1], colour: 6, dash: [6, 3] }],
   });
 }
 
 function renderSamples(data) {
   const { observed } = data;
   if (!observed || observed.rasters.length + observed.hardest.length === 0) return;
-  const home = section("samples", "Samples");
+  const home = freshSection("samples", "Samples");
   if (observed.rasters.length > 0) home.append(make("h3", {}, observed.spiking ? "Spikes, and the vote" : "Chosen samples"));
+  if ([...observed.rasters, ...observed.hardest].some(({ picture }) => picture.events && picture.channels > 1))
+    home.append(make("p", { class: "note" }, "Pictures of recordings add up all events: blue where it became brighter (on), orange where it became darker (off)."));
   observed.rasters.forEach((raster, number) => addRaster(home, raster, observed, number));
   if (observed.hardest.length === 0) return;
   home.append(make("h3", {}, "The hardest"), make("p", { class: "note" }, "Of all observed samples those whose label got the least confidence."));
@@ -88,11 +91,11 @@ function renderSamples(data) {
 function renderCost(data) {
   const { observed } = data;
   if (!observed) return;
-  const { cost } = observed, home = section("cost", "Cost");
+  const { cost } = observed, home = freshSection("cost", "Cost");
   const micro = (pj) => pj === null ? null : pj / 1e6;
   const against = cost.dense_energy_pj > 0 && cost.energy_pj > 0 ? cost.dense_energy_pj / cost.energy_pj : null;
   home.append(make("p", {}, `About ${shortNumber(micro(cost.energy_pj))} µJ of arithmetic a sample` + (against === null || !observed.spiking ? "." :
-    `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${shortNumber(against)} times as much.`)),
+    `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${Number(against.toPrecision(2))} times as much.`)),
     make("p", { class: "note" }, `An addition (${cost.addition_pj} pJ) for each synapse that a spike reaches, a multiply-accumulate (${cost.mac_pj} pJ) for each synapse of an ` +
       `input that is no spike and for each update of a membrane potential. A still image is convolved once. The artificial network multiplies every input once, zeros too. ` +
       `Arithmetic only: no memory, no communication. Table: ${cost.source}. ${observedText(observed)}`));
@@ -111,7 +114,7 @@ function renderCost(data) {
 
 function renderNetwork(data) {
   if (!data.network) return;
-  const home = section("network", "Network"), { network } = data;
+  const home = freshSection("network", "Network"), { network } = data;
   const drawing = new DOMParser().parseFromString(network.drawing, "image/svg+xml").documentElement;
   home.append(make("p", { class: "note" }, "Boxes: name, notation, shape of the output (channels x height x width), parameters. Arcs skip layers; dashed ones add currents."),
     document.importNode(drawing, true));
@@ -121,7 +124,7 @@ function renderNetwork(data) {
 }
 
 function renderSetup(data) {
-  const home = section("setup", "Set-up");
+  const home = freshSection("setup", "Set-up");
   home.append(make("h3", {}, "Commands"), ...data.commands.map(({ what, command }) =>
     make("div", {}, make("p", {}, what + ":"), make("pre", { class: "command", tabindex: "0" }, command))));
   data.environment.forEach((session, number) => {

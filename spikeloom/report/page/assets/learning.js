@@ -1,12 +1,28 @@
 "use strict";
 // What changes while a network trains: state, curves, firing rates.
-function section(id, title, ...children) {
+const kOrder = ["learning", "activity", "weights", "classes", "samples", "cost", "network", "setup"];
+// The section of this id; a new one comes before those that follow it in kOrder, if it is there, else last.
+function section(id, title) {
   const known = document.getElementById(id);
   if (known) return known;
-  const element = make("section", { id, "aria-labelledby": id + "-title" }, make("h2", { id: id + "-title" }, title), ...children);
-  document.getElementById("main").append(element);
-  document.getElementById("sections").append(make("a", { href: "#" + id }, title));
+  const element = make("section", { id, "aria-labelledby": id + "-title" }, make("h2", { id: id + "-title" }, title));
+  const link = make("a", { href: "#" + id }, title), nav = document.getElementById("sections");
+  const after = kOrder.includes(id) ? kOrder.slice(kOrder.indexOf(id) + 1) : [];
+  const later = after.map((one) => document.getElementById(one)).find((one) => one);
+  document.getElementById("main").insertBefore(element, later || null);
+  nav.insertBefore(link, later ? nav.querySelector(`a[href="#${later.id}"]`) : null);
   return element;
+}
+// Empties an element but for `kept`, charts in it included.
+function empty(element, ...kept) {
+  for (const [id, entry] of charts) if (element.contains(entry.element)) { entry.chart.destroy(); charts.delete(id); }
+  element.replaceChildren(...kept);
+  return element;
+}
+// The section of this id with nothing but its title: for what is drawn as a whole.
+function freshSection(id, title) {
+  const element = section(id, title);
+  return empty(element, element.firstChild);
 }
 function part(parent, id, classes) {
   let element = document.getElementById(id);
@@ -52,7 +68,7 @@ function renderLearning(data) {
   if (epochs.iteration.length === 0 && steps.iteration.length === 0) return;
   const grid = part(section("learning", "Learning"), "learning-charts", "grid");
   const x = epochAxis(data);
-  const few = epochs.iteration.length < 10; // then the lines between epochs say more
+  const few = epochs.iteration.length < 10 && Boolean(steps.loss); // then the lines between epochs say more
   const curve = (name, key, from, dash) => ({ name, values: from[key], x: from === steps ? x.steps : x.epochs, dash });
   const pair = (id, title, key, extra) => addChart(grid, id, {
     title, xTitle: x.title, x: few ? x.steps : x.epochs, ...extra,
@@ -63,7 +79,7 @@ function renderLearning(data) {
   pair("loss", "Loss", "loss", { yTitle: "loss" });
   pair("accuracy", "Accuracy", "accuracy", { percent: true });
   const single = (id, title, key, extra) => {
-    const from = steps.iteration.length >= 2 ? steps : epochs;
+    const from = steps.iteration.length >= 2 && steps[key] ? steps : epochs;
     addChart(grid, id, { title, xTitle: x.title, x: from === steps ? x.steps : x.epochs, ...extra, series: [curve(title, key, from)] });
   };
   single("learning-rate", "Learning rate", "learning_rate", {});

@@ -2,24 +2,34 @@
 // Renders the page's data, and new data of a page that is live.
 const kUpdateMs = 3000;
 
+// What draws a run's page, and which data it draws: a page that is live draws a part again when that changed. Parts
+// without such data change all the time, and keep what the reader did to them.
+const kParts = [[renderSummary], [renderLearning], [renderRates], [renderPotentials, (data) => data.observed], [renderWeights, (data) => [data.weights, data.model]],
+  [renderClasses, (data) => data.observed], [renderSamples, (data) => data.observed], [renderCost, (data) => data.observed],
+  [renderNetwork, (data) => data.network], [renderSetup, (data) => [data.commands, data.environment, data.recipe]]];
+const drawn = new Map();
+
 function render(data) {
   if (data.kind === "list") { renderList(data); return; }
   if (data.kind === "comparison") { renderComparison(data); return; }
-  for (const one of [renderSummary, renderLearning, renderRates, renderPotentials, renderWeights, renderClasses, renderSamples, renderCost,
-    renderNetwork, renderSetup]) {
+  const { scrollX, scrollY } = window, focused = document.activeElement;
+  const home = focused && focused.closest("section"), place = home ? focusable(home).indexOf(focused) : -1;
+  for (const [one, of] of kParts) {
+    const now = of ? JSON.stringify(of(data)) : null;
+    if (of && drawn.get(one) === now) continue;
+    drawn.set(one, now);
     try {
       one(data);
     } catch (error) { // the other sections are still shown
       console.error(one.name, error);
     }
   }
+  if (place >= 0 && !focused.isConnected) (focusable(home)[place] || home.firstChild).focus({ preventScroll: true });
+  if (window.scrollY !== scrollY) window.scrollTo(scrollX, scrollY);
 }
 
-function update(data) {
-  if (data.kind === "list") { renderList(data); return; }
-  renderSummary(data);
-  renderLearning(data);
-  renderRates(data);
+function focusable(element) {
+  return [...element.querySelectorAll("a, button, summary, [tabindex]")];
 }
 
 function follow(address) {
@@ -29,7 +39,7 @@ function follow(address) {
       const answer = await fetch(address, { cache: "no-store" });
       if (answer.ok) {
         const text = await answer.text();
-        if (text !== known) update(JSON.parse(text));
+        if (text !== known) render(JSON.parse(text));
         known = text;
         document.body.classList.remove("stale");
         waiting = kUpdateMs;

@@ -7,9 +7,9 @@ function pictureCanvas(picture, alt) {
   for (let i = 0; i < width * height; ++i) {
     const value = (c) => bytes.charCodeAt(i * channels + c);
     let red, green, blue;
-    if (picture.events) { // off blue, on orange, on black: the darker the fewer
-      const off = value(0) / 255, on = channels > 1 ? value(1) / 255 : 0;
-      red = 230 * Math.sqrt(on); green = 159 * Math.sqrt(on) + 150 * Math.sqrt(off); blue = 255 * Math.sqrt(off);
+    if (picture.events) { // on blue, off orange as in `spikeloom show`, on black: the darker the fewer
+      const first = Math.sqrt(value(0) / 255), off = channels > 1 ? first : 0, on = channels > 1 ? Math.sqrt(value(1) / 255) : first;
+      red = 86 * on + 230 * off; green = 180 * on + 159 * off; blue = 233 * on;
     } else if (channels === 3) {
       red = value(0); green = value(1); blue = value(2);
     } else {
@@ -24,8 +24,8 @@ function pictureCanvas(picture, alt) {
 function decisionText(decision, classes) {
   const right = decision.label === decision.prediction;
   const sure = `, confidence ${percent(decision.confidence, 0)}`;
-  return right ? `taken for ${classes[decision.prediction]}, correct${sure}`
-    : `${classes[decision.label]}, taken for ${classes[decision.prediction]}${sure}`;
+  return right ? `predicted ${classes[decision.prediction]}, correct${sure}`
+    : `label ${classes[decision.label]}, predicted ${classes[decision.prediction]}${sure}`;
 }
 
 function rasterText(layer) {

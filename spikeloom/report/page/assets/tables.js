@@ -38,24 +38,24 @@ function sortableTable(caption, columns, rows) {
 }
 
 function confusionTable(classes, confusion) {
-  const head = make("tr", {}, make("th", { class: "corner", scope: "col" }, "label \\ decision"),
+  const head = make("tr", {}, make("th", { class: "corner", scope: "col" }, "label \\ prediction"),
     ...classes.map((name) => make("th", { scope: "col" }, name)));
   const body = make("tbody");
   confusion.forEach((row, label) => {
     const total = row.reduce((a, b) => a + b, 0);
     if (total === 0) return;
-    body.append(make("tr", {}, make("th", { scope: "row" }, classes[label]), ...row.map((count, decision) => {
+    body.append(make("tr", {}, make("th", { scope: "row" }, classes[label]), ...row.map((count, prediction) => {
       const share = count / total;
-      const cell = make("td", { title: `${classes[label]} taken for ${classes[decision]}: ${count} of ${total}` },
+      const cell = make("td", { title: `label ${classes[label]}, predicted ${classes[prediction]}: ${count} of ${total}` },
         count > 0 ? String(count) : "");
       if (count > 0) cell.style.backgroundColor = `rgba(var(--heat), ${0.08 + 0.5 * share})`;
-      if (label === decision) cell.style.fontWeight = "600";
+      if (label === prediction) cell.style.fontWeight = "600";
       return cell;
     })));
   });
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
     make("table", { class: "confusion" }, make("caption", { class: "visually-hidden" },
-      "Confusion matrix: a row for each label, a column for each decision"), make("thead", {}, head), body));
+      "Confusion matrix: a row for each label, a column for each prediction"), make("thead", {}, head), body));
 }
 
 function keyValueTable(rows) {
