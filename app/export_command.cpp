@@ -37,7 +37,7 @@ int run_export(const ExportOptions& options) {
   std::error_code ignored;
   const bool exists = std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored));
   if (exists && !options.force) {
-    throw ConfigError(options.output + " is there already: choose another name, or --force to replace it");
+    throw ConfigError(options.output + " already exists: choose another name, or use --force to replace it");
   }
   const runtime::Model model = runtime::load_model(options.model, runtime::Rounding::kNone);
   const std::int64_t step_us = step_us_of(model.info);
@@ -83,7 +83,7 @@ void add_export(CLI::App& program, Command& chosen) {
       ->required()
       ->type_name("RUN_OR_MODEL");
   command->add_option("output", options->output, "File to write")->type_name("OUT.nir")->required();
-  command->add_flag("--force", options->force, "Replace OUT.nir if it is there");
+  command->add_flag("--force", options->force, "Replace OUT.nir if it exists");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "What NIR cannot express (max pooling, TEBN, neurons without a reset, artificial networks) is "

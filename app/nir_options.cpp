@@ -89,7 +89,7 @@ std::string NirStepOptions::warning(const formats::NirGraph& graph) const {
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {
   for (const CLI::Option* option : options) {
     if (option->count() > 0)
-      throw ConfigError(option->get_name() + " says nothing about " + what + "; leave it out");
+      throw ConfigError(option->get_name() + " does not apply to " + what + "; leave it out");
   }
 }
 

@@ -37,7 +37,7 @@ struct NirStepOptions {
 /// Declares the options; gives them back, for who has to refuse them with another kind of file.
 std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOptions& options);
 
-/// Throws ConfigError for the first option that was given although it says nothing about `what`.
+/// Throws ConfigError for the first option that was given although it does not apply to `what`.
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what);
 
 }  // namespace spikeloom::app

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/base/text.h"
+
 namespace spikeloom::app {
 
 /// Writes a line. Throws DataError if it cannot be written (output redirected to a full disk).
@@ -22,16 +24,6 @@ void print_warning(const std::string& text);
 
 /// The text up to the first line end.
 std::string first_line(const std::string& text);
-
-/// The text as one line: control characters (of a file name, for example) are shown as '?'.
-std::string one_line(std::string text);
-
-/// The word as a POSIX shell reads it: in single quotes where it holds anything but letters, digits and
-/// "-_./+=:,@%".
-std::string shell_quoted(const std::string& word);
-
-/// 45049188 -> "45,049,188".
-std::string with_separators(std::int64_t value);
 
 /// 1.2456e9 -> "1.246 G"; thousand steps, four digits.
 std::string with_prefix(double value);

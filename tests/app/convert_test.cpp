@@ -145,7 +145,8 @@ TEST_F(Convert, ARecordingThatWasCutOffIsSalvaged) {
   const Outcome outcome = run({"convert", "cut.bin", "b.csv", "--partial"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.out, "99 events of cut.bin (ATIS bin)")) << outcome.out;
-  EXPECT_TRUE(contains(outcome.out, "cut.bin: cut off: the last 3 bytes are no whole event")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "cut.bin: cut off: the last 3 bytes are not a whole event"))
+      << outcome.out;
   EXPECT_EQ(run({"info", "cut.bin", "--partial", "--format", "atis-bin", "--json"}).json().at("unread_bytes"),
             3);
   EXPECT_EQ(info("cut.bin", {"--partial"}).at("events"), 99);

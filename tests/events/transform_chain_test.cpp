@@ -175,11 +175,11 @@ TEST(TransformText, SaysWhatIsWrongAndWhatThereIs) {
   EXPECT_NE(refusal("rotate(angle=3)").find("needs degrees"), std::string::npos);
   EXPECT_NE(refusal("roll(left=3)").find("'left' is unknown: roll has right, down"), std::string::npos);
   EXPECT_NE(refusal("align_time(x=3)").find("'x' is unknown: align_time has no settings"), std::string::npos);
-  EXPECT_NE(refusal("rotate(degrees=ten)").find("must be a number or a range a..b, is 'ten'"),
+  EXPECT_NE(refusal("rotate(degrees=ten)").find("must be a number or a range a..b, not 'ten'"),
             std::string::npos);
-  EXPECT_NE(refusal("decimate(n=1..2)").find("n must be an integer, is '1..2'"), std::string::npos);
+  EXPECT_NE(refusal("decimate(n=1..2)").find("n must be an integer, not '1..2'"), std::string::npos);
   EXPECT_NE(refusal("decimate(n=2.5)").find("n must be an integer"), std::string::npos);
-  EXPECT_NE(refusal("decimate(n=0)").find("n must be 1 to 4294967295, is 0"), std::string::npos);
+  EXPECT_NE(refusal("decimate(n=0)").find("n must be from 1 to 4294967295, not 0"), std::string::npos);
   EXPECT_NE(refusal("rotate(degrees=5..-5)").find("degrees must be"), std::string::npos);
   EXPECT_NE(refusal("drop_refractory(period_us=1, from_dropped=yes)").find("true or false"),
             std::string::npos);

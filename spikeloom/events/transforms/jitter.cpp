@@ -28,7 +28,8 @@ std::int64_t saturating_add(std::int64_t a, std::int64_t b) {
 
 void jitter_time(EventStream& stream, double std_us, bool drop_negative, RandomStream& random) {
   if (!(std_us >= 0.0 && std_us <= kMaxStd)) {
-    throw ConfigError(fmt::format("must be 0 to {} microseconds, is {}", kMaxStd, std_us), "", 0, "std_us");
+    throw ConfigError(fmt::format("must be from 0 to {} microseconds, not {}", kMaxStd, std_us), "", 0,
+                      "std_us");
   }
   std::size_t kept = 0;
   for (const Event& event : stream.events) {
@@ -48,7 +49,7 @@ void jitter_place(EventStream& stream, const JitterCovariance& covariance, Rando
   if (!(var_x >= 0.0 && var_y >= 0.0 && sigma_xy * sigma_xy <= var_x * var_y) ||
       !std::isfinite(var_x * var_y)) {
     throw ConfigError(
-        fmt::format("var_x = {}, var_y = {}, sigma_xy = {} are no covariance: the variances must not be "
+        fmt::format("var_x = {}, var_y = {}, sigma_xy = {} are not a covariance: the variances must not be "
                     "negative and sigma_xy^2 at most their product",
                     var_x, var_y, sigma_xy));
   }

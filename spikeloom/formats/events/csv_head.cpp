@@ -124,9 +124,10 @@ class HeadReader {
       text_.take();
       line = first_content();
       if (line.empty()) return head();
-      if (sensor_size(line)) text_.refuse("a row of two numbers, which is no event: wanted are t, x, y, p");
+      if (sensor_size(line))
+        text_.refuse("a row of two numbers, which is not an event: t, x, y, p are needed");
     }
-    if (line.empty()) text_.refuse("no events: wanted is a row of numbers or of the names t, x, y, p");
+    if (line.empty()) text_.refuse("no events: a row of numbers or of the names t, x, y, p is needed");
     const auto layout = csv_layout(line);
     if (!layout) refuse_mixture(line);
     if (layout->num_columns > kMaxCsvColumns) text_.refuse(fmt::format("{} columns", layout->num_columns));

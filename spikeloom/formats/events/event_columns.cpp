@@ -139,12 +139,13 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
     if (given[i] == "_") continue;
     const auto* name = std::find(std::begin(kEventColumnNames), std::end(kEventColumnNames), given[i]);
     if (name == std::end(kEventColumnNames)) {
-      throw ConfigError(fmt::format("columns {}: '{}' is none of t, x, y, p and _", joined(given), given[i]),
-                        "", 0, "columns");
+      throw ConfigError(
+          fmt::format("columns {}: '{}' is not one of t, x, y, p and _", joined(given), given[i]), "", 0,
+          "columns");
     }
     int& place = places[static_cast<std::size_t>(name - std::begin(kEventColumnNames))];
     if (place >= 0) {
-      throw ConfigError(fmt::format("columns {}: '{}' is there twice", joined(given), given[i]), "", 0,
+      throw ConfigError(fmt::format("columns {}: '{}' is given twice", joined(given), given[i]), "", 0,
                         "columns");
     }
     place = static_cast<int>(i);
@@ -218,7 +219,7 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
 std::string ColumnOrderFinder::question() const {
   const std::string give = "give the order (--columns t,x,y,p or another; data.columns)";
   if (possible_.empty())
-    return fmt::format("the four columns have no names and are no t, x, y and p in any usual order{}: {}",
+    return fmt::format("the four columns have no names and are not t, x, y and p in any usual order{}: {}",
                        strays_, give);
   std::string orders;
   for (const ColumnPlaces& order : possible_) orders += (orders.empty() ? "" : " or ") + order_text(order);

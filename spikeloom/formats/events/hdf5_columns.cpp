@@ -130,7 +130,8 @@ class ColumnsReader : public TableReader {
   std::int64_t whole(std::size_t i, double number) const {
     constexpr double kMost = 1e18;
     if (!(std::abs(number) < kMost) || number != std::floor(number)) {
-      file_->refuse(fmt::format("column {} has {}, which is no whole number", kEventColumnNames[i], number));
+      file_->refuse(
+          fmt::format("column {} has {}, which is not a whole number", kEventColumnNames[i], number));
     }
     return static_cast<std::int64_t>(number);
   }
@@ -142,7 +143,7 @@ class ColumnsReader : public TableReader {
       if (const auto us = ticks_to_us(sum, unit_)) return *us;
     }
     file_->refuse(fmt::format(
-        "a time of {} {}, which 64 bits of microseconds do not hold",
+        "a time of {} {}, which does not fit into 64 bits of microseconds",
         too_large ? fmt::format("{}", static_cast<std::uint64_t>(ticks)) : fmt::format("{}", ticks),
         time_unit_name(unit_)));
   }
@@ -187,7 +188,8 @@ class ColumnsReader : public TableReader {
     if (!column.data->missing_filter.empty()) file_->refuse(column.data->missing_filter);
     if (partial_) return false;
     file_->refuse(fmt::format(
-        "events {} and on cannot be read: the file is damaged (--partial reads what is before them)", first));
+        "events {} and on cannot be read: the file is damaged (--partial reads what comes before them)",
+        first));
   }
 
   void set_column(std::size_t i, Hdf5Dataset* data, hid_t type, const std::string& field) {
@@ -200,7 +202,7 @@ class ColumnsReader : public TableReader {
     column.is_unsigned =
         column.kind == H5T_INTEGER && H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE;
     if (column.kind != H5T_INTEGER && !column.is_real()) {
-      file_->refuse(fmt::format("column {} of the events is no number", kEventColumnNames[i]));
+      file_->refuse(fmt::format("column {} of the events is not a number", kEventColumnNames[i]));
     }
     if (column.bytes > 8) {
       file_->refuse(fmt::format("column {} of the events has numbers of {} bytes; up to 8 are read",
@@ -210,10 +212,10 @@ class ColumnsReader : public TableReader {
 
   void open_group(const Hdf5Table& table, const EventReaderOptions& options, std::string* time_name) {
     if (!options.columns.empty()) {
-      throw ConfigError(
-          file_->path() +
-              ": its columns are data sets with names, so that columns has no meaning: leave it out",
-          "", 0, "columns");
+      throw ConfigError(file_->path() +
+                            ": its columns are data sets with names, so --columns (data.columns) does not "
+                            "apply: leave it out",
+                        "", 0, "columns");
     }
     for (std::size_t i = 0; i < kNumEventColumns; ++i) {
       if (table.columns[i] < 0) continue;
@@ -221,7 +223,7 @@ class ColumnsReader : public TableReader {
       if (i == kColumnT) *time_name = name;
       data_.push_back(file_->dataset(table.place.empty() ? name : table.place + "/" + name));
       Hdf5Dataset& data = data_.back();
-      if (data.shape.size() != 1) file_->refuse(fmt::format("'{}' is no column", name));
+      if (data.shape.size() != 1) file_->refuse(fmt::format("'{}' is not a column", name));
       if (!partial_ && data.shape != data_.front().shape) {
         file_->refuse(fmt::format("'{}' has {} numbers, the columns before it {}", name, data.shape[0],
                                   data_.front().shape[0]));

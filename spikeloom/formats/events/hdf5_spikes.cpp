@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/events/event_times.h"
 #include "spikeloom/formats/events/hdf5_columns.h"
 #include "spikeloom/formats/events/hdf5_file.h"
@@ -66,7 +67,7 @@ std::vector<Number> read_list(const Hdf5File& file, const Hdf5Dataset& data, hid
 /// The class of the numbers in the lists of a data set.
 H5T_class_t list_class(const Hdf5File& file, const Hdf5Dataset& data, const char* place) {
   if (H5Tget_class(data.type.id()) != H5T_VLEN || data.shape.size() != 1) {
-    file.refuse(fmt::format("'{}' is no data set of variable-length lists", place));
+    file.refuse(fmt::format("'{}' is not a data set of variable-length lists", place));
   }
   const Hdf5Handle number(H5Tget_super(data.type.id()));
   return H5Tget_class(number.id());
@@ -79,7 +80,7 @@ std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index, T
   std::vector<std::int64_t> times_us;
   const auto add = [&](std::optional<std::int64_t> us, const std::string& time) {
     if (!us) {
-      file.refuse(fmt::format("a time of {} {}, which 64 bits of microseconds do not hold", time,
+      file.refuse(fmt::format("a time of {} {}, which does not fit into 64 bits of microseconds", time,
                               time_unit_name(unit)));
     }
     times_us.push_back(*us);
@@ -96,7 +97,7 @@ std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index, T
     }
     return times_us;
   }
-  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are no numbers");
+  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are not numbers");
   if (unit == TimeUnit::kFile) unit = TimeUnit::kSeconds;
   for (const double time : read_list<double>(file, data, H5T_NATIVE_DOUBLE, index)) {
     add(real_to_us(time, unit), fmt::format("{}", time));
@@ -144,8 +145,9 @@ std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOpti
   auto file = std::make_unique<Hdf5File>(path, options.partial);
   if (file->type_at(kTimes) == H5O_TYPE_DATASET) {
     if (!options.columns.empty()) {
-      throw ConfigError(path + ": holds spikes of SHD's layout, so that columns has no meaning: leave it out",
-                        "", 0, "columns");
+      throw ConfigError(
+          path + ": holds spikes of SHD's layout, so --columns (data.columns) does not apply: leave it out",
+          "", 0, "columns");
     }
     return std::make_unique<SpikeReader>(path, options);
   }
@@ -176,9 +178,10 @@ Hdf5SpikeFile::Hdf5SpikeFile(const std::string& path, TimeUnit time_unit)
   const Hdf5Session session;
   const Hdf5Dataset times = file_->dataset(kTimes), units = file_->dataset(kUnits);
   list_class(*file_, times, kTimes);
-  if (list_class(*file_, units, kUnits) != H5T_INTEGER) file_->refuse("'spikes/units' are no integers");
+  if (list_class(*file_, units, kUnits) != H5T_INTEGER) file_->refuse("'spikes/units' are not integers");
   if (times.shape != units.shape) {
-    file_->refuse(fmt::format("{} lists of times and {} of units", times.shape[0], units.shape[0]));
+    file_->refuse(
+        fmt::format("{} of times and {} of units", counted(times.shape[0], "list"), units.shape[0]));
   }
   num_recordings_ = times.shape[0];
 }

@@ -65,12 +65,12 @@ class Description {
       result.bytes = times(result.bytes, literal.items[1]);
       return result;
     }
-    if (literal.kind != PythonLiteral::kList) refuse("descr is no type");
+    if (literal.kind != PythonLiteral::kList) refuse("descr is not a type");
     NpyType result;
     for (const PythonLiteral& item : literal.items) {
       const std::size_t parts = item.items.size();
       if (item.kind != PythonLiteral::kTuple || parts < 2 || parts > 3)
-        refuse("a field that is no (name, type)");
+        refuse("a field that is not (name, type)");
       NpyField field;
       field.name = field_name(item.items[0]);
       field.type = type(item.items[1], nullptr, depth + 1);
@@ -87,11 +87,11 @@ class Description {
   }
 
   std::vector<std::int64_t> shape(const PythonLiteral& literal) const {
-    if (literal.kind != PythonLiteral::kTuple) refuse("shape is no tuple");
+    if (literal.kind != PythonLiteral::kTuple) refuse("shape is not a tuple");
     std::vector<std::int64_t> sizes;
     for (const PythonLiteral& item : literal.items) {
       if (item.kind != PythonLiteral::kInteger || item.number < 0)
-        refuse("a shape of something else than sizes");
+        refuse("a shape of something other than sizes");
       sizes.push_back(item.number);
     }
     return sizes;
@@ -114,7 +114,7 @@ class Description {
         literal.items[1].kind == PythonLiteral::kString) {
       return literal.items[1].text;
     }
-    refuse("a field whose name is no text");
+    refuse("a field whose name is not a text");
   }
 
   std::int64_t times(std::int64_t bytes, const PythonLiteral& sizes) const {
@@ -211,7 +211,7 @@ bool is_npy(const std::uint8_t* bytes, std::size_t size) {
 NpyHeader read_npy_header(ByteWindow& window) {
   const Description description(window.name(), window.offset());
   if (!window.ensure(kMarkBytes + 4) || !is_npy(window.data(), window.size())) {
-    description.refuse("cut short, or no .npy array");
+    description.refuse("cut short, or not a .npy array");
   }
   const int version = window.data()[kMarkBytes];
   if (version < 1 || version > 3) description.refuse(fmt::format("version {} is not known", version));
@@ -228,7 +228,7 @@ NpyHeader read_npy_header(ByteWindow& window) {
   const std::string text(window.data() + begin, window.data() + end);
   const auto dictionary = parse_python_literal(text);
   if (!dictionary || dictionary->kind != PythonLiteral::kDictionary)
-    description.refuse("no Python dictionary");
+    description.refuse("not a Python dictionary");
   const PythonLiteral* descr = entry(*dictionary, "descr");
   const PythonLiteral* order = entry(*dictionary, "fortran_order");
   const PythonLiteral* shape = entry(*dictionary, "shape");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/html_text.h"
 
 namespace spikeloom::report {
@@ -47,13 +48,6 @@ bool follows(const model::NetworkPlan& plan, int source, int layer) {
   for (int i = source + 1; i < layer; ++i)
     if (!plan.layers[static_cast<std::size_t>(i)].spec.is_pool()) return false;
   return true;
-}
-
-std::string with_separators(std::int64_t value) {
-  std::string text = std::to_string(value);
-  for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<std::size_t>(at), ",");
-  return text;
 }
 
 }  // namespace
