@@ -101,7 +101,11 @@ void print_votes(const train::StudyVotes& votes, const std::string& label) {
   rows[0].insert(rows[0].end(), votes.class_names.begin(), votes.class_names.end());
   for (std::size_t i = 0; i < classes; ++i) {
     rows.push_back({votes.class_names[i]});
-    for (const double share : votes.shares[i]) rows.back().push_back(fmt::format("{:.1f}", 100.0 * share));
+    const bool voted =
+        std::any_of(votes.shares[i].begin(), votes.shares[i].end(), [](double s) { return s > 0.0; });
+    for (const double share : votes.shares[i]) {
+      rows.back().push_back(voted ? fmt::format("{:.1f}", 100.0 * share) : "-");
+    }
   }
   std::vector<bool> right(classes + 1, true);
   right[0] = false;

@@ -244,8 +244,8 @@ class Transfer {
     }
     if (too_long_) {
       part_.remove();
-      throw DataError(
-          fmt::format("{}: is longer than the {} bytes of the published file", request_.url, request_.size));
+      throw DataError(fmt::format("{}: is longer than the {} bytes of the published file", request_.url,
+                                  with_separators(request_.size)));
     }
     const long answer = status();
     if (answer == 416 && started_at_ > 0) {  // nothing behind what is here: complete, or of another file

@@ -59,7 +59,7 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
 TEST_F(Convert, NothingIsOverwrittenWithoutForce) {
   write_atis("a.bin", 100);
   write("b.raw", "mine");
-  expect_error(run({"convert", "a.bin", "b.raw"}), 2, {"b.raw is there already", "--force"});
+  expect_error(run({"convert", "a.bin", "b.raw"}), 2, {"b.raw already exists", "--force"});
   EXPECT_EQ(read("b.raw"), "mine");
   EXPECT_EQ(run({"convert", "a.bin", "b.raw", "--force"}).exit_code, 0);
   EXPECT_EQ(info("b.raw").at("events"), 100);

@@ -128,7 +128,7 @@ TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
   EXPECT_EQ(evaluated.json().at("confusion"), run({"eval", "run", "--json"}).json().at("confusion"));
 
-  expect_error(run({"export", "run", "g.nir"}), 2, {"g.nir is there already", "--force"});
+  expect_error(run({"export", "run", "g.nir"}), 2, {"g.nir already exists", "--force"});
   expect_error(run({"export", "run", "g.h5"}), 2, {"*.nir"});
 }
 

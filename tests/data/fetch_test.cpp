@@ -183,9 +183,9 @@ TEST_F(DownloadTest, AWrongFileIsRemoved) {
   EXPECT_FALSE(exists("set.zip.part"));
   wanted.md5.clear();
   wanted.size = 4000;
-  EXPECT_TRUE(contains(error(wanted), "4000"));
+  EXPECT_TRUE(contains(error(wanted), "4,000"));
   wanted.size = 6000;
-  EXPECT_TRUE(contains(error(wanted), "6000"));
+  EXPECT_TRUE(contains(error(wanted), "6,000"));
   EXPECT_FALSE(exists("set.zip"));
 }
 

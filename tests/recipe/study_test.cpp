@@ -220,6 +220,8 @@ TEST_F(StudyFile, VotesAreAveragedOverTheSeeds) {
   const auto figures = gather(study, results);
   EXPECT_EQ(to_string(figures[0][0]), "62.50 +- 0.00 (2)");
   EXPECT_TRUE(figures[0][0].simulated);
+  write_run(study, study.cells[0], result("[[0.5, 0.5], [0, 0]]"));
+  EXPECT_EQ(gather(study, read_all(study))[0][0].values[0], 50.0) << "a class without votes does not count";
   EXPECT_EQ(to_string(figures[0][1]), "");
   for (const char* damaged : {"[[0.5, 0.5]]", "[[0.5], [0.5]]", "[0.5, 0.5]", "7"}) {
     write_run(study, study.cells[0], result(damaged));

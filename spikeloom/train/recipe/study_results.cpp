@@ -118,11 +118,16 @@ CellResult read_cell(const Study& study, const StudyCell& cell, const std::strin
 
 namespace {
 
-/// Mean over the classes of the share that goes to the sample's own class.
+/// Mean of the share that goes to the sample's own class, over the classes that have votes.
 double own_share(const std::vector<std::vector<double>>& shares) {
   double sum = 0.0;
-  for (std::size_t label = 0; label < shares.size(); ++label) sum += shares[label][label];
-  return sum / static_cast<double>(shares.size());
+  int voted = 0;
+  for (std::size_t label = 0; label < shares.size(); ++label) {
+    sum += shares[label][label];
+    voted +=
+        std::any_of(shares[label].begin(), shares[label].end(), [](double s) { return s > 0.0; }) ? 1 : 0;
+  }
+  return voted > 0 ? sum / voted : 0.0;
 }
 
 }  // namespace
