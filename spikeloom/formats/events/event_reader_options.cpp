@@ -40,7 +40,7 @@ TimeUnit parse_time_unit(const std::string& text) {
   if (text == "ms") return TimeUnit::kMilliseconds;
   if (text == "us") return TimeUnit::kMicroseconds;
   if (text == "ns") return TimeUnit::kNanoseconds;
-  throw ConfigError(fmt::format("'{}' is not a known unit of time: give s, ms, us or ns", text));
+  throw ConfigError(fmt::format("'{}' is not a unit of time known here: give s, ms, us or ns", text));
 }
 
 std::vector<std::string> parse_columns(const std::string& text) {

@@ -142,7 +142,8 @@ class SpikeReader : public TableReader {
 
 std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOptions& options) {
   const Hdf5Session session;
-  auto file = std::make_unique<Hdf5File>(path, options.partial);
+  auto file =
+      std::make_unique<Hdf5File>(path, options.partial ? Hdf5File::Cut::kOpened : Hdf5File::Cut::kOffered);
   if (file->type_at(kTimes) == H5O_TYPE_DATASET) {
     if (!options.columns.empty()) {
       throw ConfigError(

@@ -114,7 +114,7 @@ class Description {
         literal.items[1].kind == PythonLiteral::kString) {
       return literal.items[1].text;
     }
-    refuse("a field whose name is not a text");
+    refuse("a field whose name is not text");
   }
 
   std::int64_t times(std::int64_t bytes, const PythonLiteral& sizes) const {
