@@ -179,9 +179,9 @@ int run_bench(BenchOptions& options) {
     print_json(to_json(options, result));
     return kOk;
   }
-  print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {} threads  {}, {} state", options.net,
-                                 options.input, options.request.batch_size, options.request.network.num_steps,
-                                 num_threads(), precision_name(result), options.state));
+  print_line(stdout, fmt::format("{}  {}  batch {}  T {}  {}  {}, {} state", options.net, options.input,
+                                 options.request.batch_size, options.request.network.num_steps,
+                                 counted(num_threads(), "thread"), precision_name(result), options.state));
   print_line(stdout,
              fmt::format(
                  "  {} {:.2f} samples/s  (median of {}: {:.1f} ms, {:.1f} ... {:.1f})  peak memory {:.0f} MB",
@@ -210,7 +210,7 @@ int run_bench(BenchOptions& options) {
   if (result.crossovers != train::BenchmarkResult::kFixed) {
     print_line(stdout, result.crossovers == train::BenchmarkResult::kMeasuredNow
                            ? "  crossovers: measured just now"
-                           : "  crossovers: of an earlier measurement (--measure-again: measure them now)");
+                           : "  crossovers: from an earlier measurement (--measure-again measures them now)");
   }
   if (result.saved_bytes_per_sample > 0) {
     print_line(stdout,
@@ -241,27 +241,29 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
   command
-      .add_option("--data", options->kind,
-                  "still: one image shown at every step; events: other spikes at each step; auto: events for "
-                  "2 channels")
+      .add_option(
+          "--data", options->kind,
+          "still: one image shown at every step; events: different spikes at each step; auto: events for "
+          "2 channels")
       ->capture_default_str();
   command
       .add_option("--firing-rate", request.firing_rate,
                   "Calibrate each layer's threshold until it fires at this rate (default: as initialised)")
       ->check(CLI::Range(0.001, 0.999));
   command
-      .add_option("--precision", options->precision,
-                  "Of convolutions and matrix products: fp32, bf16 (fp32 where the processor has no fast "
-                  "bf16), or auto: "
-                  "bf16 where it is fast")
+      .add_option(
+          "--precision", options->precision,
+          "Precision of convolutions and matrix products: fp32, bf16 (fp32 where the processor has no fast "
+          "bf16), or auto: "
+          "bf16 where it is fast")
       ->capture_default_str();
   command
       .add_option("--state", options->state, "What is kept for backward: compact (bits and codes) or exact")
       ->capture_default_str();
   command
-      .add_option(
-          "--path", options->path,
-          "How spikes meet weights: dense, event (a row of weights for each spike) or auto (by density)")
+      .add_option("--path", options->path,
+                  "How spikes are multiplied by weights: dense, event (a row of weights for each spike) or "
+                  "auto (by density)")
       ->capture_default_str();
   command
       .add_option("--crossover", options->crossover,
@@ -272,19 +274,19 @@ void add_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options
   command
       .add_option(
           "--trace", options->trace,
-          "Run as many iterations more and write their stages, loader and bytes to FILE, in the Chrome trace "
+          "Run as many more iterations and write their stages, loader and bytes to FILE, in the Chrome trace "
           "format (open it at ui.perfetto.dev)")
       ->type_name("FILE")
       ->check(not_empty());
   command.add_flag("--measure-again", request.measure_again,
-                   "Measure crossovers now, not only if no earlier measurement is kept");
+                   "Measure crossovers now, even if an earlier measurement is kept");
   command
-      .add_option(
-          "--working-set", request.network.compute.working_set_mb,
-          "MB that a convolution's currents may take: larger batches run some samples at a time; 0: never")
+      .add_option("--working-set", request.network.compute.working_set_mb,
+                  "MB that a convolution's currents may take: larger batches run a few samples at a time; 0: "
+                  "no limit")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6));
-  command.add_option("--iterations", request.iterations, "Timed iterations, after two that are not")
+  command.add_option("--iterations", request.iterations, "Timed iterations, after two untimed ones")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
   command.add_option("--seed", request.seed, "Seed of weights and data")->capture_default_str();
@@ -306,10 +308,10 @@ void add_bench(CLI::App& program, Command& chosen) {
         inference ? "Forward pass only" : "Whole training step: forward, loss, backward, optimiser");
     add_options(*mode, options);
     if (!inference) {
-      auto* signature = mode->add_flag(
-          "--signature", options->signature,
-          "Print a hash of the losses, spikes and weights of these iterations of training instead of a time: "
-          "the same whenever arithmetic, machine and threads are");
+      auto* signature =
+          mode->add_flag("--signature", options->signature,
+                         "Print a hash of the losses, spikes and weights of N training iterations instead of "
+                         "a time; it is the same as long as arithmetic, machine and threads are");
       signature->excludes("--trace");
     }
     mode->callback([options, &chosen] { chosen = [options] { return run_bench(*options); }; });

@@ -11,7 +11,7 @@ using Command = std::function<int()>;
 
 /// What --help says of the commands that need LibTorch, which are in a program of their own
 /// (training_program.h).
-inline constexpr const char kTrainDescription[] = "Train a network by a recipe, or resume a run";
+inline constexpr const char kTrainDescription[] = "Train a network from a recipe, or resume a run";
 inline constexpr const char kEvalDescription[] =
     "Accuracy of a trained network on a split of its data set, or on other data";
 inline constexpr const char kInfoDescription[] =

@@ -26,7 +26,7 @@ std::string output_format(const ConvertOptions& options) {
   const std::string format =
       options.to.empty() ? formats::event_format_of_suffix(options.output) : options.to;
   if (!format.empty()) return format;
-  throw ConfigError(fmt::format("{}: no format is known by this suffix: add --to with one of {}",
+  throw ConfigError(fmt::format("{}: this suffix does not name a format: add --to with one of {}",
                                 options.output, joined(formats::writable_event_formats())));
 }
 
@@ -35,7 +35,7 @@ void check_output(const ConvertOptions& options, const std::string& format, cons
   std::error_code ignored;
   const bool exists = std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored));
   if (exists && !options.force && target.kind != OutputTarget::Kind::kStream) {
-    throw ConfigError(options.output + " is there already: choose another name, or --force to replace it");
+    throw ConfigError(options.output + " already exists: choose another name, or use --force to replace it");
   }
   if (target.descriptor == STDOUT_FILENO && format != "csv" && is_terminal(stdout)) {
     throw ConfigError("standard output is a terminal: redirect it, or write text with --to csv");
@@ -69,7 +69,7 @@ int run_convert(const ConvertOptions& options) {
     if (options.recording.partial) json["unread_bytes"] = reader->unread_bytes();
     print_json(json, stream);
   } else {
-    print_line(stream, fmt::format("{}: {} events of {} ({}) as {}", options.output, with_separators(total),
+    print_line(stream, fmt::format("{}: {} of {} ({}) as {}", options.output, counted(total, "event"),
                                    options.input, reader->format(), format));
     if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
       print_line(stream, fmt::format("{}: {}", options.input, left_out));
@@ -94,7 +94,7 @@ void add_convert(CLI::App& program, Command& chosen) {
   add_event_file_options(*command, options->recording);
   command->add_option("--to", options->to, "Format to write: " + joined(formats::writable_event_formats()))
       ->type_name("FORMAT");
-  command->add_flag("--force", options->force, "Replace OUT if it is there");
+  command->add_flag("--force", options->force, "Replace OUT if it exists");
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &chosen] { chosen = [options] { return run_convert(*options); }; });
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 
 namespace spikeloom::app {
@@ -41,16 +42,36 @@ void write_predictions(const std::string& path, const train::ModelEvaluation& ev
   file.commit();
 }
 
-void write_confusion(const std::string& path, const train::ModelEvaluation& evaluation) {
+namespace {
+
+/// A row a label, a column a class, with the classes' names.
+template <class Value>
+void write_matrix(const std::string& path, const std::vector<std::string>& class_names,
+                  const std::vector<std::vector<Value>>& matrix) {
   std::string text = "label";
-  for (const std::string& name : evaluation.class_names) text += "," + csv_field(name);
+  for (const std::string& name : class_names) text += "," + csv_field(name);
   text += "\n";
-  for (std::size_t label = 0; label < evaluation.class_names.size(); ++label) {
-    text += csv_field(evaluation.class_names[label]);
-    for (const std::int64_t count : evaluation.result.confusion[label]) text += fmt::format(",{}", count);
+  for (std::size_t label = 0; label < class_names.size(); ++label) {
+    text += csv_field(class_names[label]);
+    for (const Value value : matrix[label]) text += fmt::format(",{}", value);
     text += "\n";
   }
   write_text_file(path, text);
+}
+
+}  // namespace
+
+void write_confusion(const std::string& path, const train::ModelEvaluation& evaluation) {
+  write_matrix(path, evaluation.class_names, evaluation.result.confusion);
+}
+
+void write_vote_shares(const std::string& path, const train::ModelEvaluation& evaluation) {
+  if (evaluation.result.vote_shares.empty()) {
+    throw ConfigError(
+        evaluation.model + ": its last layer does not spike, so there are no votes to share out",
+        "--vote-shares");
+  }
+  write_matrix(path, evaluation.class_names, evaluation.result.vote_shares);
 }
 
 }  // namespace spikeloom::app

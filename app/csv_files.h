@@ -17,4 +17,8 @@ void write_predictions(const std::string& path, const train::ModelEvaluation& ev
 /// A row a label, a column a prediction, with the classes' names. Throws DataError.
 void write_confusion(const std::string& path, const train::ModelEvaluation& evaluation);
 
+/// A row a label, a column a class: the mean share of the votes that the class gets
+/// (EvaluationResult::vote_shares). Throws DataError; ConfigError if the network's votes are not spikes.
+void write_vote_shares(const std::string& path, const train::ModelEvaluation& evaluation);
+
 }  // namespace spikeloom::app

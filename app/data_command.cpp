@@ -11,6 +11,7 @@
 #include "app/recipe_search.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/config/toml.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/fetch.h"
 #include "spikeloom/data/registry.h"
@@ -144,9 +145,10 @@ int list(const DataOptions& options) {
   }
   print_search_order(options);
   for (const auto& name : data::dataset_names()) print_summary(name, options);
-  print_line(stdout,
-             "\n'spikeloom data NAME' says more of a set, 'spikeloom data fetch NAME' downloads it,\n"
-             "'spikeloom data verify [NAME ...]' reads the sets that are here and checks counts and hashes.");
+  print_line(
+      stdout,
+      "\n'spikeloom data NAME' says more about a set, 'spikeloom data fetch NAME' downloads it,\n"
+      "'spikeloom data verify [NAME ...]' reads the sets that were found and checks counts and hashes.");
   return kOk;
 }
 
@@ -157,10 +159,11 @@ data::DataSettings settings_of(const std::string& word, const DataOptions& optio
   const std::string recipe = is_set ? "" : try_find_recipe(word);
   if (!is_set && recipe.empty()) data::dataset_info(word);  // throws, listing the names
   std::vector<std::string> overrides;
-  if (is_set) overrides.push_back("data.dataset=\"" + word + "\"");
+  if (is_set) overrides.push_back("data.dataset=" + config::quoted(word));
   for (const auto& assignment : options.overrides) {
     if (assignment.rfind("data.", 0) != 0) {
-      throw ConfigError("'" + assignment + "' is no key of [data], for example data.format=dat-v1", "--set");
+      throw ConfigError("'" + assignment + "' is not a key of [data]: give one such as data.format=dat-v1",
+                        "--set");
     }
     overrides.push_back(assignment);
   }
@@ -296,7 +299,7 @@ void add_data(CLI::App& program, Command& chosen) {
   command
       ->add_option(
           "words", options->words,
-          "nothing: list all sets; NAME ...: say more of these; verify [NAME|RECIPE ...]: read them and "
+          "nothing: list all sets; NAME ...: say more about these; verify [NAME|RECIPE ...]: read them and "
           "check counts and hashes; fetch NAME ...: download them")
       ->type_name("[verify|fetch] [NAME ...]");
   command

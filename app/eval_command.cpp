@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
@@ -11,6 +12,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/output_target.h"
 #include "spikeloom/base/threads.h"
+#include "spikeloom/config/toml.h"
 #include "spikeloom/train/evaluation/evaluate.h"
 #include "spikeloom/train/machine/environment.h"
 
@@ -19,11 +21,11 @@ namespace {
 
 struct EvalOptions {
   train::EvaluationRequest request;
-  std::string dataset, folder, predictions, confusion;
+  std::string dataset, folder, predictions, confusion, vote_shares;
   int steps = 0, threads = 0;
   bool json = false;
   NirStepOptions nir;
-  std::vector<const CLI::Option*> of_nir, of_models;  ///< what says nothing about the other kind
+  std::vector<const CLI::Option*> of_nir, of_models;  ///< what does not apply to the other kind
 };
 
 void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::string& split) {
@@ -45,7 +47,8 @@ void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::
       {"samples_per_s", static_cast<double>(result.samples) / result.seconds},
       {"firing_rates", rates},
       {"class_names", evaluation.class_names},
-      {"confusion", result.confusion}};
+      {"confusion", result.confusion},
+      {"vote_shares", result.vote_shares}};
   print_json(json);
 }
 
@@ -60,8 +63,8 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
                            mapped ? "mapped by --class-map to" : "matched by name with",
                            evaluation.class_names.size()));
   }
-  print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {} samples)", 100.0 * result.accuracy,
-                                 with_separators(result.correct), with_separators(result.samples)));
+  print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {})", 100.0 * result.accuracy,
+                                 with_separators(result.correct), counted(result.samples, "sample")));
   print_line(stdout, fmt::format("loss       {:.5f}", result.loss));
   print_line(stdout, fmt::format("time       {:.1f} s ({:.0f} samples/s)", result.seconds,
                                  static_cast<double>(result.samples) / result.seconds));
@@ -90,21 +93,11 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
   print_line(stdout, "\n" + table(rows, {false, true, true, false}));
 }
 
-/// TOML's text of a string.
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + '"';
-}
-
 /// --dataset, --folder and --steps as keys of the recipe, before those of --set, which win.
 void add_shorthands(const EvalOptions& options, std::vector<std::string>& overrides) {
   std::vector<std::string> first;
-  if (!options.dataset.empty()) first.push_back("data.dataset=" + quoted(options.dataset));
-  if (!options.folder.empty()) first.push_back("data.folder=" + quoted(options.folder));
+  if (!options.dataset.empty()) first.push_back("data.dataset=" + config::quoted(options.dataset));
+  if (!options.folder.empty()) first.push_back("data.folder=" + config::quoted(options.folder));
   if (options.steps > 0) first.push_back("network.num_steps=" + std::to_string(options.steps));
   overrides.insert(overrides.begin(), first.begin(), first.end());
 }
@@ -131,18 +124,21 @@ int run_eval(const EvalOptions& options) {
   request.preparing = request.progress;
   request.keep_predictions = !options.predictions.empty();
   // Before the minutes that it may take.
+  std::map<std::string, const char*> outputs;
   for (const auto& [option, path] :
-       {std::pair("--predictions", options.predictions), std::pair("--confusion", options.confusion)}) {
+       {std::pair("--predictions", options.predictions), std::pair("--confusion", options.confusion),
+        std::pair("--vote-shares", options.vote_shares)}) {
     if (path.empty()) continue;
     check_output(path, ".csv", option);
     resolve_output(path);
-  }
-  if (!options.predictions.empty() && options.predictions == options.confusion) {
-    throw ConfigError("--predictions and --confusion name the same file, " + options.confusion);
+    const auto [other, is_new] = outputs.emplace(path, option);
+    if (!is_new)
+      throw ConfigError(fmt::format("{} and {} name the same file, {}", other->second, option, path));
   }
   const auto evaluation = train::evaluate_model(request);
   if (!options.predictions.empty()) write_predictions(options.predictions, evaluation);
   if (!options.confusion.empty()) write_confusion(options.confusion, evaluation);
+  if (!options.vote_shares.empty()) write_vote_shares(options.vote_shares, evaluation);
   if (options.json) {
     print_evaluation_json(evaluation, request.split);
   } else {
@@ -183,13 +179,11 @@ void add_eval(CLI::App& program, Command& chosen) {
               "Override a key of [data] or network.num_steps, e.g. data.window_us=10000; may be repeated")
           ->type_name("KEY=VALUE")
           ->allow_extra_args(false));
-  options->of_models.push_back(
-      command
-          ->add_option(
-              "--class-map", request.class_map,
-              "Which class of the data is which of the model, where names differ: 'a=b,c=d', or a file with "
-              "a line a=b each")
-          ->type_name("MAP"));
+  options->of_models.push_back(command
+                                   ->add_option("--class-map", request.class_map,
+                                                "Which class of the data is which of the model, where names "
+                                                "differ: 'a=b,c=d', or a file with one a=b on each line")
+                                   ->type_name("MAP"));
   options->of_models.push_back(
       command
           ->add_option("--predictions", options->predictions,
@@ -198,6 +192,12 @@ void add_eval(CLI::App& program, Command& chosen) {
           ->check(not_empty()));
   options->of_models.push_back(
       command->add_option("--confusion", options->confusion, "Write the confusion matrix to FILE (csv)")
+          ->type_name("FILE")
+          ->check(not_empty()));
+  options->of_models.push_back(
+      command
+          ->add_option("--vote-shares", options->vote_shares,
+                       "Write the mean share of the votes of each class, by true class, to FILE (csv)")
           ->type_name("FILE")
           ->check(not_empty()));
   command->add_option("--device", request.device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
@@ -210,8 +210,7 @@ void add_eval(CLI::App& program, Command& chosen) {
   options->of_models.push_back(
       command->add_option("--batch", request.batch_size, "Samples at a time (default: the recipe's)")
           ->check(CLI::Range(1, 1 << 20)));
-  command->add_option("--limit", request.limit, "Only the first so many samples")
-      ->check(CLI::Range(1, 1 << 30));
+  command->add_option("--limit", request.limit, "Only the first N samples")->check(CLI::Range(1, 1 << 30));
   command->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
   options->of_nir = add_nir_options(*command, options->nir);
   command->add_flag("--json", options->json, "Print JSON; accuracy is a fraction of 1");

@@ -49,7 +49,7 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
       ->capture_default_str();
   command
       .add_option("--sensor", options.sensor,
-                  "Size of the sensor in pixels, where the recording does not say it")
+                  "Size of the sensor in pixels, if the recording does not give it")
       ->type_name("WxH")
       ->check(not_empty());
   command
@@ -60,7 +60,7 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
       ->check(not_empty());
   command
       .add_option("--camera", options.camera,
-                  "Camera of a recording of several (AEDAT4, HDF5), by name or number from 0 on")
+                  "Which camera of a recording with several (AEDAT4, HDF5), by name or by number from 0")
       ->type_name("NAME")
       ->check(not_empty());
   command.add_option("--time-unit", options.time_unit, "Unit of the times in text and arrays: s, ms, us, ns")
@@ -80,12 +80,11 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
 std::string left_out_text(const formats::EventReader& reader) {
   std::string text;
   if (const std::int64_t dropped = reader.dropped_events(); dropped > 0) {
-    text = fmt::format("{} {} outside of the sensor dropped", with_separators(dropped),
-                       dropped == 1 ? "event" : "events");
+    text = fmt::format("{} outside of the sensor dropped", counted(dropped, "event"));
   }
   if (const std::int64_t left = reader.unread_bytes(); left > 0) {
-    text += fmt::format("{}cut off: the last {} {} no whole event", text.empty() ? "" : "; ",
-                        with_separators(left), left == 1 ? "byte is" : "bytes are");
+    text += fmt::format("{}cut off: the last {} {} not a whole event", text.empty() ? "" : "; ",
+                        counted(left, "byte"), left == 1 ? "is" : "are");
   }
   return text;
 }

@@ -26,7 +26,7 @@ struct EventFileOptions {
 void add_event_file_options(CLI::App& command, EventFileOptions& options);
 
 /// What was left out of a recording that has been read: "3 events outside of the sensor were dropped", "the
-/// recording was cut off: the last 5 bytes are no whole event"; "" if nothing was.
+/// recording was cut off: the last 5 bytes are not a whole event"; "" if nothing was.
 std::string left_out_text(const formats::EventReader& reader);
 
 /// The names of a list with commas between.

@@ -20,15 +20,6 @@ std::string beside(const std::string& name, const std::string& explanation) {
   return text + wrapped(explanation, kColumn, kWidth) + "\n";
 }
 
-/// "INT:INT in [1 - 1024]" -> "N".
-std::string type_of(const CLI::Option& option) {
-  std::string type = option.get_type_name();
-  type = type.substr(0, type.find(':'));
-  if (type == "TEXT") return "VALUE";
-  if (type == "INT" || type == "UINT") return "N";
-  return type == "FLOAT" ? "NUMBER" : type;
-}
-
 /// The text with `note` in brackets at its end, in the brackets that may be there.
 std::string noted(std::string text, const std::string& note) {
   if (text.empty() || text.back() != ')') return text + " (" + note + ")";
@@ -37,6 +28,16 @@ std::string noted(std::string text, const std::string& note) {
 }
 
 }  // namespace
+
+std::string placeholder(const CLI::Option& option) {
+  std::string type = option.get_type_name();
+  type = type.substr(0, type.find(':'));  // "INT:INT in [1 - 1024]"
+  if (type == "TEXT") type = "VALUE";
+  if (type == "INT" || type == "UINT") type = "N";
+  if (type == "FLOAT") type = "NUMBER";
+  const bool says_so = type.find("...") != std::string::npos;
+  return option.get_positional() && option.get_expected_max() > 1 && !says_so ? type + " ..." : type;
+}
 
 std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
   std::string result;
@@ -68,7 +69,7 @@ HelpFormatter::HelpFormatter() {
 }
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
-  const std::string type = type_of(*option);
+  const std::string type = placeholder(*option);
   std::string name = is_positional ? type : option->get_name(false, true);
   if (is_positional && name.empty()) name = option->get_name(true);
   if (!is_positional && !type.empty()) name += " " + type;
@@ -99,12 +100,12 @@ std::string HelpFormatter::make_usage(const CLI::App* command, std::string name)
   for (const auto* option : command->get_options()) {
     if (option->get_positional()) continue;
     if (option->get_required())
-      usage += fmt::format(" {} {}", option->get_name(false, false), type_of(*option));
+      usage += fmt::format(" {} {}", option->get_name(false, false), placeholder(*option));
   }
   usage += " [OPTIONS]";
   for (const auto* option : command->get_options()) {
     if (!option->get_positional()) continue;
-    const std::string type = type_of(*option);
+    const std::string type = placeholder(*option);
     usage += " " + (option->get_required() || type.front() == '[' ? type : "[" + type + "]");
   }
   if (!command->get_subcommands([](const CLI::App*) { return true; }).empty()) {

@@ -8,6 +8,10 @@ namespace spikeloom::app {
 /// ends in it stay. The first line has no blanks in front.
 std::string wrapped(const std::string& text, std::size_t indent, std::size_t width);
 
+/// What stands for an option's value or for an argument: "N", "FILE", "RUN"; "RUN ..." for an argument that
+/// takes several.
+std::string placeholder(const CLI::Option& option);
+
 /// --help at 80 columns: names on the left, explanations beside them, what is required and what is the
 /// default at the end of the explanation.
 class HelpFormatter : public CLI::Formatter {

@@ -126,7 +126,8 @@ void print_network(const model::NetworkPlan& plan, const model::NetworkSettings&
   }
   rows.push_back(
       row({"total", "", "", with_separators(plan.parameters()), with_separators(plan.macs_per_step())}, ""));
-  print_line(stdout, fmt::format("input {}, {} classes\n", model::to_string(plan.input), plan.num_classes));
+  print_line(stdout, fmt::format("input {}, {}\n", model::to_string(plan.input),
+                                 counted(plan.num_classes, "class", "classes")));
   print_line(stdout, table(rows, takes ? std::vector<bool>{false, false, false, true, true, true}
                                        : std::vector<bool>{false, false, true, true, true}));
   print_line(stdout,
@@ -246,9 +247,9 @@ int info_recipe(const std::string& path, const InfoOptions& options) {
   }
   print_line(stdout, fmt::format("recipe {} ({})", recipe.name, path));
   if (!recipe.description.empty()) print_line(stdout, recipe.description);
-  print_line(stdout, fmt::format("data {}, T = {}, {} epochs of batches of {}\n{}", recipe.data.dataset,
-                                 recipe.network.num_steps, recipe.training.epochs, recipe.training.batch_size,
-                                 recipe.network.structure));
+  print_line(stdout, fmt::format("data {}, T = {}, {} of batches of {}\n{}", recipe.data.dataset,
+                                 recipe.network.num_steps, counted(recipe.training.epochs, "epoch"),
+                                 recipe.training.batch_size, recipe.network.structure));
   print_network(plan, recipe.network);
   print_paths(plan, recipe.network);
   print_needs(plan, recipe);
@@ -294,11 +295,11 @@ int info_structure(const InfoOptions& options) {
   return kOk;
 }
 
-/// Options that say nothing about `what` would be passed over in silence. `used`: those that say something.
+/// Options that do not apply to `what` would be passed over in silence. `used`: those that do.
 void refuse_others(const InfoOptions& options, const std::string& what, const std::set<Group>& used) {
   for (const auto& [option, group] : options.groups) {
     if (option->count() == 0 || used.count(group) > 0) continue;
-    throw ConfigError(fmt::format("{} says nothing about {}; leave it out", option->get_name(), what));
+    throw ConfigError(fmt::format("{} does not apply to {}; leave it out", option->get_name(), what));
   }
 }
 

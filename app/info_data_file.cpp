@@ -101,7 +101,7 @@ ordered_json describe_data_file(const std::string& path, const formats::EventRea
     case formats::FileKind::kUnknown:
       if (is_archive(path) || options.partial) return describe_recording(path, options);
       throw FormatError(
-          "is of no format known here: an event recording, IDX (.gz), CIFAR-10 binary, safetensors, or a "
+          "is not in a known format: an event recording, IDX (.gz), CIFAR-10 binary, safetensors, or a "
           "recipe "
           "(.toml); event recordings without a header need --format",
           path);

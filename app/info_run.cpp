@@ -107,19 +107,19 @@ ordered_json describe_run(const std::string& folder, const train::Recipe& recipe
 void print_run(const std::string& folder, const ordered_json& run) {
   const std::string state = run.at("state");
   const bool stopped_early = run.value("stopped_early", false);
-  print_line(stdout, fmt::format("run {}: {}, {} of {} epochs, {} iterations, {} of training", folder,
+  print_line(stdout, fmt::format("run {}: {}, {} of {}, {}, {} of training", folder,
                                  state + (stopped_early ? " (stopped early)" : ""),
                                  value_of<std::int64_t>(run, "epochs_done", 0),
-                                 value_of<std::int64_t>(run, "epochs", 0),
-                                 with_separators(value_of<std::int64_t>(run, "iterations", 0)),
+                                 counted(value_of<std::int64_t>(run, "epochs", 0), "epoch"),
+                                 counted(value_of<std::int64_t>(run, "iterations", 0), "iteration"),
                                  duration(value_of(run, "train_seconds", 0.0))));
   print_history(run.at("history"));
   if (state == "finished") {
     if (run.contains("validation_accuracy"))
       print_line(stdout, "validation accuracy " + percent(run, "validation_accuracy"));
     if (run.contains("test_accuracy")) {
-      print_line(stdout, fmt::format("test accuracy {} on {} samples ({})", percent(run, "test_accuracy"),
-                                     with_separators(value_of<std::int64_t>(run, "test_samples", 0)),
+      print_line(stdout, fmt::format("test accuracy {} on {} ({})", percent(run, "test_accuracy"),
+                                     counted(value_of<std::int64_t>(run, "test_samples", 0), "sample"),
                                      run.value("selection", std::string("last epoch"))));
     }
   } else if (state == "interrupted") {

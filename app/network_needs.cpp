@@ -91,11 +91,10 @@ void print_needs(const model::NetworkPlan& plan, const train::Recipe& recipe) {
                          memory_text(training.total()), recipe.training.batch_size,
                          memory_text(evaluation.total())));
   if (training_samples(recipe) > 0) {
-    print_line(
-        stdout,
-        fmt::format("work {}MAC an epoch of {} samples, {}MAC in all (dense, with backward pass)",
-                    with_prefix(macs_per_epoch(plan, recipe)), with_separators(training_samples(recipe)),
-                    with_prefix(macs_per_epoch(plan, recipe) * recipe.training.epochs)));
+    print_line(stdout, fmt::format("work {}MAC an epoch of {}, {}MAC in all (dense, with backward pass)",
+                                   with_prefix(macs_per_epoch(plan, recipe)),
+                                   counted(training_samples(recipe), "sample"),
+                                   with_prefix(macs_per_epoch(plan, recipe) * recipe.training.epochs)));
     print_line(stdout, fmt::format("time {} or more to train on two cores of a server ({}MAC a second)",
                                    rough_duration(training_seconds(plan, recipe)),
                                    with_prefix(usual_macs_per_s(recipe))));

@@ -29,8 +29,8 @@ void check_output(const std::string& path, const std::string& suffix, const std:
                         file.extension() == ".safetensors";
   if (file.extension() == suffix && !of_a_run) return;
   throw ConfigError(
-      fmt::format("{} {}: that file exists already and is no earlier {} file; choose another name", option,
-                  path, suffix));
+      fmt::format("{} {}: that file already exists and is not an earlier {} file; choose another name",
+                  option, path, suffix));
 }
 
 }  // namespace spikeloom::app

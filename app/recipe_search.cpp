@@ -76,7 +76,7 @@ std::string find_recipe(const std::string& name) {
   for (const auto& recipe : similar_recipes(name)) close += (close.empty() ? "" : ", ") + recipe;
   throw ConfigError(
       "no recipe '" + name + "'" +
-      (close.empty() ? "; 'spikeloom train --list' names them all" : "; did you mean " + close + "?"));
+      (close.empty() ? "; 'spikeloom train --list' lists them all" : "; did you mean " + close + "?"));
 }
 
 }  // namespace spikeloom::app

@@ -46,14 +46,13 @@ int run_simulate(const SimulateOptions& options) {
                 {"seed", options.settings.seed},
                 {"seconds", seconds}});
   } else {
-    print_line(stdout,
-               fmt::format("{} simulated recordings ({}) in {}: {} events, {:.1f} % on, {}; {}/SIMULATED.txt "
-                           "says how they were made",
-                           with_separators(result.recordings), result.format, options.out,
-                           with_separators(result.events),
-                           100.0 * static_cast<double>(result.on) /
-                               static_cast<double>(result.events > 0 ? result.events : 1),
-                           duration(seconds), options.out));
+    print_line(stdout, fmt::format("{} ({}) in {}: {}, {:.1f} % on, {}; {}/SIMULATED.txt "
+                                   "says how they were made",
+                                   counted(result.recordings, "simulated recording"), result.format,
+                                   options.out, counted(result.events, "event"),
+                                   100.0 * static_cast<double>(result.on) /
+                                       static_cast<double>(result.events > 0 ? result.events : 1),
+                                   duration(seconds), options.out));
   }
   return kOk;
 }
@@ -93,7 +92,7 @@ void add_simulate(CLI::App& program, Command& chosen) {
   command->add_option("--threads", options->common.threads, "Threads (default: all)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--json", options->json, "Print the result as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress");
+  command->add_flag("--quiet", options->quiet, "Do not show progress");
   command->callback([options, &chosen] { chosen = [options] { return run_simulate(*options); }; });
 }
 

@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/process.h"
+#include "app/progress_line.h"
 #include "app/stop_signals.h"
+#include "app/study_table.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/config/table.h"
+#include "spikeloom/data/search.h"
 #include "spikeloom/train/recipe/study_results.h"
 #include "spikeloom/train/session/trainer.h"
 
@@ -23,7 +28,7 @@ namespace fs = std::filesystem;
 struct StudyOptions {
   std::string study, out = "studies-out", scale = "full", data_dir, device = "cpu";
   int threads = 0;
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, dry_run = false;
 };
 
 std::vector<fs::path> study_folders() {
@@ -56,7 +61,7 @@ std::string find_study(const std::string& name) {
   const std::string nearest = config::nearest(name, study_names());
   throw ConfigError(
       "no study '" + name + "'" +
-      (nearest.empty() ? "; 'spikeloom study list' names them all" : "; did you mean " + nearest + "?"));
+      (nearest.empty() ? "; 'spikeloom study list' lists them all" : "; did you mean " + nearest + "?"));
 }
 
 train::Study load(const StudyOptions& options) {
@@ -68,33 +73,13 @@ std::string folder_of(const StudyOptions& options, const train::Study& study) {
   return (fs::path(options.out) / study.name).string();
 }
 
-std::vector<train::CellResult> read_cells(const train::Study& study, const std::string& folder) {
+std::vector<train::CellResult> read_cells(const StudyOptions& options, const train::Study& study) {
+  const train::FinishedRuns others(options.out);
   std::vector<train::CellResult> results;
-  for (const auto& cell : study.cells) results.push_back(train::read_cell(study, cell, folder));
-  return results;
-}
-
-std::string label_of(const train::Study& study, const train::StudyCell& cell) {
-  std::string text;
-  const std::string& row = study.rows[cell.row].label;
-  if (!row.empty()) text += study.row_name.empty() ? row : study.row_name + " " + row;
-  const std::string& column = study.columns[cell.column].label;
-  if (!column.empty()) text += (text.empty() ? "" : ", ") + column;
-  return text + (text.empty() ? "" : ", ") + fmt::format("seed {}", cell.seed);
-}
-
-const char* word(train::CellState state) {
-  switch (state) {
-    case train::CellState::kMissing:
-      return "not begun";
-    case train::CellState::kStopped:
-      return "stopped";
-    case train::CellState::kDone:
-      return "done";
-    case train::CellState::kDiffers:
-      break;
+  for (const auto& cell : study.cells) {
+    results.push_back(train::read_cell(study, cell, folder_of(options, study), &others));
   }
-  return "other settings";
+  return results;
 }
 
 void refuse_differing(const train::Study& study, const std::vector<train::CellResult>& results) {
@@ -107,95 +92,92 @@ void refuse_differing(const train::Study& study, const std::vector<train::CellRe
   }
 }
 
-std::string with_reference(const train::StudyFigure& figure, const std::optional<double>& reference) {
-  std::string text = train::to_string(figure);
-  if (text.empty()) text = "-";
-  if (figure.on_validation) text += " val.";
-  return reference ? text + fmt::format(" [{:g}]", *reference) : text;
+/// The same command, to be typed again.
+std::string command_of(const StudyOptions& options, const std::string& verb) {
+  std::string text = program_path() + " study " + verb + " " + shell_quoted(options.study) + " --scale " +
+                     options.scale + " --out " + shell_quoted(options.out);
+  if (verb != "run") return text;
+  if (!options.data_dir.empty()) text += " --data-dir " + shell_quoted(options.data_dir);
+  if (options.device != "cpu") text += " --device " + options.device;
+  if (options.threads > 0) text += fmt::format(" --threads {}", options.threads);
+  if (options.quiet) text += " --quiet";
+  return text;
 }
 
-void print_table(const train::Study& study, const std::vector<train::CellResult>& results) {
-  const auto figures = train::gather(study, results);
-  print_line(stdout, study.title);
-  if (study.scale == train::StudyScale::kSmall) {
-    print_line(stdout, "small scale: " +
-                           (study.scale_note.empty() ? "shorter than the reference" : study.scale_note));
-  }
-  std::vector<std::vector<std::string>> rows{{study.row_name}};
-  for (const auto& column : study.columns) {
-    rows[0].push_back(column.label.empty() ? std::string(train::unit_of(study.metric)) : column.label);
-  }
-  for (std::size_t r = 0; r < study.rows.size(); ++r) {
-    rows.push_back({study.rows[r].label});
-    for (std::size_t c = 0; c < study.columns.size(); ++c) {
-      rows.back().push_back(with_reference(figures[r][c], study.reference[r][c]));
-    }
-  }
-  print_line(stdout, "\n" + table(rows, std::vector<bool>(study.columns.size() + 1, true)));
-  const auto done = std::count_if(results.begin(), results.end(),
-                                  [](const auto& one) { return one.state == train::CellState::kDone; });
-  const char* const what = study.metric == train::StudyMetric::kAccuracy ? "accuracy, %"
-                           : study.metric == train::StudyMetric::kError  ? "error, %"
-                                                                         : "training seconds an epoch";
-  print_line(stdout,
-             fmt::format("\n{}; {} of {} runs done. Mean +- half the range over the seeds (their number).",
-                         what, done, results.size()));
-  if (!study.source.empty()) print_line(stdout, "[ ]: " + study.source);
-}
-
-void print_study_json(const train::Study& study, const std::vector<train::CellResult>& results) {
-  const auto figures = train::gather(study, results);
-  nlohmann::ordered_json cells = nlohmann::ordered_json::array();
-  for (std::size_t r = 0; r < study.rows.size(); ++r) {
-    for (std::size_t c = 0; c < study.columns.size(); ++c) {
-      nlohmann::ordered_json cell = {{"row", study.rows[r].label},
-                                     {"column", study.columns[c].label},
-                                     {"values", figures[r][c].values},
-                                     {"seeds", figures[r][c].expected},
-                                     {"on_validation", figures[r][c].on_validation}};
-      if (!figures[r][c].values.empty()) cell["mean"] = figures[r][c].mean();
-      if (study.reference[r][c]) cell["reference"] = *study.reference[r][c];
-      cells.push_back(cell);
-    }
-  }
-  nlohmann::ordered_json runs = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    nlohmann::ordered_json run = {{"folder", results[i].folder},
-                                  {"row", study.rows[study.cells[i].row].label},
-                                  {"column", study.columns[study.cells[i].column].label},
-                                  {"seed", study.cells[i].seed},
-                                  {"state", word(results[i].state)}};
-    if (results[i].accuracy) run["accuracy"] = *results[i].accuracy;
-    if (results[i].state == train::CellState::kDone) run["train_seconds"] = results[i].train_seconds;
-    runs.push_back(run);
-  }
-  print_json({{"study", study.name},
-              {"title", study.title},
-              {"scale", train::to_string(study.scale)},
-              {"unit", train::unit_of(study.metric)},
-              {"reference", study.source},
-              {"figures", cells},
-              {"runs", runs}});
+std::size_t count_of(const std::vector<train::CellResult>& results, train::CellState state) {
+  return static_cast<std::size_t>(
+      std::count_if(results.begin(), results.end(), [&](const auto& one) { return one.state == state; }));
 }
 
 int run_show(const StudyOptions& options) {
   const train::Study study = load(options);
-  const auto results = read_cells(study, folder_of(options, study));
+  const auto results = read_cells(options, study);
   if (options.json) {
     print_study_json(study, results);
     return kOk;
   }
-  print_table(study, results);
+  print_study(study, results);
+  bool begun = false;
   for (std::size_t i = 0; i < results.size(); ++i) {
+    begun = begun || results[i].state != train::CellState::kMissing;
     if (results[i].state == train::CellState::kDone || results[i].state == train::CellState::kMissing)
       continue;
     print_line(stdout, fmt::format("{}: {} ({})", label_of(study, study.cells[i]), word(results[i].state),
                                    results[i].folder));
   }
+  if (!begun) {
+    print_line(stdout, fmt::format("No run was begun in {}: {}", folder_of(options, study),
+                                   command_of(options, "run")));
+  }
   return kOk;
 }
 
-/// Trains or resumes one cell. False if the user wants to stop.
+/// Looks for the data sets of runs, for each once.
+class DataSearch {
+ public:
+  explicit DataSearch(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+
+  /// Where a run's data set was looked for and how to get it; "" = it was found.
+  const std::string& missing(const train::Recipe& recipe) {
+    const std::string key = recipe.data.dataset + " " + recipe.data.folder;
+    const auto [place, is_new] = found_.emplace(key, "");
+    if (is_new) {
+      const data::SearchResult search = data::search_root(data::source_of(recipe.data), data_dir_);
+      place->second = search.root.empty() ? search.message : "";
+      roots_[key] = search.root;
+    }
+    return place->second;
+  }
+  /// Where it is; after missing().
+  const std::string& root(const train::Recipe& recipe) {
+    return roots_[recipe.data.dataset + " " + recipe.data.folder];
+  }
+
+ private:
+  std::string data_dir_;
+  std::map<std::string, std::string> found_, roots_;
+};
+
+/// What a run would do, without training: its state and its data.
+int run_dry(const StudyOptions& options, const train::Study& study,
+            const std::vector<train::CellResult>& results) {
+  DataSearch search(options.data_dir);
+  std::vector<std::vector<std::string>> rows;
+  std::set<std::string> complaints;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const train::Recipe& recipe = study.cells[i].recipe;
+    const std::string& missing = search.missing(recipe);
+    if (!missing.empty()) complaints.insert(missing);
+    rows.push_back({label_of(study, study.cells[i]), word(results[i].state), recipe.network.structure,
+                    fmt::format("T {}", recipe.network.num_steps), counted(recipe.training.epochs, "epoch"),
+                    recipe.data.dataset, missing.empty() ? search.root(recipe) : "NOT FOUND"});
+  }
+  print_line(stdout, table(rows, {false, false, false, true, true, false, false}));
+  for (const std::string& complaint : complaints) print_warning(complaint);
+  return complaints.empty() ? kOk : kData;
+}
+
+/// Trains or resumes one run. False if the user wants to stop.
 bool train_cell(const StudyOptions& options, const train::StudyCell& cell, const train::CellResult& result) {
   fs::create_directories(fs::path(result.folder).parent_path());
   train::TrainingRequest request;
@@ -210,16 +192,64 @@ bool train_cell(const StudyOptions& options, const train::StudyCell& cell, const
   return !train::train(request, display).interrupted;
 }
 
+/// Training time that is left, from the runs that are done: that of another seed of the same place, or else
+/// their mean. Below 0 if no run is done.
+double seconds_left(const train::Study& study, const std::vector<train::CellResult>& results) {
+  double known = 0.0;
+  std::map<std::pair<std::size_t, std::size_t>, double> of_place;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].state != train::CellState::kDone) continue;
+    known += results[i].train_seconds;
+    of_place[{study.cells[i].row, study.cells[i].column}] = results[i].train_seconds;
+  }
+  const std::size_t done = count_of(results, train::CellState::kDone);
+  if (done == 0) return -1.0;
+  double left = 0.0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].state == train::CellState::kDone) continue;
+    const auto place = of_place.find({study.cells[i].row, study.cells[i].column});
+    left += place != of_place.end() ? place->second : known / static_cast<double>(done);
+  }
+  return left;
+}
+
+/// Where the study is, after a run of it.
+void print_progress(const train::Study& study, const std::vector<train::CellResult>& results,
+                    std::size_t run) {
+  const train::CellResult& result = results[run];
+  std::string text = fmt::format("== trained in {}", duration(result.train_seconds));
+  if (result.accuracy) {
+    text += fmt::format(", {} accuracy {:.2f} %", result.on_validation ? "validation" : "test",
+                        100.0 * *result.accuracy);
+  }
+  const std::size_t done = count_of(results, train::CellState::kDone);
+  text += fmt::format("; {} of {} runs done", done, results.size());
+  if (done < results.size())
+    text += fmt::format(", about {} left", rough_duration(seconds_left(study, results)));
+  print_line(stdout, text);
+}
+
 int run_study(const StudyOptions& options) {
   const train::Study study = load(options);
   const std::string folder = folder_of(options, study);
-  auto results = read_cells(study, folder);
+  auto results = read_cells(options, study);
   refuse_differing(study, results);
+  if (options.dry_run) return run_dry(options, study, results);
   stop_on_signals();
   int code = kOk;
   const std::size_t count = study.cells.size();
+  print_line(stdout, fmt::format("{}, scale {}: {} of {} runs done, {} stopped; in {}", study.name,
+                                 options.scale, count_of(results, train::CellState::kDone), count,
+                                 count_of(results, train::CellState::kStopped), folder));
+  DataSearch search(options.data_dir);
+  std::set<std::string> complaints;
   for (std::size_t i = 0; i < count; ++i) {
     if (results[i].state == train::CellState::kDone) continue;
+    // The runs of other data sets are trained all the same.
+    if (const std::string& missing = search.missing(study.cells[i].recipe); !missing.empty()) {
+      if (complaints.insert(missing).second) print_warning("runs are left out: " + missing);
+      continue;
+    }
     print_line(stdout, fmt::format("== run {} of {}: {}{}", i + 1, count, label_of(study, study.cells[i]),
                                    results[i].state == train::CellState::kStopped ? ", resumed" : ""));
     bool finished = false;
@@ -232,14 +262,16 @@ int run_study(const StudyOptions& options) {
       continue;
     }
     if (!finished) {
-      print_line(stdout, fmt::format("\nstopped; everything is saved. Resume with the same command: {} study "
-                                     "run {} --scale {} --out {}",
-                                     program_path(), options.study, options.scale, options.out));
+      print_line(stdout, "\nstopped; everything is saved. Resume with the same command: " +
+                             command_of(options, "run"));
       return kInterrupted;
     }
     results[i] = train::read_cell(study, study.cells[i], folder);
+    print_progress(study, results, i);
   }
-  print_table(study, results);
+  print_line(stdout, "");
+  print_study(study, results);
+  if (code == kOk && !complaints.empty()) code = kData;
   return code;
 }
 
@@ -247,7 +279,7 @@ int run_list() {
   std::vector<std::vector<std::string>> rows;
   for (const std::string& name : study_names()) {
     const train::Study study = train::load_study(find_study(name), train::StudyScale::kFull);
-    rows.push_back({name, std::to_string(study.cells.size()) + " runs", study.title});
+    rows.push_back({name, counted(study.cells.size(), "run"), study.title});
   }
   print_line(stdout, table(rows, {false, true, false}));
   return kOk;
@@ -281,6 +313,7 @@ void add_study(CLI::App& program, Command& chosen) {
       ->check(not_empty());
   run->add_option("--device", options->device, "cpu, cuda or cuda:N (docs/gpu.md)")->capture_default_str();
   run->add_option("--threads", options->threads, "Threads (default: all)")->check(CLI::Range(1, 1024));
+  run->add_flag("--dry-run", options->dry_run, "Train nothing: list the runs, their networks and their data");
   run->add_flag("--quiet", options->quiet, "Print each run's name, warnings and errors only");
   run->footer("Ctrl-C saves; the same command resumes. A run that is done is never trained again.");
   run->callback([options, &chosen] { chosen = [options] { return run_study(*options); }; });

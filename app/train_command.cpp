@@ -40,15 +40,14 @@ std::string resume_command(const train::TrainingResult& result) {
 std::string test_readings(const train::TrainingResult& result) {
   if (result.test_reads <= 1) return "test set read once";
   return fmt::format(
-      "test set read {} times over this run: it was stopped in a reading, or made longer after one",
+      "test set read {} times in this run: it was stopped during a reading, or trained longer after one",
       result.test_reads);
 }
 
 void print_result(const train::TrainingResult& result, std::FILE* stream) {
   if (result.stopped_early) {
-    print_line(stream,
-               fmt::format("stopped early after {} epochs: the validation accuracy did not get better",
-                           result.epochs));
+    print_line(stream, fmt::format("stopped early after {}: the validation accuracy did not improve",
+                                   counted(result.epochs, "epoch")));
   }
   if (result.has_validation) {
     print_line(stream, fmt::format("validation accuracy {:.2f} % ({})", 100.0 * result.validation_accuracy,
@@ -56,11 +55,11 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
   }
   if (result.has_test) {
     print_line(stream,
-               fmt::format("test accuracy {:.2f} % on {} samples ({}, {})", 100.0 * result.test_accuracy,
-                           with_separators(result.test_samples), result.selection, test_readings(result)));
+               fmt::format("test accuracy {:.2f} % on {} ({}, {})", 100.0 * result.test_accuracy,
+                           counted(result.test_samples, "sample"), result.selection, test_readings(result)));
   }
-  print_line(stream, fmt::format("trained {} iterations in {} ({:.1f} samples/s), peak memory {:.0f} MB",
-                                 with_separators(result.iterations), duration(result.train_seconds),
+  print_line(stream, fmt::format("trained {} in {} ({:.1f} samples/s), peak memory {:.0f} MB",
+                                 counted(result.iterations, "iteration"), duration(result.train_seconds),
                                  result.samples_per_s, result.peak_memory_mb));
   if (!result.device.empty()) {
     print_line(stream,
@@ -102,10 +101,9 @@ int report_lost_output(const TrainingDisplay& display, const train::TrainingResu
   }
   if (!result.interrupted) return kOk;
   print_line(stderr,
-             fmt::format(
-                 "spikeloom: the output was closed: stopped after {} iterations; everything is saved. Resume "
-                 "with: {}",
-                 with_separators(result.iterations), resume_command(result)));
+             fmt::format("spikeloom: the output was closed: stopped after {}; everything is saved. Resume "
+                         "with: {}",
+                         counted(result.iterations, "iteration"), resume_command(result)));
   return kInterrupted;
 }
 
@@ -175,8 +173,8 @@ int run_train(const TrainOptions& given) {
   if (options.json) print_line(stdout, train::to_json(result, recipe));
   if (display.output_error() != 0) return report_lost_output(display, result);
   if (result.interrupted) {
-    print_line(stream, fmt::format("\nstopped after {} iterations; everything is saved. Resume with: {}",
-                                   with_separators(result.iterations), resume_command(result)));
+    print_line(stream, fmt::format("\nstopped after {}; everything is saved. Resume with: {}",
+                                   counted(result.iterations, "iteration"), resume_command(result)));
     return kInterrupted;
   }
   if (options.quiet) return kOk;
@@ -203,7 +201,7 @@ void add_train(CLI::App& program, Command& chosen) {
       ->allow_extra_args(false);
   command
       ->add_option("--resume", options->resume,
-                   "Resume a run that was stopped, bit for bit; of a finished run, print the result")
+                   "Resume a run that was stopped, bit for bit; for a finished run, print its result")
       ->type_name("RUN");
   command
       ->add_option("--init-from", options->init_from,

@@ -64,8 +64,8 @@ void TrainingDisplay::started(const train::TrainingStart& start) {
   say(fmt::format("         {} parameters, {}MAC a step", with_separators(start.parameters),
                   with_prefix(static_cast<double>(start.macs_per_step))));
   if (start.processes > 1) {
-    say(fmt::format("ranks    {} processes, this one with {} thread{}", start.processes, start.threads,
-                    start.threads == 1 ? "" : "s"));
+    say(fmt::format("ranks    {} processes, this one with {}", start.processes,
+                    counted(start.threads, "thread")));
   }
   const model::MemoryEstimate& memory = start.memory;
   say(fmt::format("memory   about {} and the data set: weights, gradients, optimiser {},",

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/help_formatter.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/config/table.h"
 #include "spikeloom/train/recipe/recipe.h"
 
@@ -26,10 +28,6 @@ std::vector<const CLI::App*> named_commands(const CLI::App& program) {
 }
 
 bool is_option(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
-
-bool starts_with(const std::string& text, const std::string& start) {
-  return text.compare(0, start.size(), start) == 0;
-}
 
 /// The nearest candidates: those that continue the word or that it continues, then those of almost its
 /// spelling.
@@ -102,9 +100,9 @@ std::string unknown_word(const CLI::App& command, const std::string& word) {
   const Words commands = command_names(command);
   if (!commands.empty()) {
     const Words nearest = near(word, commands);
-    return fmt::format(
-        "unknown command '{}'{}", word,
-        nearest.empty() ? fmt::format("; there are {}", fmt::join(commands, ", ")) : did_you_mean(nearest));
+    return fmt::format("unknown command '{}'{}", word,
+                       nearest.empty() ? fmt::format("; the commands are {}", fmt::join(commands, ", "))
+                                       : did_you_mean(nearest));
   }
   const bool assignment = word.find('=') != std::string::npos;
   if (assignment && command.get_option_no_throw("--set") != nullptr) {
@@ -127,9 +125,20 @@ std::string unknown(const std::vector<const CLI::App*>& chain) {
   return "";
 }
 
+/// A message that begins with CLI11's name of an argument, with the name that --help gives it instead.
+std::string with_placeholder(const CLI::App& command, const std::string& text) {
+  for (const auto* option : command.get_options()) {
+    if (!option->get_positional()) continue;
+    const std::string name = option->get_name(true);
+    const bool begins = starts_with(text, name + " ") || starts_with(text, name + ":");
+    if (begins) return placeholder(*option) + text.substr(name.size());
+  }
+  return text;
+}
+
 /// CLI11's message in plainer words.
 std::string plain(const CLI::App& command, const CLI::ParseError& error) {
-  const std::string text = error.what();
+  const std::string text = with_placeholder(command, error.what());
   const std::string name = error.get_name();
   const std::string option = text.substr(0, text.find(':'));
   if (name == "ArgumentMismatch" && starts_with(text, "--")) {
@@ -140,7 +149,7 @@ std::string plain(const CLI::App& command, const CLI::ParseError& error) {
   const std::string could_not = "Could not convert: ";
   const std::size_t equals = text.find(" = ");
   if (name == "ConversionError" && starts_with(text, could_not) && equals != std::string::npos) {
-    return fmt::format("{}: '{}' is not a number that it can have",
+    return fmt::format("{}: '{}' is not a valid number",
                        text.substr(could_not.size(), equals - could_not.size()), text.substr(equals + 3));
   }
   if (name == "RequiredError" && starts_with(text, "A subcommand")) {
@@ -153,7 +162,7 @@ std::string plain(const CLI::App& command, const CLI::ParseError& error) {
     const std::string range = " not in range ";
     const std::size_t in = rest.find(range);
     if (in != std::string::npos) {
-      return fmt::format("{} must be in {}, not {}", option, rest.substr(in + range.size()),
+      return fmt::format("{} must be from {}, not {}", option, rest.substr(in + range.size()),
                          rest.substr(0, in));
     }
   }

@@ -129,7 +129,7 @@ void AtomicFile::open_part(const std::string& target) {
   if (in_the_way) {
     if (descriptor_ >= 0) ::close(descriptor_);
     throw DataError(path_ + ": cannot write: " + part_path_ +
-                    " is in the way and is no part of a file; move it away");
+                    " is in the way (a link, a folder or a device); move it away");
   }
   if (descriptor_ < 0) fail("create");
   if (::ftruncate(descriptor_, 0) != 0) {

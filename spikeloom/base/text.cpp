@@ -33,4 +33,23 @@ std::string shell_quoted(const std::string& word) {
   return quoted + "'";
 }
 
+std::string trimmed(const std::string& text) {
+  constexpr const char* kBlank = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlank);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+std::string counted(std::int64_t count, const std::string& noun, const std::string& plural) {
+  return with_separators(count) + " " + noun_for(count, noun, plural);
+}
+
+std::string noun_for(std::int64_t count, const std::string& noun, const std::string& plural) {
+  if (count == 1) return noun;
+  return plural.empty() ? noun + "s" : plural;
+}
+
 }  // namespace spikeloom

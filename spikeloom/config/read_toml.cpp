@@ -6,6 +6,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/config/toml.h"
 
 namespace spikeloom::config {
@@ -71,12 +72,6 @@ Node convert(const toml::node& node, const std::string& file, int depth) {
   return result;
 }
 
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
-  return text;
-}
-
 Node parse(const std::string& text, const std::string& file) {
   if (static_cast<std::int64_t>(text.size()) > kMaxBytes) {
     throw ConfigError(
@@ -123,8 +118,7 @@ Node resolve(const std::string& text, const std::string& file, std::vector<std::
   const std::string target = fs::weakly_canonical(below, ignored).string();
   chain.push_back(self);
   if (std::find(chain.begin(), chain.end(), target) != chain.end()) {
-    throw fail("'" + below.string() +
-               "' extends itself through this file; take one 'extends' out of the circle");
+    throw fail("'" + below.string() + "' extends itself through this file; remove one of these 'extends'");
   }
   if (chain.size() >= kMaxChain) {
     throw fail("more than " + std::to_string(kMaxChain) + " files extend one another");
@@ -147,19 +141,13 @@ bool is_key(const std::string& word) {
   });
 }
 
-std::string trimmed(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> parts;
   for (std::size_t start = 0;;) {
     const std::size_t dot = path.find('.', start);
     parts.push_back(trimmed(path.substr(start, dot == std::string::npos ? dot : dot - start)));
     if (!is_key(parts.back())) {
-      throw ConfigError("'" + one_line(path) + "' is no key, expected a name like training.batch_size",
+      throw ConfigError("'" + one_line(path) + "' is not a key: expected a name like training.batch_size",
                         kOverrideFile);
     }
     if (dot == std::string::npos) return parts;

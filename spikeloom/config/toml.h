@@ -38,4 +38,7 @@ class Toml {
   Node root_;
 };
 
+/// A string as TOML writes it, in double quotes.
+std::string quoted(const std::string& text);
+
 }  // namespace spikeloom::config

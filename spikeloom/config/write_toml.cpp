@@ -3,9 +3,9 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/config/node.h"
+#include "spikeloom/config/toml.h"
 
 namespace spikeloom::config {
-namespace {
 
 std::string quoted(const std::string& text) {
   static const char* const kHex = "0123456789ABCDEF";
@@ -27,6 +27,8 @@ std::string quoted(const std::string& text) {
   }
   return out + "\"";
 }
+
+namespace {
 
 bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';

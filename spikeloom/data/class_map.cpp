@@ -9,14 +9,10 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/text.h"
 
 namespace spikeloom::data {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t\r");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 /// Index of a name, or -1.
 int place_of(const std::string& name, const std::vector<std::string>& names) {
@@ -125,7 +121,8 @@ std::shared_ptr<const Dataset> with_classes(std::shared_ptr<const Dataset> datas
                      [&](const auto& name) { return !used[static_cast<std::size_t>(place_of(name, own))]; }),
       unknown.end());
   if (!unknown.empty())
-    fail(fmt::format("the model does not know the class{} {}", unknown.size() == 1 ? "" : "es",
+    fail(fmt::format("the model does not know the {} {}",
+                     noun_for(static_cast<std::int64_t>(unknown.size()), "class", "classes"),
                      class_list(unknown)));
   return std::make_shared<Relabelled>(std::move(dataset), classes, std::move(labels));
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/md5.h"
 #include "spikeloom/formats/random_access_file.h"
 
@@ -46,11 +47,12 @@ std::string md5_of_file(const std::string& path) {
 std::string complaint(const Download& request, const std::string& path) {
   const std::int64_t size = formats::RandomAccessFile(path).size();
   if (request.size >= 0 && size != request.size) {
-    return fmt::format("it has {} bytes, the published file {}", size, request.size);
+    return fmt::format("it has {}, the published file {}", counted(size, "byte"),
+                       with_separators(request.size));
   }
   if (request.md5.empty()) return "";
   const std::string sum = md5_of_file(path);
-  return sum == request.md5 ? "" : fmt::format("its MD5 is {}, published is {}", sum, request.md5);
+  return sum == request.md5 ? "" : fmt::format("its MD5 is {}, the published one is {}", sum, request.md5);
 }
 
 /// A web page, whatever the host calls it.
@@ -109,7 +111,7 @@ class PartFile {
     struct stat info {};
     const int reason = errno;
     if (reason == EEXIST || ::lstat(path.c_str(), &info) == 0) {
-      throw DataError(path + ": appeared meanwhile and is not overwritten");
+      throw DataError(path + ": was created meanwhile and is not overwritten");
     }
     // A file system without hard links.
     if (std::rename(path_.c_str(), path.c_str()) != 0) fail("rename");
@@ -230,8 +232,9 @@ class Transfer {
   Result judge(CURLcode code) const {
     if (stopped_) return Result::kStopped;
     if (write_error_ != 0) {
-      throw DataError(fmt::format("{}.part: cannot write: {}; what came is kept, run it again with more room",
-                                  request_.path, std::strerror(write_error_)));
+      throw DataError(fmt::format(
+          "{}.part: cannot write: {}; what was received is kept; run it again with more disk space",
+          request_.path, std::strerror(write_error_)));
     }
     if (page_) {
       throw DataError(
@@ -241,8 +244,8 @@ class Transfer {
     }
     if (too_long_) {
       part_.remove();
-      throw DataError(
-          fmt::format("{}: is longer than the {} bytes of the published file", request_.url, request_.size));
+      throw DataError(fmt::format("{}: is longer than the {} bytes of the published file", request_.url,
+                                  with_separators(request_.size)));
     }
     const long answer = status();
     if (answer == 416 && started_at_ > 0) {  // nothing behind what is here: complete, or of another file
@@ -305,7 +308,7 @@ DownloadOutcome download(const Download& request, const DownloadProgress& progre
     const std::string wrong = complaint(request, request.path);
     if (wrong.empty()) return DownloadOutcome::kAlreadyThere;
     throw DataError(
-        fmt::format("{}: is there and is not overwritten, but {}; move it away", request.path, wrong));
+        fmt::format("{}: already exists and is not overwritten, but {}; move it away", request.path, wrong));
   }
   PartFile part(request.path + ".part");
   int tries = 0;
@@ -317,16 +320,17 @@ DownloadOutcome download(const Download& request, const DownloadProgress& progre
     if (result == Transfer::Result::kComplete) break;
     tries = part.size() > before ? 0 : tries + 1;
     if (tries == kTries) {
-      throw DataError(fmt::format("{}: {} ({} times); {} bytes are kept in {}.part, run it again to go on",
-                                  request.url, transfer.reason(), kTries, part.size(), request.path));
+      throw DataError(
+          fmt::format("{}: {} ({} times); the first {} of it stay in {}.part; run it again to continue",
+                      request.url, transfer.reason(), kTries, counted(part.size(), "byte"), request.path));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200 << tries));
   }
   const std::string wrong = complaint(request, request.path + ".part");
   if (!wrong.empty()) {
     part.remove();
-    throw DataError(
-        fmt::format("{}: what came is not the published file: {}; it was removed", request.url, wrong));
+    throw DataError(fmt::format("{}: what was received is not the published file: {}; it was removed",
+                                request.url, wrong));
   }
   part.rename_to(request.path);
   return DownloadOutcome::kDownloaded;

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/download.h"
 #include "spikeloom/data/unpack.h"
 #include "spikeloom/data/verify.h"
@@ -42,7 +43,8 @@ FetchReport fetch_dataset(const FetchRequest& request, const FetchProgress& prog
   report.folder = folder.string();
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw DataError(fmt::format("{}: cannot make the folder: {}", folder.string(), error.message()));
+  if (error)
+    throw DataError(fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
 
   for (const DownloadFile& file : info.downloads) {
     Download wanted{file.url, (folder / file.name).string(), file.md5, -1};
@@ -58,13 +60,13 @@ FetchReport fetch_dataset(const FetchRequest& request, const FetchProgress& prog
     report.stopped = outcome == DownloadOutcome::kStopped;
     if (report.stopped) return report;
     std::string line = fmt::format("{}: {}{}", file.name,
-                                   outcome == DownloadOutcome::kDownloaded ? "downloaded" : "was there",
+                                   outcome == DownloadOutcome::kDownloaded ? "downloaded" : "already there",
                                    file.md5.empty() ? "" : ", MD5 as published");
     if (is_archive(file.name)) {
       const std::int64_t count = unpack_archive(wanted.path, folder.string(), told("unpacking"));
       report.stopped = count < 0;
       if (report.stopped) return report;
-      line += fmt::format(", {} files unpacked (the archive may be deleted)", count);
+      line += fmt::format(", {} unpacked (the archive may be deleted)", counted(count, "file"));
     }
     report.files.push_back(line);
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/class_map.h"
 #include "spikeloom/data/content_hash.h"
 
@@ -42,18 +43,19 @@ class Differences {
   void compare(const std::string& name, const std::optional<PartFingerprint>& before,
                const std::optional<PartFingerprint>& now) {
     if (before.has_value() != now.has_value()) {
-      return add(now ? fmt::format("there is a {} part ({} samples), and there was none", name, now->samples)
-                     : fmt::format("the {} part ({} samples) is gone", name, before->samples));
+      return add(now ? fmt::format("there is a {} part ({}), and there was none", name,
+                                   counted(now->samples, "sample"))
+                     : fmt::format("the {} part ({}) is gone", name, counted(before->samples, "sample")));
     }
     if (!now) return;
     if (now->samples != before->samples) {
-      return add(
-          fmt::format("the {} part has {} samples instead of {}", name, now->samples, before->samples));
+      return add(fmt::format("the {} part has {} instead of {}", name, counted(now->samples, "sample"),
+                             with_separators(before->samples)));
     }
-    if (now->names != before->names) return add(fmt::format("the {} part holds other samples", name));
+    if (now->names != before->names) return add(fmt::format("the {} part holds different samples", name));
     if (now->labels != before->labels)
-      return add(fmt::format("samples of the {} part have other labels", name));
-    if (now->sizes != before->sizes) add(fmt::format("files of the {} part have other sizes", name));
+      return add(fmt::format("samples of the {} part have different labels", name));
+    if (now->sizes != before->sizes) add(fmt::format("files of the {} part have different sizes", name));
   }
 
   const std::string& text() const { return text_; }

@@ -30,7 +30,7 @@ constexpr std::size_t kChunk = 8;
 std::string file_path(const std::string& folder, const std::string& name, const std::string& settings) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw DataError(fmt::format("{}: cannot make the folder: {}", folder, error.message()));
+  if (error) throw DataError(fmt::format("{}: cannot create the folder: {}", folder, error.message()));
   return (fs::path(folder) / fmt::format("{}-{:016x}.frames", name, hash_text(settings).low)).string();
 }
 

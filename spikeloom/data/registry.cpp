@@ -4,11 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <filesystem>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/config/table.h"
 #include "spikeloom/data/datasets/source.h"
 #include "spikeloom/data/search.h"
+#include "spikeloom/data/simulate.h"
 
 namespace spikeloom::data {
 namespace {
@@ -46,7 +48,7 @@ Source source_of(const DataSettings& settings) {
   Source source = find_source(settings.dataset);
   if (!source.info.is_users_own) return source;
   if (settings.folder.empty()) {
-    throw ConfigError(fmt::format("is empty: the set '{}' is where it says; expected there: {}",
+    throw ConfigError(fmt::format("is empty: it must name the place of the set '{}'; expected there: {}",
                                   source.info.name, source.info.layout),
                       "", 0, "data.folder");
   }
@@ -81,6 +83,9 @@ DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::
   if (found.root.empty()) throw DataError(found.message);
   DataSplits splits = source.open(source, settings, num_steps, found.root, parts);
   splits.root = found.root;
+  std::error_code ignored;
+  splits.simulated = std::filesystem::exists(std::filesystem::path(found.root) / kSimulatedNote, ignored);
+  if (splits.simulated) splits.description = "simulated recordings: " + splits.description;
   return splits;
 }
 

@@ -14,6 +14,7 @@ struct DataSplits {
   std::shared_ptr<const Dataset> validation;  ///< null if validation_samples is 0
   std::shared_ptr<const Dataset> test;        ///< null if the folder has no test part: see require_test()
   std::string description;                    ///< one line: how many samples, and how they were split
+  bool simulated = false;                     ///< by SIMULATED.txt in the folder; the description says it too
   std::string root;                           ///< the folder that was found
   std::string test_missing;                   ///< why test is null: what is missing and where; else empty
 

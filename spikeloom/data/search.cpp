@@ -51,10 +51,11 @@ SearchResult search_root(const Source& source, const std::string& data_dir) {
     result.root = root_within(source, base);
   };
   if (!data_dir.empty()) {
-    look(data_dir, "the data folder named");
+    look(data_dir, "the data folder given");
     if (result.root.empty()) {
       result.message = fmt::format(
-          "{} was not found in {}, the data folder named: neither in a sub-folder {} nor in itself. "
+          "{} was not found in {}, the data folder given: neither in a sub-folder {} nor in the folder "
+          "itself. "
           "Expected: {}. "
           "To get it: {}",
           info.title, data_dir, fmt::join(info.folders, ", "), info.layout, info.how_to_get);
@@ -76,11 +77,11 @@ SearchResult search_root(const Source& source, const std::string& data_dir) {
   }
   if (result.root.empty() && info.is_users_own) {
     result.message =
-        fmt::format("{}: '{}' was not found, or has nothing of the kind in it. Looked in: {}. Expected: {}",
+        fmt::format("{}: '{}' was not found, or holds nothing of that kind. Looked in: {}. Expected: {}",
                     info.title, info.folders.front(), fmt::join(looked, ", "), info.layout);
   } else if (result.root.empty()) {
     result.message = fmt::format(
-        "{} was not found. Looked in: {}; in each for the sub-folders {} and in itself. "
+        "{} was not found. Looked in: {}; in each, the sub-folders {} and the folder itself. "
         "Expected: {}. To get it: {}",
         info.title, fmt::join(looked, ", "), fmt::join(info.folders, ", "), info.layout, info.how_to_get);
   }

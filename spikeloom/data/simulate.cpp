@@ -21,7 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNote = "SIMULATED.txt";
 constexpr std::int64_t kMaxDigits = 99999;  // five digits in N-MNIST's file names
 
 /// One kind of event set: how its recordings are made, named and stored.
@@ -110,16 +109,16 @@ std::string without_part(std::string block) {
 /// the other part of it where the parts have folders of their own.
 std::string prepare_folder(const fs::path& folder, const std::string& block, bool parts_apart) {
   std::error_code error;
-  const bool noted = fs::exists(folder / kNote, error);
+  const bool noted = fs::exists(folder / kSimulatedNote, error);
   if (!noted && fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     throw DataError(
         fmt::format("{} is not empty and has no {}: simulated recordings are not written among "
                     "other files; name a new folder",
-                    folder.string(), kNote));
+                    folder.string(), kSimulatedNote));
   }
   std::string note = kNoteHead + block;
   if (noted) {
-    const std::string before = read_text_file((folder / kNote).string());
+    const std::string before = read_text_file((folder / kSimulatedNote).string());
     const std::size_t head = std::string(kNoteHead).size();
     const std::string blocks = before.rfind(kNoteHead, 0) == 0 ? before.substr(head) : before;
     const bool is_test = block.find(" --test") != std::string::npos;
@@ -137,7 +136,7 @@ std::string prepare_folder(const fs::path& folder, const std::string& block, boo
           fmt::format("{} holds another simulation ({}): two are not mixed in one folder; name a new "
                       "folder, or give the same options to resume this one",
                       folder.string(),
-                      begin == std::string::npos ? std::string("see ") + kNote
+                      begin == std::string::npos ? std::string("see ") + kSimulatedNote
                                                  : blocks.substr(begin, blocks.find('\n') - begin)));
     }
   }
@@ -163,12 +162,12 @@ SimulateResult simulate_dataset(const SimulateSettings& settings, const std::str
   const Dataset& images = settings.test_part ? *splits.require_test() : *splits.train;
   const std::int64_t available = images.size();
   if (settings.first < 1 || settings.first > available) {
-    throw ConfigError(fmt::format("must be in [1, {}], is {}", available, settings.first), "", 0, "first");
+    throw ConfigError(fmt::format("must be from 1 to {}, not {}", available, settings.first), "", 0, "first");
   }
   const std::int64_t left = available - settings.first + 1;
   if (settings.count < 0 || settings.count > left) {
-    throw ConfigError(fmt::format("must be in [0, {}] for recordings from {} on, is {}", left, settings.first,
-                                  settings.count),
+    throw ConfigError(fmt::format("must be from 0 to {} for recordings from {} on, not {}", left,
+                                  settings.first, settings.count),
                       "", 0, "count");
   }
   const std::int64_t count = settings.count == 0 ? left : settings.count;
@@ -181,7 +180,7 @@ SimulateResult simulate_dataset(const SimulateSettings& settings, const std::str
   const fs::path root(folder);
   const std::string note =
       prepare_folder(root, note_block(settings, settings.first, last), target.as_n_mnist);
-  write_text_file((root / kNote).string(), note);
+  write_text_file((root / kSimulatedNote).string(), note);
   std::vector<std::string> paths(static_cast<std::size_t>(count));
   const std::vector<std::string>& names = images.class_names();
   std::vector<std::int64_t> ranks(names.size(), 0);

@@ -6,6 +6,9 @@
 
 namespace spikeloom::data {
 
+/// The file beside simulated recordings that says what they are.
+constexpr const char* kSimulatedNote = "SIMULATED.txt";
+
 /// Which images become recordings, and where they are written.
 struct SimulateSettings {
   std::string dataset;     ///< "mnist", "fashion-mnist" (as N-MNIST) or "cifar10" (as DVS-CIFAR10)

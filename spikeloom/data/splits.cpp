@@ -9,12 +9,15 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
+#include "spikeloom/base/text.h"
+#include "spikeloom/data/registry.h"
 
 namespace spikeloom::data {
 namespace {
 
 std::string count_text(std::int64_t used, std::int64_t available) {
-  return used == available ? with_commas(used) : with_commas(used) + " of " + with_commas(available);
+  return used == available ? with_separators(used)
+                           : with_separators(used) + " of " + with_separators(available);
 }
 
 }  // namespace
@@ -38,10 +41,9 @@ TrainingPart hold_out(const Indices& official, const DataSettings& settings, boo
   const auto size = static_cast<std::int64_t>(official.size());
   const std::int64_t held = settings.validation_samples;
   if (held >= size) {
-    throw ConfigError(
-        fmt::format("{} validation samples leave nothing of the {} training samples found; use fewer", held,
-                    size),
-        "", 0, "data.validation_samples");
+    throw ConfigError(fmt::format("{} of the {} found would leave nothing to train on; use fewer",
+                                  with_separators(held), counted(size, "training sample")),
+                      "", 0, "data.validation_samples");
   }
   TrainingPart part;
   part.available = size - held;
@@ -72,6 +74,9 @@ void add_remark(const std::string& remark, std::string& all) {
   if (!remark.empty()) all += (all.empty() ? "" : ", ") + remark;
 }
 
+namespace {
+
+/// "1 of 3 classes is not in the test part: 'b'"; "" if each class is there.
 std::string missing_classes(const std::string& part, const Dataset& dataset) {
   const std::vector<std::string>& class_names = dataset.class_names();
   std::vector<bool> there(class_names.size());
@@ -89,6 +94,16 @@ std::string missing_classes(const std::string& part, const Dataset& dataset) {
                      count > kNamed ? ", ..." : "");
 }
 
+}  // namespace
+
+void add_missing_classes(const DataSplits& splits, std::string& all) {
+  for (const auto& [part, dataset] :
+       {std::make_pair("training", splits.train), std::make_pair("validation", splits.validation),
+        std::make_pair("test", splits.test)}) {
+    if (dataset != nullptr) add_remark(missing_classes(part, *dataset), all);
+  }
+}
+
 std::string describe_splits(const SplitSummary& summary, const DataSettings& settings) {
   const TrainingPart& training = summary.training;
   std::string text = summary.title + ":";
@@ -103,7 +118,7 @@ std::string describe_splits(const SplitSummary& summary, const DataSettings& set
     text += ", no validation";
   } else {
     text += fmt::format(", {} validation ({})",
-                        with_commas(static_cast<std::int64_t>(training.validation.size())),
+                        with_separators(static_cast<std::int64_t>(training.validation.size())),
                         summary.official_validation ? "official"
                         : summary.random_validation
                             ? fmt::format("drawn from the training part, split_seed {}", settings.split_seed)
@@ -116,19 +131,11 @@ std::string describe_splits(const SplitSummary& summary, const DataSettings& set
   return summary.remark.empty() ? text : text + "; " + summary.remark;
 }
 
-std::string with_commas(std::int64_t count) {
-  std::string text = std::to_string(count);
-  for (auto i = static_cast<std::int64_t>(text.size()) - 3; i > 0; i -= 3) {
-    text.insert(static_cast<std::size_t>(i), ",");
-  }
-  return text;
-}
-
 std::string partial_remark(const DatasetInfo& info, const std::string& split, std::int64_t found,
                            const std::string& noun) {
   for (const SplitInfo& official : info.splits) {
     if (official.name == split && official.samples() != found) {
-      return fmt::format("{} of {} {}", with_commas(found), with_commas(official.samples()), noun);
+      return fmt::format("{} of {} {}", with_separators(found), with_separators(official.samples()), noun);
     }
   }
   return "";

@@ -9,6 +9,8 @@
 
 namespace spikeloom::data {
 
+struct DataSplits;
+
 /// Positions of samples in the official order of a set.
 using Indices = std::vector<std::int64_t>;
 
@@ -50,13 +52,10 @@ struct SplitSummary {
 /// Puts a remark after what is there, with ", " between.
 void add_remark(const std::string& remark, std::string& all);
 
-/// "1 of 3 classes is not in the test part: 'b'"; "" if each class is there.
-std::string missing_classes(const std::string& part, const Dataset& dataset);
+/// Puts "1 of 3 classes is not in the test part: 'b'" after what is there, for each part that lacks some.
+void add_missing_classes(const DataSplits& splits, std::string& all);
 
 std::string describe_splits(const SplitSummary& summary, const DataSettings& settings);
-
-/// 60000 -> "60,000".
-std::string with_commas(std::int64_t count);
 
 /// "1,000 of 60,000 recordings in Train" if found differs from what info says about the split, else "".
 std::string partial_remark(const DatasetInfo& info, const std::string& split, std::int64_t found,

@@ -87,7 +87,7 @@ std::int64_t unpack_archive(const std::string& archive, const std::string& folde
     if (type == AE_IFDIR) {
       fs::create_directories(path, error);
       if (error)
-        throw DataError(fmt::format("{}: cannot make the folder: {}", path.string(), error.message()));
+        throw DataError(fmt::format("{}: cannot create the folder: {}", path.string(), error.message()));
       continue;
     }
     if (type != AE_IFREG || archive_entry_hardlink(entry) != nullptr) {
@@ -105,10 +105,12 @@ std::int64_t unpack_archive(const std::string& archive, const std::string& folde
     if (fs::exists(path, error)) {
       const auto there = static_cast<std::int64_t>(fs::file_size(path, error));
       if (archive_entry_size_is_set(entry) != 0 && there == archive_entry_size(entry)) continue;
-      throw DataError(path.string() + ": is there with another size and is not overwritten; move it away");
+      throw DataError(path.string() +
+                      ": already exists with another size and is not overwritten; move it away");
     }
     fs::create_directories(path.parent_path(), error);
-    if (error) throw DataError(fmt::format("{}: cannot make the folder: {}", path.string(), error.message()));
+    if (error)
+      throw DataError(fmt::format("{}: cannot create the folder: {}", path.string(), error.message()));
     write_entry(reader.get(), archive, path, block);
   }
 }

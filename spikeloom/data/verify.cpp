@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/datasets/source.h"
 #include "spikeloom/data/search.h"
 #include "spikeloom/data/splits.h"
@@ -29,7 +30,7 @@ std::string VerifyReport::missing_text() const {
   for (const SplitCount& count : counts) {
     if (count.found >= count.expected) continue;
     text += fmt::format("{}{} of {}{} samples missing", text.empty() ? "" : ", ",
-                        with_commas(count.expected - count.found), with_commas(count.expected),
+                        with_separators(count.expected - count.found), with_separators(count.expected),
                         count.name == "all" ? "" : " " + count.name);
   }
   return text;

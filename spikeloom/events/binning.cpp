@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kDropped = -1;
 
 void require_positive(const char* key, std::int64_t value) {
-  if (value < 1) throw ConfigError(fmt::format("must be at least 1, is {}", value), "", 0, key);
+  if (value < 1) throw ConfigError(fmt::format("must be at least 1, not {}", value), "", 0, key);
 }
 
 /// Earliest and latest time of the recording.
@@ -40,8 +40,8 @@ void check_slicing(const Binning& binning) {
   require_positive("num_steps", binning.num_steps);
   const auto check_overlap = [](const char* key, std::int64_t overlap, std::int64_t whole) {
     if (overlap >= 0 && overlap < whole) return;
-    throw ConfigError(fmt::format("must be at least 0 and below the {} of a step, is {}", whole, overlap), "",
-                      0, key);
+    throw ConfigError(fmt::format("must be at least 0 and below the {} of a step, not {}", whole, overlap),
+                      "", 0, key);
   };
   if (binning.slicing == Binning::kWindow) {
     require_positive("window_us", binning.window_us);
@@ -152,7 +152,8 @@ struct FrameWriter {
 
 int binned_width(int width, const Binning& binning) {
   require_positive("downsample", binning.downsample);
-  if (width < 0) throw ShapeError(fmt::format("the width of a sensor must not be negative, is {}", width));
+  if (width < 0)
+    throw ShapeError(fmt::format("the width of a sensor must not be negative, but is {}", width));
   return width / binning.downsample;
 }
 

@@ -57,11 +57,11 @@ Motion three_saccades() {
 }
 
 Motion closed_loop(int loops, double radius, std::int64_t loop_us) {
-  if (loops < 1) throw ConfigError(fmt::format("must be at least 1, is {}", loops), "", 0, "loops");
+  if (loops < 1) throw ConfigError(fmt::format("must be at least 1, not {}", loops), "", 0, "loops");
   if (!(radius > 0) || !std::isfinite(radius)) {
-    throw ConfigError(fmt::format("must be positive, is {}", radius), "", 0, "radius");
+    throw ConfigError(fmt::format("must be positive, not {}", radius), "", 0, "radius");
   }
-  if (loop_us < 4) throw ConfigError(fmt::format("must be at least 4, is {}", loop_us), "", 0, "loop_us");
+  if (loop_us < 4) throw ConfigError(fmt::format("must be at least 4, not {}", loop_us), "", 0, "loop_us");
   const Displacement corners[] = {{0, 0}, {radius, radius}, {0, 2 * radius}, {-radius, radius}};
   Motion motion;
   for (std::int64_t i = 0; i <= std::int64_t{4} * loops; ++i) {

@@ -115,25 +115,25 @@ class Comparator {
 
 void check_pixel(const PixelSettings& settings) {
   const auto require = [](bool fine, const char* key, const char* range, double value) {
-    if (!fine) throw ConfigError(fmt::format("must be {}, is {}", range, value), "", 0, key);
+    if (!fine) throw ConfigError(fmt::format("must be {}, not {}", range, value), "", 0, key);
   };
   // A tenth of a per cent of contrast: below, one edge would give events without end.
   constexpr double kLeast = 1e-3;
   constexpr double kMostHz = 1e5;
   const auto between = [](double value, double low, double high) { return value >= low && value <= high; };
-  require(between(settings.threshold_on, kLeast, 100), "threshold_on", "in [0.001, 100]",
+  require(between(settings.threshold_on, kLeast, 100), "threshold_on", "from 0.001 to 100",
           settings.threshold_on);
-  require(between(settings.threshold_off, kLeast, 100), "threshold_off", "in [0.001, 100]",
+  require(between(settings.threshold_off, kLeast, 100), "threshold_off", "from 0.001 to 100",
           settings.threshold_off);
   require(between(settings.threshold_noise, 0, 0.5 * std::min(settings.threshold_on, settings.threshold_off)),
           "threshold_noise", "at least 0 and at most half of the smaller threshold",
           settings.threshold_noise);
-  require(between(settings.refractory_us, 0, 1e9), "refractory_us", "in [0, 1e9]", settings.refractory_us);
-  require(between(settings.refractory_spread, 0, 100), "refractory_spread", "in [0, 100]",
+  require(between(settings.refractory_us, 0, 1e9), "refractory_us", "from 0 to 1e9", settings.refractory_us);
+  require(between(settings.refractory_spread, 0, 100), "refractory_spread", "from 0 to 100",
           settings.refractory_spread);
-  require(between(settings.response_us, 0, 1e9), "response_us", "in [0, 1e9]", settings.response_us);
-  require(between(settings.noise_on_hz, 0, kMostHz), "noise_on_hz", "in [0, 100000]", settings.noise_on_hz);
-  require(between(settings.noise_off_hz, 0, kMostHz), "noise_off_hz", "in [0, 100000]",
+  require(between(settings.response_us, 0, 1e9), "response_us", "from 0 to 1e9", settings.response_us);
+  require(between(settings.noise_on_hz, 0, kMostHz), "noise_on_hz", "from 0 to 100000", settings.noise_on_hz);
+  require(between(settings.noise_off_hz, 0, kMostHz), "noise_off_hz", "from 0 to 100000",
           settings.noise_off_hz);
 }
 

@@ -34,23 +34,23 @@ void check(const SimulatorSettings& settings, std::int64_t number) {
   check_pixel(settings.pixel);
   check_motion(settings.motion);
   if (settings.width < 1 || settings.height < 1 || settings.width > kMaxSide || settings.height > kMaxSide) {
-    throw ShapeError(fmt::format("a sensor of {} x {} pixels: sides must be in [1, {}]", settings.width,
+    throw ShapeError(fmt::format("a sensor of {} x {} pixels: sides must be from 1 to {}", settings.width,
                                  settings.height, kMaxSide));
   }
   if (!(settings.threshold_mismatch >= 0 && settings.threshold_mismatch <= 0.5)) {
-    fail("threshold_mismatch", fmt::format("must be in [0, 0.5], is {}", settings.threshold_mismatch));
+    fail("threshold_mismatch", fmt::format("must be from 0 to 0.5, not {}", settings.threshold_mismatch));
   }
   if (!(settings.position_jitter >= 0 && settings.position_jitter <= 16)) {
-    fail("position_jitter", fmt::format("must be in [0, 16], is {}", settings.position_jitter));
+    fail("position_jitter", fmt::format("must be from 0 to 16, not {}", settings.position_jitter));
   }
   if (!std::isfinite(settings.left) || !std::isfinite(settings.top)) fail("left", "must be finite");
-  if (settings.step_us < 1) fail("step_us", fmt::format("must be at least 1, is {}", settings.step_us));
+  if (settings.step_us < 1) fail("step_us", fmt::format("must be at least 1, not {}", settings.step_us));
   if (settings.duration_us < 1 || settings.duration_us / settings.step_us > kMaxSteps) {
-    fail("duration_us", fmt::format("must be positive and at most {} steps of step_us = {}, is {}", kMaxSteps,
-                                    settings.step_us, settings.duration_us));
+    fail("duration_us", fmt::format("must be positive and at most {} steps of step_us = {}, not {}",
+                                    kMaxSteps, settings.step_us, settings.duration_us));
   }
   if (number < 0 || number >= kMaxNumber) {
-    fail("number", fmt::format("must be in [0, 2^48), is {}", number));
+    fail("number", fmt::format("must be at least 0 and below 2^48, not {}", number));
   }
 }
 

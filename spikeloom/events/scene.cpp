@@ -13,12 +13,12 @@ namespace {
 
 void check(const GreyImage& image, const SceneSettings& settings, int sensor_width, int sensor_height) {
   const auto require = [](bool fine, const char* key, const char* range, double value) {
-    if (!fine) throw ConfigError(fmt::format("must be {}, is {}", range, value), "", 0, key);
+    if (!fine) throw ConfigError(fmt::format("must be {}, not {}", range, value), "", 0, key);
   };
-  require(settings.scale > 0 && settings.scale <= 64, "scale", "in (0, 64]", settings.scale);
-  require(settings.blur >= 0 && settings.blur <= 16, "blur", "in [0, 16]", settings.blur);
-  require(settings.black > 0 && settings.black <= 1, "black", "in (0, 1]", settings.black);
-  require(settings.gamma > 0 && settings.gamma <= 16, "gamma", "in (0, 16]", settings.gamma);
+  require(settings.scale > 0 && settings.scale <= 64, "scale", "above 0 and at most 64", settings.scale);
+  require(settings.blur >= 0 && settings.blur <= 16, "blur", "from 0 to 16", settings.blur);
+  require(settings.black > 0 && settings.black <= 1, "black", "above 0 and at most 1", settings.black);
+  require(settings.gamma > 0 && settings.gamma <= 16, "gamma", "above 0 and at most 16", settings.gamma);
   if (image.width < 1 || image.height < 1 ||
       image.pixels.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height)) {
     throw ShapeError(fmt::format("an image of {} x {} has {} pixel values", image.width, image.height,

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -21,12 +22,6 @@ constexpr std::size_t kMaxMembers = std::size_t{1} << 20;
 bool is_regular_file(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
-}
-
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20; }, ' ');
-  return text;
 }
 
 }  // namespace
@@ -62,8 +57,8 @@ class ArchiveSource : public ByteSource {
       position_ += count;
     }
     if (total < size && this->size() >= 0 && position_ != this->size()) {
-      throw FormatError(fmt::format("the archive says {} bytes, but this member has {}; fetch it again",
-                                    this->size(), position_),
+      throw FormatError(fmt::format("the archive says {}, but this member has {}; fetch it again",
+                                    counted(this->size(), "byte"), with_separators(position_)),
                         name_, position_);
     }
     return total;

@@ -40,8 +40,8 @@ class IdxContent {
   void require(std::size_t size, const char* what) {
     const std::size_t available = provide(size);
     if (available >= size) return;
-    fail(fmt::format("the file ends within its {}: {} bytes are needed, there are {}; fetch it again", what,
-                     size, available),
+    fail(fmt::format("the file ends within its {}: {} of {} bytes are there; fetch it again", what, available,
+                     size),
          available);
   }
 

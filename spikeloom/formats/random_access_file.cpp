@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -46,7 +47,9 @@ void RandomAccessFile::read_at(std::int64_t offset, void* destination, std::size
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw system_error(path_, "read");
     if (count == 0) {
-      throw FormatError(fmt::format("the file ends here, {} more bytes were expected", size), path_, offset);
+      throw FormatError(
+          fmt::format("the file ends here, {} too early", counted(static_cast<std::int64_t>(size), "byte")),
+          path_, offset);
     }
     bytes += count;
     offset += count;

@@ -9,6 +9,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/safetensors_checksum.h"
 #include "spikeloom/formats/safetensors_header.h"
 
@@ -103,7 +104,7 @@ std::map<std::string, std::string> with_checksums(const std::vector<const Tensor
 
 std::int64_t read_header_length(const RandomAccessFile& file) {
   if (file.size() < kLengthBytes) {
-    throw FormatError(fmt::format("{} bytes are too few for a safetensors file", file.size()), file.path(),
+    throw FormatError(counted(file.size(), "byte") + " are too few for a safetensors file", file.path(),
                       file.size());
   }
   std::uint64_t length = 0;
@@ -116,8 +117,8 @@ std::int64_t read_header_length(const RandomAccessFile& file) {
   }
   if (length > static_cast<std::uint64_t>(file.size() - kLengthBytes)) {
     throw FormatError(
-        fmt::format("a header of {} bytes in a file of {}: cut short, or not a safetensors file", length,
-                    file.size()),
+        fmt::format("a header of {} in a file of {}: cut short, or not a safetensors file",
+                    counted(static_cast<std::int64_t>(length), "byte"), with_separators(file.size())),
         file.path(), 0);
   }
   return static_cast<std::int64_t>(length);
@@ -135,20 +136,21 @@ void place_tensors(std::vector<TensorInfo>* tensors, std::int64_t data_begin, co
                                           tensor.offset, tensor.offset + tensor.size_bytes);
     if (tensor.offset != end) {
       throw FormatError(fmt::format("{} {} the one before, which ends at {}", where,
-                                    tensor.offset < end ? "overlaps" : "leaves a hole behind", end),
+                                    tensor.offset < end ? "overlaps" : "leaves a gap after", end),
                         file.path(), data_begin + std::min(end, data_size));
     }
     end = tensor.offset + tensor.size_bytes;
     if (end > data_size) {
-      throw FormatError(
-          fmt::format("{} ends behind the file, which has {} data bytes: cut short", where, data_size),
-          file.path(), file.size());
+      throw FormatError(fmt::format("{} ends after the end of the file, which has {} data bytes: cut short",
+                                    where, data_size),
+                        file.path(), file.size());
     }
     tensor.offset += data_begin;
   }
   if (end != data_size) {
-    throw FormatError(fmt::format("{} bytes follow the last array", data_size - end), file.path(),
-                      data_begin + end);
+    throw FormatError(
+        "after the last array there are " + counted(data_size - end, "byte") + " that belong to none",
+        file.path(), data_begin + end);
   }
 }
 

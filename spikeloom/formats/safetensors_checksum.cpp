@@ -64,15 +64,15 @@ std::map<std::string, std::string> take_checksums(SafetensorsHeader* header, Spa
   const std::size_t digits = marker + header_checksum_marker().size();
   if (!is_sealed || marker == std::string::npos || text.size() - digits < kDigits) {
     throw FormatError(
-        "its arrays have checksums and the header has none: damaged, or written anew by "
-        "another program, which has to leave the checksums out",
+        "its arrays have checksums and the header has none: damaged, or rewritten by another program, which "
+        "must leave the checksums out",
         file, json_offset);
   }
   text.replace(digits, kDigits, empty_checksum());
   if (checksum_of(text.data(), text.size()) != of_header) {
     throw FormatError(
-        "the header does not match its checksum: damaged, or written anew by another program, which has to "
-        "leave the checksums out",
+        "the header does not match its checksum: damaged, or rewritten by another program, which must leave "
+        "the checksums out",
         file, json_offset);
   }
   std::set<std::string> names;
@@ -84,7 +84,7 @@ std::map<std::string, std::string> take_checksums(SafetensorsHeader* header, Spa
   }
   for (const auto& [name, checksum] : checksums) {
     if (names.count(name) != 0) continue;
-    throw FormatError(fmt::format("there is a checksum of array {}, which is not there", in_quotes(name)),
+    throw FormatError(fmt::format("there is a checksum for array {}, which is missing", in_quotes(name)),
                       file, json_offset);
   }
   return checksums;

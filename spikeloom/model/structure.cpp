@@ -207,7 +207,7 @@ class Parser {
            "only the first layer can be the encoding layer, expected '-'");
     }
     if (in_block && layer.kind != LayerKind::kConvolution && !layer.is_pool()) {
-      fail(place, to_string(layer) + " cannot be inside of a block, expected a convolution or a pool");
+      fail(place, to_string(layer) + " cannot be inside a block, expected a convolution or a pool");
     }
   }
 
@@ -228,7 +228,7 @@ class Parser {
     const LayerSpec& last = structure_.layers[block.last];
     if (block.kind == BlockKind::kCurrent && last.is_pool()) {
       fail(last.position,
-           "a pool takes spikes and a block in [ ] ends with a current, expected the pool behind ']'");
+           "a pool takes spikes and a block in [ ] ends with a current, expected the pool after ']'");
     }
   }
 

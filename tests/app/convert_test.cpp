@@ -59,7 +59,7 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
 TEST_F(Convert, NothingIsOverwrittenWithoutForce) {
   write_atis("a.bin", 100);
   write("b.raw", "mine");
-  expect_error(run({"convert", "a.bin", "b.raw"}), 2, {"b.raw is there already", "--force"});
+  expect_error(run({"convert", "a.bin", "b.raw"}), 2, {"b.raw already exists", "--force"});
   EXPECT_EQ(read("b.raw"), "mine");
   EXPECT_EQ(run({"convert", "a.bin", "b.raw", "--force"}).exit_code, 0);
   EXPECT_EQ(info("b.raw").at("events"), 100);
@@ -145,7 +145,8 @@ TEST_F(Convert, ARecordingThatWasCutOffIsSalvaged) {
   const Outcome outcome = run({"convert", "cut.bin", "b.csv", "--partial"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(contains(outcome.out, "99 events of cut.bin (ATIS bin)")) << outcome.out;
-  EXPECT_TRUE(contains(outcome.out, "cut.bin: cut off: the last 3 bytes are no whole event")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "cut.bin: cut off: the last 3 bytes are not a whole event"))
+      << outcome.out;
   EXPECT_EQ(run({"info", "cut.bin", "--partial", "--format", "atis-bin", "--json"}).json().at("unread_bytes"),
             3);
   EXPECT_EQ(info("cut.bin", {"--partial"}).at("events"), 99);

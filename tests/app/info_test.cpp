@@ -151,14 +151,14 @@ TEST_F(Info, OfARecipeWithAnotherInput) {
 }
 
 TEST_F(Info, OptionsThatSayNothingAreRefused) {
-  expect_error(run({"info", "--input", "1x8x8"}), 2, {"--input says nothing about this environment"});
-  expect_error(run({"info", "r.toml", "--neunorm"}), 2, {"--neunorm says nothing about a recipe"});
-  expect_error(run({"info", "r.toml", "--format", "evt3"}), 2, {"--format says nothing about a recipe"});
+  expect_error(run({"info", "--input", "1x8x8"}), 2, {"--input does not apply to this environment"});
+  expect_error(run({"info", "r.toml", "--neunorm"}), 2, {"--neunorm does not apply to a recipe"});
+  expect_error(run({"info", "r.toml", "--format", "evt3"}), 2, {"--format does not apply to a recipe"});
   expect_error(run({"info", "8C3-Voting", "--input", "1x8x8", "--sensor", "8x8"}), 2,
-               {"--sensor says nothing about a network string"});
+               {"--sensor does not apply to a network string"});
   expect_error(run({"info", "sets/mnist/train-labels-idx1-ubyte", "--input", "1x8x8"}), 2,
-               {"--input says nothing about a file"});
-  expect_error(run({"info", "sets", "--classes", "3"}), 2, {"--classes says nothing about a run folder"});
+               {"--input does not apply to a file"});
+  expect_error(run({"info", "sets", "--classes", "3"}), 2, {"--classes does not apply to a run folder"});
 }
 
 TEST_F(Info, OfARun) {
@@ -263,7 +263,7 @@ TEST_F(Info, OfAFileWhoseNameIsNotUtf8) {
 
 TEST_F(Info, OfWhatIsNotThereOrNotKnown) {
   write("noise.bin", std::string("\x01\x02\x03\x04 not a format"));
-  expect_error(run({"info", "noise.bin"}), 3, {"noise.bin", "of no format known here"});
+  expect_error(run({"info", "noise.bin"}), 3, {"noise.bin", "is not in a known format"});
   expect_error(run({"info", "no\ne.bin"}), 3, {"no?e.bin: no such file, run folder or recipe"});
   expect_error(run({"info", "sets"}), 3,
                {"sets: holds neither model.safetensors nor checkpoint.safetensors"});

@@ -35,7 +35,7 @@ class OutputPath : public ProgramTest {
 TEST_F(OutputPath, ALinkStays) {
   write("there/real.raw", "old");
   fs::create_symlink("there/real.raw", path("link.raw"));
-  expect_error(run({"convert", "a.bin", "link.raw"}), 2, {"link.raw is there already"});
+  expect_error(run({"convert", "a.bin", "link.raw"}), 2, {"link.raw already exists"});
   EXPECT_EQ(run({"convert", "a.bin", "link.raw", "--force"}).exit_code, 0);
   EXPECT_TRUE(fs::is_symlink(path("link.raw")));
   EXPECT_EQ(run({"info", "there/real.raw", "--json"}).json().at("events"), 100);

@@ -70,9 +70,9 @@ TEST_F(Records, RunsAreListedSortedAndCompared) {
 
 TEST_F(Records, EvalWritesPredictionsAndConfusion) {
   ASSERT_EQ(run(train_command("a")).exit_code, 0);
-  const auto json =
-      run({"eval", "a", "--data-dir", "sets", "--json", "--predictions", "p.csv", "--confusion", "c.csv"})
-          .json();
+  const auto json = run({"eval", "a", "--data-dir", "sets", "--json", "--predictions", "p.csv", "--confusion",
+                         "c.csv", "--vote-shares", "v.csv"})
+                        .json();
   const auto lines = lines_of(read("p.csv"));
   ASSERT_EQ(lines.size(), 31u) << "a head and 30 test samples";
   EXPECT_EQ(lines[0].rfind("sample,name,label,prediction,correct,vote 0,vote 1,", 0), 0u) << lines[0];
@@ -101,6 +101,18 @@ TEST_F(Records, EvalWritesPredictionsAndConfusion) {
       EXPECT_EQ((counts[{std::to_string(label), std::to_string(guess)}]), count);
     }
   }
+  const auto shares = lines_of(read("v.csv"));
+  ASSERT_EQ(shares.size(), 11u);
+  EXPECT_EQ(shares[0], rows[0]);
+  const auto result = nlohmann::json::parse(read("a/result.json"));
+  EXPECT_EQ(result.at("vote_shares"), json.at("vote_shares"));
+  for (std::size_t label = 0; label < 10; ++label) {
+    const auto fields = fields_of(shares[label + 1]);
+    ASSERT_EQ(fields.size(), 11u);
+    for (std::size_t k = 0; k < 10; ++k) {
+      EXPECT_NEAR(json.at("vote_shares")[label][k].get<double>(), std::stod(fields[k + 1]), 1e-9);
+    }
+  }
   expect_error(run({"eval", "a", "--data-dir", "sets", "--predictions", "no/folder/p.csv"}), 3,
                {"no/folder/p.csv"});
 }
@@ -109,18 +121,20 @@ TEST_F(Records, OutputsReplaceNothingButEarlierOutputs) {
   ASSERT_EQ(run(train_command("a", {"--set", "training.epochs=1"})).exit_code, 0);
   const std::string model = read("a/model.safetensors"), result = read("a/result.json");
   expect_error(run({"report", "a", "--no-samples", "--out", "a/model.safetensors"}), 2,
-               {"exists already", ".html"});
+               {"already exists", ".html"});
   const std::vector<std::string> eval{"eval", "a", "--data-dir", "sets"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), eval.begin(), eval.end());
     return run(more);
   };
-  expect_error(with({"--predictions", "a/model.safetensors"}), 2, {"--predictions", "exists already"});
-  expect_error(with({"--confusion", "a/recipe.toml"}), 2, {"--confusion", "exists already"});
+  expect_error(with({"--predictions", "a/model.safetensors"}), 2, {"--predictions", "already exists"});
+  expect_error(with({"--confusion", "a/recipe.toml"}), 2, {"--confusion", "already exists"});
   expect_error(with({"--confusion", "c.csv", "--predictions", "c.csv"}), 2, {"the same file"});
+  expect_error(with({"--confusion", "c.csv", "--vote-shares", "c.csv"}), 2,
+               {"--vote-shares", "the same file"});
   expect_error(with({"--predictions", "-"}), 2, {"--predictions -", "/dev/stdout"});
   expect_error(run({"bench", "step", "--net", "8FC-Voting", "--input", "1x2x2", "--trace", "a/result.json"}),
-               2, {"--trace", "exists already"});
+               2, {"--trace", "already exists"});
   EXPECT_EQ(read("a/model.safetensors"), model);
   EXPECT_EQ(read("a/result.json"), result);
   for (int time = 0; time < 2; ++time) EXPECT_EQ(with({"--confusion", "c.csv"}).exit_code, 0);

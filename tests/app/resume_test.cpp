@@ -38,7 +38,7 @@ TEST_F(ResumeRun, TrainsLongerWithOtherSettings) {
   ASSERT_EQ(longer.exit_code, 0) << longer.err;
   EXPECT_EQ(longer.err, "");
   EXPECT_TRUE(contains(longer.out, "epoch 5/5")) << longer.out;
-  EXPECT_TRUE(contains(longer.out, "test set read 2 times over this run")) << longer.out;
+  EXPECT_TRUE(contains(longer.out, "test set read 2 times in this run")) << longer.out;
   EXPECT_FALSE(contains(longer.out, "read once")) << longer.out;
   ASSERT_EQ(run(train_command("whole", {"--set", "training.epochs=5"})).exit_code, 0);
   EXPECT_EQ(tensor_bytes("a/model.safetensors"), tensor_bytes("whole/model.safetensors"));

@@ -88,6 +88,14 @@ TEST_F(Usage, HelpFitsATerminal) {
   }
 }
 
+TEST_F(Usage, UsageShowsWhichArgumentsMayBeSeveral) {
+  EXPECT_TRUE(contains(run({"compare", "--help"}).out, "Usage: spikeloom compare [OPTIONS] RUN ...\n"));
+  EXPECT_TRUE(contains(run({"predict", "--help"}).out, "] RUN_OR_MODEL [INPUT ...]\n"))
+      << run({"predict", "--help"}).out;
+  EXPECT_TRUE(contains(run({"data", "--help"}).out, "[OPTIONS] [verify|fetch] [NAME ...]\n"));
+  EXPECT_TRUE(contains(run({"convert", "--help"}).out, "[OPTIONS] IN OUT\n"));
+}
+
 TEST_F(Usage, TheExamplesOfTheHelpAreReadByAShellAsTheyAre) {
   const std::string help = run({"--help"}).out;
   EXPECT_TRUE(contains(help, "info '32C3(Encoding)-AP2-Voting' --input 1x28x28\n")) << help;
@@ -97,9 +105,9 @@ TEST_F(Usage, TheExamplesOfTheHelpAreReadByAShellAsTheyAre) {
 TEST_F(Usage, WhatIsMeantIsSuggested) {
   expect_error(run({"tarin", "r.toml"}), 2,
                {"unknown command 'tarin'; did you mean train? (see spikeloom --help)"});
-  expect_error(
-      run({"xyzzy"}), 2,
-      {"unknown command 'xyzzy'; there are train, eval, predict, stream, info, data, convert, export"});
+  expect_error(run({"xyzzy"}), 2,
+               {"unknown command 'xyzzy'; the commands are train, eval, predict, stream, info, data, "
+                "convert, export"});
   expect_error(run({"bench", "stepp", "--net", "4C3-Voting"}), 2,
                {"unknown command 'stepp'; did you mean step? (see spikeloom bench --help)"});
   expect_error(run({"bench"}), 2, {"say what to do: step or infer"});
@@ -121,11 +129,11 @@ TEST_F(Usage, MessagesNameTheOption) {
                {"spikeloom: --first: "});
   expect_error(run({"bench", "step", "--net"}), 2, {"--net needs a value: --net STRING"});
   expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--batch", "x"}), 2,
-               {"--batch must be in 1 to ", "not x"});
+               {"--batch must be from 1 to ", "not x"});
   expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--seed", "x"}), 2,
                {"--seed: 'x' is not"});
   expect_error(run({"bench", "step", "--net", "a", "--input", "b", "--batch", "0"}), 2,
-               {"--batch must be in ", "not 0"});
+               {"--batch must be from 1 to ", "not 0"});
 }
 
 TEST_F(Usage, UnknownWordsAreNamed) {
@@ -134,7 +142,9 @@ TEST_F(Usage, UnknownWordsAreNamed) {
 }
 
 TEST_F(Usage, MissingAndWrongValuesAreNamed) {
-  expect_error(run({"eval"}), 2, {"model is required"});
+  expect_error(run({"eval"}), 2, {"spikeloom: RUN_OR_MODEL is required"});
+  expect_error(run({"convert", "a.raw"}), 2, {"spikeloom: OUT is required"});
+  expect_error(run({"compare"}), 2, {"spikeloom: RUN ... is required"});
   expect_error(run({"bench", "step", "--net", "4C3-Voting"}), 2, {"--input is required"});
   expect_error(run({"train"}), 2, {"give a recipe, or --resume RUN"});
   expect_error(run({"train", "--resume", "runs/r", "--out", "runs/s"}), 2, {"--out is for a new run"});

@@ -29,5 +29,15 @@ TEST(Text, ShellQuotesOnlyWhatNeedsIt) {
   EXPECT_EQ(shell_quoted(""), "''");
 }
 
+TEST(Text, NounsAgreeWithTheirNumber) {
+  EXPECT_EQ(counted(0, "event"), "0 events");
+  EXPECT_EQ(counted(1, "event"), "1 event");
+  EXPECT_EQ(counted(1234, "event"), "1,234 events");
+  EXPECT_EQ(counted(1, "class", "classes"), "1 class");
+  EXPECT_EQ(counted(2, "class", "classes"), "2 classes");
+  EXPECT_EQ(noun_for(1, "thread"), "thread");
+  EXPECT_EQ(noun_for(2, "thread"), "threads");
+}
+
 }  // namespace
 }  // namespace spikeloom

@@ -71,10 +71,10 @@ TEST_F(FolderFingerprint, SaysThatAPartIsGoneOrNew) {
 
 TEST_F(FolderFingerprint, SaysThatNamesSizesLabelsOrClassesDiffer) {
   fs::rename(folder_ / "mine/test/a/r1.bin", folder_ / "mine/test/a/r11.bin");
-  EXPECT_EQ(said(), "the test part holds other samples");
+  EXPECT_EQ(said(), "the test part holds different samples");
   fs::rename(folder_ / "mine/test/a/r11.bin", folder_ / "mine/test/a/r1.bin");
   write_recording(folder_ / "mine/test", "a/r1.bin", 3);
-  EXPECT_EQ(said(), "files of the test part have other sizes");
+  EXPECT_EQ(said(), "files of the test part have different sizes");
   write_recording(folder_ / "mine/test", "a/r1.bin", 2);
   EXPECT_EQ(said(), "");
   for (const char* part : {"train", "test"}) {
@@ -97,7 +97,7 @@ TEST(ImageFingerprint, KnowsCountLabelsAndWhichSamples) {
   EXPECT_EQ(difference(before, fingerprint(open_dataset(settings, 1, folder.path().string()))), "");
   settings.split = "random";
   EXPECT_EQ(difference(before, fingerprint(open_dataset(settings, 1, folder.path().string()))),
-            "the training part holds other samples; the validation part holds other samples");
+            "the training part holds different samples; the validation part holds different samples");
   settings.split = "default";
   write_idx_set(folder / "mnist", 50, 20);
   EXPECT_NE(difference(before, fingerprint(open_dataset(settings, 1, folder.path().string())))

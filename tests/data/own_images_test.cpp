@@ -207,8 +207,8 @@ TEST(ImageArray, MistakesAreSaid) {
   EXPECT_TRUE(contains(refusal("<f4", {2, 2, 2}, Bytes(32)), "uint8"));
   EXPECT_TRUE(contains(refusal("|u1", {2, 3, 2, 2}, Bytes(24)), "moveaxis"));
   EXPECT_TRUE(contains(refusal("|u1", {2, 4}, Bytes(8)), "[N, H, W]"));
-  EXPECT_TRUE(contains(refusal("|u1", {2, 2, 2}, Bytes(7)), "ends 1 bytes before"));
-  EXPECT_TRUE(contains(refusal("|u1", {2, 1000000, 1000000}, Bytes(8)), "a side is 1 to 65536"));
+  EXPECT_TRUE(contains(refusal("|u1", {2, 2, 2}, Bytes(7)), "ends 1 byte before"));
+  EXPECT_TRUE(contains(refusal("|u1", {2, 1000000, 1000000}, Bytes(8)), "each side must be from 1 to 65536"));
   EXPECT_TRUE(contains(refusal("|u1", {1 << 30, 60000, 1}, Bytes(8)), "before its array does"));
   EXPECT_TRUE(contains(refusal("|u1", {2, 2, 2}, Bytes(8), {0, 1, 1}), "3 labels for the 2 images"));
   write_bytes(folder / "other/pictures.npy", npy_bytes("|u1", {1, 2, 2}, Bytes(4)));

@@ -105,7 +105,7 @@ TEST_F(RecordingTransforms, WhatDoesNotFitIsRefusedWithItsKey) {
   };
   EXPECT_TRUE(contains(message({"rotat"}), "data.transforms"));
   EXPECT_TRUE(contains(message({"random_crop(width=35, height=3)"}), "does not fit into 34 x 34"));
-  EXPECT_TRUE(contains(message({"crop(width=5, height=5)"}, 6), "5 x 5 pixels behind its transforms"));
+  EXPECT_TRUE(contains(message({"crop(width=5, height=5)"}, 6), "5 x 5 pixels after its transforms"));
   EXPECT_TRUE(
       contains(message_of<DataError>([&] {
                  read_sample(*open({"skew_time(coefficient=1e12)", "skew_time(coefficient=1e12)"}).train, 0);

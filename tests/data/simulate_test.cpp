@@ -60,6 +60,10 @@ TEST(SimulateTest, WritesNMnistsLayoutWhichOpensAsThatSet) {
   ASSERT_EQ(splits.train->size(), 8);
   ASSERT_EQ(splits.require_test()->size(), 3);
   EXPECT_EQ(splits.train->label(0), 2);
+  EXPECT_TRUE(splits.simulated);
+  EXPECT_EQ(splits.description.rfind("simulated recordings: ", 0), 0u) << splits.description;
+  fs::remove(folder / "out/nmnist/SIMULATED.txt");
+  EXPECT_FALSE(open_dataset(data, 10, folder / "out").simulated);
   float sum = 0;
   for (const float count : read_sample(*splits.train, 0)) sum += count;
   EXPECT_GT(sum, 0);

@@ -211,7 +211,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"8C3-{8C3}8C3-Voting", 9, "expected '-' or the end, found '8'"},
                     Refused{"8C3-{8C3}", 9, "must be Voting or Readout"},
                     Refused{"8C3-{AP2}-Voting", 4, "without weights"},
-                    Refused{"8C3-[8C3-AP2]-Voting", 9, "expected the pool behind ']'"},
+                    Refused{"8C3-[8C3-AP2]-Voting", 9, "expected the pool after ']'"},
                     Refused{"8C3-{8C3-AP2-8C3-MP2}-Voting", 17, "one kind of pool"},
                     Refused{"8C3-{8C3}*-Voting", 10, "number of repetitions"},
                     Refused{"8C3-{8C3}*0-Voting", 10, "from 1 to 65536"},

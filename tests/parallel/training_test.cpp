@@ -95,11 +95,18 @@ TEST_F(ParallelTraining, LossesAreThoseOfOneProcess) {
     all.insert(all.end(), {"data.validation_samples=10", "training.epochs=3", "compute.state=exact"});
     const Recipe recipe = small_recipe(all);
     expect_training(1, recipe, folder_ / (name + "1"));
+    const auto vote_shares = result_.vote_shares;
+    ASSERT_EQ(vote_shares.size(), 10u);
     for (const int size : {2, 4}) {
       const std::string run = folder_ / (name + std::to_string(size));
       expect_training(size, recipe, run);
       expect_near(folder_ / (name + "1"), run, 1e-5);
       EXPECT_EQ(result_.test_samples, 23);
+      for (std::size_t label = 0; label < 10; ++label) {
+        for (std::size_t k = 0; k < 10; ++k) {
+          EXPECT_NEAR(result_.vote_shares.at(label).at(k), vote_shares[label][k], 1e-3);
+        }
+      }
     }
   }
 }

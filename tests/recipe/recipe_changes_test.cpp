@@ -58,7 +58,7 @@ TEST(RecipeChanges, ThatItMayNotMake) {
        {"training.batch_size=7", "seed=2", "network.num_steps=3", "training.keep_best=true",
         "data.dataset=mnist", "compute.precision=bf16", "optimizer.kind=adam"}) {
     const std::string message = refused({"training.epochs=3", assignment, "data.validation_samples=5"});
-    EXPECT_TRUE(has(message, "in this run and cannot become another value when it is resumed")) << message;
+    EXPECT_TRUE(has(message, "in this run and cannot change when it is resumed")) << message;
     EXPECT_TRUE(has(message, "training.epochs, training.max_iterations")) << message;
   }
   EXPECT_TRUE(has(refused({"training.epoch=3"}), "training.epoch"));

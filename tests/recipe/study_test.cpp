@@ -111,6 +111,42 @@ small_recipes = ["wide.toml", "wide.toml"]
   EXPECT_EQ(labelled.cells[0].recipe.network.structure, "8C3(Encoding)-Voting");
 }
 
+TEST_F(StudyFile, SmallScaleMayHaveItsOwnSeedsAndPointsSettings) {
+  const std::string text = R"(base = "base.toml"
+seeds = [1, 2]
+[rows]
+labels = ["a", "b"]
+set = ["network.num_steps=2", "network.num_steps=3"]
+small_set = ["training.epochs=5", "training.epochs=6; network.num_steps=1"]
+[reference]
+source = "nobody"
+figures = ["80.5", "81"]
+[small]
+seeds = [7]
+set = ["training.epochs=1"]
+)";
+  EXPECT_EQ(load(text).cells.size(), 4u);
+  EXPECT_EQ(load(text).cells[3].recipe.network.num_steps, 3);
+  const Study small = load(text, StudyScale::kSmall);
+  ASSERT_EQ(small.cells.size(), 2u);
+  EXPECT_EQ(small.cells[0].seed, 7u);
+  EXPECT_EQ(small.cells[0].recipe.training.epochs, 5);
+  EXPECT_EQ(small.cells[1].recipe.training.epochs, 6);
+  EXPECT_EQ(small.cells[1].recipe.network.num_steps, 1);
+  EXPECT_EQ(small.reference[0][0], 80.5) << "the networks are those of the reference";
+  expect_refused("base = \"base.toml\"\n[rows]\nlabels = [\"a\"]\nset = [\"\"]\nsmall_set = [\"\", \"\"]\n",
+                 "small_set");
+}
+
+TEST_F(StudyFile, OtherNetworksAtTheSmallScaleHaveNoReference) {
+  std::string text = kGrid;
+  EXPECT_EQ(load(text, StudyScale::kSmall).reference[0][1], 80.5);
+  text.replace(text.find("note ="), 0, "base = \"wide.toml\"\n");
+  EXPECT_FALSE(load(text, StudyScale::kSmall).reference[0][1]);
+  EXPECT_EQ(load(text, StudyScale::kSmall).source, "");
+  EXPECT_EQ(load(text).reference[0][1], 80.5);
+}
+
 TEST_F(StudyFile, MistakesAreNamed) {
   expect_refused("base = \"base.toml\"\nrow = 3\n", "unknown key");
   expect_refused("[rows]\nlabels = [\"a\"]\nset = [\"network.num_steps=2\"]\n", "'base'");
@@ -118,14 +154,15 @@ TEST_F(StudyFile, MistakesAreNamed) {
   expect_refused(
       "base = \"base.toml\"\n[rows]\nkey = \"network.num_steps\"\nvalues = [\"1\", \"2\"]\n"
       "labels = [\"a\"]\n",
-      "1 labels for 2 points");
+      "1 label for 2 points");
   expect_refused("base = \"base.toml\"\n[rows]\nvalues = [\"1\"]\n", "belong together");
   expect_refused(
       "base = \"base.toml\"\n[rows]\nlabels = [\"a b\", \"a-b\"]\nset = [\"seed=1\", \"seed=2\"]\n",
       "the same name");
   expect_refused("base = \"base.toml\"\nseeds = [1, 1]\n", "listed twice");
-  expect_refused("base = \"base.toml\"\n[reference]\nfigures = [\"1\", \"2\"]\n", "1 rows x 1 columns");
-  expect_refused("base = \"base.toml\"\n[reference]\nfigures = [\"x\"]\n", "'x' is no number");
+  expect_refused("base = \"base.toml\"\n[reference]\nfigures = [\"1\", \"2\"]\n",
+                 "has 2 entries, expected 1 row x 1 column");
+  expect_refused("base = \"base.toml\"\n[reference]\nfigures = [\"x\"]\n", "'x' is not a number");
   expect_refused("base = \"base.toml\"\n", "no small scale", StudyScale::kSmall);
   expect_refused("base = \"base.toml\"\n[rows]\nkey = \"network.num_step\"\nvalues = [\"1\"]\n", "num_step");
 }
@@ -161,6 +198,59 @@ TEST_F(StudyFile, RunsAreReadAndSummedUp) {
   EXPECT_EQ(to_string(gather(error, results)[0][0]), "45.00 +- 5.00 (2)");
 }
 
+TEST_F(StudyFile, VotesAreAveragedOverTheSeeds) {
+  Study study = load(kGrid);
+  study.metric = StudyMetric::kVotes;
+  const auto result = [](const std::string& shares) {
+    return R"({"iterations": 5, "train_seconds": 4, "epochs": 2, "test_accuracy": 0.5, "simulated": true,
+               "class_names": ["x", "y"], "vote_shares": )" +
+           shares + "}";
+  };
+  write_run(study, study.cells[0], result("[[0.5, 0.5], [0.25, 0.75]]"));
+  write_run(study, study.cells[1], result("[[1.0, 0.0], [0.75, 0.25]]"));
+  write_run(study, study.cells[2],
+            R"({"iterations": 5, "train_seconds": 4, "epochs": 2, "test_accuracy": 0.5})");
+  const auto results = read_all(study);
+  const auto votes = gather_votes(study, results);
+  const std::vector<std::vector<double>> expected{{0.75, 0.25}, {0.5, 0.5}};
+  EXPECT_EQ(votes[0][0].shares, expected);
+  EXPECT_EQ(votes[0][0].runs, 2);
+  EXPECT_EQ(votes[0][0].class_names, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(votes[0][1].runs, 0);
+  const auto figures = gather(study, results);
+  EXPECT_EQ(to_string(figures[0][0]), "62.50 +- 0.00 (2)");
+  EXPECT_TRUE(figures[0][0].simulated);
+  write_run(study, study.cells[0], result("[[0.5, 0.5], [0, 0]]"));
+  EXPECT_EQ(gather(study, read_all(study))[0][0].values[0], 50.0) << "a class without votes does not count";
+  EXPECT_EQ(to_string(figures[0][1]), "");
+  for (const char* damaged : {"[[0.5, 0.5]]", "[[0.5], [0.5]]", "[0.5, 0.5]", "7"}) {
+    write_run(study, study.cells[0], result(damaged));
+    EXPECT_THROW(read_cell(study, study.cells[0], path("out")), FormatError) << damaged;
+  }
+}
+
+TEST_F(StudyFile, WhatAnotherStudyTrainedIsNotTrainedAgain) {
+  const Study study = load(kGrid);
+  StudyCell same = study.cells[0];
+  same.folder = "of-another-table";
+  same.recipe.name = "another-name";
+  const std::string result = R"({"iterations": 5, "train_seconds": 4, "epochs": 2, "test_accuracy": 0.5})";
+  write_run(study, same, result);
+  const std::string folder = path("other");
+  fs::create_directories(folder);
+  fs::rename(path("out"), path("other/table"));
+  const FinishedRuns others(folder);
+  const CellResult found = read_cell(study, study.cells[0], path("other/s"), &others);
+  EXPECT_EQ(found.state, CellState::kDone);
+  EXPECT_EQ(found.accuracy, 0.5);
+  EXPECT_EQ(found.folder, path("other/table/full/of-another-table"));
+  EXPECT_EQ(read_cell(study, study.cells[1], path("other/s"), &others).state, CellState::kMissing)
+      << "another seed";
+  Study times = study;
+  times.metric = StudyMetric::kSecondsPerEpoch;
+  EXPECT_EQ(read_cell(times, study.cells[0], path("other/s"), &others).state, CellState::kMissing);
+}
+
 TEST_F(StudyFile, DamagedResultIsAFormatError) {
   const Study study = load(kGrid);
   write_run(study, study.cells[0], "{\"iterations\":");
@@ -169,7 +259,7 @@ TEST_F(StudyFile, DamagedResultIsAFormatError) {
   EXPECT_THROW(read_cell(study, study.cells[0], path("out")), FormatError);
 }
 
-TEST(ShippedStudies, LoadAtEachScaleTheyHave) {
+TEST(ShippedStudies, LoadAtBothScales) {
   int studies = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(SPIKELOOM_SOURCE_DIR) / "studies")) {
     ASSERT_EQ(entry.path().extension(), ".toml");
@@ -178,12 +268,10 @@ TEST(ShippedStudies, LoadAtEachScaleTheyHave) {
     const Study study = load_study(file, StudyScale::kFull);
     EXPECT_FALSE(study.cells.empty());
     EXPECT_NE(study.title, study.name) << "a title says what the table shows";
-    if (read_text_file(file).find("[small]") != std::string::npos) {
-      EXPECT_FALSE(load_study(file, StudyScale::kSmall).scale_note.empty());
-    }
+    EXPECT_FALSE(load_study(file, StudyScale::kSmall).scale_note.empty());
     ++studies;
   }
-  EXPECT_GE(studies, 7);
+  EXPECT_GE(studies, 9);
 }
 
 TEST(ShippedStudies, StepsDifferFromTheirNetworkInTheStepsOnly) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/train/evaluation/vote_shares.h"
 #include "spikeloom/train/run/checkpoint.h"
 #include "tests/train/support.h"
 
@@ -87,6 +88,57 @@ TEST_F(Evaluation, IsWhatTheNetworkSaysSampleBySample) {
   const auto result = evaluate_model(request("test")).result;
   EXPECT_EQ(result.confusion, confusion);
   EXPECT_NEAR(result.loss, loss, 1e-6);
+}
+
+TEST_F(Evaluation, VotesAreSharedOutByTrueClass) {
+  auto every = request("test");
+  every.keep_predictions = true;
+  const auto result = evaluate_model(every).result;
+  std::vector<std::vector<double>> expected(10, std::vector<double>(10, 0.0));
+  std::vector<int> voted(10, 0);
+  for (const Prediction& prediction : result.predictions) {
+    double total = 0.0;
+    for (const float vote : prediction.votes) total += static_cast<double>(vote);
+    if (total == 0.0) continue;
+    const auto label = static_cast<std::size_t>(prediction.label);
+    ++voted[label];
+    for (std::size_t k = 0; k < 10; ++k) {
+      expected[label][k] += static_cast<double>(prediction.votes[k]) / total;
+    }
+  }
+  ASSERT_EQ(result.vote_shares.size(), 10u);
+  int rows_with_votes = 0;
+  for (std::size_t label = 0; label < 10; ++label) {
+    ASSERT_EQ(result.vote_shares[label].size(), 10u);
+    double row = 0.0;
+    for (std::size_t k = 0; k < 10; ++k) {
+      EXPECT_NEAR(result.vote_shares[label][k], voted[label] > 0 ? expected[label][k] / voted[label] : 0.0,
+                  1e-12);
+      row += result.vote_shares[label][k];
+    }
+    EXPECT_NEAR(row, voted[label] > 0 ? 1.0 : 0.0, 1e-12);
+    rows_with_votes += voted[label] > 0 ? 1 : 0;
+  }
+  EXPECT_GT(rows_with_votes, 5);
+  EXPECT_EQ(trained_.vote_shares, result.vote_shares);
+  EXPECT_EQ(trained_.class_names.size(), 10u);
+}
+
+TEST(VoteSharesTest, SamplesWithoutVotesAreLeftOut) {
+  VoteShares shares(2);
+  const std::vector<float> clear{0.75F, 0.25F}, even{0.5F, 0.5F}, silent{0.0F, 0.0F};
+  shares.add(0, {clear.data(), 2});
+  shares.add(0, {silent.data(), 2});
+  shares.add(0, {even.data(), 2});
+  shares.add(1, {silent.data(), 2});
+  const std::vector<std::vector<double>> expected{{0.625, 0.375}, {0.0, 0.0}};
+  EXPECT_EQ(shares.shares(), expected);
+  // As processes add them up.
+  VoteShares twice(2);
+  std::vector<double> sums = shares.sums();
+  for (double& sum : sums) sum *= 2.0;
+  EXPECT_EQ(twice.assign(sums.data()), sums.data() + sums.size());
+  EXPECT_EQ(twice.shares(), expected);
 }
 
 TEST_F(Evaluation, DoesNotDependOnTheBatchSize) {

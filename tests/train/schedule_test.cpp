@@ -77,7 +77,7 @@ TEST(StepsSchedule, WhatIsNoneIsNamed) {
       parse_steps_schedule(text);
       ADD_FAILURE() << text;
     } catch (const ConfigError& error) {
-      EXPECT_NE(std::string(error.what()).find("is no part of a time schedule"), std::string::npos) << text;
+      EXPECT_NE(std::string(error.what()).find("is not part of a time schedule"), std::string::npos) << text;
     }
   }
 }

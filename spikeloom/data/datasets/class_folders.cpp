@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/datasets/recording_splits.h"
 #include "spikeloom/data/md5.h"
 #include "spikeloom/data/splits.h"
@@ -226,10 +227,10 @@ ClassFolders list_class_folders(const fs::path& root,
   const bool one_will_do = parts == Parts::kTest && folders.divided && !has_train;
   if (folders.classes.size() < (one_will_do ? 1 : 2)) {
     throw DataError(fmt::format(
-        "{}: {} of at least two classes are needed, each class in a sub-folder of its own; found {} such "
-        "sub-folders with files{}{}",
-        root.string(), noun, folders.classes.size(), folders.skipped.empty() ? "" : "; ",
-        skipped_text(folders.skipped, noun)));
+        "{}: {} of at least two classes are needed, each class in a sub-folder of its own; found {} with "
+        "files{}{}",
+        root.string(), noun, counted(static_cast<std::int64_t>(folders.classes.size()), "such sub-folder"),
+        folders.skipped.empty() ? "" : "; ", skipped_text(folders.skipped, noun)));
   }
   return folders;
 }
@@ -265,9 +266,9 @@ std::string skipped_text(const std::vector<std::string>& skipped, const std::str
   const std::vector<std::string> named(
       skipped.begin(),
       skipped.begin() + static_cast<std::ptrdiff_t>(std::min(skipped.size(), kNamedEntries)));
+  const auto count = static_cast<std::int64_t>(skipped.size());
   return fmt::format(
-      "{} {} and skipped: {}{}", skipped.size(),
-      skipped.size() == 1 ? "entry is none of the " + noun : "entries are none of the " + noun,
+      "skipped {} not among the {}: {}{}", counted(count, "entry that is", "entries that are"), noun,
       fmt::join(named, ", "),
       skipped.size() > named.size() ? fmt::format(" and {} more", skipped.size() - named.size()) : "");
 }
@@ -289,7 +290,7 @@ OwnParts divide_own(const ClassFolders& folders, const DataSettings& settings, c
   } else {
     const bool folds = settings.split == "folds";
     if (folds && settings.fold >= settings.folds) {
-      throw ConfigError(fmt::format("must be below data.folds = {}, is {}", settings.folds, settings.fold),
+      throw ConfigError(fmt::format("must be below data.folds = {}, not {}", settings.folds, settings.fold),
                         "", 0, "data.fold");
     }
     is_test = test_fold(folders.train, folders.classes.size(), folds ? settings.folds : kTestShare,

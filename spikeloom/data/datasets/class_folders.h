@@ -36,7 +36,8 @@ void report_own(const ClassFolders& folders, const std::filesystem::path& root, 
 /// Whether list_class_folders() would find a class, or folders in a folder. Does not throw.
 bool has_class_folders(const std::filesystem::path& root);
 
-/// "3 entries are no recordings and were skipped: a, b, c"; "" if there are none. At most ten are named.
+/// "skipped 3 entries that are not among the recordings: a, b, c"; "" if there are none. At most ten are
+/// named.
 std::string skipped_text(const std::vector<std::string>& skipped, const std::string& noun);
 
 /// Training and test part of the user's samples.

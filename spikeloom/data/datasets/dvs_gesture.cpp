@@ -96,7 +96,7 @@ Recording parse_gesture(const std::string& line, std::size_t number, const fs::p
   }
   if (values[0] < 1 || values[0] > static_cast<std::int64_t>(classes) || values[1] >= values[2]) {
     throw FormatError(
-        fmt::format("line {}: class {} from {} to {} us: classes are 1 to {}, and a gesture ends after "
+        fmt::format("line {}: class {} from {} to {} us: classes run from 1 to {}, and a gesture ends after "
                     "it begins",
                     number, values[0], values[1], values[2], classes),
         labels.string());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/recording_splits.h"
 #include "spikeloom/data/datasets/source.h"
@@ -113,8 +114,8 @@ void verify(const Source& source, const VerifyRequest& request, const fs::path& 
       if (is_file(path)) {
         check.ok = found == source.info.splits[i].samples();
         check.missing = found < source.info.splits[i].samples();
-        check.message = fmt::format("{} of {} recordings", with_commas(found),
-                                    with_commas(source.info.splits[i].samples()));
+        check.message = fmt::format("{} of {} recordings", with_separators(found),
+                                    with_separators(source.info.splits[i].samples()));
       }
     } catch (const Error& error) {
       check.message = error.what();

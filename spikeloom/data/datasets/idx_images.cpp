@@ -9,6 +9,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/datasets/image_dataset.h"
 #include "spikeloom/data/md5.h"
 #include "spikeloom/formats/idx.h"
@@ -91,8 +92,8 @@ ImageStore read_part(const DatasetInfo& info, const fs::path& root, FileNumber i
   formats::IdxArray images = formats::read_idx(images_path.string());
   check_images(images, images_path.string());
   if (images.shape[0] != labels.shape[0]) {
-    throw FormatError(fmt::format("{} labels for the {} images of {}", labels.shape[0], images.shape[0],
-                                  images_path.filename().string()),
+    throw FormatError(fmt::format("{} for the {} of {}", counted(labels.shape[0], "label"),
+                                  counted(images.shape[0], "image"), images_path.filename().string()),
                       labels_path.string(), 4);
   }
   return {kSide, kSide, 1, std::move(images.values), {labels.values.begin(), labels.values.end()}, {}};

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/datasets/class_folders.h"
 #include "spikeloom/data/datasets/own_images.h"
 #include "spikeloom/data/datasets/source.h"
@@ -100,7 +101,8 @@ ImageStore load(const Arrays& arrays, const std::string& images_name, const std:
   const std::vector<std::int64_t> labels = formats::read_label_array(arrays.open(labels_name));
   if (static_cast<std::int64_t>(labels.size()) != images.count) {
     throw FormatError(
-        fmt::format("{} labels for the {} images of {}", labels.size(), images.count, images_name),
+        fmt::format("{} for the {} of {}", counted(static_cast<std::int64_t>(labels.size()), "label"),
+                    counted(images.count, "image"), images_name),
         arrays.path(labels_name));
   }
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -235,7 +237,8 @@ void verify(const Source& source, const VerifyRequest& request, const fs::path& 
     if (loaded.divided) count("test", loaded.test);
     report.checks.push_back(
         {root.string(), true,
-         fmt::format("{} images of {} x {} x {}", loaded.training.size() + loaded.test.size(),
+         fmt::format("{} of {} x {} x {}",
+                     counted(static_cast<std::int64_t>(loaded.training.size() + loaded.test.size()), "image"),
                      loaded.target.width, loaded.target.height, loaded.target.channels)});
   } catch (const ConfigError&) {
     throw;

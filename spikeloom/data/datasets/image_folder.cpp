@@ -10,6 +10,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/data/datasets/class_folders.h"
 #include "spikeloom/data/datasets/own_images.h"
@@ -151,9 +152,9 @@ void verify(const Source& source, const VerifyRequest& request, const fs::path& 
   }
   report.checks.push_back({root.string(), damaged == 0,
                            request.depth == VerifyDepth::kQuick
-                               ? fmt::format("{} images, not read", total)
-                               : fmt::format("{} images of {} x {} x {}, {} damaged", total, target.width,
-                                             target.height, target.channels, damaged)});
+                               ? counted(total, "image") + ", not read"
+                               : fmt::format("{} of {} x {} x {}, {} damaged", counted(total, "image"),
+                                             target.width, target.height, target.channels, damaged)});
 }
 
 }  // namespace

@@ -21,15 +21,15 @@ ImageTarget image_target(const DatasetInfo& info, const DataSettings& settings) 
       target.width = size.width;
       target.height = size.height;
     } catch (const ConfigError&) {
-      throw ConfigError(
-          fmt::format("'{}' is no size: give WIDTHxHEIGHT in pixels, for example 32x32", settings.image_size),
-          "", 0, "data.image_size");
+      throw ConfigError(fmt::format("'{}' is not a size: give WIDTHxHEIGHT in pixels, for example 32x32",
+                                    settings.image_size),
+                        "", 0, "data.image_size");
     }
   }
   if (settings.channels != 0 && settings.channels != 1 && settings.channels != 3) {
     throw ConfigError(
-        fmt::format("must be 1 (grey), 3 (colour) or 0 (as the images are), is {}", settings.channels), "", 0,
-        "data.channels");
+        fmt::format("must be 1 (grey), 3 (colour) or 0 (as the images are), not {}", settings.channels), "",
+        0, "data.channels");
   }
   target.channels = settings.channels;
   target.resize = settings.resize;

@@ -9,6 +9,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
 #include "spikeloom/base/random.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/data/datasets/image_dataset.h"
 #include "spikeloom/data/frame_packing.h"
@@ -229,7 +230,7 @@ void RecordingDataset::tell_notes() const {
   const std::string text = tally_.text();
   if (told_ || text.empty()) return;
   told_ = true;
-  log(LogLevel::kWarning, fmt::format("{}, part of {} recordings: {}", name_, size(), text));
+  log(LogLevel::kWarning, fmt::format("{}, part of {}: {}", name_, counted(size(), "recording"), text));
 }
 
 void RecordingDataset::frames(std::size_t index, std::uint8_t* counts) const {
@@ -318,8 +319,8 @@ bool RecordingDataset::prepare(const PrepareProgress& progress) const {
   } catch (const DataError& error) {
     log(LogLevel::kWarning,
         fmt::format(
-            "the cache of binned recordings cannot be used to its end, the rest is binned as it is "
-            "read: {} (SPIKELOOM_CACHE_DIR=FOLDER puts it elsewhere, SPIKELOOM_CACHE_DIR=off leaves it)",
+            "the cache of binned recordings cannot be extended; the rest is binned while it is read: {} "
+            "(SPIKELOOM_CACHE_DIR=FOLDER puts it elsewhere, SPIKELOOM_CACHE_DIR=off does without it)",
             error.what()));
   }
   return true;
@@ -347,7 +348,7 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
   if (settings.downsample < 1 || settings.downsample > sensor_side) {
     refuse(fmt::format("{} has {} x {} pixels{}: the factor must be between 1 and {}, not {}", info.name,
                        format.sensor_width, format.sensor_height,
-                       format.transforms.empty() ? "" : " behind its transforms", sensor_side,
+                       format.transforms.empty() ? "" : " after its transforms", sensor_side,
                        settings.downsample),
            "data.downsample");
   }
@@ -390,7 +391,7 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
   format.horizontal_flip = settings.horizontal_flip;
   const int smaller_side = events::binned_width(sensor_side, format.binning);
   if (settings.max_shift >= smaller_side) {
-    refuse(fmt::format("a shift of up to {} pixels empties frames of {} pixels", settings.max_shift,
+    refuse(fmt::format("a shift of up to {} pixels leaves frames of {} pixels empty", settings.max_shift,
                        smaller_side),
            "data.max_shift");
   }

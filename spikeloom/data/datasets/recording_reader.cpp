@@ -7,13 +7,12 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/splits.h"
 #include "spikeloom/formats/events/event_reader_options.h"
 
 namespace spikeloom::data {
 namespace {
-
-constexpr std::size_t kReadEvents = std::size_t{1} << 14;
 
 /// parse() of a text of the settings, with the key's name on its errors.
 template <class Parse>
@@ -23,10 +22,6 @@ auto parsed(const Parse& parse, const std::string& text, const char* key) {
   } catch (const ConfigError& error) {
     throw ConfigError(error.what(), "", 0, key);
   }
-}
-
-std::string count_text(std::int64_t count, const char* noun) {
-  return fmt::format("{} {}{}", with_commas(count), noun, count == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -90,35 +85,25 @@ void refuse_reader_settings(const DatasetInfo& info, const DataSettings& setting
       {also_files && settings.partial, "data.partial"}};
   for (const auto& [is_changed, key] : changed) {
     if (!is_changed) continue;
-    throw ConfigError(fmt::format("is for the set 'folder': how {} is read is settled; remove it", info.name),
-                      "", 0, key);
+    throw ConfigError(
+        fmt::format("is for the set 'folder' only: how {} is read is fixed; remove it", info.name), "", 0,
+        key);
   }
 }
 
 events::EventStream read_recording_file(const std::string& path, const formats::EventReaderOptions& options,
                                         ReadNotes& notes) {
   const std::unique_ptr<formats::EventReader> reader = formats::open_events(path, options);
-  events::EventStream stream;
-  std::size_t count = 0;
-  do {
-    // Room grows with what the file has really given.
-    const std::size_t used = stream.events.size();
-    if (stream.events.capacity() < used + kReadEvents) stream.events.reserve(2 * used + kReadEvents);
-    stream.events.resize(used + kReadEvents);
-    count = reader->read(stream.events.data() + used, kReadEvents);
-    stream.events.resize(used + count);
-  } while (count > 0);
-  stream.width = reader->width();
-  stream.height = reader->height();
+  events::EventStream stream = formats::read_events(*reader);
   notes.dropped_events += reader->dropped_events();
   notes.unread_bytes += reader->unread_bytes();
   const auto kept = static_cast<std::int64_t>(stream.events.size());
   if (reader->dropped_events() > kept) {
     throw FormatError(
-        fmt::format("{} of {} events lie outside of the sensor of {} x {} pixels, which is too many to be "
-                    "left out as stray ones: set the right sensor (data.sensor) and format (data.format)",
-                    with_commas(reader->dropped_events()), with_commas(reader->dropped_events() + kept),
-                    stream.width, stream.height),
+        fmt::format("{} of {} events lie outside of the sensor of {} x {} pixels, which is too many to leave "
+                    "out as strays: set the right sensor (data.sensor) and format (data.format)",
+                    with_separators(reader->dropped_events()),
+                    with_separators(reader->dropped_events() + kept), stream.width, stream.height),
         path);
   }
   return stream;
@@ -150,12 +135,12 @@ std::string ReadTally::text() const {
   std::string text;
   if (dropped_events_ > 0) {
     text = fmt::format("{} outside of the sensor left out of {} (data.drop_outside)",
-                       count_text(dropped_events_, "event"), count_text(with_dropped_, "recording"));
+                       counted(dropped_events_, "event"), counted(with_dropped_, "recording"));
   }
   if (unread_bytes_ > 0) {
     text += fmt::format("{}{} cut off, {} after the last whole event not read (data.partial)",
-                        text.empty() ? "" : "; ", count_text(with_unread_, "recording"),
-                        count_text(unread_bytes_, "byte"));
+                        text.empty() ? "" : "; ", counted(with_unread_, "recording"),
+                        counted(unread_bytes_, "byte"));
   }
   return text;
 }
@@ -178,12 +163,12 @@ void verify_recordings(const std::string& folder, const std::vector<Recording>& 
     }
     if (request.progress) request.progress(folder, ++done, found);
   }
-  const std::string of = found == expected
-                             ? count_text(found, "recording")
-                             : fmt::format("{} of {} recordings", with_commas(found), with_commas(expected));
+  const std::string of = found == expected ? counted(found, "recording")
+                                           : fmt::format("{} of {} recordings", with_separators(found),
+                                                         with_separators(expected));
   std::string message = report.depth == VerifyDepth::kQuick
                             ? of + ", not read"
-                            : fmt::format("{}, {} damaged", of, with_commas(damaged));
+                            : fmt::format("{}, {} damaged", of, with_separators(damaged));
   if (!tally.text().empty()) message += "; " + tally.text();
   FileCheck check{folder, damaged == 0 && found == expected, message};
   check.missing = damaged == 0 && found < expected;

@@ -49,13 +49,7 @@ DataSplits make_recording_splits(const std::string& name, const std::string& tit
   } else {
     splits.test = part(parts.test, tested);
   }
-  if (parts.tell_missing_classes) {
-    for (const auto& [part_name, dataset] :
-         {std::make_pair("training", splits.train), std::make_pair("validation", splits.validation),
-          std::make_pair("test", splits.test)}) {
-      if (dataset != nullptr) add_remark(missing_classes(part_name, *dataset), summary.remark);
-    }
-  }
+  if (parts.tell_missing_classes) add_missing_classes(splits, summary.remark);
   splits.description = describe_splits(summary, settings);
   return splits;
 }

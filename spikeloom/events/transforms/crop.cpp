@@ -22,8 +22,8 @@ int centred(int all, int part) {
 
 void crop(EventStream& stream, const Box& box) {
   if (box.width < 1 || box.height < 1 || box.width > kMaxSide || box.height > kMaxSide) {
-    throw ShapeError(
-        fmt::format("a crop of {} x {} pixels: the sides must be 1 to {}", box.width, box.height, kMaxSide));
+    throw ShapeError(fmt::format("a crop of {} x {} pixels: the sides must be from 1 to {}", box.width,
+                                 box.height, kMaxSide));
   }
   std::size_t kept = 0;
   for (const Event& event : stream.events) {

@@ -10,7 +10,7 @@ namespace spikeloom::events {
 BackgroundFilter::BackgroundFilter(SensorSize sensor, std::int64_t filter_us)
     : filter_us_(static_cast<std::uint64_t>(filter_us)), last_(sensor) {
   if (filter_us < 1)
-    throw ConfigError(fmt::format("must be at least 1, is {}", filter_us), "", 0, "filter_us");
+    throw ConfigError(fmt::format("must be at least 1, not {}", filter_us), "", 0, "filter_us");
 }
 
 std::size_t BackgroundFilter::apply(Event* events, std::size_t count) {

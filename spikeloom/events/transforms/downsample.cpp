@@ -35,7 +35,7 @@ void move_to(EventStream& stream, const Places& columns, const Places& rows) {
 }
 
 void downsample(EventStream& stream, int factor, bool stride) {
-  if (factor < 1) throw ConfigError(fmt::format("must be at least 1, is {}", factor), "", 0, "factor");
+  if (factor < 1) throw ConfigError(fmt::format("must be at least 1, not {}", factor), "", 0, "factor");
   const SensorSize smaller{stream.width / factor, stream.height / factor};
   if (smaller.width < 1 || smaller.height < 1) {
     throw ShapeError(fmt::format("nothing is left of {} x {} pixels made smaller by the factor {}",
@@ -63,7 +63,7 @@ void downsample_stride(EventStream& stream, int factor) { downsample(stream, fac
 
 void resize(EventStream& stream, SensorSize size) {
   if (size.width < 1 || size.height < 1 || size.width > kMaxSide || size.height > kMaxSide) {
-    throw ShapeError(fmt::format("a sensor of {} x {} pixels: the sides must be 1 to {}", size.width,
+    throw ShapeError(fmt::format("a sensor of {} x {} pixels: the sides must be from 1 to {}", size.width,
                                  size.height, kMaxSide));
   }
   check_inside(stream);

@@ -18,7 +18,7 @@ namespace {
 
 void check_ratio(double ratio) {
   if (ratio >= 0.0 && ratio <= 1.0) return;
-  throw ConfigError(fmt::format("must be 0 to 1, is {}", ratio), "", 0, "ratio");
+  throw ConfigError(fmt::format("must be from 0 to 1, not {}", ratio), "", 0, "ratio");
 }
 
 }  // namespace

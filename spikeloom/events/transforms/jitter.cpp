@@ -28,7 +28,8 @@ std::int64_t saturating_add(std::int64_t a, std::int64_t b) {
 
 void jitter_time(EventStream& stream, double std_us, bool drop_negative, RandomStream& random) {
   if (!(std_us >= 0.0 && std_us <= kMaxStd)) {
-    throw ConfigError(fmt::format("must be 0 to {} microseconds, is {}", kMaxStd, std_us), "", 0, "std_us");
+    throw ConfigError(fmt::format("must be from 0 to {} microseconds, not {}", kMaxStd, std_us), "", 0,
+                      "std_us");
   }
   std::size_t kept = 0;
   for (const Event& event : stream.events) {

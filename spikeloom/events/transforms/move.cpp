@@ -76,7 +76,7 @@ void shift(EventStream& stream, std::int64_t right, std::int64_t down) {
 
 void rotate(EventStream& stream, double degrees) {
   if (!std::isfinite(degrees)) {
-    throw ConfigError(fmt::format("must be a finite angle, is {}", degrees), "", 0, "degrees");
+    throw ConfigError(fmt::format("must be a finite angle, not {}", degrees), "", 0, "degrees");
   }
   constexpr double kRadians = 3.14159265358979323846 / 180.0;
   const double within = std::fmod(degrees, 360.0);
@@ -91,7 +91,8 @@ void rotate(EventStream& stream, double degrees) {
 
 void shear(EventStream& stream, double shear_x, double shear_y) {
   for (const double value : {shear_x, shear_y}) {
-    if (!std::isfinite(value)) throw ConfigError(fmt::format("must be finite, is {}", value), "", 0, "shear");
+    if (!std::isfinite(value))
+      throw ConfigError(fmt::format("must be finite, not {}", value), "", 0, "shear");
   }
   move_linear(stream, {1.0, shear_x, shear_y, 1.0});
 }

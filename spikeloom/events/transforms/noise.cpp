@@ -21,10 +21,10 @@ bool is_earlier(const Event& a, const Event& b) { return a.t_us < b.t_us; }
 
 void add_uniform_noise(EventStream& stream, std::int64_t count, RandomStream& random) {
   if (count < 0 || count > kMaxCount) {
-    throw ConfigError(fmt::format("must be 0 to {}, is {}", kMaxCount, count), "", 0, "count");
+    throw ConfigError(fmt::format("must be from 0 to {}, not {}", kMaxCount, count), "", 0, "count");
   }
   if (stream.width < 1 || stream.height < 1 || stream.width > kMaxSide || stream.height > kMaxSide) {
-    throw ShapeError(fmt::format("noise on a sensor of {} x {} pixels: the sides must be 1 to {}",
+    throw ShapeError(fmt::format("noise on a sensor of {} x {} pixels: the sides must be from 1 to {}",
                                  stream.width, stream.height, kMaxSide));
   }
   if (stream.events.empty() || count == 0) return;

@@ -27,7 +27,7 @@ void drop_pixels(EventStream& stream, const PixelMask& mask) {
 
 PixelMask find_hot_pixels(const EventStream& stream, double rate_hz) {
   if (!(rate_hz > 0.0) || !std::isfinite(rate_hz)) {
-    throw ConfigError(fmt::format("must be above 0 and finite, is {}", rate_hz), "", 0, "rate_hz");
+    throw ConfigError(fmt::format("must be above 0 and finite, not {}", rate_hz), "", 0, "rate_hz");
   }
   const SensorSize sensor{stream.width, stream.height};
   PixelMask mask(sensor);
@@ -58,7 +58,7 @@ void drop_hot_pixels(EventStream& stream, double rate_hz) {
 
 void drop_random_pixels(EventStream& stream, double probability, RandomStream& random) {
   if (!(probability >= 0.0 && probability <= 1.0)) {
-    throw ConfigError(fmt::format("must be 0 to 1, is {}", probability), "", 0, "probability");
+    throw ConfigError(fmt::format("must be from 0 to 1, not {}", probability), "", 0, "probability");
   }
   const SensorSize sensor{stream.width, stream.height};
   PixelMask mask(sensor);
@@ -73,7 +73,7 @@ void drop_random_pixels(EventStream& stream, double probability, RandomStream& r
 
 void decimate(EventStream& stream, std::int64_t n) {
   if (n < 1 || n > 0xFFFFFFFF) {
-    throw ConfigError(fmt::format("must be 1 to 4294967295, is {}", n), "", 0, "n");
+    throw ConfigError(fmt::format("must be from 1 to 4294967295, not {}", n), "", 0, "n");
   }
   PixelMap<std::uint32_t> counts({stream.width, stream.height});
   for (const Event& event : stream.events) {

@@ -10,7 +10,7 @@ namespace spikeloom::events {
 RefractoryFilter::RefractoryFilter(SensorSize sensor, const RefractoryPeriod& settings)
     : settings_(settings), last_(sensor) {
   if (settings.period_us < 0) {
-    throw ConfigError(fmt::format("must not be negative, is {}", settings.period_us), "", 0, "period_us");
+    throw ConfigError(fmt::format("must not be negative, but is {}", settings.period_us), "", 0, "period_us");
   }
 }
 

@@ -29,18 +29,20 @@ void check_duration(const TimeRange& range) {
   const std::uint64_t duration =
       static_cast<std::uint64_t>(range.last_us) - static_cast<std::uint64_t>(range.first_us);
   if (duration <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return;
-  throw DataError(fmt::format("the recording runs from {} us to {} us: its duration does not fit 64 bits",
-                              range.first_us, range.last_us));
+  throw DataError(
+      fmt::format("the recording runs from {} us to {} us: its duration does not fit into 64 bits",
+                  range.first_us, range.last_us));
 }
 
 }  // namespace
 
 void skew_time(EventStream& stream, double coefficient, double offset_us) {
   if (!(coefficient >= 0.0) || !std::isfinite(coefficient)) {
-    throw ConfigError(fmt::format("must be at least 0 and finite, is {}", coefficient), "", 0, "coefficient");
+    throw ConfigError(fmt::format("must be at least 0 and finite, not {}", coefficient), "", 0,
+                      "coefficient");
   }
   if (!std::isfinite(offset_us)) {
-    throw ConfigError(fmt::format("must be finite, is {}", offset_us), "", 0, "offset_us");
+    throw ConfigError(fmt::format("must be finite, not {}", offset_us), "", 0, "offset_us");
   }
   const auto skewed = [&](std::int64_t t_us) { return static_cast<double>(t_us) * coefficient + offset_us; };
   if (stream.events.empty() || (coefficient == 1.0 && offset_us == 0.0)) return;
@@ -48,8 +50,8 @@ void skew_time(EventStream& stream, double coefficient, double offset_us) {
   const TimeRange range = time_range(stream);
   for (const std::int64_t t_us : {range.first_us, range.last_us}) {
     if (std::abs(skewed(t_us)) >= kBound) {
-      throw DataError(
-          fmt::format("time {} us times {} plus {} us does not fit 64 bits", t_us, coefficient, offset_us));
+      throw DataError(fmt::format("time {} us times {} plus {} us does not fit into 64 bits", t_us,
+                                  coefficient, offset_us));
     }
   }
   // Not llround: a function call an event. Between the two checked ends every result fits.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/events/transforms/draw.h"
 #include "spikeloom/events/transforms/transform.h"
 
@@ -16,12 +17,6 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& text, const std::string& message) {
   throw ConfigError(fmt::format("transform '{}': {}", text, message));
-}
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kBlank = " \t";
-  const std::size_t first = text.find_first_not_of(kBlank);
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 /// The whole text as a number of this type.
@@ -80,7 +75,7 @@ class SettingReader : public SettingVisitor {
     const std::string* written = take(key);
     if (written == nullptr) return;
     if (*written != "true" && *written != "false") {
-      refuse(text_, fmt::format("{} must be true or false, is '{}'", key, *written));
+      refuse(text_, fmt::format("{} must be true or false, not '{}'", key, *written));
     }
     value = *written == "true";
   }
@@ -123,12 +118,12 @@ class SettingReader : public SettingVisitor {
                                : read_number(*written, range.min);
     if (!is_range) range.max = range.min;
     if (!read) {
-      refuse(text_, fmt::format("{} must be {}{}, is '{}'", key, kind,
+      refuse(text_, fmt::format("{} must be {}{}, not '{}'", key, kind,
                                 ranges_allowed_ ? " or a range a..b" : "", *written));
     }
     // Also false for NaN.
     if (!(range.min >= low && range.max <= high && range.min <= range.max)) {
-      refuse(text_, fmt::format("{} must be {} to {}, is {}", key, low, high, *written));
+      refuse(text_, fmt::format("{} must be from {} to {}, not {}", key, low, high, *written));
     }
   }
 

@@ -80,10 +80,11 @@ struct Dvs128Decoder {
                       address, width, height),
           file, offset);
     }
-    throw FormatError(fmt::format("address {:#010x} is none of a DVS128 (bits 16-30 are set): a recording of "
-                                  "another sensor (--chip NAME), or damaged",
-                                  address),
-                      file, offset);
+    throw FormatError(
+        fmt::format("address {:#010x} is not one of a DVS128 (bits 16-30 are set): a recording of "
+                    "another sensor (--chip NAME), or damaged",
+                    address),
+        file, offset);
   }
 };
 
@@ -238,8 +239,7 @@ std::unique_ptr<EventReader> open1(std::unique_ptr<ByteSource> source, const Rec
   const Aedat2HeaderChip header = read_header(window, "1.0");
   const Aedat2Chip* chip = find_aedat2_chip(options.chip.empty() ? "dvs128" : options.chip);
   if (chip == nullptr || chip->layout != AddressLayout::kDvs128) {
-    throw ConfigError(
-        fmt::format("chip '{}': recordings of AEDAT 1.0 are read of dvs128 only", options.chip));
+    throw ConfigError(fmt::format("chip '{}': AEDAT 1.0 recordings are read for dvs128 only", options.chip));
   }
   const bool other = header.chip() != nullptr && header.chip() != chip;
   if (options.chip.empty() && (other || !header.unknown_name().empty())) {

@@ -166,9 +166,9 @@ const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip&
   const std::string what = fmt::format("the header names no chip{}, and ", sized ? " known here" : "");
   if (possible.empty()) {
     throw FormatError(
-        fmt::format("{}the first addresses are of none{}: give the chip (--chip NAME, data.chip), one of {}",
-                    what, sized ? fmt::format(" of {}x{}", options.width, options.height) : "",
-                    aedat2_chip_list()),
+        fmt::format(
+            "{}the first addresses belong to none{}: give the chip (--chip NAME, data.chip), one of {}", what,
+            sized ? fmt::format(" of {}x{}", options.width, options.height) : "", aedat2_chip_list()),
         window.name(), window.offset());
   }
   throw FormatError(fmt::format("{}the addresses fit {}: give the chip (--chip NAME, data.chip){}", what,

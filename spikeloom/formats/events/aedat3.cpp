@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/byte_window.h"
 #include "spikeloom/formats/events/careful_reader.h"
 #include "spikeloom/formats/events/text_header.h"
@@ -128,7 +129,7 @@ class Aedat3Reader : public CarefulReader {
       whole_end_ = window_.offset();
       if (!window_.ensure(kHeaderBytes)) {
         if (window_.size() == 0) return false;
-        throw CutShort(fmt::format("the file ends in a packet header: {} bytes are left of {}; {}",
+        throw CutShort(fmt::format("the file ends in a packet header, after {} of its {} bytes; {}",
                                    window_.size(), kHeaderBytes, kRemedy),
                        window_.name(), window_.offset());
       }
@@ -176,9 +177,9 @@ class Aedat3Reader : public CarefulReader {
   void skip(std::int64_t bytes) {
     while (bytes > 0) {
       if (!window_.ensure(1)) {
-        throw CutShort(
-            fmt::format("the file ends within a packet, {} more bytes were expected; {}", bytes, kRemedy),
-            window_.name(), window_.offset());
+        throw CutShort(fmt::format("the file ends within a packet, {} before its end; {}",
+                                   counted(bytes, "byte"), kRemedy),
+                       window_.name(), window_.offset());
       }
       const std::int64_t step = std::min<std::int64_t>(bytes, static_cast<std::int64_t>(window_.size()));
       window_.consume(static_cast<std::size_t>(step));
@@ -195,9 +196,9 @@ class Aedat3Reader : public CarefulReader {
         continue;
       }
       if (!window_.ensure(kEventBytes)) {
-        throw CutShort(
-            fmt::format("the file ends within a packet: {} of its events are missing; {}", left_, kRemedy),
-            window_.name(), window_.offset());
+        throw CutShort(fmt::format("the file ends within a packet, {} before its end; {}",
+                                   counted(left_, "event"), kRemedy),
+                       window_.name(), window_.offset());
       }
       const std::size_t here = static_cast<std::size_t>(std::min<std::int64_t>(
           left_, static_cast<std::int64_t>(std::min(window_.size() / kEventBytes, capacity - *count))));

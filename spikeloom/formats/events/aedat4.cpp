@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/byte_window.h"
 #include "spikeloom/formats/compressed_block.h"
 #include "spikeloom/formats/events/aedat4_streams.h"
@@ -43,7 +44,7 @@ class Aedat4Reader : public CarefulReader {
     for (const Aedat4Stream& camera : cameras) cameras_.push_back(camera.source);
     if (cameras.empty() && !options.camera.empty() && options.camera != "0") {
       throw ConfigError(
-          fmt::format("{}: camera '{}': the header lists no cameras, so that only the first one (0) can "
+          fmt::format("{}: camera '{}': the header lists no cameras, so only the first one (0) can "
                       "be read",
                       window_.name(), options.camera));
     }
@@ -110,7 +111,7 @@ class Aedat4Reader : public CarefulReader {
       if (stream < 0) refuse(fmt::format("a packet of stream {}", stream));
       if (size < 0) refuse(fmt::format("a packet of {} bytes", size));
       if (table_place_ > 0 && size > table_place_ - packet_offset_ - std::int64_t{kPacketHeaderBytes}) {
-        refuse(fmt::format("a packet of {} bytes, of which the data table is the end", size));
+        refuse(fmt::format("a packet of {} bytes that reaches into the data table", size));
       }
       window_.consume(kPacketHeaderBytes);
       block_.begin(size);
@@ -148,7 +149,8 @@ class Aedat4Reader : public CarefulReader {
       left_ = *table.number(*elements);
       skipped = *elements + 4;
       if (skipped + left_ * std::int64_t{kEventBytes} > packet_bytes) {
-        refuse(fmt::format("a packet of {} bytes that says it has {} events", packet_bytes, left_));
+        refuse(fmt::format("a packet of {} that claims to hold {}", counted(packet_bytes, "byte"),
+                           counted(left_, "event")));
       }
     }
     after_ = packet_bytes - skipped - left_ * std::int64_t{kEventBytes};
@@ -161,7 +163,7 @@ class Aedat4Reader : public CarefulReader {
   /// Drops contents of the packet.
   void drop(std::int64_t bytes) {
     while (bytes > 0) {
-      if (!ensure(1)) refuse(fmt::format("a packet whose last {} bytes are missing", bytes));
+      if (!ensure(1)) refuse(fmt::format("a packet that lacks its last {}", counted(bytes, "byte")));
       const std::size_t step =
           static_cast<std::size_t>(std::min<std::int64_t>(bytes, static_cast<std::int64_t>(end_ - begin_)));
       begin_ += step;
@@ -189,7 +191,7 @@ class Aedat4Reader : public CarefulReader {
         ended_ = !next_packet();
         continue;
       }
-      if (!ensure(kEventBytes)) refuse(fmt::format("a packet of which {} events are missing", left_));
+      if (!ensure(kEventBytes)) refuse(fmt::format("a packet that lacks {}", counted(left_, "event")));
       const auto here = static_cast<std::size_t>(std::min<std::int64_t>(
           left_, static_cast<std::int64_t>(std::min((end_ - begin_) / kEventBytes, capacity - *count))));
       for (std::size_t i = 0; i < here; ++i) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -28,8 +29,6 @@ int small_number(const std::string& text) {
                       std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   return digits ? std::stoi(text) : -1;
 }
-
-bool starts_with(const std::string& text, const char* start) { return text.rfind(start, 0) == 0; }
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/events/event_times.h"
 
 namespace spikeloom::formats {
@@ -103,11 +104,10 @@ std::size_t ColumnReader::rows_at_hand(std::size_t wanted) {
   for (Window& window : windows_) {
     const std::size_t rows = rows_in(window, wanted);
     if (rows == 0 && !partial_) {
-      throw FormatError(
-          fmt::format("the file ends before the last {} of its events: fetch the file again, or read what is "
-                      "there (--partial)",
-                      left_),
-          window.bytes.name(), window.bytes.offset());
+      throw FormatError(fmt::format("the file ends {} before its end: fetch the file again, or read what is "
+                                    "there (--partial)",
+                                    counted(left_, "event")),
+                        window.bytes.name(), window.bytes.offset());
     }
     wanted = std::min(wanted, rows);
   }
@@ -145,7 +145,7 @@ std::int64_t ColumnReader::time_us(std::size_t row) const {
   }
   if (us) return *us;
   throw FormatError(
-      fmt::format("a time of {} {}, which 64 bits of microseconds do not hold",
+      fmt::format("a time of {} {}, which does not fit into 64 bits of microseconds",
                   type.is_real()          ? fmt::format("{}", type.load_real(data))
                   : type.is_unsigned_64() ? fmt::format("{}", static_cast<std::uint64_t>(type.load(data)))
                                           : fmt::format("{}", type.load(data)),

@@ -144,9 +144,9 @@ class CsvReader : public TableReader {
       const int what = what_[static_cast<std::size_t>(i)];
       if (what >= 0) missing += (missing.empty() ? "" : ", ") + std::string(kEventColumnNames[what]);
     }
-    text_.refuse(
-        fmt::format("{} columns; {} {} missing{}", column, missing, missing.size() > 1 ? "are" : "is",
-                    text_.is_open_ended() ? ", so the file is cut off: --partial reads what is before" : ""));
+    text_.refuse(fmt::format(
+        "{} columns; {} {} missing{}", column, missing, missing.size() > 1 ? "are" : "is",
+        text_.is_open_ended() ? ", so the file is cut off: --partial reads what comes before" : ""));
   }
 
   CsvText text_;

@@ -127,7 +127,7 @@ class HeadReader {
       if (sensor_size(line))
         text_.refuse("a row of two numbers, which is not an event: wanted are t, x, y, p");
     }
-    if (line.empty()) text_.refuse("no events: wanted is a row of numbers or of the names t, x, y, p");
+    if (line.empty()) text_.refuse("no events: a row of numbers or of the names t, x, y, p is needed");
     const auto layout = csv_layout(line);
     if (!layout) refuse_mixture(line);
     if (layout->num_columns > kMaxCsvColumns) text_.refuse(fmt::format("{} columns", layout->num_columns));

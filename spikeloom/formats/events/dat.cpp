@@ -118,12 +118,13 @@ std::unique_ptr<EventReader> open_version(std::unique_ptr<ByteSource> source,
     if (version < 0 && any_address_above_v1(window)) version = 2;
     if (version < 0 && window.size() > 0) {
       throw FormatError(
-          "the header has no line '% Version', and no address shows it: give the version, --format dat-v1 or "
+          "the header has no line '% Version', and no address reveals it: give the version, --format dat-v1 "
+          "or "
           "dat-v2",
           window.name(), 0);
     }
   } else if (version < 0) {
-    throw FormatError("this file has no header, so that its version must be given: --format dat-v1 or dat-v2",
+    throw FormatError("this file has no header, so its version must be given: --format dat-v1 or dat-v2",
                       window.name(), 0);
   }
   const int width = options.width > 0 ? options.width : header.width;

@@ -90,7 +90,7 @@ class EsReader : public CarefulReader {
       }
       if (!window_.ensure(Kind::kEventBytes)) {
         throw CutShort(
-            fmt::format("the file ends in the middle of an event: {} bytes are left of {}; fetch the file "
+            fmt::format("the file ends in the middle of an event, after {} of its {} bytes; fetch the file "
                         "again, or read what is whole (--partial)",
                         window_.size(), Kind::kEventBytes),
             window_.name(), window_.offset());

@@ -139,12 +139,13 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
     if (given[i] == "_") continue;
     const auto* name = std::find(std::begin(kEventColumnNames), std::end(kEventColumnNames), given[i]);
     if (name == std::end(kEventColumnNames)) {
-      throw ConfigError(fmt::format("columns {}: '{}' is none of t, x, y, p and _", joined(given), given[i]),
-                        "", 0, "columns");
+      throw ConfigError(
+          fmt::format("columns {}: '{}' is not one of t, x, y, p and _", joined(given), given[i]), "", 0,
+          "columns");
     }
     int& place = places[static_cast<std::size_t>(name - std::begin(kEventColumnNames))];
     if (place >= 0) {
-      throw ConfigError(fmt::format("columns {}: '{}' is there twice", joined(given), given[i]), "", 0,
+      throw ConfigError(fmt::format("columns {}: '{}' is given twice", joined(given), given[i]), "", 0,
                         "columns");
     }
     place = static_cast<int>(i);

@@ -37,7 +37,7 @@ std::unique_ptr<EventEncoder> make_event_encoder(const std::string& format, int 
     if (format == row.format) return row.make(width, height);
     known += (known.empty() ? "" : ", ") + std::string(row.format);
   }
-  throw ConfigError(fmt::format("event format '{}' is not written; there are {}", format, known));
+  throw ConfigError(fmt::format("event format '{}' cannot be written; choose one of {}", format, known));
 }
 
 CoordinateLimits coordinate_limits(int width, int height, CoordinateLimits most, const char* format) {

@@ -90,6 +90,9 @@ std::unique_ptr<EventReader> open_events(const std::string& path, const EventRea
 std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
                                          const EventReaderOptions& options = {});
 
+/// All events that a reader still has, in memory; its width and height. Throws as EventReader::read().
+events::EventStream read_events(EventReader& reader);
+
 /// A whole recording in memory. Throws as open_events() and EventReader::read().
 events::EventStream read_events(const std::string& path, const EventReaderOptions& options = {});
 

@@ -52,7 +52,7 @@ std::vector<std::string> parse_columns(const std::string& text) {
     const bool known = name == "t" || name == "x" || name == "y" || name == "p" || name == "_";
     if (!known) throw ConfigError(fmt::format("'{}': '{}' is not a column; {}", text, name, kHelp));
     if (name != "_" && std::find(columns.begin(), columns.end(), name) != columns.end()) {
-      throw ConfigError(fmt::format("'{}': column {} is there twice; {}", text, name, kHelp));
+      throw ConfigError(fmt::format("'{}': column {} is given twice; {}", text, name, kHelp));
     }
     columns.push_back(name);
     name.clear();

@@ -144,8 +144,8 @@ std::optional<TimeUnit> TimeUnitFinder::unit() const {
 }
 
 std::string TimeUnitFinder::question() {
-  return "the times are not plain whole numbers, but none of the first is finer than 1/1000, so that their "
-         "unit is not sure: give it (--time-unit s, ms, us or ns; data.time_unit)";
+  return "the times are not plain whole numbers, but none of the first is finer than 1/1000, so their "
+         "unit is uncertain: give it (--time-unit s, ms, us or ns; data.time_unit)";
 }
 
 }  // namespace spikeloom::formats

@@ -129,7 +129,7 @@ WordOrder order_by_words(const ByteWindow& window) {
   if (legacy > little && legacy > big) return WordOrder::kLegacy;
   if (big > little && big > legacy) return WordOrder::kBig;
   throw FormatError(
-      "the header does not say the order of bytes, and the words do not show it: add a line such as "
+      "the header does not give the byte order, and the words do not reveal it: add a line such as "
       "'% format EVT21;endianness=little' (or legacy, or big) to the header",
       window.name(), window.offset());
 }

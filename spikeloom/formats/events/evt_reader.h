@@ -72,11 +72,10 @@ class EvtReader : public EventReader {
       if (!window_.ensure(kWordBytes)) {
         if (partial_) unread_bytes_ = static_cast<std::int64_t>(window_.size());
         if (window_.size() == 0 || partial_) return 0;
-        throw CutShort(
-            fmt::format("the file ends in the middle of a word: {} bytes are left, a word has {}; fetch "
-                        "the file again, or read what is whole (--partial)",
-                        window_.size(), kWordBytes),
-            window_.name(), window_.offset());
+        throw CutShort(fmt::format("the file ends in the middle of a word, after {} of its {} bytes; fetch "
+                                   "the file again, or read what is whole (--partial)",
+                                   window_.size(), kWordBytes),
+                       window_.name(), window_.offset());
       }
       const std::size_t count = window_.size() / kWordBytes;
       std::size_t num_events = 0, words = 0;

@@ -50,8 +50,8 @@ class FixedRecordReader : public EventReader {
       if (!window_.ensure(kRecordBytes)) {
         if (partial_) unread_bytes_ = static_cast<std::int64_t>(window_.size());
         if (window_.size() == 0 || partial_) return 0;
-        throw CutShort(fmt::format("the file ends in the middle of an event: {} bytes are left, an event has "
-                                   "{}; fetch the file again, or read what is whole (--partial)",
+        throw CutShort(fmt::format("the file ends in the middle of an event, after {} of its {} bytes; fetch "
+                                   "the file again, or read what is whole (--partial)",
                                    window_.size(), kRecordBytes),
                        window_.name(), window_.offset());
       }

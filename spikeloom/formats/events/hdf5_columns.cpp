@@ -143,7 +143,7 @@ class ColumnsReader : public TableReader {
       if (const auto us = ticks_to_us(sum, unit_)) return *us;
     }
     file_->refuse(fmt::format(
-        "a time of {} {}, which 64 bits of microseconds do not hold",
+        "a time of {} {}, which does not fit into 64 bits of microseconds",
         too_large ? fmt::format("{}", static_cast<std::uint64_t>(ticks)) : fmt::format("{}", ticks),
         time_unit_name(unit_)));
   }
@@ -188,7 +188,8 @@ class ColumnsReader : public TableReader {
     if (!column.data->missing_filter.empty()) file_->refuse(column.data->missing_filter);
     if (partial_) return false;
     file_->refuse(fmt::format(
-        "events {} and on cannot be read: the file is damaged (--partial reads what is before them)", first));
+        "events {} and on cannot be read: the file is damaged (--partial reads what comes before them)",
+        first));
   }
 
   void set_column(std::size_t i, Hdf5Dataset* data, hid_t type, const std::string& field) {
@@ -211,10 +212,10 @@ class ColumnsReader : public TableReader {
 
   void open_group(const Hdf5Table& table, const EventReaderOptions& options, std::string* time_name) {
     if (!options.columns.empty()) {
-      throw ConfigError(
-          file_->path() +
-              ": its columns are data sets with names, so that columns has no meaning: leave it out",
-          "", 0, "columns");
+      throw ConfigError(file_->path() +
+                            ": its columns are data sets with names, so --columns (data.columns) does not "
+                            "apply: leave it out",
+                        "", 0, "columns");
     }
     for (std::size_t i = 0; i < kNumEventColumns; ++i) {
       if (table.columns[i] < 0) continue;

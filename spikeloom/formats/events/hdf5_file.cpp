@@ -172,7 +172,7 @@ Hdf5Dataset Hdf5File::dataset(const std::string& place) const {
   H5Sget_simple_extent_dims(space.id(), sizes, nullptr);
   const H5D_layout_t layout = H5Pget_layout(creation.id());
   if (layout == H5D_VIRTUAL || H5Pget_external_count(creation.id()) > 0) {
-    refuse(fmt::format("data set '{}' lies in other files, which is not read", place));
+    refuse(fmt::format("data set '{}' lies in other files, which are not read", place));
   }
   const Filters filters = filters_of(creation.id(), place);
   result.missing_filter = filters.missing;
@@ -187,10 +187,10 @@ Hdf5Dataset Hdf5File::dataset(const std::string& place) const {
     // A partial file may say more than was ever written: rows_stored is what counts.
     if (!partial_ && size > 0 && bytes > most / size) {
       refuse(
-          fmt::format("data set '{}' says more elements than its {} stored bytes can hold", place, stored));
+          fmt::format("data set '{}' claims more elements than its {} stored bytes can hold", place, stored));
     }
     if (size > 0 && bytes > std::numeric_limits<std::int64_t>::max() / size) {
-      refuse(fmt::format("data set '{}' says more elements than any file can hold", place));
+      refuse(fmt::format("data set '{}' claims more elements than any file can hold", place));
     }
     bytes *= std::max<std::int64_t>(size, 1);
   }
@@ -218,7 +218,7 @@ Hdf5Dataset Hdf5File::dataset(const std::string& place) const {
   result.rows_stored = find_rows_stored(result);
   if (result.rows_stored < result.shape[0] && !partial_) {
     refuse(
-        fmt::format("data set '{}' says {} rows, but of those from {} on not all are stored (libhdf5 would "
+        fmt::format("data set '{}' claims {} rows, but not all of those from {} on are stored (libhdf5 would "
                     "give zeros): fetch the file again, or read what is there (--partial)",
                     place, result.shape[0], result.rows_stored));
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/events/event_times.h"
 #include "spikeloom/formats/events/hdf5_columns.h"
 #include "spikeloom/formats/events/hdf5_file.h"
@@ -79,7 +80,7 @@ std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index, T
   std::vector<std::int64_t> times_us;
   const auto add = [&](std::optional<std::int64_t> us, const std::string& time) {
     if (!us) {
-      file.refuse(fmt::format("a time of {} {}, which 64 bits of microseconds do not hold", time,
+      file.refuse(fmt::format("a time of {} {}, which does not fit into 64 bits of microseconds", time,
                               time_unit_name(unit)));
     }
     times_us.push_back(*us);
@@ -145,8 +146,9 @@ std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOpti
       std::make_unique<Hdf5File>(path, options.partial ? Hdf5File::Cut::kOpened : Hdf5File::Cut::kOffered);
   if (file->type_at(kTimes) == H5O_TYPE_DATASET) {
     if (!options.columns.empty()) {
-      throw ConfigError(path + ": holds spikes of SHD's layout, so that columns has no meaning: leave it out",
-                        "", 0, "columns");
+      throw ConfigError(
+          path + ": holds spikes of SHD's layout, so --columns (data.columns) does not apply: leave it out",
+          "", 0, "columns");
     }
     return std::make_unique<SpikeReader>(path, options);
   }
@@ -179,7 +181,8 @@ Hdf5SpikeFile::Hdf5SpikeFile(const std::string& path, TimeUnit time_unit)
   list_class(*file_, times, kTimes);
   if (list_class(*file_, units, kUnits) != H5T_INTEGER) file_->refuse("'spikes/units' are not integers");
   if (times.shape != units.shape) {
-    file_->refuse(fmt::format("{} lists of times and {} of units", times.shape[0], units.shape[0]));
+    file_->refuse(
+        fmt::format("{} of times and {} of units", counted(times.shape[0], "list"), units.shape[0]));
   }
   num_recordings_ = times.shape[0];
 }

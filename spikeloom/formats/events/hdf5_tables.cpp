@@ -71,7 +71,7 @@ class Search {
     if (outline.shape[0] != num_columns_ && outline.shape[1] != num_columns_) {
       if (is_events && !are_given_ && near_misses_.empty()) {
         near_misses_ = fmt::format(
-            "; '{}' of shape [{}, {}] is one of another number of columns: name them (--columns t,x,y,p,_ or "
+            "; '{}' of shape [{}, {}] has another number of columns: name them (--columns t,x,y,p,_ or "
             "another; data.columns)",
             place, outline.shape[0], outline.shape[1]);
       }

@@ -25,7 +25,7 @@ using Columns = std::vector<ColumnReader::Column>;
 [[noreturn]] void refuse(const std::string& file, const std::string& what) {
   throw FormatError(
       what +
-          ": wanted are an array with fields t, x, y, p or an array of numbers of shape [N, 4] or "
+          ": expected an array with fields t, x, y, p or an array of numbers of shape [N, 4] or "
           "[4, N] (other columns: --columns, as t,x,y,p,_; data.columns)",
       file);
 }
@@ -135,7 +135,8 @@ std::unique_ptr<EventReader> open_array(const char* format, std::unique_ptr<Byte
     return std::make_unique<ColumnReader>(format, std::move(windows), columns, places, num_rows, options);
   }
   const Table table = table_of(header, file, options);
-  if (!header.type.is_integer() && !header.type.is_real()) refuse(file, "an array of no numbers");
+  if (!header.type.is_integer() && !header.type.is_real())
+    refuse(file, "an array that does not hold numbers");
   const std::int64_t num_rows = table_columns(header, table, kept, options, &windows, &columns);
   const ColumnPlaces places = options.columns.empty()
                                   ? ColumnReader::find_order(windows, columns, num_rows, options)
@@ -173,8 +174,9 @@ std::unique_ptr<EventReader> open_arrays(const std::string& path, const std::vec
                                          const NamedColumns& named, const EventReaderOptions& options) {
   if (!options.columns.empty()) {
     throw ConfigError(
-        path + ": its arrays have names (t, x, ...), so that columns has no meaning: leave it out", "", 0,
-        "columns");
+        path +
+            ": its arrays have names (t, x, ...), so --columns (data.columns) does not apply: leave it out",
+        "", 0, "columns");
   }
   Windows windows;
   Columns columns;

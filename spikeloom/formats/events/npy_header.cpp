@@ -91,7 +91,7 @@ class Description {
     std::vector<std::int64_t> sizes;
     for (const PythonLiteral& item : literal.items) {
       if (item.kind != PythonLiteral::kInteger || item.number < 0)
-        refuse("a shape of something else than sizes");
+        refuse("a shape of something other than sizes");
       sizes.push_back(item.number);
     }
     return sizes;
@@ -211,7 +211,7 @@ bool is_npy(const std::uint8_t* bytes, std::size_t size) {
 NpyHeader read_npy_header(ByteWindow& window) {
   const Description description(window.name(), window.offset());
   if (!window.ensure(kMarkBytes + 4) || !is_npy(window.data(), window.size())) {
-    description.refuse("cut short, or no .npy array");
+    description.refuse("cut short, or not a .npy array");
   }
   const int version = window.data()[kMarkBytes];
   if (version < 1 || version > 3) description.refuse(fmt::format("version {} is not known", version));
@@ -228,7 +228,7 @@ NpyHeader read_npy_header(ByteWindow& window) {
   const std::string text(window.data() + begin, window.data() + end);
   const auto dictionary = parse_python_literal(text);
   if (!dictionary || dictionary->kind != PythonLiteral::kDictionary)
-    description.refuse("no Python dictionary");
+    description.refuse("not a Python dictionary");
   const PythonLiteral* descr = entry(*dictionary, "descr");
   const PythonLiteral* order = entry(*dictionary, "fortran_order");
   const PythonLiteral* shape = entry(*dictionary, "shape");

@@ -88,7 +88,7 @@ void check_camera(const EventFormat& format, const EventReaderOptions& options, 
   const std::string key = format.key;
   if (options.camera.empty() || options.camera == "0" || key == "aedat4" || key == "hdf5") return;
   throw ConfigError(
-      fmt::format("{}: camera '{}': a recording of {} is of one camera", file, options.camera, format.name));
+      fmt::format("{}: camera '{}': a recording of {} has one camera", file, options.camera, format.name));
 }
 
 std::int64_t recording_number(const std::string& path, const std::string& text) {
@@ -210,8 +210,7 @@ std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
   return open_source(std::move(source), "", options);
 }
 
-events::EventStream read_events(const std::string& path, const EventReaderOptions& options) {
-  const std::unique_ptr<EventReader> reader = open_events(path, options);
+events::EventStream read_events(EventReader& reader) {
   events::EventStream stream;
   std::size_t count = 0;
   do {
@@ -219,11 +218,16 @@ events::EventStream read_events(const std::string& path, const EventReaderOption
     const std::size_t used = stream.events.size();
     if (stream.events.capacity() < used + kReadEvents) stream.events.reserve(2 * used + kReadEvents);
     stream.events.resize(used + kReadEvents);
-    count = reader->read(stream.events.data() + used, kReadEvents);
+    count = reader.read(stream.events.data() + used, kReadEvents);
     stream.events.resize(used + count);
   } while (count > 0);
-  stream.width = reader->width();
-  stream.height = reader->height();
+  stream.width = reader.width();
+  stream.height = reader.height();
+  return stream;
+}
+
+events::EventStream read_events(const std::string& path, const EventReaderOptions& options) {
+  events::EventStream stream = read_events(*open_events(path, options));
   if (stream.width == 0 || stream.height == 0) {
     for (const events::Event& event : stream.events) {
       stream.width = std::max(stream.width, event.x + 1);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdlib>
 
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/events/text_header.h"
 #include "spikeloom/formats/little_endian.h"
 
@@ -24,8 +25,6 @@ std::string after(const std::string& text, const char* key) {
   const std::size_t at = text.find(key);
   return at == std::string::npos ? "" : text.substr(at + std::string(key).size());
 }
-
-bool starts_with(const std::string& text, const char* start) { return text.rfind(start, 0) == 0; }
 
 struct NamedSensor {
   const char* name;

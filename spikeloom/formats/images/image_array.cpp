@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/formats/byte_window.h"
 #include "spikeloom/formats/events/npy_header.h"
 
@@ -26,8 +27,8 @@ template <class Take>
 void read_all(ByteWindow& window, std::int64_t bytes, std::size_t multiple, const Take& take) {
   while (bytes > 0) {
     if (!window.ensure(multiple)) {
-      throw FormatError(fmt::format("the file ends {} bytes before its array does",
-                                    bytes - static_cast<std::int64_t>(window.size())),
+      throw FormatError(fmt::format("the file ends {} before its array does",
+                                    counted(bytes - static_cast<std::int64_t>(window.size()), "byte")),
                         window.name(), window.offset() + static_cast<std::int64_t>(window.size()));
     }
     std::size_t now = window.size() - window.size() % multiple;
@@ -59,8 +60,8 @@ ImageArray read_image_array(std::unique_ptr<ByteSource> source) {
   ImageArray images{shape[0], shape[1], shape[2], shape.size() == 4 ? shape[3] : 1, {}};
   constexpr std::int64_t kMostSide = 65536;
   if (images.height < 1 || images.width < 1 || images.height > kMostSide || images.width > kMostSide) {
-    refuse(window, fmt::format("images of {} x {} pixels: a side is 1 to {}", images.width, images.height,
-                               kMostSide));
+    refuse(window, fmt::format("images of {} x {} pixels: each side must be from 1 to {}", images.width,
+                               images.height, kMostSide));
   }
   if (images.count < 1) refuse(window, "holds no image");
   read_all(window, header.num_elements(), 1, [&](const std::uint8_t* data, std::size_t bytes) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/class_map.h"
 #include "spikeloom/train/evaluation/evaluate_network.h"
 #include "spikeloom/train/machine/arithmetic_scope.h"
@@ -12,10 +13,8 @@ namespace spikeloom::train {
 
 namespace {
 
-bool begins_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
-
 bool names_other_data(const std::string& assignment) {
-  return begins_with(assignment, "data.dataset=") || begins_with(assignment, "data.folder=");
+  return starts_with(assignment, "data.dataset=") || starts_with(assignment, "data.folder=");
 }
 
 /// Back to the defaults what describes the files of the user's own data.
@@ -39,7 +38,7 @@ void forget_how_data_is_read(data::DataSettings& data) {
 Recipe evaluated_recipe(const Recipe& trained, const std::vector<std::string>& overrides) {
   if (overrides.empty()) return trained;
   for (const std::string& assignment : overrides) {
-    if (begins_with(assignment, "data.") || begins_with(assignment, "network.num_steps=")) continue;
+    if (starts_with(assignment, "data.") || starts_with(assignment, "network.num_steps=")) continue;
     throw ConfigError(
         "'" + assignment + "' cannot be changed for an evaluation: only keys of [data] and network.num_steps",
         "--set");
@@ -58,7 +57,7 @@ Recipe evaluated_recipe(const Recipe& trained, const std::vector<std::string>& o
     recipe.training.keep_best = false;  // needs validation samples, and nothing is trained
   }
   const auto names_set = [](const std::string& assignment) {
-    return begins_with(assignment, "data.dataset=");
+    return starts_with(assignment, "data.dataset=");
   };
   if (std::any_of(overrides.begin(), overrides.end(), names_set)) {
     // How the recipe's own data is read says nothing about another set; in "folder" and the like it is kept.

@@ -23,7 +23,11 @@ struct EvaluationResult {
   double seconds = 0.0;
   std::vector<std::pair<std::string, double>> firing_rates;  ///< spikes / (neurons x steps), a layer each
   std::vector<std::vector<std::int64_t>> confusion;          ///< [label][prediction]
-  std::vector<Prediction> predictions;                       ///< of all samples in order, if asked for
+  /// [label][class]: mean share of a sample's votes that each class gets (evaluation/vote_shares.h). A row
+  /// sums to 1; it is 0 throughout where no sample of the label has votes. Empty for a network whose last
+  /// layer does not spike (Readout, artificial networks).
+  std::vector<std::vector<double>> vote_shares;
+  std::vector<Prediction> predictions;  ///< of all samples in order, if asked for
 };
 
 struct EvaluationRequest {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "spikeloom/data/loader.h"
+#include "spikeloom/train/evaluation/vote_shares.h"
 #include "spikeloom/train/network/firing_rates.h"
 #include "spikeloom/train/network/vote_loss.h"
 
@@ -25,11 +26,14 @@ std::vector<float> first_samples(const data::Batch& batch, const data::SampleSha
 }
 
 // The result of one process, of its samples -> of all.
-void add_up(const Ranks& ranks, EvaluationResult& result, double& loss_sum, FiringRates& rates) {
+void add_up(const Ranks& ranks, EvaluationResult& result, double& loss_sum, VoteShares& shares,
+            FiringRates& rates) {
   if (ranks.alone()) return;
   std::vector<double> sums{loss_sum, static_cast<double>(result.samples),
                            static_cast<double>(result.correct)};
   for (const auto& row : result.confusion) sums.insert(sums.end(), row.begin(), row.end());
+  const std::vector<double> share_sums = shares.sums();
+  sums.insert(sums.end(), share_sums.begin(), share_sums.end());
   for (const auto& layer : rates.layers) sums.insert(sums.end(), {layer.spikes, layer.neuron_steps});
   ranks.add(sums, "results of an evaluation");
   const double* from = sums.data();
@@ -39,6 +43,7 @@ void add_up(const Ranks& ranks, EvaluationResult& result, double& loss_sum, Firi
   for (auto& row : result.confusion) {
     for (auto& count : row) count = static_cast<std::int64_t>(*from++);
   }
+  from = shares.assign(from);
   for (auto& layer : rates.layers) {
     layer.spikes = *from++;
     layer.neuron_steps = *from++;
@@ -62,6 +67,9 @@ EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const 
   loading.workers = settings.workers;
   data::Loader loader(dataset, loading);
   const std::int64_t total = settings.limit > 0 ? std::min(settings.limit, dataset->size()) : dataset->size();
+  // Without spikes in the last layer its outputs are no votes to be shared out.
+  const bool votes_by_spikes = network.program().stages.back().neuron.fires();
+  VoteShares shares(votes_by_spikes ? voted : 0);
   FiringRates rates;
   double loss_sum = 0.0;
   network.engine().collect();
@@ -83,6 +91,7 @@ EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const 
       loss_sum += vote_loss(of_sample, label, settings.loss);
       ++result.confusion[static_cast<std::size_t>(label)][static_cast<std::size_t>(guess)];
       result.correct += label == guess ? 1 : 0;
+      if (votes_by_spikes) shares.add(label, of_sample);
       if (!settings.keep_predictions) continue;
       result.predictions.push_back({label, guess, {of_sample.begin(), of_sample.end()}});
     }
@@ -91,7 +100,8 @@ EvaluationResult evaluate_network(Network& network, const std::shared_ptr<const 
     if (settings.progress) settings.progress(std::min(result.samples * settings.ranks.size(), total), total);
     if (result.samples >= total || (settings.stop != nullptr && *settings.stop)) break;
   }
-  add_up(settings.ranks, result, loss_sum, rates);
+  add_up(settings.ranks, result, loss_sum, shares, rates);
+  result.vote_shares = shares.shares();
   if (result.samples > 0) {
     result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.samples);
     result.loss = loss_sum / static_cast<double>(result.samples);

@@ -72,7 +72,7 @@ Recipe changed_recipe(const Recipe& run, const std::vector<std::string>& assignm
   for (const RecipeChange& change : recipe_changes(run, changed)) {
     if (may_change(change.key)) continue;
     throw ConfigError("is " + change.before +
-                          " in this run and cannot become another value when it is resumed (these may: " +
+                          " in this run and cannot change when it is resumed (these can: " +
                           joined(keys_that_may_change()) + "); begin a new run for that",
                       "--set", 0, change.key);
   }

@@ -77,7 +77,7 @@ void check_data(const config::Table& table, const data::DataSettings& data) {
     try {
       formats::parse_sensor(text);
     } catch (const ConfigError&) {
-      throw ConfigError("'" + text + "' is no size: give WIDTHxHEIGHT in pixels, for example 32x32");
+      throw ConfigError("'" + text + "' is not a size: give WIDTHxHEIGHT in pixels, for example 32x32");
     }
   });
   check_text("time_unit", data.time_unit, formats::parse_time_unit);

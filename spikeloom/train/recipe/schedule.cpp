@@ -6,14 +6,10 @@
 #include <limits>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 
 namespace spikeloom::train {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(' ');
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
 
 // A whole number from 1 on, or 0 for anything else.
 int positive(const std::string& text) {
@@ -63,8 +59,8 @@ std::vector<StepsPhase> parse_steps_schedule(const std::string& text) {
     phase.num_steps = positive(trimmed(part.substr(0, colon)));
     phase.epochs = colon == std::string::npos ? 0 : positive(trimmed(part.substr(colon + 1)));
     if (phase.num_steps == 0 || phase.epochs == 0) {
-      throw ConfigError("'" + part +
-                        "' is no part of a time schedule: give steps and epochs, for example \"1:60, 2:30\"");
+      throw ConfigError(
+          "'" + part + "' is not part of a time schedule: give steps and epochs, for example \"1:60, 2:30\"");
     }
     phases.push_back(phase);
     start = end + 1;

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/config/toml.h"
 
 namespace spikeloom::train {
@@ -62,6 +63,7 @@ std::vector<StudyPoint> read_axis(config::Table root, const char* name, const st
   const std::vector<std::string> small_recipes = axis.get_strings("small_recipes");
   std::vector<std::string> labels = axis.get_strings("labels");
   const std::vector<std::string> small_labels = axis.get_strings("small_labels");
+  const std::vector<std::string> small_sets = axis.get_strings("small_set");
   axis.get_string("name", "");  // read by load_study(), for rows
   const std::size_t count = std::max({values.size(), sets.size(), recipes.size()});
   if (count == 0) {
@@ -69,12 +71,16 @@ std::vector<StudyPoint> read_axis(config::Table root, const char* name, const st
   }
   const auto check_length = [&](const std::vector<std::string>& list, const char* what) {
     if (list.empty() || list.size() == count) return;
-    throw axis.error(what, fmt::format("has {} entries and the axis {}", list.size(), count));
+    throw axis.error(what,
+                     fmt::format("has {} and the axis {}",
+                                 counted(static_cast<std::int64_t>(list.size()), "entry", "entries"), count));
   };
   check_length(values, "values");
   check_length(sets, "set");
   check_length(recipes, "recipes");
   check_length(small_recipes, "small_recipes");
+  check_length(small_labels, "small_labels");
+  check_length(small_sets, "small_set");
   if (scale == StudyScale::kSmall) {
     if (!small_recipes.empty()) recipes = small_recipes;
     if (!small_labels.empty()) labels = small_labels;
@@ -84,7 +90,9 @@ std::vector<StudyPoint> read_axis(config::Table root, const char* name, const st
   }
   if (labels.empty()) labels = values.empty() ? sets : values;
   if (labels.size() != count) {
-    throw axis.error("labels", fmt::format("{} labels for {} points", labels.size(), count));
+    throw axis.error("labels",
+                     fmt::format("{} for {}", counted(static_cast<std::int64_t>(labels.size()), "label"),
+                                 counted(static_cast<std::int64_t>(count), "point")));
   }
   std::vector<StudyPoint> points(count);
   std::set<std::string> seen;
@@ -101,6 +109,9 @@ std::vector<StudyPoint> read_axis(config::Table root, const char* name, const st
     }
     if (!recipes.empty()) point.recipe = beside(file, recipes[i]);
     if (!sets.empty()) point.overrides = split_overrides(sets[i]);
+    if (scale == StudyScale::kSmall && !small_sets.empty()) {
+      for (const std::string& one : split_overrides(small_sets[i])) point.overrides.push_back(one);
+    }
     if (!values.empty()) point.overrides.push_back(key + "=" + values[i]);
   }
   return points;
@@ -113,8 +124,11 @@ void read_reference(config::Table root, Study& study) {
   study.source = table.get_string("source", "");
   const std::vector<std::string> figures = table.get_strings("figures");
   if (figures.size() != study.rows.size() * study.columns.size()) {
-    throw table.error("figures", fmt::format("has {} entries, expected {} rows x {} columns", figures.size(),
-                                             study.rows.size(), study.columns.size()));
+    throw table.error("figures",
+                      fmt::format("has {}, expected {} x {}",
+                                  counted(static_cast<std::int64_t>(figures.size()), "entry", "entries"),
+                                  counted(static_cast<std::int64_t>(study.rows.size()), "row"),
+                                  counted(static_cast<std::int64_t>(study.columns.size()), "column")));
   }
   for (std::size_t i = 0; i < figures.size(); ++i) {
     const std::string& text = figures[i];
@@ -122,22 +136,24 @@ void read_reference(config::Table root, Study& study) {
     double value = 0.0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-      throw table.error("figures", fmt::format("'{}' is no number (\"\" where there is none)", text));
+      throw table.error("figures", fmt::format("'{}' is not a number (\"\" where there is none)", text));
     }
     study.reference[i / study.columns.size()][i % study.columns.size()] = value;
   }
 }
 
-std::vector<std::uint64_t> read_seeds(config::Table root) {
+/// The key 'seeds' of a table; without it: what is given instead.
+std::vector<std::uint64_t> read_seeds(config::Table table, const std::vector<std::uint64_t>& otherwise) {
+  if (!table.has("seeds")) return otherwise;
   std::vector<std::uint64_t> seeds;
-  for (const std::int64_t seed : root.get_ints("seeds", {1})) {
-    if (seed < 0) throw root.error("seeds", "a seed is 0 or more");
+  for (const std::int64_t seed : table.get_ints("seeds", {})) {
+    if (seed < 0) throw table.error("seeds", "a seed is 0 or more");
     if (std::find(seeds.begin(), seeds.end(), static_cast<std::uint64_t>(seed)) != seeds.end()) {
-      throw root.error("seeds", fmt::format("{} is listed twice", seed));
+      throw table.error("seeds", fmt::format("{} is listed twice", seed));
     }
     seeds.push_back(static_cast<std::uint64_t>(seed));
   }
-  if (seeds.empty()) throw root.error("seeds", "is empty; give at least one");
+  if (seeds.empty()) throw table.error("seeds", "is empty; give at least one");
   return seeds;
 }
 
@@ -164,8 +180,9 @@ Study load_study(const std::string& path, StudyScale scale) {
   study.metric = root.choice("metric", StudyMetric::kAccuracy,
                              {{"accuracy", StudyMetric::kAccuracy},
                               {"error", StudyMetric::kError},
-                              {"seconds-per-epoch", StudyMetric::kSecondsPerEpoch}});
-  study.seeds = read_seeds(root);
+                              {"seconds-per-epoch", StudyMetric::kSecondsPerEpoch},
+                              {"votes", StudyMetric::kVotes}});
+  study.seeds = read_seeds(root, {1});
   study.rows = read_axis(root, "rows", path, scale);
   study.columns = read_axis(root, "columns", path, scale);
   study.row_name = root.has("rows") ? root.table("rows").get_string("name", "") : "";
@@ -179,6 +196,8 @@ Study load_study(const std::string& path, StudyScale scale) {
     for (const std::string& text : small.get_strings("set")) {
       for (const std::string& one : split_overrides(text)) small_overrides.push_back(one);
     }
+    const auto small_seeds = read_seeds(small, study.seeds);
+    if (scale == StudyScale::kSmall) study.seeds = small_seeds;
     study.scale_note = small.get_string("note", "");
   } else if (scale == StudyScale::kSmall) {
     throw root.error("small", "this study has no small scale; run it with --scale full");
@@ -186,6 +205,14 @@ Study load_study(const std::string& path, StudyScale scale) {
   const bool is_small = scale == StudyScale::kSmall;
   if (!is_small) study.scale_note.clear();
   root.finish();
+  const auto has_small_recipes = [&](const char* axis) {
+    return root.has(axis) && !root.table(axis).get_strings("small_recipes").empty();
+  };
+  if (is_small && (!small_base.empty() || has_small_recipes("rows") || has_small_recipes("columns"))) {
+    // Other networks than those that the reference is about.
+    study.source.clear();
+    for (auto& row : study.reference) std::fill(row.begin(), row.end(), std::nullopt);
+  }
 
   for (std::size_t row = 0; row < study.rows.size(); ++row) {
     for (std::size_t column = 0; column < study.columns.size(); ++column) {

@@ -16,6 +16,9 @@ enum class StudyMetric {
   kAccuracy,  ///< percent right on the test part, or on the validation part where there is no test part
   kError,     ///< 100 - accuracy
   kSecondsPerEpoch,  ///< training alone: no validation, no test
+  /// Percent of a test sample's votes that its own class gets, mean over the classes that have votes; with the
+  /// matrix of all classes (EvaluationResult::vote_shares).
+  kVotes,
 };
 
 /// One value of an axis.
@@ -26,7 +29,7 @@ struct StudyPoint {
 };
 
 /// Full: as the study says. Small: with the study's [small] settings, for a machine that lacks the data or
-/// the days.
+/// the days; seeds, base and points of an axis may be others.
 enum class StudyScale { kFull, kSmall };
 
 /// One training of a study.

@@ -31,7 +31,7 @@ data::Standardization parse_standardization(const std::string& text, std::int64_
   for (const double one : result.deviation) sound = sound && std::isfinite(one) && one > 0.0;
   if (!sound) {
     throw CheckpointError(path +
-                          ": its metadata is damaged: standardization has not a mean and a positive "
+                          ": its metadata is damaged: standardization does not have a mean and a positive "
                           "deviation for each of the " +
                           std::to_string(channels) + " channels");
   }

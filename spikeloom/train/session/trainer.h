@@ -114,6 +114,9 @@ struct TrainingRequest {
   const std::atomic<bool>* stop = nullptr;
 };
 
+/// Beyond it a result.json would be large, and nobody reads a matrix.
+constexpr std::size_t kMaxVoteShareClasses = 128;
+
 struct TrainingResult {
   std::string run_path;
   std::string model_path;  ///< empty if interrupted
@@ -131,9 +134,14 @@ struct TrainingResult {
   bool has_test = false;
   double test_accuracy = 0.0, test_loss = 0.0;
   std::int64_t test_samples = 0;
+  /// [label][class] on the test part, and the classes' names: EvaluationResult::vote_shares. Empty where that
+  /// is, and above kMaxVoteShareClasses classes.
+  std::vector<std::vector<double>> vote_shares;
+  std::vector<std::string> class_names;
   /// How often the test part was read, or begun to be, over all sessions of the run: 1, but for runs that
   /// were stopped while it was read, or made longer after it was.
   int test_reads = 0;
+  bool simulated = false;   ///< the data is simulated recordings (data::DataSplits)
   LayerRates firing_rates;  ///< on the test samples, or of the last epoch without them
   double peak_memory_mb = 0.0;
   double peak_device_memory_mb = 0.0;  ///< 0 on the CPU

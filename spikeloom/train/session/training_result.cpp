@@ -30,6 +30,7 @@ TrainingResult TrainingSession::summary() const {
   result.samples_per_s =
       session_seconds_ > 0.0 ? static_cast<double>(session_samples_) / session_seconds_ : 0.0;
   result.stopped_early = state_.stopped_early;
+  result.simulated = splits_.simulated;
   result.has_validation = splits_.validation != nullptr && state_.last_validation >= 0.0;
   result.validation_accuracy = result.has_validation ? state_.last_validation : 0.0;
   result.firing_rates = last_rates_;
@@ -66,6 +67,10 @@ TrainingResult TrainingSession::finish() {
     result.test_loss = test.loss;
     result.test_samples = test.samples;
     result.test_reads = state_.test_reads;
+    if (!test.vote_shares.empty() && test.vote_shares.size() <= kMaxVoteShareClasses) {
+      result.vote_shares = test.vote_shares;
+      result.class_names = splits_.test->class_names();
+    }
     result.firing_rates = test.firing_rates;
     note(nlohmann::ordered_json{{"kind", "test"},
                                 {"iteration", state_.iteration},
@@ -97,6 +102,7 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
                                  {"iterations", result.iterations},
                                  {"train_seconds", result.train_seconds},
                                  {"samples_per_s", result.samples_per_s}};
+  if (result.simulated) json["simulated"] = true;
   if (result.stopped_early) json["stopped_early"] = true;
   if (result.has_validation) json["validation_accuracy"] = result.validation_accuracy;
   if (result.has_test) {
@@ -104,6 +110,10 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
     json["test_loss"] = result.test_loss;
     json["test_samples"] = result.test_samples;
     json["test_reads"] = result.test_reads;
+    if (!result.vote_shares.empty()) {
+      json["class_names"] = result.class_names;
+      json["vote_shares"] = result.vote_shares;
+    }
   }
   json["firing_rates"] = rates_object(result.firing_rates);
   json["peak_memory_mb"] = result.peak_memory_mb;
@@ -127,6 +137,7 @@ TrainingResult result_from_json(const std::string& text, const std::string& path
     result.iterations = json.at("iterations").get<std::int64_t>();
     result.train_seconds = json.at("train_seconds").get<double>();
     result.samples_per_s = json.at("samples_per_s").get<double>();
+    result.simulated = json.value("simulated", false);
     result.stopped_early = json.value("stopped_early", false);
     result.has_validation = json.contains("validation_accuracy");
     if (result.has_validation) result.validation_accuracy = json["validation_accuracy"].get<double>();
@@ -136,6 +147,8 @@ TrainingResult result_from_json(const std::string& text, const std::string& path
       result.test_loss = json.at("test_loss").get<double>();
       result.test_samples = json.at("test_samples").get<std::int64_t>();
       result.test_reads = json.value("test_reads", 1);
+      result.class_names = json.value("class_names", result.class_names);
+      result.vote_shares = json.value("vote_shares", result.vote_shares);
     }
     for (const auto& rate : json.at("firing_rates").items()) {
       result.firing_rates.emplace_back(rate.key(), rate.value().get<double>());

@@ -32,7 +32,7 @@ const SavedTensor& find(const std::vector<SavedTensor>& state, const std::string
 std::int64_t whole_number(const std::vector<SavedTensor>& state, const std::string& name) {
   const SavedTensor& tensor = find(state, name, {});
   if (tensor.integers.empty()) {
-    throw CheckpointError("the checkpoint's optimiser state '" + name + "' is no whole number");
+    throw CheckpointError("the checkpoint's optimiser state '" + name + "' is not a whole number");
   }
   return tensor.integers.front();
 }

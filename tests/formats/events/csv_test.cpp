@@ -156,7 +156,7 @@ TEST(Csv, TextOfSecondsIsReadWhereItIsSurelySeconds) {
                            "1.3250000000000002", "8.100000000000001", "1.325000000000000178e+00",
                            "0.30000000000000004", "1234.4999999999998"}) {
     const std::string text = "t,x,y,p\n" + std::string(time) + ",1,2,1\n";
-    EXPECT_NE(csv(text).error.find("unit is not sure: give it (--time-unit"), std::string::npos) << time;
+    EXPECT_NE(csv(text).error.find("unit is uncertain: give it (--time-unit"), std::string::npos) << time;
     EventReaderOptions seconds;
     seconds.time_unit = TimeUnit::kSeconds;
     EXPECT_EQ(csv(text, seconds).events.size(), 1u) << time;

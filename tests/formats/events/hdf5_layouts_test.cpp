@@ -178,8 +178,7 @@ TEST_F(Hdf5Layouts, NamesThatLeaveAColumnOpenAreAskedAbout) {
 TEST_F(Hdf5Layouts, ATableOfFiveColumnsNeedsTheirOrder) {
   const std::int64_t rows[] = {5, 1, 3, 0, 9, 6, 2, 4, 1, 9};
   { Maker(path_).write("events", H5T_STD_I64LE, H5T_NATIVE_INT64, {2, 5}, rows); }
-  expect_error(
-      "'events' of shape [2, 5] is one of another number of columns: name them (--columns t,x,y,p,_");
+  expect_error("'events' of shape [2, 5] has another number of columns: name them (--columns t,x,y,p,_");
   EXPECT_EQ(read(columns({"t", "x", "y", "p", "_"})), (Events{{5, 1, 3, 0}, {6, 2, 4, 1}}));
 }
 
@@ -237,7 +236,7 @@ TEST_F(Hdf5Layouts, TimesHaveTheUnitThatIsNamedOrAskedForAndFit) {
     file.write("t", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {1}, &half);
     file.column("x", H5T_STD_U16LE, {1});
   }
-  expect_error("unit is not sure: give it (--time-unit");
+  expect_error("unit is uncertain: give it (--time-unit");
   EventReaderOptions milliseconds;
   milliseconds.time_unit = TimeUnit::kMilliseconds;
   EXPECT_EQ(read(milliseconds), (Events{{500, 1, 0, 1}}));
@@ -337,7 +336,7 @@ TEST_F(Hdf5Layouts, RowsThatWereNeverStoredAreNotZeros) {
   with_rows(6, 6);
   EXPECT_EQ(read().size(), 6u);
   with_rows(6, 4);
-  expect_error("says 6 rows, but of those from 4 on not all are stored");
+  expect_error("claims 6 rows, but not all of those from 4 on are stored");
   EXPECT_EQ(read(partial()), (Events{{1, 1, 1, 1}, {2, 2, 2, 1}, {3, 3, 3, 1}, {4, 4, 4, 1}}));
   EXPECT_EQ(unread(), 2 * 4 * 8);
   with_rows(6, 2);

@@ -175,7 +175,7 @@ TEST(Table, FloatingPointTimesAreSecondsWhereTheyAreFine) {
   EXPECT_EQ(one(0.000123).events, (Events{{123, 7, 0, 1}}));
   EXPECT_EQ(one(1506119776.123456).events, (Events{{1506119776123456, 7, 0, 1}}));
   for (const double unsure : {0.5, 12.0, 1e6, 12.345})
-    expect_error(one(unsure), "unit is not sure: give it (--time-unit");
+    expect_error(one(unsure), "unit is uncertain: give it (--time-unit");
   EXPECT_EQ(one(12.345, unit(TimeUnit::kSeconds)).events[0].t_us, 12345000);
   EXPECT_EQ(one(12.345, unit(TimeUnit::kMilliseconds)).events[0].t_us, 12345);
   EXPECT_EQ(one(12.345, unit(TimeUnit::kMicroseconds)).events[0].t_us, 12);
@@ -185,7 +185,7 @@ TEST(Table, FloatingPointTimesAreSecondsWhereTheyAreFine) {
   // Milliseconds in 32 bits are no finer than their rounding.
   expect_error(decode(npy_file("[('t', '<f4'), ('x', '<i2')]", "(1,)",
                                reals<float>({12345.678}) + little_endian({7}, 2))),
-               "unit is not sure");
+               "unit is uncertain");
   // Half precision, as SHD has.
   EXPECT_EQ(
       decode(npy_file("[('t', '<f2'), ('x', '<i2')]", "(1,)", Bytes{0x00, 0x14} + little_endian({7}, 2)))
