@@ -139,8 +139,7 @@ std::int64_t Store::add(const std::string& key, std::int64_t value) {
 namespace {
 
 [[noreturn]] void lost_contact(const std::string& what, const std::exception& error) {
-  throw ParallelError("gave up waiting for the other processes (" + what + "): " + reason_of(error) +
-                      "; one of them was killed, or the network is cut");
+  throw ParallelError("gave up waiting for the other processes (" + what + "): " + reason_of(error));
 }
 
 class GlooCommunicator : public Communicator {

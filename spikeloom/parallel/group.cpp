@@ -172,19 +172,42 @@ void Group::linger(const std::string& name, double seconds) {
   while (store_->add(key(name), 0) < size() - 1 && seconds_since(start) < seconds) pause();
 }
 
+// Those who wait for this one notice at once.
+void Group::disconnect() {
+  control_.reset();
+  gradients_.reset();
+  device_gradients_.reset();
+}
+
 bool Group::leave(const std::string& reason, int exit_code) noexcept {
   bool told_by_others = false;
   try {
     told_by_others = !tells(reason);
     store_->set_first(key("left"), std::to_string(exit_code) + " " + who() + " has left: " + reason);
-    // Those who wait for this one notice at once.
-    control_.reset();
-    gradients_.reset();
-    device_gradients_.reset();
+    disconnect();
     linger("heard", std::min(timeout_seconds_, 3.0));
   } catch (const std::exception&) {  // then the others notice that it is gone
   }
   return !told_by_others;
+}
+
+// Each that has lost the others says so; who does not within a while is the one that was lost.
+std::string Group::missing_ranks() {
+  const auto sign = [this](int rank) { return key("lost/" + std::to_string(rank)); };
+  constexpr double kWhileSeconds = 2.0;
+  constexpr std::size_t kNamed = 8;
+  const auto start = Clock::now();
+  while (store_->add(key("lost"), 0) < size() - 1 && seconds_since(start) < kWhileSeconds) pause();
+  std::string names;
+  std::size_t count = 0;
+  for (int r = 0; r < size(); ++r) {
+    if (store_->add(sign(r), 0) > 0) continue;
+    if (++count <= kNamed) names += (count > 1 ? ", " : "") + std::to_string(r);
+  }
+  if (count == 0) return "";
+  if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " others";
+  return "; no sign of rank" + std::string(count > 1 ? "s " : " ") + names +
+         ": killed, stopped, or the network is cut";
 }
 
 ParallelError Group::explain(const ParallelError& error) noexcept {
@@ -192,12 +215,17 @@ ParallelError Group::explain(const ParallelError& error) noexcept {
   int exit_code = error.exit_code();
   bool told = false;
   try {
+    disconnect();
     // Who leaves says so before its connections break.
-    if (const auto left = who_left()) {
+    const auto left = who_left();
+    if (left) {
       text = left->what();
       exit_code = left->exit_code();
     }
     told = !tells("");
+    store_->add(key("lost/" + std::to_string(rank())), 1);
+    store_->add(key("lost"), 1);
+    if (!told && !left) text += missing_ranks();
     if (!leads()) linger("heard", 0.0);
   } catch (const std::exception&) {
     text += "; rank 0, or what started it, does not answer either";

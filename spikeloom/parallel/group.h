@@ -87,6 +87,8 @@ class Group {
   void linger(const std::string& name, double seconds);
   std::optional<ParallelError> who_left();
   bool tells(const std::string& reason);
+  std::string missing_ranks();
+  void disconnect();
 
   Placement placement_;
   double timeout_seconds_;

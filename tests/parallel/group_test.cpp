@@ -120,6 +120,28 @@ TEST(Group, ReasonAndExitCodeOfWhoLeavesReachAllAndOneTellsThem) {
   }
 }
 
+TEST(Group, WhoGivesNoSignIsNamed) {
+  std::atomic<int> over{0}, named{0};
+  run_ranks(
+      4,
+      [&](Group& group) {
+        if (group.rank() == 2) {
+          while (over < 3) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // hangs
+          return;
+        }
+        try {
+          group.run([&] { group.any(true, "whether to stop"); });
+        } catch (const ParallelError& error) {
+          EXPECT_EQ(error.exit_code(), ParallelError::kLost);
+          named += contains(error.what(), "; no sign of rank 2: ") ? 1 : 0;
+          EXPECT_EQ(contains(error.what(), "no sign"), !error.is_told()) << error.what();
+        }
+        ++over;
+      },
+      1.0);
+  EXPECT_EQ(named, 1);
+}
+
 TEST(Group, SecondJobAtTheSamePlaceIsRefused) {
   const auto store = Store::serve("127.0.0.1", 0, 5.0);
   try {
