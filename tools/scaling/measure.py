@@ -166,13 +166,12 @@ def end(process):
         process.wait()
 
 
-def seconds_a_step(run_folder, batch):
-    """Of the second half of the steps, from samples_per_s, which is of all steps so far."""
+def seconds_a_step(run_folder):
+    """Of the second half of the steps: the first ones prepare more than the others."""
     lines = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
-    lines = [line for line in lines if line["kind"] == "iteration"]
+    lines = [line for line in lines if line["kind"] == "train"]
     first, last = lines[len(lines) // 2 - 1], lines[-1]
-    at = [line["iteration"] * batch / line["samples_per_s"] for line in (first, last)]
-    return (at[1] - at[0]) / (last["iteration"] - first["iteration"])
+    return (last["train_seconds"] - first["train_seconds"]) / (last["iteration"] - first["iteration"])
 
 
 def make_data(folder):
@@ -200,16 +199,17 @@ def measure(options, ranks, network, work, data, folder):
     alone = [folder / f"alone{ranks}-{rank}" for rank in range(ranks)]
     run_together([network.inside(rank, [program, *train_command(options, options.samples, alone[rank], data)])
                   for rank in range(ranks)], options.limit)
-    compute = statistics.mean(seconds_a_step(path, options.samples) for path in alone)
+    compute = statistics.mean(map(seconds_a_step, alone))
+    # Not of rank 0, which sends the parameters to all at the start.
     together, batch = folder / f"together{ranks}", options.samples * ranks
-    before = network.sent(0)
+    before = network.sent(ranks - 1)
     nodes = [["--nodes", str(ranks), "--node-rank", str(rank), "--master", f"{network.address(0)}:{PORT}"]
              for rank in range(ranks)]
     run_together([network.inside(rank, [program, "launch", "--processes", "1", *nodes[rank], "--",
                                         *train_command(options, batch, together, data)])
                   for rank in range(ranks)], options.limit)
-    sent = (network.sent(0) - before) / options.steps
-    return model.predict(work.scaled(compute), ranks, options.link), seconds_a_step(together, batch), sent
+    sent = (network.sent(ranks - 1) - before) / options.steps
+    return model.predict(work.scaled(compute), ranks, options.link), seconds_a_step(together), sent
 
 
 def main():
