@@ -7,6 +7,7 @@
 
 #include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/gradient_exchange.h"
+#include "spikeloom/parallel/launcher.h"
 #include "tests/parallel/ranks.h"
 
 namespace spikeloom::parallel {
@@ -140,6 +141,30 @@ TEST(Group, WhoGivesNoSignIsNamed) {
       },
       1.0);
   EXPECT_EQ(named, 1);
+}
+
+/// Exit code of `launch` for three processes of a shell that run this.
+int launch_shells(const std::string& script, std::vector<std::string>* said = nullptr) {
+  Launch settings;
+  settings.program = "/bin/sh";
+  settings.command = {"sh", "-c", script};
+  settings.processes = 3;
+  return launch(settings, [&](const std::string& line) {
+    if (said != nullptr) said->push_back(line);
+  });
+}
+
+TEST(Launcher, ExitCodeDoesNotDependOnWhoEndsFirst) {
+  EXPECT_EQ(launch_shells("exit 0"), 0);
+  EXPECT_EQ(launch_shells("test $RANK != 2 && exit 5; sleep 0.1; exit 3"), 3);
+  EXPECT_EQ(launch_shells("test $RANK = 2 && exit 4; test $RANK = 0 && exit 5; sleep 0.1; exit 2"), 2);
+  EXPECT_EQ(launch_shells("test $RANK = 0 && exit 130; sleep 0.1; exit 5"), 5);
+  EXPECT_EQ(launch_shells("test $RANK = 0 && exit 0; exit 130"), 130);
+  std::vector<std::string> said;
+  EXPECT_EQ(launch_shells("test $RANK = 1 && kill -9 $$; exit 130", &said), 5);
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_TRUE(contains(said[0], "rank 1 (process ")) << said[0];
+  EXPECT_TRUE(contains(said[0], "was ended by signal 9")) << said[0];
 }
 
 TEST(Group, SecondJobAtTheSamePlaceIsRefused) {
