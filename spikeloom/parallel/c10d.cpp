@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "spikeloom/ops/torch_compat.h"
 #include "spikeloom/parallel/error.h"
 
 #ifdef SPIKELOOM_WITH_C10D
 #include <ATen/ops/from_blob.h>
 #include <c10/util/Logging.h>
-#include <torch/version.h>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -67,7 +67,7 @@ class Store::Impl {
     options.isServer = serves;
     options.waitWorkers = false;
     options.timeout = milliseconds(timeout_seconds);
-#if TORCH_VERSION_MAJOR >= 2 && TORCH_VERSION_MINOR >= 4
+#if SPIKELOOM_TORCH_AT_LEAST(2, 4)
     options.useLibUV = false;
 #endif
     store = c10::make_intrusive<c10d::TCPStore>(address, options);
