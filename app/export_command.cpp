@@ -32,28 +32,36 @@ std::int64_t step_us_of(const train::ModelInfo& info) {
 }
 
 int run_export(const ExportOptions& options) {
-  if (!is_nir_file(options.output)) throw ConfigError(options.output + ": graphs of NIR are called *.nir");
+  if (!is_nir_file(options.output))
+    throw ConfigError(options.output + ": the name of a NIR graph ends in .nir");
   resolve_output(options.output);
   std::error_code ignored;
   const bool exists = std::filesystem::exists(std::filesystem::symlink_status(options.output, ignored));
   if (exists && !options.force) {
-    throw ConfigError(options.output + " is there already: choose another name, or --force to replace it");
+    throw ConfigError(options.output + " already exists: choose another name, or --force to replace it");
   }
   const runtime::Model model = runtime::load_model(options.model, runtime::Rounding::kNone);
   const std::int64_t step_us = step_us_of(model.info);
+  const int num_steps = model.info.recipe.network.num_steps;
   const double dt = 1e-6 * static_cast<double>(step_us);
-  formats::write_nir(options.output, runtime::nir_graph(*model.network, dt));
+  formats::NirGraph graph = runtime::nir_graph(*model.network, dt);
+  graph.metadata["input"] =
+      data::dataset_info(model.info.recipe.data.dataset).is_recordings ? "events" : "image";
+  graph.metadata["steps"] = std::to_string(num_steps);
+  formats::write_nir(options.output, graph);
   // What was written is what is compared.
   const runtime::NirComparison compared =
       runtime::compare_with_nir(model.network, formats::read_nir(options.output), dt, kComparedSamples);
   const bool subtracts =
       runtime::nir_options(*model.network, dt).reset == exchange::NirOptions::Reset::kSubtract;
-  const std::string how = fmt::format("--reset {} --bin-us {}", subtracts ? "subtract" : "zero", step_us);
+  const std::string how =
+      fmt::format("--reset {} --bin-us {} --steps {}", subtracts ? "subtract" : "zero", step_us, num_steps);
   if (options.json) {
     print_json({{"model", model.path},
                 {"output", options.output},
                 {"step_us", step_us},
                 {"reset", subtracts ? "subtract" : "zero"},
+                {"steps", num_steps},
                 {"compared_steps", compared.steps},
                 {"compared_spikes", compared.spikes},
                 {"different_spikes", compared.different_spikes},
@@ -81,9 +89,16 @@ void add_export(CLI::App& program, Command& chosen) {
   auto* command = program.add_subcommand("export", "Write a trained network as a graph of NIR (docs/nir.md)");
   command->add_option("model", options->model, "Run folder, model file or checkpoint")
       ->required()
-      ->type_name("RUN_OR_MODEL");
+      ->type_name("RUN_OR_MODEL")
+      ->check(CLI::Validator(
+          [](const std::string& path) {
+            return is_nir_file(path)
+                       ? path + " is a NIR graph already; trained networks of Spikeloom are exported"
+                       : std::string();
+          },
+          ""));
   command->add_option("output", options->output, "File to write")->type_name("OUT.nir")->required();
-  command->add_flag("--force", options->force, "Replace OUT.nir if it is there");
+  command->add_flag("--force", options->force, "Replace OUT.nir if it exists");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "What NIR cannot express (max pooling, TEBN, neurons without a reset, artificial networks) is "

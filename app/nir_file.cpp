@@ -125,6 +125,13 @@ int eval_nir(const NirEvalRequest& request) {
   const auto splits = data::open_dataset(settings, steps, request.data_dir,
                                          request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
   const auto samples = request.split == "test" ? splits.require_test() : splits.train;
+  exchange::NirSamples which{request.limit, request.steps > 0};
+  which.image_steps = request.steps > 0 ? request.steps : options.trained_steps;
+  if (samples->shape().is_static && which.image_steps == 0) {
+    throw ConfigError(request.dataset +
+                      " has still images, and the graph does not say for how many steps one is shown: "
+                      "add --steps N");
+  }
   train::configure_threads(request.threads > 0 ? request.threads : num_threads());
   const std::string assumed = options.assumed(graph);
   print_warning(options.warning(graph));
@@ -136,8 +143,7 @@ int eval_nir(const NirEvalRequest& request) {
       if (done == total) std::fputs("\r\033[K", stderr);
     };
   }
-  const auto result =
-      exchange::evaluate_nir(simulator, *samples, {request.limit, request.steps > 0}, progress);
+  const auto result = exchange::evaluate_nir(simulator, *samples, which, progress);
   const double accuracy =
       result.samples > 0 ? static_cast<double>(result.correct) / static_cast<double>(result.samples) : 0.0;
   if (request.json) {

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <cstdlib>
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/exchange/nir_metadata.h"
+#include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::app {
 
@@ -14,18 +14,11 @@ bool is_nir_file(const std::string& path) { return std::filesystem::path(path).e
 
 NirStepOptions NirStepOptions::settled(const formats::NirGraph& graph) const {
   NirStepOptions result = *this;
-  const auto value_of = [&](const char* key) {
-    const auto found = graph.metadata.find(key);
-    return found == graph.metadata.end() ? std::string() : found->second;
-  };
-  const std::string own_reset = value_of("reset"), own_dt = value_of("dt");
-  const bool has_reset = own_reset == "zero" || own_reset == "subtract";
-  char* end = nullptr;
-  const double us = std::round(1e6 * std::strtod(own_dt.c_str(), &end));
-  const bool has_dt = !own_dt.empty() && *end == '\0' && us >= 1.0 && us < static_cast<double>(1 << 30);
-  if (reset.empty()) result.reset = has_reset ? own_reset : "zero";
-  if (bin_us == 0) result.bin_us = has_dt ? static_cast<std::int64_t>(us) : 1000;
-  result.from_metadata = has_reset && has_dt;
+  const exchange::NirMetadata said = exchange::metadata_of(graph);
+  if (reset.empty()) result.reset = said.reset.empty() ? "zero" : said.reset;
+  if (bin_us == 0) result.bin_us = said.step_us > 0 ? said.step_us : 1000;
+  result.from_metadata = !said.reset.empty() && said.step_us > 0;
+  result.trained_steps = said.steps;
   return result;
 }
 
@@ -86,10 +79,27 @@ std::string NirStepOptions::warning(const formats::NirGraph& graph) const {
          assumed(graph) + " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
 }
 
+void check_takes_events(const std::string& path, const formats::NirGraph& graph,
+                        const formats::NirShape& input) {
+  const std::string kind = exchange::metadata_of(graph).input;
+  std::string why;
+  if (input.size() != 3) {
+    why = ", which are not frames";
+  } else if (kind == "image" || (input[0] != 2 && kind != "events")) {
+    why = fmt::format(", still images of {}",
+                      input[0] == 1 ? "1 channel" : fmt::format("{} channels", input[0]));
+  }
+  if (why.empty()) return;
+  throw ShapeError(
+      fmt::format("{}: the graph takes {}{}; events come in 2 channels, off and on: a graph of [2, height, "
+                  "width] would fit",
+                  path, formats::nir_shape_text(input), why));
+}
+
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what) {
   for (const CLI::Option* option : options) {
     if (option->count() > 0)
-      throw ConfigError(option->get_name() + " says nothing about " + what + "; leave it out");
+      throw ConfigError(option->get_name() + " does not apply to " + what + "; leave it out");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "spikeloom/exchange/nir_simulator.h"
+#include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::app {
 
@@ -23,6 +24,8 @@ struct NirStepOptions {
   bool several_spikes = false;
 
   bool from_metadata = false;  ///< of settled options: the graph says dt and reset
+  int trained_steps =
+      0;  ///< of settled options: steps of a sample, as the graph's metadata says; 0: it does not
 
   /// With what was not given: dt and reset of the graph's metadata, which `export` writes, else the defaults.
   /// The functions below are for settled options.
@@ -37,7 +40,13 @@ struct NirStepOptions {
 /// Declares the options; gives them back, for who has to refuse them with another kind of file.
 std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOptions& options);
 
-/// Throws ConfigError for the first option that was given although it says nothing about `what`.
+/// Throws ShapeError, with what would fit, for a graph whose input [channels, height, width] is not of
+/// events: other than two channels, unless its metadata says "input": "events"; or one whose metadata says
+/// "image".
+void check_takes_events(const std::string& path, const formats::NirGraph& graph,
+                        const formats::NirShape& input);
+
+/// Throws ConfigError for the first option that was given although it does not apply to `what`.
 void refuse_given(const std::vector<const CLI::Option*>& options, const std::string& what);
 
 }  // namespace spikeloom::app

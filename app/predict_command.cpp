@@ -15,8 +15,8 @@
 #include "spikeloom/data/verify.h"
 #include "spikeloom/exchange/nir_evaluation.h"
 #include "spikeloom/formats/nir/read.h"
-#include "spikeloom/formats/nir/shapes.h"
 #include "spikeloom/runtime/model_file.h"
+#include "spikeloom/runtime/ranking.h"
 #include "spikeloom/runtime/session.h"
 
 namespace spikeloom::app {
@@ -38,11 +38,13 @@ struct PredictOptions {
 struct Prediction {
   std::string input;
   std::string label;  ///< of an element of a data set
-  std::vector<float> votes;
-  int best = 0, runner_up = -1;
-
-  float vote(int k) const { return votes[static_cast<std::size_t>(k)]; }
+  RankedVotes ranked;
 };
+
+RankedVotes ranked(const std::vector<float>& votes) {
+  const runtime::Ranking ranking = runtime::rank({votes.data(), votes.size()});
+  return {votes, ranking.best, ranking.runner_up};
+}
 
 /// Whoever says what an input is.
 class Predictor {
@@ -64,13 +66,9 @@ class GraphPredictor : public Predictor {
       : GraphPredictor(options, graph, options.nir.settled(graph)) {}
 
   GraphPredictor(const PredictOptions& options, const formats::NirGraph& graph, const NirStepOptions& how)
-      : path_(options.model), graph_(graph, how.simulator_options()) {
-    refuse_given(options.of_models, "a NIR graph");
+      : path_(options.model), graph_(graph, how.simulator_options()), warning_(how.warning(graph)) {
     const formats::NirShape& input = graph_.input_shape();
-    if (input.size() != 3) {
-      throw ShapeError(fmt::format("{}: the graph takes {}; frames of events have [channels, height, width]",
-                                   path_, formats::nir_shape_text(input)));
-    }
+    check_takes_events(path_, graph, input);
     sampling_.channels = input[0];
     sampling_.height = input[1];
     sampling_.width = input[2];
@@ -86,29 +84,28 @@ class GraphPredictor : public Predictor {
     std::int64_t outputs = 1;
     for (const std::int64_t extent : graph_.output_shape()) outputs *= extent;
     for (std::int64_t k = 0; k < outputs; ++k) classes_.push_back(std::to_string(k));
-    print_warning(how.warning(graph));
   }
 
   const std::vector<std::string>& classes() const override { return classes_; }
   const std::string& path() const override { return path_; }
 
   Prediction of_file(const std::string& path) override {
+    if (data::holds_image(path)) {
+      throw DataError(path +
+                      ": is an image, and a NIR graph is asked about recordings of events; spikeloom eval "
+                      "GRAPH --dataset "
+                      "NAME --steps N runs one on a set of images");
+    }
     const data::FileSample sample = data::read_file_sample(path, sampling_);
+    if (!warning_.empty()) print_warning(warning_);
+    warning_.clear();
     const std::vector<double> sums = exchange::run_sample(graph_, sample.values, sample.shape);
     Prediction result;
     result.input = path;
-    result.votes.resize(classes_.size());
+    std::vector<float> votes(classes_.size());
     const auto steps = static_cast<double>(std::max(graph_.steps(), std::int64_t{1}));
-    for (std::size_t k = 0; k < sums.size(); ++k) result.votes[k] = static_cast<float>(sums[k] / steps);
-    const auto best_but = [&](int other) {
-      int best = -1;
-      for (int k = 0; k < static_cast<int>(result.votes.size()); ++k) {
-        if (k != other && (best < 0 || result.vote(k) > result.vote(best))) best = k;
-      }
-      return best;
-    };
-    result.best = best_but(-1);
-    result.runner_up = best_but(result.best);
+    for (std::size_t k = 0; k < sums.size(); ++k) votes[k] = static_cast<float>(sums[k] / steps);
+    result.ranked = ranked(votes);
     return result;
   }
 
@@ -119,6 +116,7 @@ class GraphPredictor : public Predictor {
  private:
   std::string path_;
   exchange::NirSimulator graph_;
+  std::string warning_;  ///< until it is printed, with the first answer
   data::FileSampling sampling_;
   std::vector<std::string> classes_;
 };
@@ -156,9 +154,7 @@ class ModelPredictor : public Predictor {
     session_.run(values);
     Prediction result;
     result.input = name;
-    result.votes.assign(session_.votes().begin(), session_.votes().end());
-    result.best = session_.best();
-    result.runner_up = session_.runner_up();
+    result.ranked = ranked({session_.votes().begin(), session_.votes().end()});
     return result;
   }
 
@@ -255,43 +251,35 @@ std::string csv_quoted(const std::string& text) {
 }
 
 nlohmann::ordered_json to_json(const Prediction& prediction, const std::vector<std::string>& classes) {
-  const auto one = [&](int k) -> nlohmann::ordered_json {
-    if (k < 0) return nullptr;
-    nlohmann::ordered_json json = {{"class", classes[static_cast<std::size_t>(k)]},
-                                   {"vote", prediction.vote(k)}};
-    const double share = vote_share(prediction.votes, k);
-    json["share"] = share < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(share);
-    return json;
-  };
   nlohmann::ordered_json json = {{"input", prediction.input}};
   if (!prediction.label.empty()) json["label"] = prediction.label;
-  json.update(one(prediction.best));
-  json["runner_up"] = one(prediction.runner_up);
-  json["votes"] = prediction.votes;
+  json.update(ranked_json(prediction.ranked, classes));
   return json;
 }
 
 void print_csv(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes) {
   print_line(stdout, "input,class,vote,runner_up,runner_up_vote");
-  for (const Prediction& one : predictions) {
-    const bool has_other = one.runner_up >= 0;
-    print_line(stdout,
-               fmt::format("{},{},{},{},{}", csv_quoted(one.input),
-                           csv_quoted(classes[static_cast<std::size_t>(one.best)]), one.vote(one.best),
-                           has_other ? csv_quoted(classes[static_cast<std::size_t>(one.runner_up)]) : "",
-                           has_other ? fmt::format("{}", one.vote(one.runner_up)) : ""));
+  for (const Prediction& prediction : predictions) {
+    const RankedVotes& one = prediction.ranked;
+    const auto columns = [&](int k, const char* none) {
+      if (k < 0) return std::string(none);
+      const auto at = static_cast<std::size_t>(k);
+      return fmt::format("{},{}", csv_quoted(classes[at]), one.votes[at]);
+    };
+    print_line(stdout, fmt::format("{},{},{}", csv_quoted(prediction.input), columns(one.best, ",0"),
+                                   columns(one.runner_up, ",")));
   }
 }
 
 void print_table(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes) {
   std::vector<std::vector<std::string>> rows{{"input", "class", "votes", "runner-up", "votes"}};
-  for (const Prediction& one : predictions) {
-    const bool has_other = one.runner_up >= 0;
-    const std::string label = one.label.empty() ? "" : fmt::format(" (labelled {})", one.label);
-    rows.push_back({one_line(one.input + label), classes[static_cast<std::size_t>(one.best)],
-                    vote_text(one.votes, one.best),
-                    has_other ? classes[static_cast<std::size_t>(one.runner_up)] : "",
-                    has_other ? vote_text(one.votes, one.runner_up) : ""});
+  for (const Prediction& prediction : predictions) {
+    const RankedVotes& one = prediction.ranked;
+    const auto name = [&](int k) { return k < 0 ? std::string() : classes[static_cast<std::size_t>(k)]; };
+    const auto votes = [&](int k) { return k < 0 ? std::string() : vote_text(one.votes, k); };
+    const std::string label = prediction.label.empty() ? "" : fmt::format(" (labelled {})", prediction.label);
+    rows.push_back({one_line(prediction.input + label), one.best < 0 ? kNoVotes : name(one.best),
+                    votes(one.best), name(one.runner_up), votes(one.runner_up)});
   }
   print_line(stdout, table(rows, {false, false, true, false, true}));
 }
@@ -300,10 +288,11 @@ int run_predict(const PredictOptions& options) {
   if (options.inputs.empty() == options.dataset.empty() ||
       options.dataset.empty() != options.indices.empty()) {
     throw ConfigError(
-        "give files or folders, or elements of the model's data set with --dataset and --index");
+        "give either files or folders, or elements of the model's data set with --dataset and --index");
   }
   std::unique_ptr<Predictor> owner;
   if (is_nir_file(options.model)) {
+    refuse_given(options.of_models, "a NIR graph");
     owner = std::make_unique<GraphPredictor>(options);
   } else {
     refuse_given(options.of_nir, "a model of Spikeloom");
@@ -347,7 +336,8 @@ void add_predict(CLI::App& program, Command& chosen) {
       "predict", "What a trained network says of recordings, images or elements of its data set");
   command->add_option("model", options->model, "Run folder, model file, checkpoint or NIR graph")
       ->required()
-      ->type_name("RUN_OR_MODEL");
+      ->type_name("RUN_OR_MODEL")
+      ->check(not_empty());
   command->add_option("inputs", options->inputs, "Recordings, PNG or JPEG images, or folders of them")
       ->type_name("INPUT");
   command->add_option("--dataset", options->dataset, "Elements of this set, which the model was trained on")
@@ -369,12 +359,13 @@ void add_predict(CLI::App& program, Command& chosen) {
           ->check(CLI::Range(1, 1 << 20))
           ->capture_default_str();
   options->of_nir.push_back(steps);
-  options->of_models.push_back(command->get_option("--dataset"));
-  options->of_models.push_back(command->get_option("--index"));
   command
       ->add_option("--resize", options->resize,
                    "Bring images of another size to the network's: crop, pad or stretch")
       ->check(CLI::IsMember({"crop", "pad", "stretch"}));
+  for (const char* name : {"--dataset", "--index", "--split", "--data-dir", "--resize"}) {
+    options->of_models.push_back(command->get_option(name));
+  }
   add_event_file_options(*command, options->recording);
   auto* const json = command->add_flag("--json", options->json, "Print JSON");
   command->add_flag("--csv", options->csv, "Print CSV")->excludes(json);

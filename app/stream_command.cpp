@@ -31,6 +31,7 @@ struct StreamOptions {
   EventFileOptions recording;
   NirStepOptions nir;
   std::vector<const CLI::Option*> of_nir, of_models;
+  std::vector<const CLI::Option*> not_of_pipes, not_of_datagrams;  ///< what does not apply to them
 };
 
 /// A network, and what it was trained to see of events.
@@ -40,29 +41,27 @@ struct Trained {
   std::vector<std::string> classes;
   stream::DeciderSettings settings;
   int sensor_width = 0, sensor_height = 0;  ///< of the training's set; 0: not known
+  std::string warning;                      ///< what was taken, as a graph does not say it
 };
 
 Trained open_graph(const StreamOptions& options) {
-  refuse_given(options.of_models, "a NIR graph");
   const auto graph = formats::read_nir(options.model);
   const NirStepOptions how = options.nir.settled(graph);
   Trained trained;
   trained.path = options.model;
-  trained.network = runtime::make_classifier(graph, how.simulator_options());
+  exchange::NirSimulator simulator(graph, how.simulator_options());
+  check_takes_events(options.model, graph, simulator.input_shape());
+  trained.network = runtime::make_classifier(std::move(simulator));
   for (std::size_t k = 0; k < trained.network->sums().size(); ++k) {
     trained.classes.push_back(std::to_string(k));
   }
-  if (how.time_origin == "zero")
-    throw ConfigError(
-        "--time-origin says nothing about live events, which have no clock of their own; leave it out");
   trained.settings.step_us = how.bin_us;
   trained.settings.window_steps = kNirWindowSteps;
-  print_warning(how.warning(graph));
+  trained.warning = how.warning(graph);
   return trained;
 }
 
 Trained open_model(const StreamOptions& options) {
-  refuse_given(options.of_nir, "a model of Spikeloom");
   const runtime::Model model = runtime::load_model(options.model);
   const auto& data = model.info.recipe.data;
   const data::DatasetInfo& info = data::dataset_info(data.dataset);
@@ -127,6 +126,8 @@ stream::SensorCheck sensor_check(const Trained& trained, const std::string& sour
   };
 }
 
+bool is_udp(const std::string& source) { return source.compare(0, 4, "udp:") == 0; }
+
 bool is_pipe(const std::string& source) {
   if (source == "-") return true;
   struct stat status {};
@@ -148,33 +149,67 @@ double speed_of(const std::string& text) {
   return speed;
 }
 
-OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
-  const stream::SensorCheck check = sensor_check(trained, options.source);
-  const double speed = speed_of(options.speed);
-  formats::EventReaderOptions reader = options.recording.reader_options();
-  if (reader.width > 0 && reader.height > 0) check(reader.width, reader.height);
-  const std::string udp = "udp:";
-  if (options.source.compare(0, udp.size(), udp) == 0) {
-    return {stream::datagram_source(options.source.substr(udp.size())), false};
+stream::PipeOptions pipe_options(const formats::EventReaderOptions& reader) {
+  stream::PipeOptions pipe;
+  if (reader.format == "packed") pipe.format = stream::PipeOptions::Format::kPacked;
+  if (reader.format == "csv") pipe.format = stream::PipeOptions::Format::kCsv;
+  if (pipe.format == stream::PipeOptions::Format::kAuto && reader.format != "auto") {
+    throw ConfigError(fmt::format("--format {}: what comes through a pipe is packed or csv", reader.format));
   }
-  if (is_pipe(options.source)) {
+  if (!reader.columns.empty()) {
+    if (pipe.format == stream::PipeOptions::Format::kPacked) {
+      throw ConfigError("--columns does not apply to packed events; leave it out");
+    }
+    pipe.columns = reader.columns;
+  }
+  if (reader.time_unit != formats::TimeUnit::kFile && reader.time_unit != formats::TimeUnit::kMicroseconds) {
+    throw ConfigError("--time-unit: times that come through a pipe are microseconds");
+  }
+  return pipe;
+}
+
+/// Before anything is read: options that are wrong, or that would be passed over.
+void check_options(const StreamOptions& options) {
+  const bool is_graph = is_nir_file(options.model);
+  if (is_graph && options.step_us > 0) {
+    throw ConfigError("--step-us does not apply to a NIR graph: --bin-us gives the length of its steps");
+  }
+  if (!is_graph && options.nir.bin_us > 0) {
+    throw ConfigError(
+        "--bin-us does not apply to a model of Spikeloom: --step-us gives the length of its steps");
+  }
+  if (options.nir.time_origin == "zero") {
+    throw ConfigError(
+        "--time-origin does not apply to live events, which have no clock of their own; leave it out");
+  }
+  if (is_graph) {
+    refuse_given(options.of_models, "a NIR graph");
+  } else {
+    refuse_given(options.of_nir, "a model of Spikeloom");
+  }
+  const formats::EventReaderOptions reader = options.recording.reader_options();
+  if (is_udp(options.source)) {
+    refuse_given(options.not_of_datagrams, "datagrams");
+  } else if (is_pipe(options.source)) {
+    refuse_given(options.not_of_pipes, "what comes through a pipe");
+    pipe_options(reader);
     if (options.source == "-" && ::isatty(STDIN_FILENO) == 1) {
       throw ConfigError("standard input is a terminal: pipe events into it (docs/stream.md has the formats)");
     }
-    stream::PipeOptions pipe;
-    if (reader.format == "packed") pipe.format = stream::PipeOptions::Format::kPacked;
-    if (reader.format == "csv") pipe.format = stream::PipeOptions::Format::kCsv;
-    if (pipe.format == stream::PipeOptions::Format::kAuto && reader.format != "auto") {
-      throw ConfigError(
-          fmt::format("--format {}: what comes through a pipe is packed or csv", reader.format));
-    }
-    if (!reader.columns.empty()) pipe.columns = reader.columns;
-    if (reader.time_unit != formats::TimeUnit::kFile &&
-        reader.time_unit != formats::TimeUnit::kMicroseconds) {
-      throw ConfigError("--time-unit: times that come through a pipe are microseconds");
-    }
-    return {stream::pipe_source(options.source, pipe, check), true};
+  } else {
+    speed_of(options.speed);
   }
+}
+
+OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
+  const stream::SensorCheck check =
+      sensor_check(trained, options.source == "-" ? "standard input" : options.source);
+  formats::EventReaderOptions reader = options.recording.reader_options();
+  if (reader.width > 0 && reader.height > 0) check(reader.width, reader.height);
+  if (is_udp(options.source)) return {stream::datagram_source(options.source.substr(4)), false};
+  if (is_pipe(options.source))
+    return {stream::pipe_source(options.source, pipe_options(reader), check), true};
+  const double speed = speed_of(options.speed);
   if (reader.width == 0 || reader.height == 0) {
     // What a file says of its sensor counts; the training's stands in for files that say nothing.
     try {
@@ -191,18 +226,8 @@ OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
 
 nlohmann::ordered_json to_json(const stream::LiveDecision& live, const std::vector<std::string>& classes) {
   const stream::Decision& decision = *live.decision;
-  const auto one = [&](int k) -> nlohmann::ordered_json {
-    if (k < 0) return nullptr;
-    nlohmann::ordered_json json = {{"class", classes[static_cast<std::size_t>(k)]},
-                                   {"vote", decision.votes[static_cast<std::size_t>(k)]}};
-    const double share = vote_share(decision.votes, k);
-    json["share"] = share < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(share);
-    return json;
-  };
   nlohmann::ordered_json json = {{"start_us", decision.start_us}, {"end_us", decision.end_us}};
-  json.update(one(decision.best));
-  json["runner_up"] = one(decision.runner_up);
-  json["votes"] = decision.votes;
+  json.update(ranked_json({decision.votes, decision.best, decision.runner_up}, classes));
   json["events"] = decision.events;
   json["latency_us"] = 1e-3 * static_cast<double>(live.latency_ns);
   json["late"] = live.late;
@@ -212,12 +237,12 @@ nlohmann::ordered_json to_json(const stream::LiveDecision& live, const std::vect
 
 std::string to_text(const stream::LiveDecision& live, const std::vector<std::string>& classes) {
   const stream::Decision& decision = *live.decision;
-  const auto name = [&](int k) { return classes[static_cast<std::size_t>(k)]; };
-  std::string text = fmt::format("{:12.3f} ms  {} {}", 1e-3 * static_cast<double>(decision.end_us),
-                                 name(decision.best), vote_text(decision.votes, decision.best));
-  if (decision.runner_up >= 0) {
-    text += fmt::format("  ({} {})", name(decision.runner_up), vote_text(decision.votes, decision.runner_up));
-  }
+  const auto said = [&](int k) {
+    return fmt::format("{} {}", classes[static_cast<std::size_t>(k)], vote_text(decision.votes, k));
+  };
+  std::string text = fmt::format("{:12.3f} ms  {}", 1e-3 * static_cast<double>(decision.end_us),
+                                 decision.best < 0 ? kNoVotes : said(decision.best));
+  if (decision.runner_up >= 0) text += fmt::format("  ({})", said(decision.runner_up));
   text += fmt::format("  {} events  latency {:.3f} ms", decision.events,
                       1e-6 * static_cast<double>(live.latency_ns));
   if (live.dropped > 0) text += fmt::format("  {} dropped so far", with_separators(live.dropped));
@@ -240,6 +265,7 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
                                    {"late", summary.late},
                                    {"dropped", summary.dropped},
                                    {"outside", outside},
+                                   {"out_of_range", summary.out_of_range},
                                    {"restarts", summary.restarts},
                                    {"steps", summary.steps},
                                    {"decisions", summary.decisions},
@@ -247,10 +273,10 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
                                    {"latency_p99_us", p99},
                                    {"synaptic_operations", summary.synaptic_operations}};
     if (datagrams != nullptr) {
-      json["datagrams"] = {{"received", datagrams->received},
-                           {"malformed", datagrams->malformed},
-                           {"lost", datagrams->lost},
-                           {"out_of_order", datagrams->out_of_order}};
+      json["datagrams"] = {{"received", datagrams->received}, {"malformed", datagrams->malformed},
+                           {"lost", datagrams->lost},         {"out_of_order", datagrams->out_of_order},
+                           {"repeated", datagrams->repeated}, {"restarts", datagrams->restarts},
+                           {"senders", datagrams->senders}};
     }
     print_text(stdout, nlohmann::ordered_json{{"summary", json}}.dump(
                            -1, ' ', false, nlohmann::json::error_handler_t::replace) +
@@ -259,14 +285,24 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
   }
   print_line(stderr, fmt::format("events     {} in {:.2f} s ({:.0f} a second)",
                                  with_separators(summary.received), seconds, rate));
-  print_line(stderr, fmt::format("left out   {} late, {} dropped, {} outside of the frame; {} new starts",
-                                 with_separators(summary.late), with_separators(summary.dropped),
-                                 with_separators(outside), summary.restarts));
+  print_line(
+      stderr,
+      fmt::format("left out   {} late, {} dropped, {} outside of the frame{}; {} new starts",
+                  with_separators(summary.late), with_separators(summary.dropped), with_separators(outside),
+                  summary.out_of_range == 0 ? ""
+                                            : fmt::format(", {} with a time out of range (beyond 2^61 us)",
+                                                          with_separators(summary.out_of_range)),
+                  summary.restarts));
   if (datagrams != nullptr) {
-    print_line(stderr,
-               fmt::format("datagrams  {} received, {} malformed, {} lost, {} out of order",
-                           with_separators(datagrams->received), with_separators(datagrams->malformed),
-                           with_separators(datagrams->lost), with_separators(datagrams->out_of_order)));
+    print_line(
+        stderr,
+        fmt::format(
+            "datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {} senders, {} "
+            "restarts",
+            with_separators(datagrams->received), with_separators(datagrams->malformed),
+            with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
+            with_separators(datagrams->repeated), with_separators(datagrams->senders),
+            with_separators(datagrams->restarts)));
   }
   print_line(stderr,
              fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
@@ -277,6 +313,7 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
 
 int run_stream(const StreamOptions& options) {
   stop_on_signals();
+  check_options(options);
   const Trained trained = open_network(options);
   stream::Decider decider(*trained.network, trained.settings);
   const OpenedSource opened = open_source(options, trained);
@@ -285,6 +322,7 @@ int run_stream(const StreamOptions& options) {
   live.waits_when_full = options.when_full.empty() ? opened.waits : options.when_full == "wait";
   live.idle = std::chrono::milliseconds(options.idle_ms);
   live.most_decisions = options.decisions;
+  if (!trained.warning.empty()) print_warning(trained.warning);
   const stream::DeciderSettings& settings = trained.settings;
   print_line(
       stderr,
@@ -304,7 +342,8 @@ int run_stream(const StreamOptions& options) {
           print_line(stdout, to_text(decision, trained.classes));
         }
       });
-  print_summary(summary, *opened.source, options.json);
+  const bool nothing_came = summary.failure && summary.received == 0;  // then the failure says all
+  if (!nothing_came) print_summary(summary, *opened.source, options.json);
   if (summary.failure) std::rethrow_exception(summary.failure);
   return kOk;
 }
@@ -317,7 +356,8 @@ void add_stream(CLI::App& program, Command& chosen) {
       "stream", "What a trained network says of events as they come, window after window (docs/stream.md)");
   command->add_option("model", options->model, "Run folder, model file, checkpoint or NIR graph")
       ->required()
-      ->type_name("RUN_OR_MODEL");
+      ->type_name("RUN_OR_MODEL")
+      ->check(not_empty());
   command
       ->add_option(
           "source", options->source,
@@ -370,6 +410,14 @@ void add_stream(CLI::App& program, Command& chosen) {
       ->check(CLI::Range(1, 1 << 30));
   add_event_file_options(*command, options->recording);
   options->of_nir = add_nir_options(*command, options->nir);
+  options->not_of_pipes = {command->get_option("--speed")};
+  for (const char* name : {"--partial", "--chip", "--camera", "--drop-outside"}) {
+    options->not_of_pipes.push_back(command->get_option(name));
+  }
+  options->not_of_datagrams = options->not_of_pipes;
+  for (const char* name : {"--format", "--columns", "--time-unit"}) {
+    options->not_of_datagrams.push_back(command->get_option(name));
+  }
   command->add_flag("--json", options->json, "Print a line of JSON a decision, and one with the summary");
   command->footer(
       "Pipes carry packed events (found by their first bytes; --format packed) or csv, t,x,y,p.\n"

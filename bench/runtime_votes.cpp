@@ -50,8 +50,9 @@ int main(int argc, char** argv) {
         }
         session.run({sample.data(), sample.size()});
         votes.emplace_back(session.votes().begin(), session.votes().end());
-        right += session.best() == samples->label(first + i) ? 1 : 0;
-        votes.back().push_back(static_cast<float>(session.best()));
+        const int best = runtime::highest_votes(session.votes()).best;
+        right += best == samples->label(first + i) ? 1 : 0;
+        votes.back().push_back(static_cast<float>(best));
       }
       const train::Votes expected = engine.forward({batch.data(), batch.size()}, count, num_threads());
       for (std::int64_t i = 0; i < count; ++i) {

@@ -36,6 +36,8 @@ spikeloom_package(python python3-spikeloom python "Spikeloom's trained networks,
 set(same_version "(= ${PROJECT_VERSION})")
 set(libraries "libspikeloom-runtime1 ${same_version}, libspikeloom-events1 ${same_version}")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
+# Loaded for graphs of NIR only; where cameras are it would bring HDF5 along.
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "libspikeloom-events1 ${same_version}")
 set(CPACK_DEBIAN_EVENTS_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "spikeloom-training ${same_version}")

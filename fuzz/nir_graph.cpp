@@ -138,6 +138,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const FormatError&) {
   } catch (const DataError&) {
   } catch (const ShapeError&) {
+  } catch (const NumericsError&) {
   }
   ::unlink(path.c_str());
   return 0;

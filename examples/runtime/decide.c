@@ -37,8 +37,12 @@ int main(int argc, char** argv) {
       int best;
       if (spikeloom_session_end_step(session) != SPIKELOOM_OK) return fail();
       best = spikeloom_session_best(session);
-      printf("%" PRId64 " %s %.4f\n", end, spikeloom_model_class_name(model, best),
-             (double)spikeloom_session_votes(session)[best]);
+      if (best < 0) {
+        printf("%" PRId64 " no votes\n", end);
+      } else {
+        printf("%" PRId64 " %s %.4f\n", end, spikeloom_model_class_name(model, best),
+               (double)spikeloom_session_votes(session)[best]);
+      }
       end += window;
       if (!more) break;
     }

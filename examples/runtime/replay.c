@@ -16,8 +16,12 @@ static int decide(const spikeloom_model* model, spikeloom_session* session, int6
   int best;
   if (spikeloom_session_end_step(session) != SPIKELOOM_OK) return fail(spikeloom_last_error());
   best = spikeloom_session_best(session);
-  printf("%" PRId64 " %s %.4f\n", end, spikeloom_model_class_name(model, best),
-         (double)spikeloom_session_votes(session)[best]);
+  if (best < 0) {
+    printf("%" PRId64 " no votes\n", end);
+  } else {
+    printf("%" PRId64 " %s %.4f\n", end, spikeloom_model_class_name(model, best),
+           (double)spikeloom_session_votes(session)[best]);
+  }
   return 0;
 }
 

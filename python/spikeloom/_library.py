@@ -25,6 +25,13 @@ class EventOptions(ctypes.Structure):
                 ("drop_outside", ctypes.c_int), ("partial", ctypes.c_int)]
 
 
+class GraphOptions(ctypes.Structure):
+    """spikeloom_graph_options."""
+    _fields_ = [("size", ctypes.c_size_t), ("dt", ctypes.c_double), ("subtract", ctypes.c_int),
+                ("exponential", ctypes.c_int), ("several_spikes", ctypes.c_int), ("has_v_min", ctypes.c_int),
+                ("v_min", ctypes.c_double)]
+
+
 _HANDLE, _TEXT, _INT, _INT64, _SIZE = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64,
                                        ctypes.c_size_t)
 _FLOATS, _EVENTS = ctypes.POINTER(ctypes.c_float), ctypes.POINTER(Event)
@@ -35,6 +42,7 @@ RUNTIME = {
     "abi_version": (_INT,),
     "last_error": (_TEXT,),
     "model_load": (_INT, _TEXT, ctypes.POINTER(_HANDLE)),
+    "graph_load": (_INT, _TEXT, ctypes.POINTER(GraphOptions), ctypes.POINTER(_HANDLE)),
     "model_free": (None, _HANDLE),
     "model_channels": (_INT64, _HANDLE),
     "model_height": (_INT64, _HANDLE),

@@ -8,23 +8,23 @@ import numpy as np
 
 from ._errors import ArgumentError
 from ._events import to_raw
-from ._library import Event, path_bytes, runtime
+from ._library import Event, GraphOptions, path_bytes, runtime
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
     """What a network says of a sample, or of a stream so far."""
     votes: np.ndarray  #: float32 [classes]: the mean spike of each class's neurons; a copy
-    index: int  #: the class of the highest vote, of equal ones the lowest
-    name: str  #: of that class
-    runner_up: int  #: the best of the other classes; -1 where there is none
+    index: int  #: the class of the highest vote, of equal ones the lowest; -1 where all votes are 0: no votes
+    name: str  #: of that class; None where there are no votes
+    runner_up: int  #: the best of the other classes; -1 where there is none, or no votes
     steps: int  #: that were run
 
     @property
     def share(self):
         """The class's share of all votes; None where votes are no shares: negative ones, or none at all."""
         total = float(self.votes.sum(dtype=np.float64))
-        return None if total <= 0.0 or (self.votes < 0).any() else float(self.votes[self.index]) / total
+        return None if self.index < 0 or total <= 0.0 or (self.votes < 0).any() else float(self.votes[self.index]) / total
 
 
 def _as_floats(values):
@@ -36,6 +36,14 @@ def _as_floats(values):
     return np.ascontiguousarray(array, np.float32)
 
 
+def _graph_options(given):
+    names = {"dt", "subtract", "exponential", "several_spikes", "v_min"}
+    if not names.issuperset(given):
+        raise ArgumentError(f"graph: {sorted(set(given) - names)} are not among {sorted(names)}")
+    return GraphOptions(size=ctypes.sizeof(GraphOptions), has_v_min=given.get("v_min") is not None,
+                        **{name: value for name, value in given.items() if value is not None})
+
+
 def _pointer(array):
     return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
@@ -43,20 +51,27 @@ def _pointer(array):
 class Model:
     """A trained network, which never changes: any number of threads may use it.
 
-    path: a model file, a checkpoint, or the folder of a run (its kept model). Raises FileError for a file that is not
-    there, is damaged, or is no model.
+    path: a model file, a checkpoint, the folder of a run (its kept model), or a graph of NIR. Raises FileError for a file
+    that is not there, is damaged, or is no model.
+    graph: how a graph of NIR is stepped, any of dt (seconds), subtract, exponential, several_spikes, v_min, with the
+    meaning of spikeloom_graph_options (docs/nir.md). None: as its metadata says, else by the defaults.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, graph=None):
         self._library = runtime()
         handle = ctypes.c_void_p()
-        self._library.check(self._library.model_load(path_bytes(path), ctypes.byref(handle)))
+        if graph is None:
+            status = self._library.model_load(path_bytes(path), ctypes.byref(handle))
+        else:
+            options = _graph_options(graph)
+            status = self._library.graph_load(path_bytes(path), ctypes.byref(options), ctypes.byref(handle))
+        self._library.check(status)
         self._handle = handle
         weakref.finalize(self, self._library.model_free, handle)
         #: (height, width, channels) of a step
         self.input_shape = (self._library.model_height(handle), self._library.model_width(handle),
                             self._library.model_channels(handle))
-        #: steps of a sample of the training
+        #: steps of a sample of the training; 0 where a graph does not say it
         self.num_steps = self._library.model_num_steps(handle)
         #: length of a step of the training in microseconds; 0 for images and other ways of slicing
         self.window_us = self._library.model_window_us(handle)
@@ -126,7 +141,8 @@ class Stream:
         """The Prediction of all steps since reset()."""
         votes = np.ctypeslib.as_array(self._library.session_votes(self._handle), (len(self._class_names),)).copy()
         index = self._library.session_best(self._handle)
-        return Prediction(votes, index, self._class_names[index], self._library.session_runner_up(self._handle),
+        name = self._class_names[index] if index >= 0 else None
+        return Prediction(votes, index, name, self._library.session_runner_up(self._handle),
                           self.steps)
 
     @property

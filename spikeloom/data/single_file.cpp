@@ -20,13 +20,6 @@
 namespace spikeloom::data {
 namespace {
 
-bool holds_image(const std::string& path) {
-  std::array<std::uint8_t, 16> head{};
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(head.data()), static_cast<std::streamsize>(head.size()));
-  return formats::is_image({head.data(), static_cast<std::size_t>(file.gcount())});
-}
-
 std::string size_text(std::int64_t width, std::int64_t height) {
   return fmt::format("{} x {} pixels", width, height);
 }
@@ -144,6 +137,13 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
 }
 
 }  // namespace
+
+bool holds_image(const std::string& path) {
+  std::array<std::uint8_t, 16> head{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(head.data()), static_cast<std::streamsize>(head.size()));
+  return formats::is_image({head.data(), static_cast<std::size_t>(file.gcount())});
+}
 
 FileSample read_file_sample(const std::string& path, const FileSampling& sampling) {
   return holds_image(path) ? image_sample(path, sampling) : recording_sample(path, sampling);

@@ -29,6 +29,9 @@ struct FileSample {
   std::vector<float> values;
 };
 
+/// By its content; false where it cannot be read.
+bool holds_image(const std::string& path);
+
 /// An image (PNG, JPEG; by content) or a recording in any format that is read. Throws DataError or
 /// FormatError naming the file, also where its pixels, channels or sensor do not fit the network, with what
 /// would; ConfigError for reader options that are wrong.

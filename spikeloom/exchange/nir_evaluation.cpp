@@ -14,7 +14,6 @@ namespace {
 
 /// Steps up to the last that is not all zeros.
 std::int64_t used_steps(const std::vector<float>& sample, const data::SampleShape& shape) {
-  if (shape.is_static) return shape.num_steps;
   const auto last = std::find_if(sample.rbegin(), sample.rend(), [](float value) { return value != 0.0F; });
   return (static_cast<std::int64_t>(sample.rend() - last) + shape.step_size() - 1) / shape.step_size();
 }
@@ -38,13 +37,15 @@ void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
 }  // namespace
 
 std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
-                               const data::SampleShape& shape, bool every_step) {
+                               const data::SampleShape& shape, const NirSamples& which) {
   graph.reset();
   const std::int64_t pixels = shape.height * shape.width;
   std::vector<double> input(static_cast<std::size_t>(shape.step_size())), sums;
-  const std::int64_t steps = every_step ? shape.num_steps : used_steps(sample, shape);
+  const std::int64_t steps = shape.is_static    ? which.image_steps
+                             : which.every_step ? shape.num_steps
+                                                : used_steps(sample, shape);
   for (std::int64_t t = 0; t < steps; ++t) {
-    const float* frame = sample.data() + t * shape.step_size();
+    const float* frame = sample.data() + (shape.is_static ? 0 : t * shape.step_size());
     for (std::int64_t p = 0; p < pixels; ++p) {
       for (std::int64_t c = 0; c < shape.channels; ++c)
         input[static_cast<std::size_t>(c * pixels + p)] = frame[p * shape.channels + c];
@@ -76,7 +77,7 @@ NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& sampl
     for (std::int64_t i = 0; i < total; ++i) {
       try {
         samples.read(i, nullptr, sample.data());
-        const auto sums = run_sample(own, sample, samples.shape(), which.every_step);
+        const auto sums = run_sample(own, sample, samples.shape(), which);
         const auto guess = sums.empty() ? 0 : std::max_element(sums.begin(), sums.end()) - sums.begin();
         const auto label = static_cast<std::size_t>(samples.label(i));
         const auto counts = own.spike_counts();

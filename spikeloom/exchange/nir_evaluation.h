@@ -19,14 +19,15 @@ struct NirEvaluation {
 
 /// Which samples of a set, and how long each.
 struct NirSamples {
-  std::int64_t limit = 0;   ///< only the first so many; 0: all
-  bool every_step = false;  ///< false: a recording up to its last step that has an event
+  std::int64_t limit = 0;        ///< only the first so many; 0: all
+  bool every_step = false;       ///< false: a recording up to its last step that has an event
+  std::int64_t image_steps = 1;  ///< for which a still image is shown
 };
 
 /// The sums of the outputs over a sample, [T, H, W, C] (data/dataset.h), from a reset on: shown step by step
-/// as [C, H, W].
+/// as [C, H, W]. A still image is shown for which.image_steps steps.
 std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
-                               const data::SampleShape& shape, bool every_step = false);
+                               const data::SampleShape& shape, const NirSamples& which = {});
 
 /// Runs a graph over samples of a set. Each is shown step by step, [C, H, W] (or
 /// flattened, where the graph takes one dimension); its class is the output with the largest sum, of equal

@@ -49,10 +49,10 @@ NirProduct::NirProduct(const formats::NirNode& node, const formats::NirNodeShape
   }
 }
 
-std::int64_t NirProduct::run(Span<const double> input, Span<double> output,
-                             std::vector<double>& scratch) const {
-  std::int64_t operations = 0;
-  if (windowed_) return run_windows(input, output, scratch);
+double NirProduct::run(Span<const double> input, Span<const double> spikes, Span<double> output,
+                       std::vector<double>& scratch) const {
+  double operations = 0.0;
+  if (windowed_) return run_windows(input, spikes, pool_factor_, output, scratch);
   if (bias_.empty()) {
     std::fill(output.begin(), output.end(), 0.0);
   } else {
@@ -63,16 +63,21 @@ std::int64_t NirProduct::run(Span<const double> input, Span<double> output,
     if (x == 0.0) continue;
     const double* row = weight_.data() + j * filters_;
     for (std::int64_t f = 0; f < filters_; ++f) output.data()[f] += x * row[f];
-    operations += filters_;
+    if (!spikes.empty()) operations += spikes.data()[j] * static_cast<double>(filters_);
   }
   return operations;
 }
 
+void NirProduct::pool_spikes(Span<const double> spikes, Span<double> output,
+                             std::vector<double>& scratch) const {
+  run_windows(spikes, {}, 1.0, output, scratch);
+}
+
 /// Scatters each input that is not zero over the outputs that see it: output[o] takes tap k of input i where
 /// o * stride + k * dilation - padding = i.
-std::int64_t NirProduct::run_windows(Span<const double> input, Span<double> output,
-                                     std::vector<double>& scratch) const {
-  std::int64_t operations = 0;
+double NirProduct::run_windows(Span<const double> input, Span<const double> spikes, double pool_factor,
+                               Span<double> output, std::vector<double>& scratch) const {
+  double operations = 0.0;
   const std::int64_t positions = out_[0] * out_[1], group_filters = pooling_ ? 1 : filters_ / groups_;
   const std::int64_t inner = channels_ / groups_;
   scratch.assign(static_cast<std::size_t>(positions * filters_), 0.0);  // [oy, ox, F]
@@ -85,8 +90,10 @@ std::int64_t NirProduct::run_windows(Span<const double> input, Span<double> outp
     const std::int64_t first = pooling_ ? c : c / inner * group_filters;
     for (std::int64_t y = 0; y < in_[0]; ++y) {
       for (std::int64_t x = 0; x < in_[1]; ++x) {
-        const double value = input.data()[(c * in_[0] + y) * in_[1] + x];
+        const std::int64_t at = (c * in_[0] + y) * in_[1] + x;
+        const double value = input.data()[at];
         if (value == 0.0) continue;
+        const double of_each = spikes.empty() ? 0.0 : spikes.data()[at] * static_cast<double>(group_filters);
         for (std::int64_t ky = 0; ky < window_[0].size; ++ky) {
           const std::int64_t sy = y + window_[0].padding - ky * window_[0].dilation;
           if (sy < 0 || sy % window_[0].stride != 0 || sy / window_[0].stride >= out_[0]) continue;
@@ -96,12 +103,12 @@ std::int64_t NirProduct::run_windows(Span<const double> input, Span<double> outp
             double* sums = scratch.data() +
                            (sy / window_[0].stride * out_[1] + sx / window_[1].stride) * filters_ + first;
             if (pooling_) {
-              *sums += value * pool_factor_;
+              *sums += value * pool_factor;
               continue;
             }
             const double* row = weight_.data() + (c * taps + ky * window_[1].size + kx) * group_filters;
             for (std::int64_t f = 0; f < group_filters; ++f) sums[f] += value * row[f];
-            operations += group_filters;
+            operations += of_each;
           }
         }
       }

@@ -13,12 +13,18 @@ class NirProduct {
  public:
   NirProduct(const formats::NirNode& node, const formats::NirNodeShapes& shapes);
   static bool covers(formats::NirKind kind);
+  bool is_pooling() const { return pooling_; }
   /// input: [shapes.input], row-major; output: [shapes.output], overwritten. scratch: any vector of its own
-  /// for each thread. Returns the synaptic operations: weights added, of poolings 0.
-  std::int64_t run(Span<const double> input, Span<double> output, std::vector<double>& scratch) const;
+  /// for each thread. spikes: how many each input stands for, or empty: none. Returns the synaptic
+  /// operations: each spike counts once for each synapse that it reaches; of poolings 0.
+  double run(Span<const double> input, Span<const double> spikes, Span<double> output,
+             std::vector<double>& scratch) const;
+  /// Of a pooling: how many spikes each output stands for, those of its window.
+  void pool_spikes(Span<const double> spikes, Span<double> output, std::vector<double>& scratch) const;
 
  private:
-  std::int64_t run_windows(Span<const double> input, Span<double> output, std::vector<double>& scratch) const;
+  double run_windows(Span<const double> input, Span<const double> spikes, double pool_factor,
+                     Span<double> output, std::vector<double>& scratch) const;
 
   bool windowed_ = false, pooling_ = false;
   std::vector<double> weight_, bias_;

@@ -32,6 +32,11 @@ bool has_v(NirKind kind) { return is_leaky(kind) || is_integrator(kind); }
   throw ShapeError(fmt::format("node '{}' ({}): {}", node.name, formats::nir_kind_name(node.kind), what));
 }
 
+/// A count; of what is none, by weights or inputs out of all bounds, 0 or 10^12.
+std::int64_t whole(double count) {
+  return count > 0.0 ? static_cast<std::int64_t>(std::min(count + 0.5, 1e12)) : 0;
+}
+
 /// A parameter for each of `size` values.
 std::vector<double> each(const NirNode& node, const char* name, std::size_t size, double otherwise) {
   const auto* array = node.find(name);
@@ -41,6 +46,16 @@ std::vector<double> each(const NirNode& node, const char* name, std::size_t size
   if (array->values.size() != size)
     refuse(node, fmt::format("{} has {} values, not {}", name, array->size(), size));
   return array->values;
+}
+
+/// How many spikes the values that a node takes or gives stand for: none (currents, potentials), as many as
+/// the value says (events, spikes and their sums), or numbers kept beside them (averages and multiples of
+/// those).
+enum class Spikes { kNone, kValue, kOwn };
+
+bool passes_on(NirKind kind) {
+  return kind == NirKind::kOutput || kind == NirKind::kFlatten || kind == NirKind::kDelay ||
+         kind == NirKind::kScale || kind == NirKind::kSumPool2d || kind == NirKind::kAvgPool2d;
 }
 
 /// What a node is once and for all.
@@ -56,6 +71,7 @@ struct Compiled {
   std::vector<double> keep, synapse_keep, w_in;        ///< share of v and i that is left after a step
   std::vector<std::int64_t> delay;                     ///< steps
   std::int64_t ring = 0;                               ///< most of them
+  Spikes takes = Spikes::kNone, gives = Spikes::kNone;
 };
 
 struct Plan {
@@ -92,6 +108,13 @@ void compile_neuron(const NirNode& node, const NirOptions& options, Compiled& to
   }
   if (fires(node.kind)) {
     to.threshold = each(node, "v_threshold", size, 1.0);
+    for (const double value : to.threshold) {
+      if (options.several_spikes && !(value > 0.0)) {
+        refuse(node,
+               fmt::format("v_threshold = {} is not positive, so that it cannot fire several times a step",
+                           value));
+      }
+    }
     to.v_reset = each(node, "v_reset", size, 0.0);
   }
 }
@@ -145,6 +168,29 @@ void order_nodes(Plan& plan) {
     }
   }
   std::reverse(plan.order.begin(), plan.order.end());
+}
+
+/// What each node takes and gives of spikes. Twice, as cycles bring what a later node gives.
+void find_spikes(Plan& plan) {
+  for (int round = 0; round < 2; ++round) {
+    for (const std::size_t n : plan.order) {
+      Compiled& node = plan.nodes[n];
+      const auto count = [&](Spikes kind) {
+        return std::count_if(node.sources.begin(), node.sources.end(),
+                             [&](std::size_t source) { return plan.nodes[source].gives == kind; });
+      };
+      const auto all = static_cast<std::ptrdiff_t>(node.sources.size());
+      node.takes = count(Spikes::kNone) == all    ? Spikes::kNone
+                   : count(Spikes::kValue) == all ? Spikes::kValue
+                                                  : Spikes::kOwn;
+      if (passes_on(node.kind)) {
+        const bool changes = node.kind == NirKind::kScale || node.kind == NirKind::kAvgPool2d;
+        node.gives = changes && node.takes == Spikes::kValue ? Spikes::kOwn : node.takes;
+      } else if (node.kind == NirKind::kInput || node.kind == NirKind::kThreshold || fires(node.kind)) {
+        node.gives = Spikes::kValue;
+      }
+    }
+  }
 }
 
 std::size_t only(const Plan& plan, NirKind kind) {
@@ -201,7 +247,12 @@ std::shared_ptr<const Plan> compile(const formats::NirGraph& graph, const NirOpt
   }
   plan->input = only(*plan, NirKind::kInput);
   plan->output = only(*plan, NirKind::kOutput);
+  if (plan->nodes[plan->output].sources.empty()) {
+    throw ShapeError(fmt::format("no edge leads to node '{}' (Output): the graph gives nothing",
+                                 plan->nodes[plan->output].name));
+  }
   order_nodes(*plan);
+  find_spikes(*plan);
   return plan;
 }
 
@@ -210,13 +261,15 @@ std::shared_ptr<const Plan> compile(const formats::NirGraph& graph, const NirOpt
 struct NirSimulator::State {
   struct Node {
     std::vector<double> in, out, v, i;
-    std::vector<double> ring;  ///< of a delay: [steps, values]
+    std::vector<double> ring;                               ///< of a delay: [steps, values]
+    std::vector<double> in_spikes, out_spikes, spike_ring;  ///< where they are not what the values say
     std::int64_t spikes = 0;
   };
   std::shared_ptr<const Plan> plan;
   std::vector<Node> nodes;
   std::vector<double> scratch;
-  std::int64_t step = 0, operations = 0;
+  std::int64_t step = 0;
+  double operations = 0.0;
 
   void clear() {
     step = 0;
@@ -228,6 +281,10 @@ struct NirSimulator::State {
       if (has_v(node.kind)) nodes[n].v.assign(node.in_size, 0.0);
       if (has_synapse(node.kind)) nodes[n].i.assign(node.in_size, 0.0);
       nodes[n].ring.assign(static_cast<std::size_t>(node.ring) * node.in_size, 0.0);
+      if (node.takes == Spikes::kOwn) nodes[n].in_spikes.assign(node.in_size, 0.0);
+      if (node.gives != Spikes::kOwn) continue;
+      nodes[n].out_spikes.assign(node.out_size, 0.0);
+      if (node.kind == NirKind::kDelay) nodes[n].spike_ring = nodes[n].ring;
     }
     // What nodes give while nothing fires: cycles bring it to the first step.
     for (const std::size_t n : plan->order) {
@@ -235,7 +292,7 @@ struct NirSimulator::State {
       gather(n);
       compute(n);
     }
-    operations = 0;
+    operations = 0.0;
   }
 
   void gather(std::size_t n) {
@@ -252,11 +309,41 @@ struct NirSimulator::State {
     }
   }
 
+  /// Of each value that a node takes; empty: none.
+  Span<const double> spikes_in(std::size_t n) {
+    const Compiled& node = plan->nodes[n];
+    Node& at = nodes[n];
+    if (node.takes == Spikes::kNone) return {};
+    if (node.takes == Spikes::kValue) return at.in;
+    std::fill(at.in_spikes.begin(), at.in_spikes.end(), 0.0);
+    for (const std::size_t source : node.sources) {
+      if (plan->nodes[source].gives == Spikes::kNone) continue;
+      const bool own = plan->nodes[source].gives == Spikes::kOwn;
+      const auto& spikes = own ? nodes[source].out_spikes : nodes[source].out;
+      for (std::size_t k = 0; k < at.in_spikes.size(); ++k) at.in_spikes[k] += spikes[k];
+    }
+    return at.in_spikes;
+  }
+
+  /// Of each value that a node gives, where that is kept beside them.
+  void pass_spikes_on(const Compiled& node, Node& at, Span<const double> spikes) {
+    if (node.product) {
+      node.product->pool_spikes(spikes, at.out_spikes, scratch);
+    } else if (node.kind == NirKind::kDelay) {
+      delay(node, spikes, at.spike_ring, at.out_spikes);
+    } else {
+      at.out_spikes.assign(spikes.begin(), spikes.end());
+    }
+  }
+
   void compute(std::size_t n) {
     const Compiled& node = plan->nodes[n];
     Node& at = nodes[n];
+    const bool needs_spikes = node.product || node.gives == Spikes::kOwn;
+    const Span<const double> spikes = needs_spikes ? spikes_in(n) : Span<const double>();
+    if (node.gives == Spikes::kOwn) pass_spikes_on(node, at, spikes);
     if (node.product) {
-      operations += node.product->run(at.in, at.out, scratch);
+      operations += node.product->run(at.in, spikes, at.out, scratch);
     } else if (has_v(node.kind)) {
       neurons(node, at);
     } else if (node.kind == NirKind::kScale) {
@@ -264,7 +351,7 @@ struct NirSimulator::State {
     } else if (node.kind == NirKind::kThreshold) {
       for (std::size_t k = 0; k < at.in.size(); ++k) at.out[k] = at.in[k] > node.threshold[k] ? 1.0 : 0.0;
     } else if (node.kind == NirKind::kDelay) {
-      delay(node, at);
+      delay(node, at.in, at.ring, at.out);
     } else {
       at.out = at.in;
     }
@@ -298,21 +385,22 @@ struct NirSimulator::State {
       at.out[k] = spikes;
       if (spikes == 0.0) continue;
       v = subtract ? v - spikes * threshold : node.v_reset[k];
-      at.spikes += static_cast<std::int64_t>(spikes);
+      at.spikes += whole(spikes);
     }
   }
 
-  void delay(const Compiled& node, Node& at) const {
-    const std::size_t size = at.in.size();
+  void delay(const Compiled& node, Span<const double> in, std::vector<double>& ring,
+             std::vector<double>& out) const {
+    const std::size_t size = in.size();
     for (std::size_t k = 0; k < size; ++k) {
       if (node.delay[k] == 0) {
-        at.out[k] = at.in[k];
+        out[k] = in[k];
         continue;
       }
       // The value of `delay` steps ago stands where the newest one goes.
-      double& slot = at.ring[static_cast<std::size_t>(step % node.delay[k]) * size + k];
-      at.out[k] = slot;
-      slot = at.in[k];
+      double& slot = ring[static_cast<std::size_t>(step % node.delay[k]) * size + k];
+      out[k] = slot;
+      slot = in[k];
     }
   }
 };
@@ -348,11 +436,19 @@ Span<const double> NirSimulator::step(Span<const double> input) {
     state.compute(n);
   }
   ++state.step;
-  return state.nodes[state.plan->output].out;
+  const auto& out = state.nodes[state.plan->output].out;
+  const auto wrong = std::find_if(out.begin(), out.end(), [](double value) { return !std::isfinite(value); });
+  if (wrong != out.end()) {
+    throw NumericsError(fmt::format(
+        "output {} of the graph is not finite at step {}: its parameters, or the step of {} s, let it grow "
+        "without bounds",
+        wrong - out.begin(), state.step, state.plan->options.dt));
+  }
+  return out;
 }
 
 std::int64_t NirSimulator::steps() const { return state_->step; }
-std::int64_t NirSimulator::synaptic_operations() const { return state_->operations; }
+std::int64_t NirSimulator::synaptic_operations() const { return whole(state_->operations); }
 
 Span<const double> NirSimulator::v(const std::string& node) const {
   for (std::size_t n = 0; n < state_->nodes.size(); ++n) {

@@ -43,9 +43,9 @@ struct NirOptions {
 /// All of it in double. One thread a simulator; copies share the weights.
 class NirSimulator {
  public:
-  /// Throws ShapeError (formats::nir_shapes), and for a graph without exactly one Input and one Output, or
-  /// with parameters that are not finite, a tau <= 0, a delay below 0 or of more than 2^24 values;
-  /// ConfigError for a dt that is not positive.
+  /// Throws ShapeError (formats::nir_shapes), and for a graph without exactly one Input and one Output that
+  /// an edge leads to, or with parameters that are not finite, a tau <= 0, a delay below 0 or of more than
+  /// 2^24 values; ConfigError for a dt that is not positive.
   NirSimulator(const formats::NirGraph& graph, const NirOptions& options);
   NirSimulator(const NirSimulator& other);
   NirSimulator(NirSimulator&&) noexcept;
@@ -56,7 +56,7 @@ class NirSimulator {
   /// Back to the first step.
   void reset();
   /// One step: input [input_shape], row-major; the result, [output_shape], is valid until the next step.
-  /// Throws ShapeError for an input of another size.
+  /// Throws ShapeError for an input of another size, NumericsError where the result is not finite.
   Span<const double> step(Span<const double> input);
   /// Membrane potential of a node, by its name in the flat graph, after the reset of the last step. Throws
   /// ConfigError if there is no neuron of that name.
@@ -65,7 +65,9 @@ class NirSimulator {
   std::vector<std::pair<std::string, std::int64_t>> spike_counts() const;
   /// Steps since reset().
   std::int64_t steps() const;
-  /// Weights added since reset(): of each input of a product that is not 0, those that it reaches.
+  /// Since reset(): each spike of a neuron (or event of the input) counts once for each synapse that it
+  /// reaches in the product that it enters, through poolings, scales and delays too; what is no spike does
+  /// not count.
   std::int64_t synaptic_operations() const;
 
  private:

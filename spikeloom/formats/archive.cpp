@@ -139,7 +139,7 @@ bool ArchiveWalk::next() {
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN) fail(path_, -1);
     // "raw" is the format of anything: only what was compressed is taken for it.
     if (archive_format(state_->handle) == ARCHIVE_FORMAT_RAW && archive_filter_count(state_->handle) < 2) {
-      throw FormatError("is no whole zip, tar or compressed file; fetch it again", path_, 0);
+      throw FormatError("is not a whole zip, tar or compressed file; fetch it again", path_, 0);
     }
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr) name = archive_entry_pathname_utf8(entry);

@@ -20,7 +20,7 @@ Cifar10Batch read_cifar10_batch(const std::string& path) {
   const std::size_t count = bytes.size() / kRecordBytes;
   if (count == 0 || bytes.size() % kRecordBytes != 0) {
     throw FormatError(
-        fmt::format("{} bytes are no positive multiple of the {} of a CIFAR-10 record; take the "
+        fmt::format("{} bytes are not a positive multiple of the {} of a CIFAR-10 record; take the "
                     "binary version and fetch it again",
                     bytes.size(), kRecordBytes),
         path, static_cast<std::int64_t>(count * kRecordBytes));

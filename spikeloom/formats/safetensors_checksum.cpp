@@ -53,7 +53,7 @@ std::map<std::string, std::string> take_checksums(SafetensorsHeader* header, Spa
     } else if (has_prefix(entry->first, kTensorChecksumPrefix)) {
       checksums[entry->first.substr(std::string(kTensorChecksumPrefix).size())] = entry->second;
     } else {
-      throw FormatError(fmt::format("metadata key {} is no checksum that is known here: damaged, or of a "
+      throw FormatError(fmt::format("metadata key {} is not a checksum known here: damaged, or of a "
                                     "newer version",
                                     in_quotes(entry->first)),
                         file, json_offset);

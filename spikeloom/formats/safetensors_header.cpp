@@ -82,7 +82,7 @@ class HeaderHandler {
 
   bool null() { return refuse("null"); }
   bool boolean(bool) { return refuse("a truth value"); }
-  bool number_float(double, const std::string&) { return refuse("a number that is no integer in range"); }
+  bool number_float(double, const std::string&) { return refuse("a number that is not an integer in range"); }
   bool binary(nlohmann::json::binary_t&) { return refuse("binary data"); }
 
   bool number_integer(std::int64_t value) {

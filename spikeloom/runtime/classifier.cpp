@@ -41,11 +41,11 @@ class NirClassifier : public Classifier {
  public:
   explicit NirClassifier(exchange::NirSimulator graph) : graph_(std::move(graph)) {
     const formats::NirShape& shape = graph_.input_shape();
-    if (shape.size() != 3) {
+    if (shape.size() != 3 && shape.size() != 1) {
       throw ShapeError("the graph takes " + formats::nir_shape_text(shape) +
-                       ": frames of events have [channels, height, width]");
+                       ": frames have [channels, height, width], lists of values [channels]");
     }
-    input_ = {shape[0], shape[1], shape[2]};
+    input_ = shape.size() == 1 ? model::Shape{shape[0], 1, 1} : model::Shape{shape[0], shape[1], shape[2]};
     values_.resize(static_cast<std::size_t>(input_.size()));
     const auto& output = graph_.output_shape();
     const std::int64_t outputs =
@@ -105,7 +105,11 @@ std::unique_ptr<Classifier> make_classifier(std::shared_ptr<const Network> netwo
 
 std::unique_ptr<Classifier> make_classifier(const formats::NirGraph& graph,
                                             const exchange::NirOptions& options) {
-  return std::make_unique<NirClassifier>(exchange::NirSimulator(graph, options));
+  return make_classifier(exchange::NirSimulator(graph, options));
+}
+
+std::unique_ptr<Classifier> make_classifier(exchange::NirSimulator graph) {
+  return std::make_unique<NirClassifier>(std::move(graph));
 }
 
 }  // namespace spikeloom::runtime

@@ -29,7 +29,8 @@ class Classifier {
   /// Of each class: the sum over its neurons and the steps since reset(), and how many neurons it has.
   virtual Span<const double> sums() const = 0;
   virtual Span<const std::int64_t> populations() const = 0;
-  /// Weights added since reset().
+  /// Since reset(), as Session and NirSimulator count them: one for each synapse that a spike or event
+  /// reaches.
   virtual std::int64_t synaptic_operations() const = 0;
   /// The most steps from a reset on; 0: any number (a network with TEBN has as many as it was trained for).
   virtual std::int64_t most_steps() const = 0;
@@ -39,8 +40,9 @@ class Classifier {
 std::unique_ptr<Classifier> make_classifier(std::shared_ptr<const Network> network);
 
 /// The outputs of the graph are its classes. Throws what NirSimulator does, and ShapeError unless its input
-/// is [channels, height, width].
+/// is [channels, height, width] or [channels], which is a frame of one pixel.
 std::unique_ptr<Classifier> make_classifier(const formats::NirGraph& graph,
                                             const exchange::NirOptions& options);
+std::unique_ptr<Classifier> make_classifier(exchange::NirSimulator graph);
 
 }  // namespace spikeloom::runtime

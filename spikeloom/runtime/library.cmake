@@ -1,8 +1,8 @@
-# spikeloom_c_library(NAME SOVERSION source module): a C interface, spikeloom_NAME_library, and what it needs of a module,
+# spikeloom_c_library(NAME SOVERSION sources module): a C interface, spikeloom_NAME_library, and what it needs of a module,
 # and nothing else to be seen from outside.
-function(spikeloom_c_library name soversion source module)
+function(spikeloom_c_library name soversion sources module)
   set(target spikeloom_${name}_library)
-  add_library(${target} SHARED ${source})
+  add_library(${target} SHARED ${sources})
   spikeloom_compile_options(${target})
   set_target_properties(${target} PROPERTIES
     OUTPUT_NAME spikeloom_${name} EXPORT_NAME ${name} VERSION ${PROJECT_VERSION} SOVERSION ${soversion}
@@ -13,5 +13,8 @@ function(spikeloom_c_library name soversion source module)
     -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/runtime/exports.map)
 endfunction()
 
-spikeloom_c_library(runtime 1 runtime/c_interface.cpp spikeloom_runtime)           # runtime/spikeloom.h
-spikeloom_c_library(events 1 runtime/events/c_interface.cpp spikeloom_formats)  # runtime/events/spikeloom_events.h
+# runtime/spikeloom.h
+spikeloom_c_library(runtime 1 "runtime/c_interface/interface.cpp;runtime/c_interface/runner.cpp;runtime/c_interface/graph_library.cpp" spikeloom_runtime)
+target_link_libraries(spikeloom_runtime_library PRIVATE ${CMAKE_DL_LIBS})
+# runtime/events/spikeloom_events.h
+spikeloom_c_library(events 1 runtime/events/c_interface.cpp spikeloom_formats)

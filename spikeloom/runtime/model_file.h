@@ -20,6 +20,9 @@ enum class Rounding {
   kNone        ///< floats throughout
 };
 
+/// By its first bytes; false where it cannot be read. Graphs of NIR are such files, models are not.
+bool is_hdf5_file(const std::string& path);
+
 /// Reads a model file, a checkpoint, or the kept model of a run folder. Throws CheckpointError naming the
 /// file and the tensor that is missing, of another shape or type, damaged or not finite; FormatError,
 /// DataError. Memory is bounded by the file's size.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "spikeloom/kernels/batch_norm_params.h"
 #include "spikeloom/kernels/bfloat16.h"
@@ -10,12 +11,19 @@
 namespace spikeloom::runtime {
 namespace {
 
+// The nearest whole number, to even, of |value| < 2^22; std::nearbyint is a call of a library for each
+// weight.
+float nearest(float value) {
+  constexpr float kOneAndAHalfTimes2To23 = 12582912.0f;
+  return (value + kOneAndAHalfTimes2To23) - kOneAndAHalfTimes2To23;
+}
+
 class NetworkMaker {
  public:
-  NetworkMaker(const model::Program& program, const SlotValues& values, const Arithmetic& arithmetic)
-      : program_(program), values_(values), arithmetic_(arithmetic) {}
+  NetworkMaker(const model::Program& program, SlotValues values, const Arithmetic& arithmetic)
+      : program_(program), values_(std::move(values)), arithmetic_(arithmetic) {}
 
-  Network make() const {
+  Network make() {
     Network network;
     network.input = program_.input;
     network.num_classes = program_.num_classes;
@@ -32,7 +40,12 @@ class NetworkMaker {
     return index == model::kNone ? none : values_[static_cast<std::size_t>(index)];
   }
 
-  Node node_of(const model::Stage& stage) const {
+  // For the last use of it.
+  std::vector<float> take_slot(int index) {
+    return index == model::kNone ? std::vector<float>() : std::move(values_[static_cast<std::size_t>(index)]);
+  }
+
+  Node node_of(const model::Stage& stage) {
     Node node;
     node.name = stage.name;
     for (const model::Edge& edge : stage.inputs) node.inputs.push_back(connection_of(edge));
@@ -70,26 +83,45 @@ class NetworkMaker {
     return connection;
   }
 
-  // [F, C, k, k] or [F, values] -> [k, k, C, F].
-  void set_product(const model::Stage& stage, Product& product) const {
+  // [F, C, k, k] or [F, values] -> Product::at(), in blocks whose cache lines are used whole on both sides.
+  void set_product(const model::Stage& stage, Product& product) {
     const model::Product& from = stage.product;
     product.input = from.is_convolution() ? from.input : model::Shape{from.input.size(), 1, 1};
     product.output = from.output;
     product.vertical = product.horizontal = {from.kernel, from.stride, from.padding, 1};
-    const auto& weight = slot(from.weight);
+    const std::vector<float> weight = take_slot(from.weight);
     const std::int64_t filters = from.output.channels, channels = product.input.channels;
     const std::int64_t taps = from.is_convolution() ? std::int64_t{from.kernel} * from.kernel : 1;
     if (!from.is_convolution()) product.vertical = product.horizontal = {};
     product.weight.resize(weight.size());
-    for (std::int64_t f = 0; f < filters; ++f) {
-      for (std::int64_t c = 0; c < channels; ++c) {
+    constexpr std::int64_t kBlock = 16;
+    for (std::int64_t first_f = 0; first_f < filters; first_f += kBlock) {
+      const std::int64_t end_f = std::min(first_f + kBlock, filters);
+      for (std::int64_t first_c = 0; first_c < channels; first_c += kBlock) {
+        const std::int64_t end_c = std::min(first_c + kBlock, channels);
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          product.weight[static_cast<std::size_t>((tap * channels + c) * filters + f)] =
-              weight[static_cast<std::size_t>((f * channels + c) * taps + tap)];
+          for (std::int64_t c = first_c; c < end_c; ++c) {
+            for (std::int64_t f = first_f; f < end_f; ++f) {
+              product.weight[product.at(tap * channels + c, f)] =
+                  weight[static_cast<std::size_t>((f * channels + c) * taps + tap)];
+            }
+          }
         }
       }
     }
     product.bias = slot(from.bias);
+  }
+
+  // use(filter, weight), in memory order.
+  template <class Use>
+  static void for_each_weight(Product& product, const Use& use) {
+    float* weight = product.weight.data();
+    for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
+      const std::int64_t end = first + product.width(first);
+      for (std::int64_t row = 0; row < product.rows(); ++row) {
+        for (std::int64_t f = first; f < end; ++f) use(static_cast<std::size_t>(f), *weight++);
+      }
+    }
   }
 
   void fold_norm(const model::Stage& stage, Node& node) const {
@@ -97,14 +129,15 @@ class NetworkMaker {
     const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
     const auto filters = static_cast<std::size_t>(node.product.output.channels);
     if (node.product.bias.empty()) node.product.bias.assign(filters, 0.0f);
+    std::vector<float> factors(filters);
     for (std::size_t f = 0; f < filters; ++f) {
       const double slope =
           kernels::batch_norm_slope(params, slot(stage.norm.scale)[f], slot(stage.norm.variance)[f]);
       const double offset = node.product.bias[f] - slot(stage.norm.mean)[f];
       node.product.bias[f] = static_cast<float>(slope * offset + slot(stage.norm.shift)[f]);
-      const auto factor = static_cast<float>(slope);
-      for (std::size_t i = f; i < node.product.weight.size(); i += filters) node.product.weight[i] *= factor;
+      factors[f] = static_cast<float>(slope);
     }
+    for_each_weight(node.product, [&](std::size_t f, float& weight) { weight *= factors[f]; });
     node.step_factor = slot(stage.norm.step_scale);
   }
 
@@ -115,26 +148,25 @@ class NetworkMaker {
                                               : arithmetic_.event_filters == 0 && stage.reads_spikes() &&
                                                     stage.inputs.front().pool.kind == model::Pool::kNone;
     const bool is_event = can && stage.reads_spikes() && product.output.channels >= arithmetic_.event_filters;
-    std::vector<float>& weight = node.product.weight;
     if (is_event) {
+      std::vector<float> most(filters), scale(filters), inverse(filters);
+      for_each_weight(node.product,
+                      [&](std::size_t f, float& value) { most[f] = std::max(most[f], std::fabs(value)); });
       for (std::size_t f = 0; f < filters; ++f) {
-        float most = 0.0f;
-        for (std::size_t i = f; i < weight.size(); i += filters) most = std::max(most, std::fabs(weight[i]));
-        const float scale = most / static_cast<float>(kernels::kLargestWeight);
-        const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
-        for (std::size_t i = f; i < weight.size(); i += filters) {
-          weight[i] = std::nearbyint(weight[i] * inverse) * scale;
-        }
+        scale[f] = most[f] / static_cast<float>(kernels::kLargestWeight);
+        inverse[f] = scale[f] > 0.0f ? 1.0f / scale[f] : 0.0f;
       }
+      for_each_weight(node.product,
+                      [&](std::size_t f, float& value) { value = nearest(value * inverse[f]) * scale[f]; });
     } else if (node.bfloat16) {
-      for (std::vector<float>* list : {&weight, &node.product.bias}) {
+      for (std::vector<float>* list : {&node.product.weight, &node.product.bias}) {
         for (float& value : *list) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
       }
     }
   }
 
-  void set_recurrent(const model::Stage& stage, Node& node) const {
-    const auto& weight = slot(stage.recurrent);
+  void set_recurrent(const model::Stage& stage, Node& node) {
+    const std::vector<float> weight = take_slot(stage.recurrent);
     const auto neurons = static_cast<std::size_t>(stage.product.output.size());
     node.recurrent.resize(weight.size());
     for (std::size_t i = 0; i < weight.size(); ++i) {
@@ -170,7 +202,7 @@ class NetworkMaker {
   }
 
   const model::Program& program_;
-  const SlotValues& values_;
+  SlotValues values_;
   const Arithmetic& arithmetic_;
 };
 
@@ -198,8 +230,8 @@ Arithmetic arithmetic_of(const model::ComputeSettings& settings) {
   return arithmetic;
 }
 
-Network make_network(const model::Program& program, const SlotValues& values, const Arithmetic& arithmetic) {
-  return NetworkMaker(program, values, arithmetic).make();
+Network make_network(const model::Program& program, SlotValues values, const Arithmetic& arithmetic) {
+  return NetworkMaker(program, std::move(values), arithmetic).make();
 }
 
 }  // namespace spikeloom::runtime

@@ -4,6 +4,7 @@
 //
 // A node is   connections -> product -> (times a factor of the step) -> (+ currents of other nodes) ->
 // neurons and works on one step of one sample, in memory [H, W, C], channels fastest.
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,8 +36,22 @@ struct Product {
     int kernel = 1, stride = 1, padding = 0, dilation = 1;
   } vertical, horizontal;
   int groups = 1;             ///< divides the channels of input and output
-  std::vector<float> weight;  ///< [kernel, kernel, C, F / groups]: what an input adds to is contiguous
+  std::vector<float> weight;  ///< see at()
   std::vector<float> bias;    ///< [F], or empty
+
+  /// Filters that lie together: those of some channels and one tap stay in the first-level cache.
+  static constexpr std::int64_t kBlock = 64;
+  /// Rows of the weights: (tap, channel), the channel inner, the tap counted along rows of the kernel.
+  std::int64_t rows() const { return std::int64_t{vertical.kernel} * horizontal.kernel * input.channels; }
+  /// Filters that a channel adds to.
+  std::int64_t filters() const { return output.channels / groups; }
+  /// Filters of the block that begins with this one.
+  std::int64_t width(std::int64_t first) const { return std::min(kBlock, filters() - first); }
+  /// Place of a weight: [block of filters][row][filter of the block].
+  std::size_t at(std::int64_t row, std::int64_t filter) const {
+    const std::int64_t first = filter / kBlock * kBlock;
+    return static_cast<std::size_t>(first * rows() + row * width(first) + filter - first);
+  }
 };
 
 /// Neurons of a node. Each list has a value for all of them, or one for each, in memory order:
@@ -92,7 +107,7 @@ struct Arithmetic {
 Arithmetic arithmetic_of(const model::ComputeSettings& settings);
 
 /// The network of a program. tdBN is folded into weights and biases, TEBN but for its factors of the steps.
-Network make_network(const model::Program& program, const SlotValues& values,
-                     const Arithmetic& arithmetic = {});
+/// Weights are let go of one by one (move `values` in), so that no more than one exists twice.
+Network make_network(const model::Program& program, SlotValues values, const Arithmetic& arithmetic = {});
 
 }  // namespace spikeloom::runtime

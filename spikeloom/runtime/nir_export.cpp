@@ -230,7 +230,7 @@ class Exporter {
       for (std::int64_t c = 0; c < from.channels; ++c) {
         for (std::int64_t p = 0; p < pixels; ++p) {
           weight[at(f * values + c * pixels + p)] =
-              node.product.weight[at((p * from.channels + c) * filters + f)];
+              node.product.weight[node.product.at(p * from.channels + c, f)];
         }
       }
     }
@@ -250,8 +250,7 @@ class Exporter {
     for (std::int64_t f = 0; f < filters; ++f) {
       for (std::int64_t c = 0; c < channels; ++c) {
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          weight[at((f * channels + c) * taps + tap)] =
-              product.weight[at((tap * channels + c) * filters + f)];
+          weight[at((f * channels + c) * taps + tap)] = product.weight[product.at(tap * channels + c, f)];
         }
       }
     }

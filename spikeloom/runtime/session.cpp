@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/kernels/bfloat16.h"
-#include "spikeloom/runtime/sparse_product.h"
+#include "spikeloom/runtime/spiking_neurons.h"
 
 namespace spikeloom::runtime {
 namespace {
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
-// Of a list with a value for all or one for each.
-float value_of(const std::vector<float>& list, std::size_t i) { return list.size() == 1 ? list[0] : list[i]; }
 
 model::Shape pooled(const model::Shape& shape, const model::Pool& pool) {
   if (pool.kind == model::Pool::kNone) return shape;
@@ -27,16 +25,28 @@ void pool_values(const model::Shape& shape, const model::Pool& pool, const float
   const std::int64_t k = pool.kind == model::Pool::kNone ? 1 : pool.factor, channels = shape.channels;
   const float scale = 1.0f / static_cast<float>(k * k);
   const bool largest = pool.kind == model::Pool::kMax;
+  constexpr std::int64_t kBlock = 64;  // channels whose values lie beside one another in the loops below
   for (std::int64_t y = 0; y < small.height; ++y) {
     for (std::int64_t x = 0; x < small.width; ++x, to += channels) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        float value = from[(y * k * shape.width + x * k) * channels + c];
-        for (std::int64_t i = 1; i < k * k; ++i) {
-          const float other = from[((y * k + i / k) * shape.width + x * k + i % k) * channels + c];
-          value = largest ? std::max(value, other) : value + other;
+      for (std::int64_t first = 0; first < channels; first += kBlock) {
+        const std::int64_t count = std::min(kBlock, channels - first);
+        float values[kBlock];
+        for (std::int64_t i = 0; i < k * k; ++i) {
+          const float* const other =
+              from + ((y * k + i / k) * shape.width + x * k + i % k) * channels + first;
+          if (i == 0) {
+            std::copy_n(other, count, values);
+          } else if (largest) {
+            for (std::int64_t c = 0; c < count; ++c) values[c] = std::max(values[c], other[c]);
+          } else {
+            for (std::int64_t c = 0; c < count; ++c) values[c] += other[c];
+          }
         }
-        if (!largest && k > 1) value *= scale;
-        to[c] = add ? to[c] + value : value;
+        const float factor = largest ? 1.0f : scale;
+        for (std::int64_t c = 0; c < count; ++c) {
+          const float value = values[c] * factor;
+          to[first + c] = add ? to[first + c] + value : value;
+        }
       }
     }
   }
@@ -46,6 +56,43 @@ void pool_values(const model::Shape& shape, const model::Pool& pool, const float
 void round_values(const Node& node, std::vector<float>& values) {
   if (!node.bfloat16) return;
   for (float& value : values) value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
+}
+
+bool carries_spikes(const Network& network, const Connection& connection) {
+  if (connection.neunorm) return false;
+  return connection.from == model::kNone ||
+         network.nodes[at(connection.from)].neurons.kind == Neurons::kSpiking;
+}
+
+/// What a value that a connection brings counts as, for sparse_product(); nullopt: it does not show.
+std::optional<float> spikes_per_value(const Network& network, const Node& node,
+                                      const Connection& connection) {
+  if (!carries_spikes(network, connection)) return kNoSpikes;
+  const bool is_input = connection.from == model::kNone, is_alone = node.inputs.size() == 1;
+  const auto window = static_cast<float>(std::int64_t{connection.pool.factor} * connection.pool.factor);
+  constexpr float kExact = 256.0f;  // that many spikes are told apart after rounding to bfloat16
+  switch (connection.pool.kind) {
+    case model::Pool::kNone:
+      if (is_input || !is_alone) return 1.0f;
+      return kEachIsOne;
+    case model::Pool::kMax:
+      if (is_alone) return kEachIsOne;
+      if (is_input) return std::nullopt;
+      return 1.0f;
+    case model::Pool::kAverage:
+      if (node.bfloat16 && window > kExact) return std::nullopt;
+      return window;
+  }
+  return std::nullopt;
+}
+
+/// The same for all that a node takes, whose values are summed.
+std::optional<float> spikes_per_value(const Network& network, const Node& node) {
+  const auto common = spikes_per_value(network, node, node.inputs.front());
+  for (const Connection& connection : node.inputs) {
+    if (spikes_per_value(network, node, connection) != common) return std::nullopt;
+  }
+  return common;
 }
 
 void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* values, std::int64_t count) {
@@ -64,18 +111,22 @@ void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* v
 }  // namespace
 
 Session::Session(std::shared_ptr<const Network> network) : network_(std::move(network)) {
-  std::int64_t channels = 0;
   for (const Node& node : network_->nodes) {
     NodeState& state = states_.emplace_back();
     const auto output = at(node.product.output.size());
     const bool is_direct =
         node.inputs.size() == 1 && node.inputs[0].pool.kind == model::Pool::kNone && !node.inputs[0].neunorm;
     if (!is_direct) state.x.resize(at(node.product.input.size()));
-    if (node.reads_input()) state.product.resize(output);
+    const bool current_is_changed =
+        !node.step_factor.empty() || !node.shortcuts.empty() || !node.recurrent.empty();
+    if (node.reads_input() && current_is_changed) state.product.resize(output);
+    const std::optional<float> common = spikes_per_value(*network_, node);
+    state.spikes_per_value = common.value_or(kNoSpikes);
+    if (!common) state.fan_out.emplace(node.product);
     state.current.resize(output);
     if (node.neurons.kind == Neurons::kSpiking) {
       state.v.resize(output);
-      state.synapse.resize(output);
+      if (has_synapses(node.neurons)) state.synapse.resize(output);
     }
     if (node.neurons.kind != Neurons::kNone) state.output.resize(output);
     for (const Connection& connection : node.inputs) {
@@ -86,9 +137,8 @@ Session::Session(std::shared_ptr<const Network> network) : network_(std::move(ne
       neunorm.values.resize(at(seen.size()));
       neunorm.x.resize(at(seen.height * seen.width));
     }
-    channels = std::max(channels, node.product.input.channels);
+    room_.fit(node.product);
   }
-  active_.resize(at(channels));
   if (!network_->spiking) mean_.resize(at(network_->input.size()));
   populations_.resize(at(network_->num_classes));
   for (const std::int32_t one : network_->class_of) ++populations_[at(one)];
@@ -137,6 +187,7 @@ void Session::step(Span<const float> input) {
                      ", channels x height x width)");
   }
   check(input, steps_ + 1);
+  input_is_events_ = true;
   advance(input.data(), false);
 }
 
@@ -151,6 +202,7 @@ void Session::run(Span<const float> values) {
   const std::int64_t steps = given == 1 ? network_->num_steps : given;
   check(values, network_->spiking ? steps : 1);
   reset();
+  input_is_events_ = network_->spiking && given > 1;
   if (!network_->spiking) {
     std::fill(mean_.begin(), mean_.end(), 0.0f);
     for (std::int64_t i = 0; i < count; ++i) mean_[at(i % size)] += values[at(i)];
@@ -171,6 +223,10 @@ const float* Session::gather(const Node& node, NodeState& state, const float* in
     const bool is_input = connection.from == model::kNone;
     model::Shape shape = is_input ? network_->input : network_->nodes[at(connection.from)].product.output;
     const float* values = is_input ? input : states_[at(connection.from)].output.data();
+    if (state.fan_out && carries_spikes(*network_, connection) && (!is_input || input_is_events_)) {
+      const Span<const float> all{values, at(shape.size())};
+      synaptic_operations_ += state.fan_out->of(shape, connection.pool, all).additions;
+    }
     if (state.x.empty()) return values;
     model::Pool pool = connection.pool;
     if (connection.neunorm) {
@@ -209,21 +265,10 @@ void Session::fire(const Node& node, NodeState& state, std::int64_t& spikes) con
     case Neurons::kSpiking:
       break;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    float& synapse = state.synapse[i];
-    synapse =
-        value_of(neurons.current_decay, i) * synapse + value_of(neurons.input_scale, i) * state.current[i];
-    const float v = value_of(neurons.decay, i) * state.v[i] + synapse + value_of(neurons.leak, i);
-    const float v_threshold = value_of(neurons.v_threshold, i);
-    const bool fires = v >= v_threshold;
-    if (!state.v_pre.empty()) state.v_pre[i] = v;
-    float after = v;
-    if (fires && neurons.reset == kernels::Reset::kZero) after = value_of(neurons.v_reset, i);
-    if (fires && neurons.reset == kernels::Reset::kSubtract) after = v - v_threshold;
-    state.v[i] = after;
-    state.output[i] = fires ? 1.0f : 0.0f;
-    spikes += fires ? 1 : 0;
-  }
+  float* const v_pre = state.v_pre.empty() ? nullptr : state.v_pre.data();
+  spikes += runtime::fire(neurons, static_cast<std::int64_t>(count), state.current.data(),
+                          {state.synapse.empty() ? nullptr : state.synapse.data(), state.v.data(), v_pre},
+                          state.output.data());
 }
 
 // same_input: the input is that of the step before, so that its products are still there.
@@ -233,9 +278,10 @@ void Session::advance(const float* input, bool same_input) {
     NodeState& state = states_[n];
     const bool kept = !state.product.empty();
     float* const product = kept ? state.product.data() : state.current.data();
-    if (!kept || !same_input) {
+    if (!node.reads_input() || !same_input) {
+      const float spikes = node.reads_input() && !input_is_events_ ? kNoSpikes : state.spikes_per_value;
       synaptic_operations_ +=
-          sparse_product(node.product, gather(node, state, input), active_.data(), product);
+          sparse_product(node.product, gather(node, state, input), spikes, room_, product);
     }
     if (!kept) round_values(node, state.current);
     if (kept) std::copy(state.product.begin(), state.product.end(), state.current.begin());
@@ -250,10 +296,13 @@ void Session::advance(const float* input, bool same_input) {
     }
     if (!node.recurrent.empty()) {  // its spikes of the step before
       const auto neurons = static_cast<std::int64_t>(state.output.size());
-      synaptic_operations_ +=
-          add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
+      add_rows(neurons, neurons, node.recurrent.data(), state.output.data(), state.current.data());
     }
+    const std::int64_t before = spike_counts_[n];
     fire(node, state, spike_counts_[n]);
+    if (!node.recurrent.empty()) {  // each goes back to all
+      synaptic_operations_ += (spike_counts_[n] - before) * static_cast<std::int64_t>(state.output.size());
+    }
   }
   ++steps_;
   vote();
@@ -285,17 +334,13 @@ void Session::vote() {
   const std::vector<float>& last = states_.back().output;
   for (std::size_t i = 0; i < last.size(); ++i) sums_[at(network_->class_of[i])] += last[i];
   for (std::size_t k = 0; k < votes_.size(); ++k) {
+    if (!std::isfinite(sums_[k])) {
+      throw NumericsError("the votes are not finite at step " + std::to_string(steps_) +
+                          ": the network's weights, or the input, are too large");
+    }
     const auto terms = static_cast<double>(steps_ * populations_[k]);
     votes_[k] = terms > 0.0 ? static_cast<float>(sums_[k] / terms) : 0.0f;
   }
-}
-
-int Session::best_but(int other) const {
-  int best = -1;
-  for (int k = 0; k < static_cast<int>(votes_.size()); ++k) {
-    if (k != other && (best < 0 || votes_[at(k)] > votes_[at(best)])) best = k;
-  }
-  return best;
 }
 
 }  // namespace spikeloom::runtime

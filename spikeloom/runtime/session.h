@@ -2,10 +2,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "spikeloom/base/span.h"
+#include "spikeloom/runtime/fan_out.h"
 #include "spikeloom/runtime/network.h"
+#include "spikeloom/runtime/ranking.h"
+#include "spikeloom/runtime/sparse_product.h"
 
 namespace spikeloom::runtime {
 
@@ -27,7 +31,8 @@ class Session {
 
   /// One step: input [H, W, C]. Throws ShapeError for another number of values, and at a step that TEBN has
   /// no factor for; NumericsError for values that are not finite; ConfigError for an artificial network,
-  /// which has no steps. State is then as it was.
+  /// which has no steps. State is then as it was. NumericsError too where votes
+  /// are not finite; then reset() is what goes on.
   void step(Span<const float> input);
 
   /// From reset() on, a whole sample: [steps, H, W, C], or [H, W, C], a still image, shown for the network's
@@ -39,12 +44,14 @@ class Session {
   /// Of each class [num_classes], over the steps since reset(): the mean spike of its neurons (of a readout:
   /// the mean current; of an artificial network: the mean output). 0 before the first step.
   Span<const float> votes() const { return {votes_.data(), votes_.size()}; }
-  /// The class of the highest vote, of equal ones the lowest; and the best of the others, -1 with one class.
-  int best() const { return best_but(-1); }
-  int runner_up() const { return best_but(best()); }
+  /// The class of the highest vote, of equal ones the lowest, -1 where all votes are 0; and the best of the
+  /// others, -1 without a best one or with one class (runtime/ranking.h).
+  int best() const { return rank(votes()).best; }
+  int runner_up() const { return rank(votes()).runner_up; }
   /// Spikes of each node since reset(), [nodes]; 0 of those that do not fire.
   Span<const std::int64_t> spike_counts() const { return {spike_counts_.data(), spike_counts_.size()}; }
-  /// Weights added since reset(): of each input of a product that is not 0, those that it reaches.
+  /// Since reset(), as reports count them (FanOut): of spikes, and of the input, whose values count events. A
+  /// still image of run() has none.
   std::int64_t synaptic_operations() const { return synaptic_operations_; }
   /// Of each class [num_classes]: the sum over its neurons and the steps since reset() that votes() is the
   /// mean of, and how many neurons it has.
@@ -64,9 +71,12 @@ class Session {
  private:
   struct NodeState {
     std::vector<float> x;        ///< what the product takes, where it is not another node's output
-    std::vector<float> product;  ///< of a node that reads the input
+    std::vector<float> product;  ///< of a node that reads the input and changes what becomes its current
+    // Without product, current keeps it: of a still image it is computed once.
     std::vector<float> current, synapse, v, output;
-    std::vector<float> v_pre;  ///< while observed
+    std::vector<float> v_pre;       ///< while observed
+    float spikes_per_value = 0.0f;  ///< of what the product takes (sparse_product.h)
+    std::optional<FanOut> fan_out;  ///< where that does not show it: connections are counted one by one
     struct NeuNormState {
       std::vector<float> x, values;
     };
@@ -78,17 +88,17 @@ class Session {
   const float* gather(const Node& node, NodeState& state, const float* input);
   void fire(const Node& node, NodeState& state, std::int64_t& spikes) const;
   void vote();
-  int best_but(int other) const;
 
   std::shared_ptr<const Network> network_;
   std::vector<NodeState> states_;
-  std::vector<std::int32_t> active_;
+  ProductRoom room_;
   std::vector<float> mean_;  ///< of an artificial network's input
   std::vector<double> sums_;
   std::vector<std::int64_t> populations_;
   std::vector<float> votes_;
   std::vector<std::int64_t> spike_counts_;
   std::int64_t steps_ = 0, synaptic_operations_ = 0;
+  bool input_is_events_ = true;
   std::function<void()> after_step_;
 };
 

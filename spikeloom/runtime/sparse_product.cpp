@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/runtime/taps.h"
 
 // clang-format off
 #include "spikeloom/kernels/cpu/targets.h"
@@ -10,6 +11,7 @@
 #define HWY_TARGET_INCLUDE "spikeloom/runtime/sparse_product.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include <hwy/cache_control.h>
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -30,65 +32,139 @@ HWY_ATTR HWY_INLINE void add_row(const float* weight, float factor, std::int64_t
   for (; i < count; ++i) output[i] += weight[i] * factor;
 }
 
-// Where the input's row (or column) `at` adds to with tap `tap`, or -1.
-inline std::int64_t reached(const Product::Axis& axis, std::int64_t at, std::int64_t tap,
-                            std::int64_t extent) {
-  const std::int64_t distance = at + axis.padding - tap * axis.dilation;
-  if (distance < 0 || distance % axis.stride != 0) return -1;
-  return distance / axis.stride < extent ? distance / axis.stride : -1;
-}
+// Weights of one tap and one block of filters: a row for each channel.
+struct Rows {
+  const float* weight;
+  std::int64_t width;  // filters of a row
+};
 
-HWY_ATTR std::int64_t product(const Product& product, const float* input, std::int32_t* active,
-                              float* output) {
-  const std::int64_t channels = product.input.channels, filters = product.output.channels;
-  const std::int64_t of_group = filters / product.groups, in_group = channels / product.groups;
-  const std::int64_t pixels = product.output.height * product.output.width;
-  if (product.bias.empty()) {
-    std::fill_n(output, pixels * filters, 0.0f);
-  } else {
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      std::copy_n(product.bias.data(), filters, output + p * filters);
+// output [kVectors vectors] += the rows of the listed channels, times input: the sums stay in registers.
+// kSpikes: every input is 1. kFar: the rows come from memory.
+template <int kVectors, bool kSpikes, bool kFar>
+HWY_ATTR HWY_INLINE void add_listed(const Rows& rows, std::int64_t first, const std::int32_t* channels,
+                                    std::int64_t count, const float* input, float* output) {
+  const hn::ScalableTag<float> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  constexpr std::int64_t kAhead = 8, kLine = 64 / sizeof(float);
+  Vector sums[kVectors];
+  for (int v = 0; v < kVectors; ++v) sums[v] = hn::LoadU(d, output + first + v * lanes);
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (kFar && i + kAhead < count) {
+      const float* const later = rows.weight + channels[i + kAhead] * rows.width + first;
+      for (std::int64_t f = 0; f < kVectors * lanes; f += kLine) hwy::Prefetch(later + f);
+    }
+    const std::int64_t channel = channels[i];
+    const float* const from = rows.weight + channel * rows.width + first;
+    const Vector times = hn::Set(d, kSpikes ? 1.0f : input[channel]);
+    for (int v = 0; v < kVectors; ++v) {
+      const Vector value = hn::LoadU(d, from + v * lanes);
+      sums[v] = hn::Add(sums[v], kSpikes ? value : hn::Mul(value, times));
     }
   }
-  std::int64_t operations = 0;
-  for (std::int64_t y = 0; y < product.input.height; ++y) {
-    for (std::int64_t x = 0; x < product.input.width; ++x, input += channels) {
-      std::int64_t count = 0;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        active[count] = static_cast<std::int32_t>(c);
-        count += input[c] != 0.0f ? 1 : 0;
-      }
-      if (count == 0) continue;
-      for (int ky = 0; ky < product.vertical.kernel; ++ky) {
-        const std::int64_t to_y = reached(product.vertical, y, ky, product.output.height);
-        if (to_y < 0) continue;
-        for (int kx = 0; kx < product.horizontal.kernel; ++kx) {
-          const std::int64_t to_x = reached(product.horizontal, x, kx, product.output.width);
-          if (to_x < 0) continue;
-          float* const to = output + (to_y * product.output.width + to_x) * filters;
-          operations += count * of_group;
-          const std::int64_t tap = std::int64_t{ky} * product.horizontal.kernel + kx;
-          const float* const weight = product.weight.data() + tap * channels * of_group;
-          for (std::int64_t i = 0; i < count; ++i) {
-            const std::int64_t c = active[i];
-            add_row(weight + c * of_group, input[c], of_group, to + c / in_group * of_group);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, output + first + v * lanes);
+}
+
+// output [rows.width] += the same.
+template <bool kSpikes, bool kFar>
+HWY_ATTR HWY_INLINE void add_block(const Rows& rows, const std::int32_t* channels, std::int64_t count,
+                                   const float* input, float* output) {
+  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>()));
+  constexpr int kVectors = Product::kBlock / kLanes < 8 ? static_cast<int>(Product::kBlock / kLanes) : 8;
+  std::int64_t first = 0;
+  for (; first + kVectors * kLanes <= rows.width; first += kVectors * kLanes) {
+    add_listed<kVectors, kSpikes, kFar>(rows, first, channels, count, input, output);
+  }
+  for (; first + kLanes <= rows.width; first += kLanes) {
+    add_listed<1, kSpikes, kFar>(rows, first, channels, count, input, output);
+  }
+  if (first == rows.width) return;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float* const from = rows.weight + channels[i] * rows.width;
+    for (std::int64_t f = first; f < rows.width; ++f) output[f] += from[f] * input[channels[i]];
+  }
+}
+
+// Blocks of filters, in them taps, in them blocks of channels: the weights in use stay in a cache. An output
+// still gets its inputs in memory order.
+template <bool kSpikes, bool kFar>
+HWY_ATTR void add_all(const Product& product, const float* input, const ProductRoom& room, float* output) {
+  const std::int64_t channels = product.input.channels, filters = product.output.channels;
+  for (std::int64_t first = 0; first < filters; first += Product::kBlock) {
+    Rows rows{product.weight.data() + first * product.rows(), product.width(first)};
+    for (int ky = 0; ky < product.vertical.kernel; ++ky) {
+      for (int kx = 0; kx < product.horizontal.kernel; ++kx, rows.weight += channels * rows.width) {
+        for (const ProductRoom::Part& part : room.parts()) {
+          for (const ProductRoom::Pixel& pixel : part) {
+            const std::int64_t to_y = reached(product.vertical, pixel.y, ky, product.output.height);
+            const std::int64_t to_x = reached(product.horizontal, pixel.x, kx, product.output.width);
+            if (to_y < 0 || to_x < 0) continue;
+            const float* const from = input + (pixel.y * product.input.width + pixel.x) * channels;
+            float* const to = output + (to_y * product.output.width + to_x) * filters + first;
+            add_block<kSpikes, kFar>(rows, room.active() + pixel.first, pixel.count, from, to);
           }
         }
       }
     }
   }
-  return operations;
 }
 
-HWY_ATTR std::int64_t rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                           float* output) {
-  std::int64_t active = 0;
+// Of groups, each with filters of its own.
+HWY_ATTR void add_groups(const Product& product, const float* input, const ProductRoom& room, float* output) {
+  const std::int64_t channels = product.input.channels, in_group = channels / product.groups;
+  for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
+    Rows rows{product.weight.data() + first * product.rows(), product.width(first)};
+    for (int ky = 0; ky < product.vertical.kernel; ++ky) {
+      for (int kx = 0; kx < product.horizontal.kernel; ++kx, rows.weight += channels * rows.width) {
+        for (const ProductRoom::Part& part : room.parts()) {
+          for (const ProductRoom::Pixel& pixel : part) {
+            const std::int64_t to_y = reached(product.vertical, pixel.y, ky, product.output.height);
+            const std::int64_t to_x = reached(product.horizontal, pixel.x, kx, product.output.width);
+            if (to_y < 0 || to_x < 0) continue;
+            const float* const from = input + (pixel.y * product.input.width + pixel.x) * channels;
+            float* const to = output + (to_y * product.output.width + to_x) * product.output.channels + first;
+            for (std::int32_t i = 0; i < pixel.count; ++i) {
+              const std::int64_t c = room.active()[pixel.first + i];
+              add_row(rows.weight + c * rows.width, from[c], rows.width,
+                      to + c / in_group * product.filters());
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+HWY_ATTR std::int64_t product(const Product& product, const float* input, float spikes_per_value,
+                              ProductRoom& room, float* output) {
+  const std::int64_t filters = product.output.channels;
+  const std::int64_t places = product.output.height * product.output.width;
+  if (product.bias.empty()) {
+    std::fill_n(output, places * filters, 0.0f);
+  } else {
+    for (std::int64_t p = 0; p < places; ++p) {
+      std::copy_n(product.bias.data(), filters, output + p * filters);
+    }
+  }
+  const ProductRoom::Listed listed = room.list(product, input, spikes_per_value);
+  if (product.groups > 1) {
+    add_groups(product, input, room, output);
+  } else if (product.input.height * product.input.width == 1) {
+    listed.is_binary ? add_all<true, true>(product, input, room, output)
+                     : add_all<false, true>(product, input, room, output);
+  } else {
+    listed.is_binary ? add_all<true, false>(product, input, room, output)
+                     : add_all<false, false>(product, input, room, output);
+  }
+  return listed.operations;
+}
+
+HWY_ATTR void rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+                   float* output) {
   for (std::int64_t i = 0; i < count; ++i) {
     if (input[i] == 0.0f) continue;
     add_row(weight + i * columns, input[i], columns, output);
-    ++active;
   }
-  return active * columns;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -102,17 +178,74 @@ namespace {
 HWY_EXPORT(product);
 HWY_EXPORT(rows);
 
-}  // namespace
-
-std::int64_t sparse_product(const Product& of, const float* input, std::int32_t* active, float* output) {
-  kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(product)(of, input, active, output);
+// How many spikes a value stands for.
+std::int64_t spikes_of(float value, float spikes_per_value) {
+  constexpr float kMost = 1e9f;  // of what is no count of spikes, the cast stays defined
+  return static_cast<std::int64_t>(std::min(std::max(value * spikes_per_value, 0.0f), kMost) + 0.5f);
 }
 
-std::int64_t add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
-                      float* output) {
+}  // namespace
+
+void ProductRoom::fit(const Product& product) {
+  const std::int64_t pixels = product.input.height * product.input.width;
+  const std::int64_t parts = parts_of(product);
+  active_.resize(std::max(active_.size(), static_cast<std::size_t>(product.input.size())));
+  pixels_.resize(std::max(pixels_.size(), static_cast<std::size_t>(pixels * parts)));
+  parts_.reserve(static_cast<std::size_t>(parts));
+}
+
+std::int64_t ProductRoom::parts_of(const Product& product) {
+  return product.input.height * product.input.width == 1
+             ? 1
+             : (product.input.channels + kPartChannels - 1) / kPartChannels;
+}
+
+ProductRoom::Listed ProductRoom::list(const Product& product, const float* input, float spikes_per_value) {
+  const std::int64_t channels = product.input.channels, parts = parts_of(product);
+  const std::int64_t pixels = product.input.height * product.input.width;
+  Listed result;
+  std::int32_t listed = 0;
+  parts_.clear();
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const auto begin = static_cast<std::int32_t>(part * kPartChannels);
+    const auto end = static_cast<std::int32_t>(part + 1 < parts ? begin + kPartChannels : channels);
+    Pixel* const first_pixel = pixels_.data() + part * pixels;
+    Pixel* pixel = first_pixel;
+    const float* values = input;
+    for (std::int32_t y = 0; y < product.input.height; ++y) {
+      for (std::int32_t x = 0; x < product.input.width; ++x, values += channels) {
+        const std::int32_t first = listed;
+        for (std::int32_t c = begin; c < end; ++c) {
+          active_[static_cast<std::size_t>(listed)] = c;
+          listed += values[c] != 0.0f ? 1 : 0;
+          result.is_binary &= values[c] == 0.0f || values[c] == 1.0f;
+        }
+        if (listed == first) continue;
+        *pixel++ = {y, x, first, listed - first};
+        std::int64_t spikes = spikes_per_value == kEachIsOne ? listed - first : 0;
+        if (spikes_per_value > 0.0f) {
+          for (std::int32_t i = first; i < listed; ++i) {
+            spikes += spikes_of(values[active_[static_cast<std::size_t>(i)]], spikes_per_value);
+          }
+        }
+        result.operations += taps_of(product, y, x) * spikes * product.filters();
+      }
+    }
+    parts_.push_back({first_pixel, pixel});
+  }
+  return result;
+}
+
+std::int64_t sparse_product(const Product& of, const float* input, float spikes_per_value, ProductRoom& room,
+                            float* output) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
+  return HWY_DYNAMIC_DISPATCH(product)(of, input, spikes_per_value, room, output);
+}
+
+void add_rows(std::int64_t count, std::int64_t columns, const float* weight, const float* input,
+              float* output) {
+  kernels::cpu::simd_level();
+  HWY_DYNAMIC_DISPATCH(rows)(count, columns, weight, input, output);
 }
 
 }  // namespace spikeloom::runtime

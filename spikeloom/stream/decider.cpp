@@ -4,6 +4,7 @@
 #include <string>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/runtime/ranking.h"
 
 namespace spikeloom::stream {
 namespace {
@@ -18,7 +19,7 @@ std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 void check(const DeciderSettings& settings, const runtime::Classifier& network) {
   const auto out_of_range = [](const std::string& what) { throw ConfigError(what); };
   if (settings.step_us < 1 || settings.step_us > std::int64_t{1} << 40) {
-    out_of_range("a step of " + std::to_string(settings.step_us) + " us: it must be 1 to 2^40");
+    out_of_range("a step of " + std::to_string(settings.step_us) + " us: it must be from 1 to 2^40");
   }
   if (settings.window_steps < 1 || settings.window_steps > kMostSteps) {
     out_of_range("a window of " + std::to_string(settings.window_steps) + " steps: it must have 1 to " +
@@ -26,7 +27,7 @@ void check(const DeciderSettings& settings, const runtime::Classifier& network) 
   }
   if (settings.every_steps < 1 || settings.every_steps > settings.window_steps) {
     out_of_range("a decision every " + std::to_string(settings.every_steps) +
-                 " steps: it must be 1 to the window's " + std::to_string(settings.window_steps));
+                 " steps: it must be from 1 to the window's " + std::to_string(settings.window_steps));
   }
   const std::int64_t windows = (settings.window_steps - 1) / settings.every_steps + 1;
   if (!settings.carries_state && windows > kMostWindows) {
@@ -101,8 +102,11 @@ void Decider::start(std::int64_t t_us) {
 void Decider::take(const events::Event& event, const Decided& decided) {
   const bool is_time = event.t_us >= -kLargestTime && event.t_us <= kLargestTime;
   const std::int64_t factor = settings_.downsample;
-  if (!is_time || event.x / factor >= input_.width || event.y / factor >= input_.height ||
-      event.polarity > 1) {
+  if (!is_time) {
+    ++out_of_range_;
+    return;
+  }
+  if (event.x / factor >= input_.width || event.y / factor >= input_.height || event.polarity > 1) {
     ++outside_;
     return;
   }
@@ -193,15 +197,9 @@ void Decider::decide(const runtime::Classifier& network, Span<const double> befo
     const auto terms = static_cast<double>(settings_.window_steps * network.populations()[k]);
     votes[k] = terms > 0.0 ? static_cast<float>((network.sums()[k] - before[k]) / terms) : 0.0f;
   }
-  const auto best_but = [&](int other) {
-    int best = -1;
-    for (int k = 0; k < static_cast<int>(votes.size()); ++k) {
-      if (k != other && (best < 0 || votes[at(k)] > votes[at(best)])) best = k;
-    }
-    return best;
-  };
-  decision_.best = best_but(-1);
-  decision_.runner_up = best_but(decision_.best);
+  const runtime::Ranking ranking = runtime::rank({votes.data(), votes.size()});
+  decision_.best = ranking.best;
+  decision_.runner_up = ranking.runner_up;
   ++decisions_;
   undecided_events_ = 0;
   decided(decision_);

@@ -32,8 +32,10 @@ struct DeciderSettings {
 struct Decision {
   std::int64_t start_us = 0, end_us = 0;  ///< event time: from, up to
   std::int64_t events = 0;                ///< that it saw
-  int best = 0, runner_up = -1;           ///< classes; -1: there is one only
-  std::vector<float> votes;               ///< [classes], as Session::votes()
+  /// Classes. best: -1 where all votes are 0 (of equal ones the lowest). runner_up: -1 where
+  /// there is no other class, or no best one.
+  int best = -1, runner_up = -1;
+  std::vector<float> votes;  ///< [classes], as Session::votes()
 };
 
 /// Events in the order of their coming to decisions: bins them into steps on a grid that starts with the
@@ -48,7 +50,7 @@ class Decider {
   Decider(const runtime::Classifier& network, const DeciderSettings& settings);
 
   /// An event; `decided` is called for each window that it ends. Events whose step was run before are late,
-  /// those outside of the frame (or of times beyond 2^61 us) are left out; both are counted.
+  /// those outside of the frame and those of times beyond 2^61 us are left out; all are counted.
   void take(const events::Event& event, const Decided& decided);
   /// As if no event came any more before the next decision: runs the steps up to it, if any event came since
   /// the last one.
@@ -58,7 +60,8 @@ class Decider {
   std::int64_t events() const { return events_; }  ///< that were binned
   std::int64_t late() const { return late_; }
   std::int64_t outside() const { return outside_; }
-  std::int64_t restarts() const { return restarts_; }  ///< for a gap in time, or time going back
+  std::int64_t out_of_range() const { return out_of_range_; }  ///< by their times
+  std::int64_t restarts() const { return restarts_; }          ///< for a gap in time, or time going back
   std::int64_t steps() const { return steps_; }
   std::int64_t decisions() const { return decisions_; }
   std::int64_t synaptic_operations() const;
@@ -89,8 +92,8 @@ class Decider {
   bool started_ = false;
   std::int64_t step_start_us_ = 0, step_ = 0;  ///< of the open step; steps since start()
   std::int64_t step_events_ = 0, events_since_start_ = 0, undecided_events_ = 0;
-  std::int64_t events_ = 0, late_ = 0, outside_ = 0, restarts_ = 0, steps_ = 0, decisions_ = 0,
-               operations_ = 0;
+  std::int64_t events_ = 0, late_ = 0, outside_ = 0, out_of_range_ = 0, restarts_ = 0, steps_ = 0,
+               decisions_ = 0, operations_ = 0;
 };
 
 }  // namespace spikeloom::stream

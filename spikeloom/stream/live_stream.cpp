@@ -104,6 +104,7 @@ LiveSummary run_live(LiveSource& source, Decider& decider, const LiveSettings& s
   summary.binned = decider.events();
   summary.late = decider.late();
   summary.outside = decider.outside();
+  summary.out_of_range = decider.out_of_range();
   summary.restarts = decider.restarts();
   summary.steps = decider.steps();
   summary.synaptic_operations = decider.synaptic_operations();

@@ -31,7 +31,7 @@ struct LiveDecision {
 };
 
 struct LiveSummary {
-  std::int64_t received = 0, binned = 0, late = 0, outside = 0, dropped = 0, restarts = 0;
+  std::int64_t received = 0, binned = 0, late = 0, outside = 0, out_of_range = 0, dropped = 0, restarts = 0;
   std::int64_t steps = 0, decisions = 0, synaptic_operations = 0;
   double seconds = 0.0;  ///< from the first event's arrival to the end
   LatencyHistogram latency;

@@ -50,6 +50,102 @@ class Live : public ProgramTest {
     return lines;
   }
 
+  void expect_synaptic_operations_of_the_report() const {
+    const auto made = run({"report", "run", "--samples", "0", "--threads", "2"});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    const std::string page = read("run/report.html"), begin = "id=\"data\">";
+    const std::size_t from = page.find(begin) + begin.size();
+    const auto data = nlohmann::json::parse(page.substr(from, page.find("</script>", from) - from));
+    double of_report = 0.0;
+    for (const auto& layer : data["observed"]["cost"]["layers"])
+      of_report += layer["synaptic_operations"].get<double>();
+    ASSERT_EQ(data["observed"]["samples"], 12);
+    double streamed = 0.0;
+    for (int i = 6; i < 12; ++i) {
+      for (const std::string side : {"left", "right"}) {
+        const auto outcome = run({"stream", "run", "own/test/" + side + "/" + std::to_string(i) + ".csv",
+                                  "--speed", "max", "--json"});
+        ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+        streamed += lines_of(outcome.out).back().at("summary").at("synaptic_operations").get<double>();
+      }
+    }
+    EXPECT_GT(streamed, 0.0);
+    EXPECT_NEAR(streamed / 12.0, of_report, 1e-5 * of_report);
+  }
+
+  void expect_packed_recordings() const {
+    const std::string csv = "own/test/right/8.csv";
+    ASSERT_EQ(run({"convert", csv, "8.packed", "--to", "packed"}).exit_code, 0);
+    EXPECT_EQ(read("8.packed").substr(0, 8), "SPKEVT1\n");
+    const auto described = run({"info", "8.packed", "--json"}).json();
+    EXPECT_EQ(described.at("width"), 24);
+    const auto expected = lines_of(run({"stream", "run", csv, "--speed", "max", "--json"}).out);
+    for (const std::vector<std::string>& more : {std::vector<std::string>(), {"--format", "packed"}}) {
+      std::vector<std::string> words{"stream", "run", "8.packed", "--speed", "max", "--json"};
+      words.insert(words.end(), more.begin(), more.end());
+      const auto streamed = run(words);
+      ASSERT_EQ(streamed.exit_code, 0) << streamed.err;
+      EXPECT_EQ(lines_of(streamed.out).at(0).at("votes"), expected.at(0).at("votes"));
+    }
+    EXPECT_EQ(run({"predict", "run", "8.packed"}).exit_code, 0);
+  }
+
+  void expect_no_votes_without_spikes() const {
+    write("quiet.csv", "%geometry:24,20\nt,x,y,p\n1000,3,4,1\n");
+    const auto streamed = run({"stream", "run", "quiet.csv", "--speed", "max"});
+    ASSERT_EQ(streamed.exit_code, 0) << streamed.err;
+    EXPECT_TRUE(contains(streamed.out, "no votes")) << streamed.out;
+    const auto line = lines_of(run({"stream", "run", "quiet.csv", "--speed", "max", "--json"}).out).at(0);
+    const auto predicted = run({"predict", "run", "quiet.csv", "--json"}).json().at("predictions").at(0);
+    for (const auto& said : {line, predicted}) {
+      for (const char* key : {"class", "share", "runner_up"}) EXPECT_TRUE(said.at(key).is_null()) << key;
+      EXPECT_EQ(said.at("votes"), nlohmann::json({0.0, 0.0}));
+    }
+    EXPECT_TRUE(contains(run({"predict", "run", "quiet.csv", "--csv"}).out, "quiet.csv,,0,,\n"));
+    EXPECT_TRUE(contains(run({"predict", "run", "quiet.csv"}).out, "no votes"));
+  }
+
+  void expect_options_refused() const {
+    write("events.csv", "t,x,y,p\n1000,3,4,1\n");
+    ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+    const std::vector<std::pair<const char*, std::vector<std::string>>> refused = {
+        {"pipe", {"--speed", "max"}},     {"pipe", {"--partial"}},
+        {"pipe", {"--chip", "dvs128"}},   {"pipe", {"--drop-outside"}},
+        {"udp:0", {"--speed", "2"}},      {"udp:0", {"--format", "packed"}},
+        {"udp:0", {"--partial"}},         {"udp:0", {"--columns", "t,x,y,p"}},
+        {"udp:0", {"--time-unit", "us"}},
+    };
+    for (const auto& [source, option] : refused) {
+      std::vector<std::string> words{"stream", "run", source};
+      words.insert(words.end(), option.begin(), option.end());
+      expect_error(run(words), 2, {option[0], "does not apply to"});
+    }
+    expect_error(run({"stream", "run", "pipe", "--format", "packed", "--columns", "t,x,y,p"}), 2,
+                 {"--columns"});
+    // Before the model is read, and so before a warning about a graph.
+    expect_error(run({"stream", "none.nir", "events.csv", "--step-us", "5"}), 2, {"--step-us", "--bin-us"});
+    expect_error(run({"stream", "none", "events.csv", "--bin-us", "5"}), 2, {"--bin-us", "--step-us"});
+    expect_error(run({"stream", "none", "events.csv", "--speed", "fast"}), 2, {"--speed fast"});
+    expect_error(run({"export", "some.nir", "other.nir"}), 2, {"some.nir is a NIR graph already"});
+    expect_error(run({"export", "some.nir"}), 2, {"some.nir is a NIR graph already"});
+  }
+
+  void expect_images_are_no_events() const {
+    const auto exported = run({"export", "images", "i.nir"});
+    ASSERT_EQ(exported.exit_code, 0) << exported.err;
+    EXPECT_TRUE(contains(exported.out, "--steps ")) << exported.out;
+    write("small.csv", "%geometry:28,28\nt,x,y,p\n1,2,3,1\n");
+    for (const char* command : {"stream", "predict"}) {
+      expect_error(run({command, "i.nir", "small.csv"}), 2,
+                   {"[1, 28, 28]", "still images", "[2, height, width]"});
+    }
+    // An image is shown for the steps of the training.
+    const auto of_graph = run({"eval", "i.nir", "--dataset", "mnist", "--data-dir", "sets", "--json"});
+    ASSERT_EQ(of_graph.exit_code, 0) << of_graph.err;
+    EXPECT_EQ(of_graph.json().at("confusion"),
+              run({"eval", "images", "--data-dir", "sets", "--json"}).json().at("confusion"));
+  }
+
   static void expect_near(const nlohmann::json& votes, const nlohmann::json& other) {
     ASSERT_EQ(votes.size(), other.size());
     for (std::size_t k = 0; k < votes.size(); ++k) {
@@ -84,6 +180,9 @@ TEST_F(Live, StreamSaysWhatPredictSays) {
     EXPECT_TRUE(contains(sliding.err, "latency p50")) << sliding.err;
   }
   EXPECT_GT(highest, 0.0);  // not two silent networks
+  expect_synaptic_operations_of_the_report();
+  expect_packed_recordings();
+  expect_no_votes_without_spikes();
 }
 
 TEST_F(Live, CtrlCEndsAStreamWithASummary) {
@@ -128,8 +227,21 @@ TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
   EXPECT_EQ(evaluated.json().at("confusion"), run({"eval", "run", "--json"}).json().at("confusion"));
 
-  expect_error(run({"export", "run", "g.nir"}), 2, {"g.nir is there already", "--force"});
-  expect_error(run({"export", "run", "g.h5"}), 2, {"*.nir"});
+  expect_error(run({"export", "run", "g.nir"}), 2, {"g.nir already exists", "--force"});
+  expect_error(run({"export", "run", "g.h5"}), 2, {".nir"});
+
+  // Nothing is warned of where nothing is run, and what does not fit is said.
+  expect_error(run({"stream", "g.nir", "none.csv"}), 3, {"none.csv"});
+  expect_error(run({"predict", "g.nir", "none.csv"}), 3, {"none.csv"});
+  const data::Bytes png = data::png_bytes(28, 28, 1, data::Bytes(28 * 28));
+  write("img.png", std::string(png.begin(), png.end()));
+  expect_error(run({"predict", "g.nir", "img.png"}), 3, {"img.png", "is an image", "recordings of events"});
+  write("cut.nir", read("g.nir").substr(0, read("g.nir").size() - 100));
+  const auto cut = run({"info", "cut.nir"});
+  expect_error(cut, 3, {"cut.nir", "is cut off"});
+  EXPECT_FALSE(contains(cut.err, "--partial")) << cut.err;
+  write("g.h5", read("g.nir"));
+  expect_error(run({"predict", "g.h5", file}), 3, {"g.h5", "HDF5", ".nir"});
 }
 
 TEST_F(Live, WhatDoesNotFitIsRefusedInALine) {
@@ -141,8 +253,10 @@ TEST_F(Live, WhatDoesNotFitIsRefusedInALine) {
   expect_error(run({"stream", "run", "large.csv", "--speed", "fast"}), 2, {"--speed fast"});
   expect_error(run({"stream", "run", "own/test/left/7.csv", "--every-steps", "9"}), 2, {"every 9 steps"});
   expect_error(run({"predict", "g.nir", "x", "--dataset", "mnist", "--index", "0"}), 2, {"files or folders"});
-  ASSERT_EQ(run(train_command("images")).exit_code, 0);
+  expect_options_refused();
+  ASSERT_EQ(run(train_command("images", {"--set", "compute.precision=fp32"})).exit_code, 0);
   expect_error(run({"stream", "images", "large.csv"}), 2, {"trained on images", "spikeloom predict"});
+  expect_images_are_no_events();
 }
 
 TEST_F(Live, StandardisationComesWithTheModel) {

@@ -239,6 +239,12 @@ batch_size = 4
     predicted = json.loads(run(prefix / "bin/spikeloom", "predict", work / "own-run", "--json", file))["predictions"][0]
     expect(lines[-1][1] == predicted["class"] and abs(float(lines[-1][2]) - predicted["vote"]) < 1e-4,
            f"{lines}, not {predicted}")
+    graph = work / "own.nir"
+    run(prefix / "bin/spikeloom", "export", work / "own-run", graph)
+    of_graph = [line.split() for line in run(build / "decide", graph, input=events).splitlines()]
+    expect([line[0] for line in of_graph] == [line[0] for line in lines] and of_graph[-1][1] == str(
+        ["left", "right"].index(lines[-1][1])) and abs(float(of_graph[-1][2]) - float(lines[-1][2])) < 0.05,
+           f"{of_graph}, not {lines}")
     recording = work / "recording.npy"
     run(prefix / "bin/spikeloom", "convert", file, recording, "--sensor", "24x20")
     replayed = run(build / "replay", work / "own-run", recording)

@@ -112,7 +112,7 @@ TEST_F(NirFile, PublishedGraphs) {
 
 TEST_F(NirFile, RefusesWhatIsNoGraph) {
   std::ofstream(path_) << "no HDF5";
-  EXPECT_TRUE(says(refusal(), "no HDF5 file"));
+  EXPECT_TRUE(says(refusal(), "not an HDF5 file"));
   { testing::Maker empty(path_); }
   EXPECT_TRUE(says(refusal(), "no group 'node'"));
   EXPECT_TRUE(
@@ -121,7 +121,7 @@ TEST_F(NirFile, RefusesWhatIsNoGraph) {
   EXPECT_TRUE(says(refusal([](hid_t file) {
                      H5Lmove(file, "node/nodes/n/tau", file, "node/nodes/n/tauu", H5P_DEFAULT, H5P_DEFAULT);
                    }),
-                   "no parameter of LIF"));
+                   "not a parameter of LIF"));
   EXPECT_TRUE(says(refusal([](hid_t file) {
                      H5Lmove(file, "node/nodes/n", file, "node/nodes/m", H5P_DEFAULT, H5P_DEFAULT);
                    }),

@@ -214,22 +214,6 @@ TEST(NirSimulator, ConvolutionAgainstItsDefinition) {
   }
 }
 
-TEST(NirSimulator, RecurrentPublishedGraphRuns) {
-  const std::string folder = testing::published_graphs();
-  if (folder.empty()) GTEST_SKIP() << "SPIKELOOM_NIR_FILES names no folder with published graphs";
-  NirOptions options;
-  options.dt = 1e-4;
-  NirSimulator graph(formats::read_nir(folder + "/braille_noDelay_bias_zero.nir"), options);
-  std::vector<double> in(12);
-  double spikes = 0.0;
-  for (int t = 0; t < 256; ++t) {
-    for (int i = 0; i < 12; ++i) in[static_cast<std::size_t>(i)] = (t * 7 + i * 5) % 11 == 0 ? 1.0 : 0.0;
-    for (const double out : graph.step(in)) spikes += out;
-  }
-  ASSERT_EQ(graph.spike_counts().size(), 2U);
-  EXPECT_GE(spikes, 0.0);
-}
-
 TEST(NirSimulator, RefusesWhatCannotBeRun) {
   using formats::NirKind;
   const auto lif = [](double tau) {
@@ -243,6 +227,24 @@ TEST(NirSimulator, RefusesWhatCannotBeRun) {
   EXPECT_THROW(NirSimulator(lif(0.1), still), ConfigError);
   EXPECT_THROW(NirSimulator(chain({1}, {node("d", NirKind::kDelay, {{"delay", {-1}}})}), {}), ShapeError);
   EXPECT_THROW(NirSimulator(chain({1}, {node("d", NirKind::kDelay, {{"delay", {1e300}}})}), {}), ShapeError);
+  const auto integrator = [](double threshold) {
+    return chain({1}, {node("n", NirKind::kIf, {{"r", {1}}, {"v_threshold", {threshold}}})});
+  };
+  NirOptions several;
+  several.several_spikes = true;
+  EXPECT_NO_THROW(NirSimulator(integrator(0.0), {}));
+  EXPECT_THROW(NirSimulator(integrator(0.0), several), ShapeError);
+  EXPECT_THROW(NirSimulator(integrator(-1.0), several), ShapeError);
+  auto cut = integrator(1.0);
+  cut.edges.pop_back();
+  EXPECT_THROW(NirSimulator(cut, {}), ShapeError);
+}
+
+TEST(NirSimulator, AResultThatIsNotFiniteIsAnError) {
+  NirSimulator simulator(chain({1}, {node("n", formats::NirKind::kI, {{"r", {1e308}}})}), {});
+  const double one = 1.0;
+  simulator.step({&one, 1});
+  EXPECT_THROW(simulator.step({&one, 1}), NumericsError);
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ void PrintTo(const Case& one, std::ostream* stream) { *stream << one.name; }
 
 const Case kCases[] = {
     {"plain", "9C3(Encoding)-AP2-37C3-AP2-21FC-Voting", 0x82f920131dfeab83},
+    {"wide", "150C3(Encoding)-AP2-131FC-Voting", 0x106463498c66f9bf},
     {"subtract", "40C3(Encoding)-AP2-Voting", 0xa03c0d799346dc1c,
      [](model::NetworkSettings& settings) { settings.neuron.reset = kernels::Reset::kSubtract; }},
     {"cuba", "8C3(Encoding)-20FC-Voting", 0x61c0c52db42e4ad4,

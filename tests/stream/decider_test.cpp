@@ -81,10 +81,19 @@ TEST(Decider, TumblingWindowsAreWholeSamples) {
   EXPECT_EQ(seen, static_cast<std::int64_t>(list.size()));
   EXPECT_EQ(run.decider.events(), seen);
   EXPECT_EQ(run.decider.steps(), 20);
-  // All inputs lead to all six neurons; several events of a step at one place are one input.
-  EXPECT_GT(run.decider.synaptic_operations(), 0);
-  EXPECT_LE(run.decider.synaptic_operations(), 6 * seen);
-  EXPECT_EQ(run.decider.synaptic_operations() % 6, 0);
+  EXPECT_EQ(run.decider.synaptic_operations(), 6 * seen);  // each event reaches all six neurons
+}
+
+TEST(Decider, AWindowInWhichNothingFiresHasNoVotes) {
+  Player run(settings_of(4, 4));
+  run.take({{0, 0, 0, 0}, {4000, 0, 0, 0}, {9000, 0, 0, 0}});  // one event: no neuron reaches its threshold
+  run.decider.flush(run.keep);
+  ASSERT_EQ(run.decisions.size(), 3u);
+  for (const Decision& decision : run.decisions) {
+    EXPECT_EQ(decision.votes, std::vector<float>(kClasses));
+    EXPECT_EQ(decision.best, -1);
+    EXPECT_EQ(decision.runner_up, -1);
+  }
 }
 
 TEST(Decider, SlidingWindowsAreEachASampleOfTheirOwn) {
@@ -170,7 +179,8 @@ TEST(Decider, FlushFinishesAWindowOnce) {
 TEST(Decider, WhatIsOutsideIsCounted) {
   Player run(settings_of(4, 4));
   run.take({{0, kWidth, 0, 0}, {0, 0, kHeight, 0}, {0, 0, 0, 2}, {INT64_MAX, 0, 0, 0}, {INT64_MIN, 0, 0, 0}});
-  EXPECT_EQ(run.decider.outside(), 5);
+  EXPECT_EQ(run.decider.outside(), 3);
+  EXPECT_EQ(run.decider.out_of_range(), 2);
   EXPECT_EQ(run.decider.events(), 0);
 }
 

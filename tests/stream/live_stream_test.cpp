@@ -141,6 +141,8 @@ TEST_F(Live, ASensorThatDoesNotFitEndsThePipe) {
   const LiveSummary summary = run(*source, {});
   ASSERT_NE(summary.failure, nullptr);
   EXPECT_THROW(std::rethrow_exception(summary.failure), DataError);
+  EXPECT_EQ(summary.received, 0);  // nothing ran
+  EXPECT_EQ(summary.decisions, 0);
 }
 
 TEST_F(Live, TextIsFoundByItsContent) {
@@ -190,6 +192,46 @@ TEST_F(Live, ARecordingIsPlayedInItsTime) {
   }
   const auto check = [](int, int) { throw DataError("does not fit"); };
   EXPECT_THROW(recording_source(file, options, 0.0, check), DataError);
+}
+
+TEST_F(Live, BytesThatAreNoEventsAreSaidToBeWhatTheyAre) {
+  const auto error_of = [&](const std::string& bytes, const PipeOptions& options = {}) {
+    const std::string file = folder_ + "/bytes";
+    std::ofstream(file, std::ios::binary) << bytes;
+    const auto source = pipe_source(file, options, [](int, int) {});
+    const LiveSummary summary = run(*source, {});
+    EXPECT_EQ(summary.received, 0);
+    if (!summary.failure) return std::string();
+    try {
+      std::rethrow_exception(summary.failure);
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+  };
+  std::string atis, noise = "x";
+  for (int i = 0; i < 20; ++i) {
+    const char record[] = {static_cast<char>(i), 5, 0, 0, static_cast<char>(3 * i)};
+    atis.append(record, sizeof record);
+  }
+  noise += std::string("\x01\x02", 2);
+  for (const char* part : {"ATIS bin", "packed events", "t,x,y,p", "convert"}) {
+    EXPECT_NE(error_of(atis).find(part), std::string::npos) << error_of(atis);
+  }
+  EXPECT_NE(error_of("\x1f\x8b\x08 more").find("compressed"), std::string::npos);
+  EXPECT_NE(error_of(noise).find("not text"), std::string::npos) << error_of(noise);
+  PipeOptions csv;
+  csv.format = PipeOptions::Format::kCsv;
+  EXPECT_NE(error_of(atis, csv).find("line 1"), std::string::npos);
+}
+
+TEST_F(Live, TimesOutOfRangeAreCountedApart) {
+  const std::string file = folder_ + "/far";
+  std::ofstream(file) << "1,0,0,1\n9223372036854775807,0,0,1\n-9223372036854775808,0,0,1\n2,9,9,1\n";
+  const auto source = pipe_source(file, {}, [](int, int) {});
+  const LiveSummary summary = run(*source, {});
+  EXPECT_EQ(summary.binned, 1);
+  EXPECT_EQ(summary.out_of_range, 2);
+  EXPECT_EQ(summary.outside, 1);
 }
 
 class Udp : public Live {
@@ -257,6 +299,68 @@ TEST_F(Udp, LossesAndDamageAreCounted) {
   EXPECT_EQ(counts.malformed, 3);
   EXPECT_EQ(counts.lost, 2);
   EXPECT_EQ(counts.out_of_order, 1);
+  EXPECT_EQ(counts.restarts, 1);
+  EXPECT_EQ(counts.senders, 1);
+}
+
+TEST_F(Udp, RepeatedOnesAreLeftOutAndARestartLosesNothing) {
+  const auto datagram = [](std::uint64_t number, std::int64_t t_us) {
+    const events::Event event{t_us, 0, 0, 1};
+    return packed_datagram(number, {&event, 1});
+  };
+  for (const std::uint64_t number : {0u, 1u, 1u, 3u})
+    send(datagram(number, static_cast<std::int64_t>(number)));
+  for (std::uint64_t number = 0; number < 5; ++number)
+    send(datagram(number, 100 + static_cast<std::int64_t>(number)));
+  std::vector<std::int64_t> times;
+  for (const events::Event& event : receive(8)) times.push_back(event.t_us);
+  EXPECT_EQ(times, (std::vector<std::int64_t>{0, 1, 3, 100, 101, 102, 103, 104}));
+  const DatagramCounts& counts = *source_->datagrams();
+  EXPECT_EQ(counts.received, 9);
+  EXPECT_EQ(counts.lost, 1);
+  EXPECT_EQ(counts.repeated, 1);
+  EXPECT_EQ(counts.restarts, 1);
+}
+
+TEST_F(Udp, EachSenderCountsForItself) {
+  const auto list = random_events(0, 1, 3, 1);
+  const int other = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const int own = socket_;
+  for (const std::uint64_t number : {0u, 1u, 2u}) {
+    socket_ = own;
+    send(packed_datagram(number, {list.data(), list.size()}));
+    socket_ = other;
+    send(packed_datagram(number, {list.data(), list.size()}));
+  }
+  socket_ = own;
+  EXPECT_EQ(receive(6 * list.size()).size(), 6 * list.size());
+  ::close(other);
+  const DatagramCounts& counts = *source_->datagrams();
+  EXPECT_EQ(counts.senders, 2);
+  EXPECT_EQ(counts.lost + counts.out_of_order + counts.repeated + counts.restarts, 0);
+}
+
+TEST_F(Udp, IPv6IsListenedTo) {
+  std::unique_ptr<LiveSource> source;
+  try {
+    source = datagram_source("[::1]:0");
+  } catch (const DataError& error) {
+    GTEST_SKIP() << error.what();
+  }
+  const std::string start = "udp:[::1]:";
+  ASSERT_EQ(source->name().substr(0, start.size()), start);
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  to.sin6_addr = in6addr_loopback;
+  to.sin6_port = htons(static_cast<std::uint16_t>(std::stoi(source->name().substr(start.size()))));
+  const auto list = random_events(0, 1, 3, 1);
+  const auto bytes = packed_datagram(0, {list.data(), list.size()});
+  const int from = ::socket(AF_INET6, SOCK_DGRAM, 0);
+  ASSERT_EQ(::sendto(from, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to),
+            static_cast<ssize_t>(bytes.size()));
+  ::close(from);
+  source_ = std::move(source);
+  EXPECT_EQ(receive(list.size()).size(), list.size());
 }
 
 TEST_F(Udp, StopEndsAStreamThatIsIdle) {
@@ -271,7 +375,7 @@ TEST_F(Udp, StopEndsAStreamThatIsIdle) {
 }
 
 TEST(UdpAddress, IsChecked) {
-  for (const char* address : {"", "x", "65536", "127.0.0.1:", ":5", "-1"}) {
+  for (const char* address : {"", "x", "65536", "127.0.0.1:", ":5", "-1", "[::1:5", "::1]:5", "[::1]"}) {
     EXPECT_THROW(datagram_source(address), ConfigError) << address;
   }
   EXPECT_THROW(datagram_source("203.0.113.1:0"), DataError);  // not an address of this machine

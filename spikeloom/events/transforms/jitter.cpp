@@ -48,7 +48,7 @@ void jitter_place(EventStream& stream, const JitterCovariance& covariance, Rando
   if (!(var_x >= 0.0 && var_y >= 0.0 && sigma_xy * sigma_xy <= var_x * var_y) ||
       !std::isfinite(var_x * var_y)) {
     throw ConfigError(
-        fmt::format("var_x = {}, var_y = {}, sigma_xy = {} are no covariance: the variances must not be "
+        fmt::format("var_x = {}, var_y = {}, sigma_xy = {} are not a covariance: the variances must not be "
                     "negative and sigma_xy^2 at most their product",
                     var_x, var_y, sigma_xy));
   }

@@ -127,7 +127,7 @@ std::int64_t ColumnReader::whole(EventColumn column, std::size_t row) const {
   if (!columns_[column].type.is_real()) return value(column, row);
   const double number = columns_[column].type.load_real(at(column, row));
   if (!(std::abs(number) < kMost) || number != std::floor(number)) {
-    throw FormatError(fmt::format("{} is {}, which is no whole number", kEventColumnNames[column], number),
+    throw FormatError(fmt::format("{} is {}, which is not a whole number", kEventColumnNames[column], number),
                       windows_[0].bytes.name(), offset(column, row));
   }
   return static_cast<std::int64_t>(number);

@@ -124,7 +124,8 @@ class HeadReader {
       text_.take();
       line = first_content();
       if (line.empty()) return head();
-      if (sensor_size(line)) text_.refuse("a row of two numbers, which is no event: wanted are t, x, y, p");
+      if (sensor_size(line))
+        text_.refuse("a row of two numbers, which is not an event: wanted are t, x, y, p");
     }
     if (line.empty()) text_.refuse("no events: wanted is a row of numbers or of the names t, x, y, p");
     const auto layout = csv_layout(line);

@@ -14,6 +14,7 @@ std::unique_ptr<EventEncoder> make_aedat2_encoder(int width, int height);
 std::unique_ptr<EventEncoder> make_atis_bin_encoder(int width, int height);
 std::unique_ptr<EventEncoder> make_npy_encoder(int width, int height);
 std::unique_ptr<EventEncoder> make_csv_encoder(int width, int height);
+std::unique_ptr<EventEncoder> make_packed_encoder(int width, int height);
 
 /// Largest coordinates that may be written: those of the sensor where it is known, else what the format can
 /// hold.

@@ -218,7 +218,7 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
 std::string ColumnOrderFinder::question() const {
   const std::string give = "give the order (--columns t,x,y,p or another; data.columns)";
   if (possible_.empty())
-    return fmt::format("the four columns have no names and are no t, x, y and p in any usual order{}: {}",
+    return fmt::format("the four columns have no names and are not t, x, y and p in any usual order{}: {}",
                        strays_, give);
   std::string orders;
   for (const ColumnPlaces& order : possible_) orders += (orders.empty() ? "" : " or ") + order_text(order);

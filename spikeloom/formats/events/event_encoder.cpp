@@ -14,7 +14,8 @@ struct Row {
 };
 constexpr Row kEncoders[] = {{"evt3", make_evt3_encoder},     {"dat", make_dat_encoder},
                              {"aedat2", make_aedat2_encoder}, {"atis-bin", make_atis_bin_encoder},
-                             {"npy", make_npy_encoder},       {"csv", make_csv_encoder}};
+                             {"npy", make_npy_encoder},       {"csv", make_csv_encoder},
+                             {"packed", make_packed_encoder}};
 
 }  // namespace
 

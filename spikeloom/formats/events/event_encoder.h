@@ -21,7 +21,7 @@ class EventEncoder {
   virtual void encode(const events::Event* events, std::size_t count, std::vector<std::uint8_t>& bytes) = 0;
 };
 
-/// Formats that are written: "evt3", "dat", "aedat2", "atis-bin", "npy", "csv".
+/// Formats that are written: "evt3", "dat", "aedat2", "atis-bin", "npy", "csv", "packed".
 const std::vector<std::string>& writable_event_formats();
 
 /// The encoder of a format for a sensor of width x height pixels, 0 x 0 if unknown. What each format can
@@ -32,7 +32,7 @@ const std::vector<std::string>& writable_event_formats();
 ///             DAVIS240, DAVIS346 and DAVIS640 that they fit; steps in time of up to 2^31 us
 ///   atis-bin  coordinates below 256 x 240; steps in time of up to 2^22 us (4.2 s)
 ///   npy       structured array (t <i8, x <u2, y <u2, p |u1), csv "t,x,y,p" (with the sensor in a
-///             comment "# geometry: W,H" before it): everything
+///             comment "# geometry: W,H" before it), packed (docs/stream.md): everything
 /// The times read back are those written, but from the first event on shifted by a multiple of 2^32 us (evt3,
 /// dat, aedat2; 2^23 us for atis-bin) if they are not within that range. Throws ConfigError for a format that
 /// is not written, DataError for a sensor that the format does not know.

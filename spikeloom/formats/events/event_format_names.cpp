@@ -5,8 +5,8 @@ namespace spikeloom::formats {
 
 std::vector<std::string> event_format_names() {
   // In the order of event_formats().
-  return {"evt3", "evt2", "evt2.1", "dat", "aedat2",   "aedat1", "aedat3", "aedat4",           "es",
-          "hdf5", "npy",  "npz",    "csv", "atis-bin", "dat-v1", "dat-v2", "evt3-expelliarmus"};
+  return {"evt3", "evt2", "evt2.1", "dat",    "aedat2", "aedat1",   "aedat3", "aedat4", "es",
+          "hdf5", "npy",  "npz",    "packed", "csv",    "atis-bin", "dat-v1", "dat-v2", "evt3-expelliarmus"};
 }
 
 }  // namespace spikeloom::formats

@@ -16,7 +16,7 @@ class EventReader {
  public:
   virtual ~EventReader() = default;
   /// "ATIS bin", "AEDAT 1.0", "AEDAT 2.0", "AEDAT 3.1", "AEDAT4", "DAT", "EVT 2.0", "EVT 2.1", "EVT 3.0",
-  /// "HDF5 spikes", "npy", "npz", "csv", "Event Stream".
+  /// "HDF5 spikes", "npy", "npz", "csv", "Event Stream", "packed events".
   virtual const char* format() const = 0;
   /// Size of the sensor in pixels, from the header, the options or the format; 0 if none of them says it
   /// (then one more than the largest coordinate is what read_events() reports).

@@ -29,7 +29,7 @@ SensorSize parse_sensor(const std::string& text) {
   size.height = cross == std::string::npos ? 0 : parse_side(text.substr(cross + 1));
   if (size.width == 0 || size.height == 0) {
     throw ConfigError(
-        fmt::format("'{}' is no size of a sensor: give WIDTHxHEIGHT in pixels, e.g. 346x260", text));
+        fmt::format("'{}' is not the size of a sensor: give WIDTHxHEIGHT in pixels, e.g. 346x260", text));
   }
   return size;
 }
@@ -40,7 +40,7 @@ TimeUnit parse_time_unit(const std::string& text) {
   if (text == "ms") return TimeUnit::kMilliseconds;
   if (text == "us") return TimeUnit::kMicroseconds;
   if (text == "ns") return TimeUnit::kNanoseconds;
-  throw ConfigError(fmt::format("'{}' is no unit of time known here: give s, ms, us or ns", text));
+  throw ConfigError(fmt::format("'{}' is not a unit of time known here: give s, ms, us or ns", text));
 }
 
 std::vector<std::string> parse_columns(const std::string& text) {
@@ -50,7 +50,7 @@ std::vector<std::string> parse_columns(const std::string& text) {
   std::string name;
   const auto add = [&] {
     const bool known = name == "t" || name == "x" || name == "y" || name == "p" || name == "_";
-    if (!known) throw ConfigError(fmt::format("'{}': '{}' is no column; {}", text, name, kHelp));
+    if (!known) throw ConfigError(fmt::format("'{}': '{}' is not a column; {}", text, name, kHelp));
     if (name != "_" && std::find(columns.begin(), columns.end(), name) != columns.end()) {
       throw ConfigError(fmt::format("'{}': column {} is there twice; {}", text, name, kHelp));
     }

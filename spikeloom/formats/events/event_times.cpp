@@ -144,7 +144,7 @@ std::optional<TimeUnit> TimeUnitFinder::unit() const {
 }
 
 std::string TimeUnitFinder::question() {
-  return "the times are no plain whole numbers, but none of the first is finer than 1/1000, so that their "
+  return "the times are not plain whole numbers, but none of the first is finer than 1/1000, so that their "
          "unit is not sure: give it (--time-unit s, ms, us or ns; data.time_unit)";
 }
 

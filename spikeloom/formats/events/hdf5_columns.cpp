@@ -130,7 +130,8 @@ class ColumnsReader : public TableReader {
   std::int64_t whole(std::size_t i, double number) const {
     constexpr double kMost = 1e18;
     if (!(std::abs(number) < kMost) || number != std::floor(number)) {
-      file_->refuse(fmt::format("column {} has {}, which is no whole number", kEventColumnNames[i], number));
+      file_->refuse(
+          fmt::format("column {} has {}, which is not a whole number", kEventColumnNames[i], number));
     }
     return static_cast<std::int64_t>(number);
   }
@@ -200,7 +201,7 @@ class ColumnsReader : public TableReader {
     column.is_unsigned =
         column.kind == H5T_INTEGER && H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE;
     if (column.kind != H5T_INTEGER && !column.is_real()) {
-      file_->refuse(fmt::format("column {} of the events is no number", kEventColumnNames[i]));
+      file_->refuse(fmt::format("column {} of the events is not a number", kEventColumnNames[i]));
     }
     if (column.bytes > 8) {
       file_->refuse(fmt::format("column {} of the events has numbers of {} bytes; up to 8 are read",
@@ -221,7 +222,7 @@ class ColumnsReader : public TableReader {
       if (i == kColumnT) *time_name = name;
       data_.push_back(file_->dataset(table.place.empty() ? name : table.place + "/" + name));
       Hdf5Dataset& data = data_.back();
-      if (data.shape.size() != 1) file_->refuse(fmt::format("'{}' is no column", name));
+      if (data.shape.size() != 1) file_->refuse(fmt::format("'{}' is not a column", name));
       if (!partial_ && data.shape != data_.front().shape) {
         file_->refuse(fmt::format("'{}' has {} numbers, the columns before it {}", name, data.shape[0],
                                   data_.front().shape[0]));

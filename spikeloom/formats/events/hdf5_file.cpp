@@ -73,8 +73,8 @@ Hdf5Handle::~Hdf5Handle() {
   H5Idec_ref(id_);
 }
 
-Hdf5File::Hdf5File(const std::string& path, bool partial)
-    : path_(path), size_(open_file_source(path)->size()), partial_(partial) {
+Hdf5File::Hdf5File(const std::string& path, Cut cut)
+    : path_(path), size_(open_file_source(path)->size()), partial_(cut == Cut::kOpened) {
   const Hdf5Session session;
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS));
   // Data sets that outlive the file do not keep it open.
@@ -85,10 +85,11 @@ Hdf5File::Hdf5File(const std::string& path, bool partial)
   // it the file stays closed.
   const hbool_t skip = true;
   H5Pset(access.id(), "skip_eof_check", &skip);
-  Hdf5Handle cut(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()));
-  if (!cut.valid()) refuse("is no HDF5 file, or damaged");
-  if (!partial) refuse("is cut off: fetch the file again, or read what is there (--partial)");
-  file_ = std::move(cut);
+  Hdf5Handle cut_file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()));
+  if (!cut_file.valid()) refuse("is not an HDF5 file, or is damaged");
+  if (cut == Cut::kRefused) refuse("is cut off: fetch the file again");
+  if (cut == Cut::kOffered) refuse("is cut off: fetch the file again, or read what is there (--partial)");
+  file_ = std::move(cut_file);
   cut_ = true;
 }
 

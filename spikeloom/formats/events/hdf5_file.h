@@ -64,8 +64,13 @@ struct Hdf5Outline {
 class Hdf5File {
  public:
   /// Throws DataError if it cannot be opened, FormatError if it is no HDF5 file or damaged. A file that is
-  /// cut off is opened if `partial` is set and libhdf5 can still find what is in it.
-  explicit Hdf5File(const std::string& path, bool partial = false);
+  /// cut off is opened if `cut` says so and libhdf5 can still find what is in it.
+  enum class Cut {
+    kRefused,  ///< error
+    kOffered,  ///< error that says that --partial reads what is whole
+    kOpened
+  };
+  explicit Hdf5File(const std::string& path, Cut cut = Cut::kRefused);
   ~Hdf5File();
   Hdf5File(const Hdf5File&) = delete;
   Hdf5File& operator=(const Hdf5File&) = delete;

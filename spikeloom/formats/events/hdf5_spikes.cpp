@@ -66,7 +66,7 @@ std::vector<Number> read_list(const Hdf5File& file, const Hdf5Dataset& data, hid
 /// The class of the numbers in the lists of a data set.
 H5T_class_t list_class(const Hdf5File& file, const Hdf5Dataset& data, const char* place) {
   if (H5Tget_class(data.type.id()) != H5T_VLEN || data.shape.size() != 1) {
-    file.refuse(fmt::format("'{}' is no data set of variable-length lists", place));
+    file.refuse(fmt::format("'{}' is not a data set of variable-length lists", place));
   }
   const Hdf5Handle number(H5Tget_super(data.type.id()));
   return H5Tget_class(number.id());
@@ -96,7 +96,7 @@ std::vector<std::int64_t> read_times(const Hdf5File& file, std::int64_t index, T
     }
     return times_us;
   }
-  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are no numbers");
+  if (kind != H5T_FLOAT) file.refuse("'spikes/times' are not numbers");
   if (unit == TimeUnit::kFile) unit = TimeUnit::kSeconds;
   for (const double time : read_list<double>(file, data, H5T_NATIVE_DOUBLE, index)) {
     add(real_to_us(time, unit), fmt::format("{}", time));
@@ -141,7 +141,8 @@ class SpikeReader : public TableReader {
 
 std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOptions& options) {
   const Hdf5Session session;
-  auto file = std::make_unique<Hdf5File>(path, options.partial);
+  auto file =
+      std::make_unique<Hdf5File>(path, options.partial ? Hdf5File::Cut::kOpened : Hdf5File::Cut::kOffered);
   if (file->type_at(kTimes) == H5O_TYPE_DATASET) {
     if (!options.columns.empty()) {
       throw ConfigError(path + ": holds spikes of SHD's layout, so that columns has no meaning: leave it out",
@@ -176,7 +177,7 @@ Hdf5SpikeFile::Hdf5SpikeFile(const std::string& path, TimeUnit time_unit)
   const Hdf5Session session;
   const Hdf5Dataset times = file_->dataset(kTimes), units = file_->dataset(kUnits);
   list_class(*file_, times, kTimes);
-  if (list_class(*file_, units, kUnits) != H5T_INTEGER) file_->refuse("'spikes/units' are no integers");
+  if (list_class(*file_, units, kUnits) != H5T_INTEGER) file_->refuse("'spikes/units' are not integers");
   if (times.shape != units.shape) {
     file_->refuse(fmt::format("{} lists of times and {} of units", times.shape[0], units.shape[0]));
   }

@@ -188,7 +188,7 @@ std::unique_ptr<EventReader> open_arrays(const std::string& path, const std::vec
     ColumnReader::Window& window = windows.back();
     const NpyHeader header = read_npy_header(window.bytes);
     if (header.shape.size() != 1 || !header.fields.empty())
-      refuse(window.bytes.name(), "an array that is no column");
+      refuse(window.bytes.name(), "an array that is not a column");
     if (num_rows >= 0 && header.shape[0] != num_rows) {
       refuse(window.bytes.name(), fmt::format("{} numbers beside columns of {}", header.shape[0], num_rows));
     }

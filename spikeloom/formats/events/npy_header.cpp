@@ -65,12 +65,12 @@ class Description {
       result.bytes = times(result.bytes, literal.items[1]);
       return result;
     }
-    if (literal.kind != PythonLiteral::kList) refuse("descr is no type");
+    if (literal.kind != PythonLiteral::kList) refuse("descr is not a type");
     NpyType result;
     for (const PythonLiteral& item : literal.items) {
       const std::size_t parts = item.items.size();
       if (item.kind != PythonLiteral::kTuple || parts < 2 || parts > 3)
-        refuse("a field that is no (name, type)");
+        refuse("a field that is not (name, type)");
       NpyField field;
       field.name = field_name(item.items[0]);
       field.type = type(item.items[1], nullptr, depth + 1);
@@ -87,7 +87,7 @@ class Description {
   }
 
   std::vector<std::int64_t> shape(const PythonLiteral& literal) const {
-    if (literal.kind != PythonLiteral::kTuple) refuse("shape is no tuple");
+    if (literal.kind != PythonLiteral::kTuple) refuse("shape is not a tuple");
     std::vector<std::int64_t> sizes;
     for (const PythonLiteral& item : literal.items) {
       if (item.kind != PythonLiteral::kInteger || item.number < 0)
@@ -114,7 +114,7 @@ class Description {
         literal.items[1].kind == PythonLiteral::kString) {
       return literal.items[1].text;
     }
-    refuse("a field whose name is no text");
+    refuse("a field whose name is not text");
   }
 
   std::int64_t times(std::int64_t bytes, const PythonLiteral& sizes) const {

@@ -6,6 +6,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/archive.h"
+#include "spikeloom/formats/cut_short.h"
 #include "spikeloom/formats/events/aedat2.h"
 #include "spikeloom/formats/events/aedat3.h"
 #include "spikeloom/formats/events/aedat4.h"
@@ -19,6 +20,7 @@
 #include "spikeloom/formats/events/evt3.h"
 #include "spikeloom/formats/events/hdf5_spikes.h"
 #include "spikeloom/formats/events/npy.h"
+#include "spikeloom/formats/events/packed.h"
 #include "spikeloom/formats/events/partial_source.h"
 
 namespace spikeloom::formats {
@@ -137,9 +139,20 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
   if (format == nullptr && !path.empty() && is_archive(start.bytes.data(), start.bytes.size())) {
     return open_source(open_only_member(path, options.partial), "", options);
   }
+  if (format == nullptr && start.size >= 0) {
+    const EventFormat* cut = recognize_event_format({start.bytes, -1});
+    if (cut != nullptr) {
+      throw CutShort(
+          fmt::format("looks like {}, but ends in the middle of an event: fetch the file again, or read what "
+                      "is whole (--partial)",
+                      cut->name),
+          peeked->name());
+    }
+  }
   if (format == nullptr) {
     throw FormatError(
-        fmt::format("is of no event format known by its content; --format chooses one of: {}", format_keys()),
+        fmt::format("is not of an event format known by its content; --format chooses one of: {}",
+                    format_keys()),
         peeked->name());
   }
   check_camera(*format, options, peeked->name());
@@ -157,6 +170,7 @@ const std::vector<EventFormat>& event_formats() {
   static const std::vector<EventFormat> formats = {
       evt3_format(), evt2_format(), evt21_format(), dat_format(), aedat2_format(), aedat1_format(),
       aedat3_format(), aedat4_format(), es_format(), hdf5_spikes_format(), npy_format(), npz_format(),
+      packed_format(),
       // Without a signature, from the most to the least telling content.
       csv_format(), atis_bin_format(),
       // Only by name.

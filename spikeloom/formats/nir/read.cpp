@@ -36,7 +36,7 @@ class Reader {
   explicit Reader(const std::string& path) : file_(path) {}
 
   NirGraph read() {
-    if (file_.type_at("node") != H5O_TYPE_GROUP) file_.refuse("is no NIR graph: it has no group 'node'");
+    if (file_.type_at("node") != H5O_TYPE_GROUP) file_.refuse("is not a NIR graph: it has no group 'node'");
     std::string version;
     if (file_.type_at("version") == H5O_TYPE_DATASET) version = text("version");
     if (!version.empty() && (version.front() < '0' || version.front() > '1' || version.substr(1, 1) != "."))
@@ -98,7 +98,7 @@ class Reader {
   }
 
   Stored open(const std::string& place) {
-    if (file_.type_at(place) != H5O_TYPE_DATASET) refuse(place, "is no data set, or is missing");
+    if (file_.type_at(place) != H5O_TYPE_DATASET) refuse(place, "is not a data set, or is missing");
     visit(place);
     Stored data;
     data.id = Hdf5Handle(H5Dopen2(file_.id(), place.c_str(), H5P_DEFAULT));
@@ -195,7 +195,7 @@ class Reader {
 
   std::string text(const std::string& place) {
     const Stored data = open(place);
-    if (data.kind != H5T_STRING || data.size != 1) refuse(place, "is no text");
+    if (data.kind != H5T_STRING || data.size != 1) refuse(place, "is not text");
     return text_at(place, data, 0);
   }
 
@@ -230,7 +230,7 @@ class Reader {
 
   std::map<std::string, std::string> metadata(const std::string& place) {
     std::map<std::string, std::string> result;
-    if (file_.type_at(place) != H5O_TYPE_GROUP) refuse(place, "is no group");
+    if (file_.type_at(place) != H5O_TYPE_GROUP) refuse(place, "is not a group");
     for (const std::string& name : names(place)) {
       const std::string at = place + "/" + name;
       if (file_.type_at(at) == H5O_TYPE_GROUP) {
@@ -251,13 +251,13 @@ class Reader {
 
   void read_graph(NirGraph& graph, const std::string& place, int depth) {
     const std::string nodes = place + "/nodes", edges = place + "/edges";
-    if (file_.type_at(nodes) != H5O_TYPE_GROUP) refuse(nodes, "is no group, or is missing");
+    if (file_.type_at(nodes) != H5O_TYPE_GROUP) refuse(nodes, "is not a group, or is missing");
     for (const std::string& name : names(nodes))
       graph.nodes.push_back(node(name, nodes + "/" + name, depth + 1));
     const Stored data = open(edges);
     if (data.size == 0) return;
     if (data.kind != H5T_STRING || data.shape.size() != 2 || data.shape[1] != 2)
-      refuse(edges, "is no list of pairs of names");
+      refuse(edges, "is not a list of pairs of names");
     if (data.shape[0] > kMaxEdges) refuse(edges, "has more than a million edges");
     for (std::int64_t i = 0; i < data.shape[0]; ++i) {
       std::string from = text_at(edges, data, static_cast<hsize_t>(2 * i));
@@ -270,7 +270,7 @@ class Reader {
     if (depth > kMaxDepth) refuse(place, fmt::format("lies more than {} graphs deep", kMaxDepth));
     NirNode result;
     result.name = name;
-    if (file_.type_at(place) != H5O_TYPE_GROUP) refuse(place, "is no group");
+    if (file_.type_at(place) != H5O_TYPE_GROUP) refuse(place, "is not a group");
     const auto entries = names(place);
     const std::string type = text(place + "/type");
     const auto kind = nir_kind_of(type);
@@ -288,7 +288,7 @@ class Reader {
       const bool known = std::any_of(parameters.begin(), parameters.end(),
                                      [&](const NirParameter& parameter) { return entry == parameter.name; });
       if (!known && (entry == "input_type" || entry == "output_type")) continue;  // follows from the rest
-      if (!known) refuse(at, fmt::format("is no parameter of {}", type));
+      if (!known) refuse(at, fmt::format("is not a parameter of {}", type));
       const Stored data = open(at);
       if (data.kind == H5T_STRING && entry == "padding") {
         result.padding = data.size == 1 ? text_at(at, data, 0) : "";

@@ -34,11 +34,11 @@ std::int64_t checked_size(const NirNode& node, const NirShape& shape) {
 std::vector<std::int64_t> wholes(const NirNode& node, const std::string& name) {
   const NirArray* array = node.find(name);
   if (array == nullptr) refuse(node, "has no " + name);
-  if (array->shape.size() > 1 || array->size() > 8) refuse(node, name + " is no list of a few numbers");
+  if (array->shape.size() > 1 || array->size() > 8) refuse(node, name + " is not a list of a few numbers");
   std::vector<std::int64_t> numbers;
   for (const double value : array->values) {
     if (!(std::abs(value) <= kMaxWhole) || value != std::floor(value))
-      refuse(node, fmt::format("{} = {} is no whole number", name, value));
+      refuse(node, fmt::format("{} = {} is not a whole number", name, value));
     numbers.push_back(static_cast<std::int64_t>(value));
   }
   return numbers;

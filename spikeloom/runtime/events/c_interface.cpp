@@ -5,9 +5,12 @@
 #include <string>
 #include <type_traits>
 
+#include "spikeloom/base/version.h"
 #include "spikeloom/formats/events/event_reader.h"
 #include "spikeloom/formats/events/event_reader_options.h"
-#include "spikeloom/runtime/c_failure.h"
+#include "spikeloom/formats/nir/read.h"
+#include "spikeloom/runtime/c_interface/failure.h"
+#include "spikeloom/runtime/events/graph_reader.h"
 #include "spikeloom/runtime/events/spikeloom_events.h"
 
 struct spikeloom_event_reader {
@@ -110,6 +113,21 @@ int64_t spikeloom_events_dropped(const spikeloom_event_reader* reader) {
 }
 int64_t spikeloom_events_unread_bytes(const spikeloom_event_reader* reader) {
   return reader->reader->unread_bytes();
+}
+
+spikeloom_status spikeloom_events_read_nir(const char* path, const char* version,
+                                           void (*take)(void* to, const spikeloom::formats::NirGraph* graph),
+                                           void* to) {
+  if (path == nullptr || version == nullptr || take == nullptr) return null_argument();
+  return guarded([&] {
+    if (version != std::string(spikeloom::kVersion)) {
+      throw spikeloom::DataError(std::string("libspikeloom_events is of version ") + spikeloom::kVersion +
+                                 ", libspikeloom_runtime of " + version + ": install the two of one version");
+    }
+    const spikeloom::formats::NirGraph graph =
+        spikeloom::formats::flattened(spikeloom::formats::read_nir(path));
+    take(to, &graph);
+  });
 }
 
 }  // extern "C"

@@ -106,8 +106,9 @@ report::Decision SampleObserver::decide(int label) const {
   const std::vector<double> shares = confidence_.of(session_.votes());
   report::Decision decision;
   decision.label = label;
-  decision.prediction = session_.best();
-  decision.runner_up = session_.runner_up();
+  const Ranking ranking = highest_votes(session_.votes());  // as evaluation does, also where nothing fires
+  decision.prediction = ranking.best;
+  decision.runner_up = ranking.runner_up;
   decision.confidence = shares[at(decision.prediction)];
   decision.label_confidence = shares[at(label)];
   return decision;

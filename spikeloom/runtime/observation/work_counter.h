@@ -3,15 +3,15 @@
 #include <vector>
 
 #include "spikeloom/base/span.h"
+#include "spikeloom/runtime/fan_out.h"
 #include "spikeloom/runtime/network.h"
 #include "spikeloom/runtime/session.h"
 
 namespace spikeloom::runtime {
 
-/// Counts the work of a network's products from what comes in: a spike, or an event, is one addition for each
-/// synapse that it reaches, through an average pooling too; a value that is no spike (pixels, outputs of
-/// NeuNorm) one multiply-accumulate each, where it is not 0. A synapse into the padding is none. A still
-/// image counts once, as it is convolved once.
+/// Counts the work of a network's products from what comes in: spikes and events as additions (FanOut); a
+/// value that is no spike (pixels, outputs of NeuNorm) one multiply-accumulate each, where it is not 0. A
+/// still image counts once, as it is convolved once.
 class WorkCounter {
  public:
   /// `network` must outlive it.
@@ -29,8 +29,7 @@ class WorkCounter {
              Span<const float> values, bool are_spikes);
 
   const Network& network_;
-  /// Of each node: outputs that an input in this row (column) reaches, over one axis.
-  std::vector<std::vector<std::int64_t>> rows_, columns_;
+  std::vector<FanOut> fan_outs_;  ///< [nodes]
   std::vector<std::int64_t> additions_, macs_;
 };
 

@@ -4,17 +4,33 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/stream/sources/datagram_sequence.h"
 #include "spikeloom/stream/sources/packed_events.h"
 #include "spikeloom/stream/sources/source.h"
 
 namespace spikeloom::stream {
 namespace {
 
-constexpr std::uint64_t kRestart = std::uint64_t{1} << 20;  // a jump of numbers: the sender began anew
+constexpr std::size_t kMostSenders = 16;  // that are remembered at once
+
+/// An address and port that datagrams come from, and what its numbers say.
+struct Sender {
+  sockaddr_storage address{};
+  socklen_t address_size = 0;
+  std::int64_t last = 0;  ///< datagram of all senders
+  DatagramSequence sequence;
+  /// Of datagrams that came before, until it is clear that the sender did not begin anew.
+  std::vector<events::Event> held;
+
+  bool is(const sockaddr_storage& other, socklen_t size) const {
+    return size == address_size && std::memcmp(&address, &other, size) == 0;
+  }
+};
 
 struct HostAndPort {
   std::string host, port;
@@ -29,8 +45,9 @@ HostAndPort split_address(const std::string& address) {
   }
   const bool digits = !result.port.empty() && result.port.size() <= 5 &&
                       result.port.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stol(result.port) > 65535 || result.host.empty()) {
-    throw ConfigError("'udp:" + address + "' is no address: udp:PORT, udp:HOST:PORT or udp:[HOST]:PORT");
+  const bool brackets_left = result.host.find_first_of("[]") != std::string::npos;
+  if (!digits || std::stol(result.port) > 65535 || result.host.empty() || brackets_left) {
+    throw ConfigError("'udp:" + address + "' is not an address: udp:PORT, udp:HOST:PORT or udp:[HOST]:PORT");
   }
   return result;
 }
@@ -54,9 +71,10 @@ class DatagramSource : public LiveSource {
     ::freeaddrinfo(found);
     if (!bound) {
       if (descriptor_ >= 0) ::close(descriptor_);
-      throw DataError("udp:" + address + ": cannot be listened on: " + std::strerror(error));
+      throw DataError("udp:" + address + ": cannot listen there: " + std::strerror(error));
     }
-    name_ = "udp:" + asked.host + ":" + std::to_string(bound_port());
+    const bool is_v6 = asked.host.find(':') != std::string::npos;
+    name_ = "udp:" + (is_v6 ? "[" + asked.host + "]" : asked.host) + ":" + std::to_string(bound_port());
   }
   ~DatagramSource() override { ::close(descriptor_); }
   DatagramSource(const DatagramSource&) = delete;
@@ -66,9 +84,12 @@ class DatagramSource : public LiveSource {
     events.clear();
     pollfd waiting{descriptor_, POLLIN, 0};
     if (::poll(&waiting, 1, static_cast<int>(timeout.count())) <= 0) return State::kGoesOn;
-    // Several datagrams at once, but none that would not fit, nor a flood of bad ones without end.
-    for (int i = 0; i < 64 && events.size() + kMostDatagramEvents <= 2 * kMostDatagramEvents; ++i) {
-      const ssize_t size = ::recv(descriptor_, bytes_.data(), bytes_.size(), 0);
+    // Several datagrams at once, but no flood of them without end.
+    for (int i = 0; i < 64 && events.size() < kReadEvents; ++i) {
+      sockaddr_storage from{};
+      socklen_t from_size = sizeof from;
+      const ssize_t size = ::recvfrom(descriptor_, bytes_.data(), bytes_.size(), 0,
+                                      reinterpret_cast<sockaddr*>(&from), &from_size);
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;
       if (size < 0) throw DataError(name_ + ": cannot be read: " + std::strerror(errno));
       if (!decode_datagram({bytes_.data(), static_cast<std::size_t>(size)}, datagram_)) {
@@ -76,8 +97,7 @@ class DatagramSource : public LiveSource {
         continue;
       }
       ++counts_.received;
-      count_number(datagram_.number);
-      events.insert(events.end(), datagram_.events.begin(), datagram_.events.end());
+      take(sender_of(from, std::min<socklen_t>(from_size, sizeof from)), events);
     }
     return State::kGoesOn;
   }
@@ -97,18 +117,42 @@ class DatagramSource : public LiveSource {
     return ntohs(bound.ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
   }
 
-  void count_number(std::uint64_t number) {
-    const std::uint64_t ahead = number - next_, behind = next_ - number;  // modulo 2^64
-    if (!started_ || (ahead >= kRestart && behind >= kRestart)) {
-      started_ = true;
-      next_ = number + 1;
-    } else if (ahead < kRestart) {
-      counts_.lost += static_cast<std::int64_t>(ahead);
-      next_ = number + 1;
-    } else {
-      ++counts_.out_of_order;
-      if (counts_.lost > 0) --counts_.lost;
+  /// The one that is known, or a new one, which takes the place of who has been silent longest.
+  Sender& sender_of(const sockaddr_storage& address, socklen_t size) {
+    const auto found = std::find_if(senders_.begin(), senders_.end(),
+                                    [&](const Sender& one) { return one.is(address, size); });
+    if (found != senders_.end()) return *found;
+    ++counts_.senders;
+    if (senders_.size() == kMostSenders) {
+      senders_.erase(std::min_element(senders_.begin(), senders_.end(),
+                                      [](const Sender& a, const Sender& b) { return a.last < b.last; }));
     }
+    Sender& sender = senders_.emplace_back();
+    sender.address = address;
+    sender.address_size = size;
+    return sender;
+  }
+
+  /// Counts the datagram and appends its events, unless it came before.
+  void take(Sender& sender, std::vector<events::Event>& events) {
+    const SequenceCounts before = sender.sequence.counts();
+    const DatagramSequence::Answer answer = sender.sequence.take(datagram_.number);
+    const SequenceCounts& after = sender.sequence.counts();
+    sender.last = counts_.received;
+    counts_.lost += after.lost - before.lost;
+    counts_.out_of_order += after.late - before.late;
+    counts_.repeated += after.repeated - before.repeated;
+    counts_.restarts += after.restarts - before.restarts;
+    std::vector<events::Event>& held = sender.held;
+    if (answer.restarted && answer.follows) events.insert(events.end(), held.begin(), held.end());
+    if (answer.kind == DatagramSequence::Kind::kRepeated) {
+      // At most kRestartRun - 1 of them follow each other.
+      if (!answer.follows) held.clear();
+      held.insert(held.end(), datagram_.events.begin(), datagram_.events.end());
+      return;
+    }
+    if (answer.kind == DatagramSequence::Kind::kNew) held.clear();
+    events.insert(events.end(), datagram_.events.begin(), datagram_.events.end());
   }
 
   std::string name_;
@@ -116,8 +160,7 @@ class DatagramSource : public LiveSource {
   std::vector<std::uint8_t> bytes_;
   Datagram datagram_;
   DatagramCounts counts_;
-  bool started_ = false;
-  std::uint64_t next_ = 0;
+  std::vector<Sender> senders_;
 };
 
 }  // namespace

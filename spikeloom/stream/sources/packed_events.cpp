@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/event_encoder.h"
 #include "spikeloom/formats/little_endian.h"
 
 namespace spikeloom::stream {
@@ -18,34 +19,15 @@ void append(Number number, std::vector<std::uint8_t>& bytes) {
     bytes.push_back(static_cast<std::uint8_t>(number >> 8 * i));
 }
 
-/// What is wrong with a record, or null.
-const char* fault_of(const std::uint8_t* record) {
-  if (record[12] > 1) return "its polarity is neither 0 nor 1";
-  if ((record[13] | record[14] | record[15]) != 0) return "its last three bytes are not 0";
-  return nullptr;
-}
-
-events::Event event_of(const std::uint8_t* record) {
-  return {static_cast<std::int64_t>(load_little_endian_u64(record)), load_little_endian_u16(record + 8),
-          load_little_endian_u16(record + 10), record[12]};
-}
-
 }  // namespace
 
 void append_packed_header(events::SensorSize sensor, std::vector<std::uint8_t>& bytes) {
-  bytes.insert(bytes.end(), kPackedMagic, kPackedMagic + 8);
-  append(static_cast<std::uint16_t>(sensor.width), bytes);
-  append(static_cast<std::uint16_t>(sensor.height), bytes);
-  append(std::uint32_t{0}, bytes);
+  const auto header = formats::make_event_encoder("packed", sensor.width, sensor.height)->header(0);
+  bytes.insert(bytes.end(), header.begin(), header.end());
 }
 
 void append_packed(Span<const events::Event> events, std::vector<std::uint8_t>& bytes) {
-  for (const events::Event& event : events) {
-    append(static_cast<std::uint64_t>(event.t_us), bytes);
-    append(event.x, bytes);
-    append(event.y, bytes);
-    append(std::uint32_t{event.polarity}, bytes);
-  }
+  formats::make_event_encoder("packed", 0, 0)->encode(events.data(), events.size(), bytes);
 }
 
 std::vector<std::uint8_t> packed_datagram(std::uint64_t number, Span<const events::Event> events) {
@@ -59,22 +41,16 @@ std::vector<std::uint8_t> packed_datagram(std::uint64_t number, Span<const event
 }
 
 void PackedDecoder::take_header(const std::uint8_t* header) {
-  if (std::memcmp(header, kPackedMagic, 8) != 0) {
-    throw FormatError("is no packed stream: it does not begin with SPKEVT1 and a line end (docs/stream.md)",
-                      name_, 0);
-  }
-  if (formats::load_little_endian_u32(header + 12) != 0) {
-    throw FormatError("the last four bytes of the header are not 0", name_, 12);
-  }
-  sensor_ = {load_little_endian_u16(header + 8), load_little_endian_u16(header + 10)};
+  sensor_ = formats::packed_sensor(header, name_);
   position_ = kPackedHeaderBytes;
+  if (check_ && sensor_->width > 0 && sensor_->height > 0) check_(sensor_->width, sensor_->height);
 }
 
 void PackedDecoder::take_record(const std::uint8_t* record, std::vector<events::Event>& events) {
-  if (const char* fault = fault_of(record)) {
+  if (const char* fault = formats::packed_fault(record)) {
     throw FormatError("an event of the packed stream is damaged: " + std::string(fault), name_, position_);
   }
-  events.push_back(event_of(record));
+  events.push_back(formats::packed_event(record));
   position_ += kPackedEventBytes;
 }
 
@@ -115,11 +91,11 @@ bool decode_datagram(Span<const std::uint8_t> bytes, Datagram& datagram) {
   if (bytes.size() != kDatagramHeaderBytes + count * kPackedEventBytes) return false;
   const std::uint8_t* const records = bytes.data() + kDatagramHeaderBytes;
   for (std::size_t i = 0; i < count; ++i) {
-    if (fault_of(records + i * kPackedEventBytes) != nullptr) return false;
+    if (formats::packed_fault(records + i * kPackedEventBytes) != nullptr) return false;
   }
   datagram.number = load_little_endian_u64(bytes.data() + 8);
   for (std::size_t i = 0; i < count; ++i)
-    datagram.events.push_back(event_of(records + i * kPackedEventBytes));
+    datagram.events.push_back(formats::packed_event(records + i * kPackedEventBytes));
   return true;
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-// The packed form of live events, through pipes and in datagrams; docs/stream.md has the tables. Records of
-// 16 bytes, little-endian: t_us int64, x uint16, y uint16, polarity uint8 (0 or 1), three bytes 0.
+// The packed form of live events (formats/events/packed.h), through pipes and in datagrams; docs/stream.md
+// has the tables.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,13 +11,16 @@
 #include "spikeloom/base/span.h"
 #include "spikeloom/events/event.h"
 #include "spikeloom/events/sensor.h"
+#include "spikeloom/formats/events/packed.h"
 #include "spikeloom/stream/sources/event_decoder.h"
 
 namespace spikeloom::stream {
 
-constexpr std::size_t kPackedEventBytes = 16, kPackedHeaderBytes = 16, kDatagramHeaderBytes = 16;
+using formats::kPackedEventBytes;
+using formats::kPackedHeaderBytes;
+using formats::kPackedMagic;
+constexpr std::size_t kDatagramHeaderBytes = 16;
 constexpr std::size_t kMostDatagramEvents = 4093;  ///< what a datagram of 65,507 bytes holds
-constexpr char kPackedMagic[] = "SPKEVT1\n";       ///< 8 bytes, then width uint16, height uint16, 4 bytes 0
 constexpr char kDatagramMagic[] =
     "SPKU";  ///< 4 bytes, then 1, 0, count uint16, number of the datagram uint64
 
@@ -30,8 +34,10 @@ std::vector<std::uint8_t> packed_datagram(std::uint64_t number, Span<const event
 /// Decodes a packed stream that comes in pieces of any size.
 class PackedDecoder : public EventDecoder {
  public:
-  /// name: of the stream, for errors.
-  explicit PackedDecoder(std::string name) : name_(std::move(name)) {}
+  /// name: of the stream, for errors. check: called with the sensor, where the header says one, before any
+  /// event is decoded; what it throws, feed() throws.
+  explicit PackedDecoder(std::string name, std::function<void(int width, int height)> check = {})
+      : name_(std::move(name)), check_(std::move(check)) {}
   void feed(Span<const std::uint8_t> bytes, std::vector<events::Event>& events) override;
   void finish(std::vector<events::Event>& events) override;
   std::optional<events::SensorSize> sensor() const override { return sensor_; }
@@ -41,6 +47,7 @@ class PackedDecoder : public EventDecoder {
   void take_record(const std::uint8_t* record, std::vector<events::Event>& events);
 
   std::string name_;
+  std::function<void(int, int)> check_;
   std::vector<std::uint8_t> held_;  ///< of a header or record that is not yet whole
   std::int64_t position_ = 0;       ///< bytes that were decoded
   std::optional<events::SensorSize> sensor_;

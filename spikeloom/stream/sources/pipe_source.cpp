@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/archive.h"
+#include "spikeloom/formats/events/event_format.h"
 #include "spikeloom/stream/sources/packed_events.h"
 #include "spikeloom/stream/sources/source.h"
 #include "spikeloom/stream/sources/text_events.h"
@@ -44,7 +46,7 @@ class PipeSource : public LiveSource {
     }
     const Span<const std::uint8_t> piece{bytes, static_cast<std::size_t>(size)};
     if (decoder_) {
-      feed(piece, events);
+      decoder_->feed(piece, events);
     } else {
       head_.insert(head_.end(), piece.begin(), piece.end());
       choose(false, events);
@@ -65,20 +67,38 @@ class PipeSource : public LiveSource {
       if (is_packed && known < kMagicBytes && !is_all) return;
     }
     if (is_packed) {
-      decoder_ = std::make_unique<PackedDecoder>(name_);
+      decoder_ = std::make_unique<PackedDecoder>(name_, check_);
     } else {
+      if (options_.format == PipeOptions::Format::kAuto) refuse_recordings();
       decoder_ = std::make_unique<TextDecoder>(name_, options_.columns);
     }
     const std::vector<std::uint8_t> head = std::move(head_);
     head_.clear();
-    feed({head.data(), head.size()}, events);
+    decoder_->feed({head.data(), head.size()}, events);
   }
 
-  void feed(Span<const std::uint8_t> piece, std::vector<events::Event>& events) {
-    const bool knew = decoder_->sensor().has_value();
-    decoder_->feed(piece, events);
-    const auto sensor = decoder_->sensor();
-    if (!knew && sensor && sensor->width > 0 && sensor->height > 0) check_(sensor->width, sensor->height);
+  /// Bytes that are those of a file, of some format, or no text at all.
+  void refuse_recordings() const {
+    const Span<const std::uint8_t> head{head_.data(), head_.size()};
+    const formats::EventFormat* format = formats::recognize_event_format({head, -1});
+    std::string what;
+    if (format != nullptr && format->key != std::string("csv")) {
+      what = "looks like a recording (" + std::string(format->name) + ")";
+    } else if (formats::is_archive(head.data(), head.size())) {
+      what = "looks like an archive or a compressed file";
+    } else if (format == nullptr && std::any_of(head.begin(), head.end(), is_no_text)) {
+      what = "is not text, nor does it begin as packed events do";
+    }
+    if (what.empty()) return;
+    throw FormatError(
+        what +
+            ": expected are packed events (SPKEVT1) or csv, t,x,y,p; give the recording's file name as "
+            "SOURCE, or convert it (spikeloom convert FILE - --to packed)",
+        name_, 0);
+  }
+
+  static bool is_no_text(std::uint8_t byte) {
+    return byte == 0x7f || (byte < 0x20 && (byte < '\t' || byte > '\r'));
   }
 
   std::string name_;

@@ -17,6 +17,9 @@ struct DatagramCounts {
   std::int64_t malformed = 0;     ///< left out whole
   std::int64_t lost = 0;          ///< by their numbers, those that came later taken off
   std::int64_t out_of_order = 0;  ///< came after one with a higher number; their events are used
+  std::int64_t repeated = 0;      ///< came before; left out
+  std::int64_t restarts = 0;      ///< a sender's numbers began anew
+  std::int64_t senders = 0;       ///< addresses with port
 };
 
 /// Where live events come from. Used by one thread.
@@ -25,10 +28,10 @@ class LiveSource {
   virtual ~LiveSource() = default;
   enum class State { kGoesOn, kEnd };
   /// Replaces `events` by those that are there now, waiting at most `timeout` for the first; there may be
-  /// none. At most kReadEvents at once. Throws FormatError or DataError where it cannot go on; `events` then
-  /// holds those before the damage.
+  /// none. A few times kReadEvents at most. Throws FormatError or DataError where it cannot go on; `events`
+  /// then holds those before the damage.
   virtual State read(std::vector<events::Event>& events, std::chrono::milliseconds timeout) = 0;
-  /// "stdin", "udp 127.0.0.1:3000", the path: for messages.
+  /// "standard input", "udp:127.0.0.1:3000", "udp:[::1]:3000", the path: for messages.
   virtual const std::string& name() const = 0;
   /// Null but for datagrams. Read by another thread after the stream has ended only.
   virtual const DatagramCounts* datagrams() const { return nullptr; }
@@ -60,7 +63,7 @@ std::unique_ptr<LiveSource> pipe_source(const std::string& path, const PipeOptio
                                         const SensorCheck& check);
 
 /// Datagrams sent to "PORT" (of 127.0.0.1), "HOST:PORT" or "[HOST]:PORT"; port 0: a free one, name() has it.
-/// Throws ConfigError for an address that is none, DataError if it cannot be listened on.
+/// Throws ConfigError for an address that is none, DataError if it cannot listen there.
 std::unique_ptr<LiveSource> datagram_source(const std::string& address);
 
 }  // namespace spikeloom::stream

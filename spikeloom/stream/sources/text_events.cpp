@@ -56,7 +56,7 @@ void TextDecoder::feed(Span<const std::uint8_t> bytes, std::vector<events::Event
   held_ += text.substr(0, kMostLineBytes + 1);
   if (held_.size() > kMostLineBytes) {
     ++line_;
-    refuse("is longer than 1 KiB: this is no text of events");
+    refuse("is longer than 1 KiB: this is not a csv of events, t,x,y,p");
   }
 }
 
@@ -67,7 +67,7 @@ void TextDecoder::finish(std::vector<events::Event>& events) {
 
 void TextDecoder::take(std::string_view line, std::vector<events::Event>& events) {
   ++line_;
-  if (line.size() > kMostLineBytes) refuse("is longer than 1 KiB: this is no text of events");
+  if (line.size() > kMostLineBytes) refuse("is longer than 1 KiB: this is not a csv of events, t,x,y,p");
   if (formats::is_csv_comment(line)) return;
   if (!started_) {
     started_ = true;
@@ -87,7 +87,7 @@ void TextDecoder::take(std::string_view line, std::vector<events::Event>& events
     const std::string_view field = formats::next_csv_field(&line, separator_);
     if (what < 0) continue;
     const auto number = formats::csv_number(field);
-    if (!number) refuse("'" + std::string(field.substr(0, 40)) + "' is no whole number");
+    if (!number) refuse("'" + std::string(field.substr(0, 40)) + "' is not a whole number");
     values[what] = *number;
   }
   const auto is_place = [](std::int64_t value) { return value >= 0 && value < 65536; };

@@ -20,19 +20,14 @@ std::string index_text(std::int64_t element, const std::vector<std::int64_t>& sh
 }
 
 template <class Value>
-std::vector<float> finite_values(const std::vector<Value>& values, const formats::TensorInfo& info,
-                                 const std::string& path) {
-  std::vector<float> result;
-  result.reserve(values.size());
+void check_finite(const std::vector<Value>& values, const formats::TensorInfo& info,
+                  const std::string& path) {
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      throw CheckpointError(path + ": tensor '" + info.name + "' is " +
-                            (std::isnan(values[i]) ? "not a number (NaN)" : "infinite") + " at " +
-                            index_text(static_cast<std::int64_t>(i), info.shape) + ": the file is damaged");
-    }
-    result.push_back(static_cast<float>(values[i]));
+    if (std::isfinite(values[i])) continue;
+    throw CheckpointError(path + ": tensor '" + info.name + "' is " +
+                          (std::isnan(values[i]) ? "not a number (NaN)" : "infinite") + " at " +
+                          index_text(static_cast<std::int64_t>(i), info.shape) + ": the file is damaged");
   }
-  return result;
 }
 
 template <class Value>
@@ -95,11 +90,15 @@ SavedTensor read_tensor(const formats::SafetensorsFile& file, const formats::Ten
   tensor.shape = info.shape;
   switch (info.dtype) {
     case formats::DType::kF32:
-      tensor.values = finite_values(raw_values<float>(file, info), info, path);
+      tensor.values = raw_values<float>(file, info);
+      check_finite(tensor.values, info, path);
       return tensor;
-    case formats::DType::kF64:
-      tensor.values = finite_values(raw_values<double>(file, info), info, path);
+    case formats::DType::kF64: {
+      const auto values = raw_values<double>(file, info);
+      check_finite(values, info, path);
+      tensor.values.assign(values.begin(), values.end());
       return tensor;
+    }
     case formats::DType::kI64:
       tensor.integers = raw_values<std::int64_t>(file, info);
       return tensor;

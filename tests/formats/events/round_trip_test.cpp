@@ -30,7 +30,8 @@ struct Written {
 const Written kWritten[] = {{"evt3", 0x7fffffffu, true},
                             {"dat", 0x7fffffffu, true},
                             {"aedat2", 0x7fffffffu, true},
-                            {"atis-bin", (1u << 22) - 1, false}};
+                            {"atis-bin", (1u << 22) - 1, false},
+                            {"packed", 0x7fffffffu, true}};
 
 struct Size {
   int width, height;
@@ -138,7 +139,7 @@ TEST(WriteEvents, WhatAFormatCannotHoldIsRefused) {
   const auto refuses = [](const std::string& format, int width, int height, const Events& events) {
     EXPECT_THROW(encoded(format, width, height, events), DataError) << format;
   };
-  for (const char* format : {"evt3", "dat", "aedat2", "atis-bin", "npy", "csv"}) {
+  for (const char* format : {"evt3", "dat", "aedat2", "atis-bin", "npy", "csv", "packed"}) {
     refuses(format, 34, 34, {{0, 34, 0, 0}});
     refuses(format, 34, 34, {{0, 0, 34, 0}});
     refuses(format, 34, 34, {{0, 0, 0, 2}});

@@ -76,6 +76,7 @@ std::vector<Case> cases(std::size_t count) {
                            {"aedat2", encoded("aedat2", kSide, kSide, events), 0, 8},
                            {"aedat2", encoded("aedat2", 240, 180, events), 0, 8},
                            {"atis-bin", encoded("atis-bin", kSide, kSide, events), 0, 5},
+                           {"packed", encoded("packed", kSide, kSide, events), 0, 16},
                            {"evt2", evt2_bytes(events), 0, 4},
                            {"evt2.1", evt21_bytes(events), 0, 8},
                            {"es", es_bytes(events), 20, 0}};
@@ -187,7 +188,9 @@ TEST(Partial, DamageIsStillAnError) {
 TEST(Partial, ACutAtisFileIsStillKnownByItsContent) {
   Bytes bytes = encoded("atis-bin", 34, 34, testing::made_up_events(1, 50, 34, 34, 0, 100));
   bytes.pop_back();
-  EXPECT_NE(decode(bytes).error.find("--format"), std::string::npos);
+  for (const char* part : {"ATIS bin", "--partial"}) {
+    EXPECT_NE(decode(bytes).error.find(part), std::string::npos) << decode(bytes).error;
+  }
   EventReaderOptions options;
   options.partial = true;
   const Decoded decoded = decode(bytes, options);

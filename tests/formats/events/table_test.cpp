@@ -193,7 +193,7 @@ TEST(Table, FloatingPointTimesAreSecondsWhereTheyAreFine) {
       (Events{{976, 7, 0, 1}}));
   expect_error(
       decode(npy_file("'<f8'", "(1, 4)", reals<double>({0.0001, 1.5, 2, 1})), columns({"t", "x", "y", "p"})),
-      "x is 1.5, which is no whole number");
+      "x is 1.5, which is not a whole number");
 }
 
 TEST(Table, TheUnitIsInTheNameOrTheType) {

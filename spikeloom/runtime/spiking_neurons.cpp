@@ -1,0 +1,101 @@
+#include "spikeloom/runtime/spiking_neurons.h"
+
+#include "spikeloom/kernels/cpu/simd_level.h"
+
+// clang-format off
+#include "spikeloom/kernels/cpu/targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "spikeloom/runtime/spiking_neurons.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeloom::runtime {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Values of a list with one for all neurons or one for each.
+class Parameter {
+ public:
+  explicit Parameter(const std::vector<float>& list) : values_(list.data()), is_single_(list.size() == 1) {}
+
+  template <class D>
+  HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, std::int64_t i) const {
+    return is_single_ ? hn::Set(d, values_[0]) : hn::LoadU(d, values_ + i);
+  }
+
+ private:
+  const float* values_;
+  bool is_single_;
+};
+
+struct Parameters {
+  Parameter decay, v_threshold, v_reset, current_decay, input_scale, leak;
+  kernels::Reset reset;
+};
+
+// The neurons from i on that a vector of d holds.
+template <class D>
+HWY_ATTR HWY_INLINE std::int64_t fire_vector(D d, const Parameters& of, std::int64_t i, const float* current,
+                                             const NeuronState& state, float* output) {
+  auto synapse = hn::LoadU(d, current + i);
+  if (state.synapse != nullptr) {
+    synapse = hn::Add(hn::Mul(of.current_decay.load(d, i), hn::LoadU(d, state.synapse + i)),
+                      hn::Mul(of.input_scale.load(d, i), synapse));
+    hn::StoreU(synapse, d, state.synapse + i);
+  }
+  const auto decayed = hn::Mul(of.decay.load(d, i), hn::LoadU(d, state.v + i));
+  const auto v = hn::Add(hn::Add(decayed, synapse), of.leak.load(d, i));
+  if (state.v_pre != nullptr) hn::StoreU(v, d, state.v_pre + i);
+  const auto v_threshold = of.v_threshold.load(d, i);
+  const auto fires = hn::Ge(v, v_threshold);
+  auto after = v;
+  if (of.reset == kernels::Reset::kZero) after = hn::IfThenElse(fires, of.v_reset.load(d, i), v);
+  if (of.reset == kernels::Reset::kSubtract) after = hn::IfThenElse(fires, hn::Sub(v, v_threshold), v);
+  hn::StoreU(after, d, state.v + i);
+  hn::StoreU(hn::IfThenElseZero(fires, hn::Set(d, 1.0f)), d, output + i);
+  return static_cast<std::int64_t>(hn::CountTrue(d, fires));
+}
+
+HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t count, const float* current,
+                               const NeuronState& state, float* output) {
+  const Parameters of{Parameter(neurons.decay),
+                      Parameter(neurons.v_threshold),
+                      Parameter(neurons.v_reset),
+                      Parameter(neurons.current_decay),
+                      Parameter(neurons.input_scale),
+                      Parameter(neurons.leak),
+                      neurons.reset};
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t spikes = 0, i = 0;
+  for (; i + lanes <= count; i += lanes) spikes += fire_vector(d, of, i, current, state, output);
+  for (; i < count; ++i) spikes += fire_vector(hn::CappedTag<float, 1>(), of, i, current, state, output);
+  return spikes;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace spikeloom::runtime
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeloom::runtime {
+namespace {
+
+HWY_EXPORT(fire_all);
+
+}  // namespace
+
+bool has_synapses(const Neurons& neurons) {
+  return neurons.current_decay != std::vector<float>{0.0f} || neurons.input_scale != std::vector<float>{1.0f};
+}
+
+std::int64_t fire(const Neurons& neurons, std::int64_t count, const float* current, const NeuronState& state,
+                  float* output) {
+  kernels::cpu::simd_level();
+  return HWY_DYNAMIC_DISPATCH(fire_all)(neurons, count, current, state, output);
+}
+
+}  // namespace spikeloom::runtime
+#endif
