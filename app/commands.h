@@ -32,6 +32,9 @@ struct CommonOptions {
   int threads = 0;  ///< 0 = all this process may use
 };
 
+/// All of them.
+void add_commands(CLI::App& program, Command& chosen);
+
 void add_train(CLI::App& program, Command& chosen);
 void add_eval(CLI::App& program, Command& chosen);
 void add_predict(CLI::App& program, Command& chosen);

@@ -41,24 +41,15 @@ std::string out_of_memory(const std::string& text, const std::string& command) {
   return message + "; what was asked for is too large for this machine";
 }
 
-int exit_code_of(const Error& error) {
-  const auto is = [&](auto* type) { return dynamic_cast<decltype(type)>(&error) != nullptr; };
-  if (is(static_cast<const ConfigError*>(nullptr)) || is(static_cast<const ShapeError*>(nullptr)) ||
-      is(static_cast<const DeviceError*>(nullptr))) {
-    return kUsage;
-  }
-  if (is(static_cast<const NumericsError*>(nullptr))) return kNumerics;
-  if (is(static_cast<const ParallelError*>(nullptr))) return kInternal;
-  return kData;  // DataError, FormatError, CheckpointError
-}
-
 }  // namespace
 
 Failure describe_failure(const std::exception& error, const std::string& command) {
   const std::string text = error.what();
   if (const auto* known = dynamic_cast<const Error*>(&error)) {
+    const auto* of_others = dynamic_cast<const ParallelError*>(&error);
+    if (of_others != nullptr && of_others->is_told()) return {"", "", of_others->exit_code()};
     const auto* structure = dynamic_cast<const model::StructureError*>(&error);
-    return {text, structure != nullptr ? structure->caret() : "", exit_code_of(*known)};
+    return {text, structure != nullptr ? structure->caret() : "", parallel::exit_code_of(*known)};
   }
   const bool no_memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
                          dynamic_cast<const std::length_error*>(&error) != nullptr ||

@@ -6,7 +6,7 @@ namespace spikeloom::app {
 
 /// What the program says and returns when a command fails.
 struct Failure {
-  std::string message;  ///< one line
+  std::string message;  ///< one line, or nothing: another process has told it
   std::string marked;   ///< two more for a network string or shape: the text, and ^ under the place; or ""
   int exit_code = 0;
 };

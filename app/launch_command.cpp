@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "app/process.h"
 #include "app/stop_signals.h"
+#include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/parallel/launcher.h"
 
@@ -36,11 +37,26 @@ void read_master(const std::string& text, parallel::Launch& launch) {
   launch.port = std::stoi(port);
 }
 
+/// A mistake in the words after -- is said once, before anything is started.
+void check_usage(const std::vector<std::string>& words) {
+  CLI::App program("", "spikeloom");
+  program.require_subcommand(0, 1);
+  program.fallthrough(false);
+  Command chosen;
+  add_commands(program, chosen);
+  try {
+    program.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) throw ConfigError(usage_error(program, error));
+  }
+}
+
 int run_launch(LaunchOptions options) {
   parallel::Launch& launch = options.launch;
   if (options.words.empty() || options.words.front() != "train") {
-    throw ConfigError("what is started is a training: spikeloom launch --processes N -- train RECIPE ...");
+    throw ConfigError("launch starts trainings only: spikeloom launch --processes N -- train RECIPE ...");
   }
+  check_usage(options.words);
   if (launch.node_rank >= launch.nodes) {
     throw ConfigError("--node-rank counts from 0: of " + std::to_string(launch.nodes) +
                       " machines the last is " + std::to_string(launch.nodes - 1) + ", not " +

@@ -27,7 +27,7 @@ int report(const std::string& message, int code) {
 
 int report(const std::exception& error, const std::string& command) {
   const Failure failure = describe_failure(error, command);
-  report(failure.message, failure.exit_code);
+  if (!failure.message.empty()) report(failure.message, failure.exit_code);
   // After the line that says it all, for who reads and for who searches.
   if (!failure.marked.empty()) print_line(stderr, failure.marked);
   return failure.exit_code;
@@ -63,23 +63,7 @@ int run(int argc, char** argv) {
       "not finite, 5 internal error or other processes lost, 130 stopped by Ctrl-C.\n"
       "'spikeloom COMMAND --help' explains the options of a command.");
   Command chosen;
-  add_train(program, chosen);
-  add_eval(program, chosen);
-  add_predict(program, chosen);
-  add_stream(program, chosen);
-  add_info(program, chosen);
-  add_data(program, chosen);
-  add_convert(program, chosen);
-  add_export(program, chosen);
-  add_bench(program, chosen);
-  add_simulate(program, chosen);
-  add_study(program, chosen);
-  add_runs(program, chosen);
-  add_compare(program, chosen);
-  add_show(program, chosen);
-  add_report(program, chosen);
-  add_watch(program, chosen);
-  add_launch(program, chosen);
+  add_commands(program, chosen);
   name_group(program);
   program.set_help_all_flag("--help-all", "Print this help and that of every command");
   try {
@@ -110,6 +94,27 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
+
+void add_commands(CLI::App& program, Command& chosen) {
+  add_train(program, chosen);
+  add_eval(program, chosen);
+  add_predict(program, chosen);
+  add_stream(program, chosen);
+  add_info(program, chosen);
+  add_data(program, chosen);
+  add_convert(program, chosen);
+  add_export(program, chosen);
+  add_bench(program, chosen);
+  add_simulate(program, chosen);
+  add_study(program, chosen);
+  add_runs(program, chosen);
+  add_compare(program, chosen);
+  add_show(program, chosen);
+  add_report(program, chosen);
+  add_watch(program, chosen);
+  add_launch(program, chosen);
+}
+
 }  // namespace spikeloom::app
 
 int main(int argc, char** argv) {

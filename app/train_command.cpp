@@ -119,14 +119,8 @@ TrainOptions restarted(TrainOptions options) {
   return options;
 }
 
-int run_train(const TrainOptions& given) {
-  const TrainOptions options = restarted(given);
-  if (options.list) {
-    list_recipes(options.json    ? RecipeListing::kJson
-                 : options.quiet ? RecipeListing::kNames
-                                 : RecipeListing::kTable);
-    return kOk;
-  }
+/// Options that do not go together.
+void check(const TrainOptions& options) {
   if (options.recipe.empty() == options.resume.empty()) {
     throw ConfigError("give a recipe, or --resume RUN to resume a run (spikeloom train --help)");
   }
@@ -139,6 +133,10 @@ int run_train(const TrainOptions& given) {
   if (!options.resume.empty() && !options.init_from.empty()) {
     throw ConfigError("--init-from is for a new training: a run that is resumed has its own weights");
   }
+}
+
+train::TrainingRequest request_of(const TrainOptions& options) {
+  check(options);
   train::TrainingRequest request;
   request.data_dir = options.data_dir;
   request.stop = &stop_requested;
@@ -155,14 +153,27 @@ int run_train(const TrainOptions& given) {
     request.run_path = options.resume;
     request.changes = options.overrides;
     request.accept_changed_data = options.accept_changed_data;
+    if (options.tensorboard) request.changes.push_back(kTensorBoard);
   }
-  if (options.tensorboard && !options.resume.empty()) request.changes.push_back(kTensorBoard);
+  return request;
+}
+
+int run_train(const TrainOptions& given) {
+  const TrainOptions options = restarted(given);
+  if (options.list) {
+    list_recipes(options.json    ? RecipeListing::kJson
+                 : options.quiet ? RecipeListing::kNames
+                                 : RecipeListing::kTable);
+    return kOk;
+  }
   stop_on_signals();
   std::unique_ptr<parallel::Group> group;
   if (const auto placement = parallel::find_placement(parallel::process_environment())) {
     group = parallel::Group::join(*placement, options.timeout);
-    request.group = group.get();
   }
+  train::TrainingRequest request =
+      group == nullptr ? request_of(options) : group->run([&] { return request_of(options); });
+  request.group = group.get();
   std::FILE* stream = options.json ? stderr : stdout;
   TrainingDisplay display(stream, options.quiet, &stop_requested);
   const train::TrainingResult result = train::train(request, display);

@@ -90,19 +90,9 @@ class Loader::Impl {
   };
 
   Slot& slot_of(std::int64_t batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
-  /// The samples of this part of a batch.
-  struct Share {
-    std::int64_t first = 0, count = 0, whole = 0;
-    bool spare = false;
-  };
-  Share share_of(std::int64_t batch) const {
-    Share share;
-    share.whole = std::min(settings_.batch_size, size_ - batch * settings_.batch_size);
-    share.first = share.whole * settings_.part / settings_.parts;
-    share.count = share.whole * (settings_.part + 1) / settings_.parts - share.first;
-    share.spare = share.count == 0;
-    if (share.spare) share.count = 1;
-    return share;
+  BatchPart share_of(std::int64_t batch) const {
+    return part_of(std::min(settings_.batch_size, size_ - batch * settings_.batch_size), settings_.part,
+                   settings_.parts);
   }
   std::int64_t batch_samples(std::int64_t batch) const { return share_of(batch).count; }
   bool can_take() const {
@@ -213,7 +203,7 @@ Loader::Impl::Chunk Loader::Impl::take_chunk() {
 /// Writes the chunk's samples into the batch; stops at the first that fails.
 Loader::Impl::Failure Loader::Impl::fill(const Chunk& chunk, Slot& slot, std::vector<float>& scratch) const {
   const AugmentKey key{settings_.seed, settings_.epoch};
-  const Share share = share_of(chunk.batch);
+  const BatchPart share = share_of(chunk.batch);
   const std::int64_t samples = share.count, step = shape_.step_size();
   for (std::int64_t i = chunk.first; i < chunk.first + chunk.count; ++i) {
     try {
@@ -285,11 +275,21 @@ const Batch* Loader::Impl::next() {
     failure_ = slot.failure;
     std::rethrow_exception(failure_);
   }
-  const Share share = share_of(next_batch_);
+  const BatchPart share = share_of(next_batch_);
   batch_ = {slot.inputs.get(), slot.labels.data(), share.count, next_batch_,
             share.first,       share.whole,        share.spare};
   ++next_batch_;
   return &batch_;
+}
+
+BatchPart part_of(std::int64_t whole, int part, int parts) {
+  BatchPart share;
+  share.whole = whole;
+  share.first = whole * part / parts;
+  share.count = whole * (part + 1) / parts - share.first;
+  share.spare = share.count == 0;
+  if (share.spare) share.count = 1;
+  return share;
 }
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderSettings settings)

@@ -25,6 +25,16 @@ struct LoaderSettings {
 /// The samples of an epoch in the order in which a Loader with these settings gives them.
 std::vector<std::int64_t> epoch_order(std::int64_t size, const LoaderSettings& settings);
 
+/// The samples of a batch that one of several parts has.
+struct BatchPart {
+  std::int64_t first = 0, count = 0, whole = 0;
+  /// The batch has fewer samples than there are parts: this one sample belongs to another part, and must not
+  /// be counted a second time.
+  bool spare = false;
+};
+/// Of a batch of `whole` samples.
+BatchPart part_of(std::int64_t whole, int part, int parts);
+
 /// A batch in buffers of the loader.
 struct Batch {
   const float* inputs = nullptr;         ///< [T, size, H, W, C], 64-byte aligned; T = 1 for still images
@@ -32,9 +42,7 @@ struct Batch {
   std::int64_t size = 0;                 ///< samples; less than batch_size in the last batch and in parts
   std::int64_t index = 0;                ///< number of the batch in the epoch, from 0
   std::int64_t first = 0, whole = 0;     ///< which of how many samples of the batch these are
-  /// The batch has fewer samples than there are parts: this one belongs to another part, and must not be
-  /// counted a second time.
-  bool spare = false;
+  bool spare = false;                    ///< BatchPart::spare
 };
 
 /// One pass (epoch) over a data set in batches, read ahead by worker threads into a ring of reusable buffers.

@@ -5,16 +5,20 @@
 #include <utility>
 #include <vector>
 
+#include "spikeloom/ops/torch_compat.h"
 #include "spikeloom/parallel/error.h"
 
 #ifdef SPIKELOOM_WITH_C10D
 #include <ATen/ops/from_blob.h>
 #include <c10/util/Logging.h>
-#include <torch/version.h>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef USE_C10D_NCCL
+#include <cstdlib>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 #endif
 
 namespace spikeloom::parallel {
@@ -63,7 +67,7 @@ class Store::Impl {
     options.isServer = serves;
     options.waitWorkers = false;
     options.timeout = milliseconds(timeout_seconds);
-#if TORCH_VERSION_MAJOR >= 2 && TORCH_VERSION_MINOR >= 4
+#if SPIKELOOM_TORCH_AT_LEAST(2, 4)
     options.useLibUV = false;
 #endif
     store = c10::make_intrusive<c10d::TCPStore>(address, options);
@@ -104,8 +108,8 @@ std::unique_ptr<Store> Store::connect(const std::string& address, int port, doub
   try {
     return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(address, port, false, timeout_seconds)));
   } catch (const std::exception& error) {
-    throw ParallelError("waited for the meeting point " + place(address, port) + " in vain: " +
-                        reason_of(error) + "; is rank 0 started, and is the address (MASTER_ADDR) its own?");
+    throw ParallelError("cannot reach the meeting point " + place(address, port) + ": " + reason_of(error) +
+                        "; was rank 0 started, and is the address (MASTER_ADDR) its own?");
   }
 }
 
@@ -133,6 +137,10 @@ std::int64_t Store::add(const std::string& key, std::int64_t value) {
 }
 
 namespace {
+
+[[noreturn]] void lost_contact(const std::string& what, const std::exception& error) {
+  throw ParallelError("gave up waiting for the other processes (" + what + "): " + reason_of(error));
+}
 
 class GlooCommunicator : public Communicator {
  public:
@@ -194,8 +202,7 @@ class GlooCommunicator : public Communicator {
     try {
       start()->wait();
     } catch (const std::exception& error) {
-      throw ParallelError("waited for the other processes (" + what + ") in vain: " + reason_of(error) +
-                          "; one of them was killed, or the network is cut");
+      lost_contact(what, error);
     }
   }
 
@@ -210,10 +217,80 @@ std::unique_ptr<Communicator> make_communicator(Store& store, const std::string&
   try {
     return std::make_unique<GlooCommunicator>(store.impl().store, name, rank, size, address, timeout_seconds);
   } catch (const std::exception& error) {
-    throw ParallelError("waited for the connections of all " + std::to_string(size) + " processes, from " +
-                        address + ", in vain: " + reason_of(error));
+    throw ParallelError("gave up waiting for the connections between all " + std::to_string(size) +
+                        " processes, here from " + address + ": " + reason_of(error));
   }
 }
+
+#ifdef USE_C10D_NCCL
+
+namespace {
+
+class NcclSums : public DeviceSums {
+ public:
+  NcclSums(const c10::intrusive_ptr<c10d::Store>& store, const std::string& name, int rank, int size,
+           int device, double timeout_seconds)
+      : options_(at::TensorOptions(at::kFloat).device(at::kCUDA, static_cast<c10::DeviceIndex>(device))) {
+    // wait() is to throw after the time-out; otherwise a thread of LibTorch's aborts the process.
+    for (const char* name_of_version : {"TORCH_NCCL_BLOCKING_WAIT", "NCCL_BLOCKING_WAIT"}) {
+      ::setenv(name_of_version, "1", 1);
+    }
+    auto options = c10d::ProcessGroupNCCL::Options::create();
+    options->timeout = milliseconds(timeout_seconds);
+    group_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>(name, store),
+                                                         rank, size, options);
+  }
+
+  void begin(float* values, std::int64_t count) override {
+    if (count == 0) return;
+    std::vector<at::Tensor> tensors{at::from_blob(values, {count}, options_)};
+    try {
+      begun_.push_back(group_->allreduce(tensors));
+    } catch (const std::exception& error) {
+      lost_contact("gradients", error);
+    }
+  }
+
+  void finish(const std::string& what) override {
+    try {
+      for (const auto& work : begun_) work->wait();
+    } catch (const std::exception& error) {
+      lost_contact(what, error);
+    }
+    begun_.clear();
+  }
+
+ private:
+  /// A class of its own in newer versions, one inside of ProcessGroup in older ones.
+  using Work = decltype(std::declval<c10d::ProcessGroupNCCL&>().allreduce(
+      std::declval<std::vector<at::Tensor>&>(), c10d::AllreduceOptions()));
+
+  at::TensorOptions options_;
+  c10::intrusive_ptr<c10d::ProcessGroupNCCL> group_;
+  std::vector<Work> begun_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceSums> make_device_sums(Store& store, const std::string& name, int rank, int size,
+                                             int device, double timeout_seconds) {
+  try {
+    return std::make_unique<NcclSums>(store.impl().store, name, rank, size, device, timeout_seconds);
+  } catch (const std::exception& error) {
+    throw ParallelError("cannot connect the CUDA devices of " + std::to_string(size) +
+                        " processes: " + reason_of(error));
+  }
+}
+
+#else
+
+std::unique_ptr<DeviceSums> make_device_sums(Store&, const std::string&, int, int, int, double) {
+  throw ConfigError(
+      "the LibTorch of this build has no NCCL, so several processes train on the CPU only: leave out "
+      "--device, or start one process");
+}
+
+#endif
 
 bool has_c10d() { return true; }
 
@@ -241,6 +318,7 @@ std::unique_ptr<Communicator> make_communicator(Store&, const std::string&, int,
                                                 double) {
   refuse();
 }
+std::unique_ptr<DeviceSums> make_device_sums(Store&, const std::string&, int, int, int, double) { refuse(); }
 bool has_c10d() { return false; }
 
 #endif

@@ -63,6 +63,22 @@ class Communicator {
 std::unique_ptr<Communicator> make_communicator(Store& store, const std::string& name, int rank, int size,
                                                 const std::string& address, double timeout_seconds);
 
+/// Sums over processes in the memory of CUDA devices, one for each process (c10d's NCCL): all of them call
+/// the same ones in the same order, from one thread.
+class DeviceSums {
+ public:
+  virtual ~DeviceSums() = default;
+  /// In place, after what was asked of the device's current stream before; returns at once.
+  virtual void begin(float* values, std::int64_t count) = 0;
+  /// Waits until all that were begun are done. Throws ParallelError.
+  virtual void finish(const std::string& what) = 0;
+};
+
+/// device: number of the CUDA device, another one for each process of a machine. The rest as above. Throws
+/// ParallelError, and ConfigError in a build whose LibTorch has no NCCL.
+std::unique_ptr<DeviceSums> make_device_sums(Store& store, const std::string& name, int rank, int size,
+                                             int device, double timeout_seconds);
+
 /// Whether this build has c10d; without it, the functions above throw ConfigError.
 bool has_c10d();
 

@@ -113,6 +113,19 @@ void GradientExchange::reduce(const Bucket& bucket) {
   communicator_.all_reduce(values, bucket.count, "gradients");
 }
 
+void DeviceGradientExchange::ready(int, const engine::Buffer& gradient) {
+  if (!gradient) return;  // of a slot that has none, in all processes
+  if (gradient.type != engine::Type::kFloat) throw ShapeError("gradients that are exchanged must be float");
+  device_.begin(gradient.floats(), gradient.count);
+}
+
+void DeviceGradientExchange::wait() {
+  device_.finish("gradients");
+  if (!step_sums_) return;
+  sums_ = step_sums_();
+  host_.all_reduce(sums_.data(), static_cast<std::int64_t>(sums_.size()), "sums of a training step");
+}
+
 // Gloo adds no bfloat16. Each process gets one part of every other's gradient, adds them up in the order of
 // the ranks, and gives the sum to all.
 void GradientExchange::reduce_rounded(float* values, std::int64_t count) {

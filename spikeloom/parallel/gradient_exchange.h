@@ -22,22 +22,29 @@ enum class GradientFormat {
   kBfloat16,
 };
 
-/// Adds up the gradients of processes that train together while the backward pass still runs: slots that are
-/// ready are put together into buckets, which a thread of its own sends; large ones go as they are, where
-/// they lie. After wait() each process has the same sums, to the last bit. Gradients are float, in host
-/// memory.
-class GradientExchange : public engine::GradientListener {
+/// Adds up the gradients of processes that train together while the backward pass still runs, and a few
+/// numbers of each step beside them. After wait() each process has the same sums, to the last bit. Gradients
+/// are float.
+class StepExchange : public engine::GradientListener {
+ public:
+  /// Called once a step, after its forward pass: what it returns is added up over the processes.
+  void set_step_sums(std::function<std::vector<double>()> step_sums) { step_sums_ = std::move(step_sums); }
+  /// Of the step before: after wait().
+  const std::vector<double>& sums() const { return sums_; }
+
+ protected:
+  std::function<std::vector<double>()> step_sums_;
+  std::vector<double> sums_;
+};
+
+/// In host memory: slots that are ready are put together into buckets, which a thread of its own sends; large
+/// ones go as they are, where they lie.
+class GradientExchange : public StepExchange {
  public:
   /// bucket_bytes: so many at a time at least, but for the last of a step.
   explicit GradientExchange(Communicator& communicator, GradientFormat format = GradientFormat::kFloat,
                             std::int64_t bucket_bytes = std::int64_t{1} << 20);
   ~GradientExchange() override;
-
-  /// Called when the first gradient of a step is ready, that is, after the forward pass: what it returns is
-  /// added up over the processes beside the gradients.
-  void set_step_sums(std::function<std::vector<double>()> step_sums) { step_sums_ = std::move(step_sums); }
-  /// Of the step before: after wait().
-  const std::vector<double>& sums() const { return sums_; }
 
   void ready(int slot, const engine::Buffer& gradient) override;
   /// Throws ParallelError.
@@ -62,8 +69,6 @@ class GradientExchange : public engine::GradientListener {
   Communicator& communicator_;
   const GradientFormat format_;
   const std::int64_t bucket_count_;
-  std::function<std::vector<double>()> step_sums_;
-  std::vector<double> sums_;
   bool begun_ = false;                      ///< a step
   Bucket open_;                             ///< small slots so far
   std::vector<kernels::BFloat16> rounded_;  ///< of the thread
@@ -74,6 +79,22 @@ class GradientExchange : public engine::GradientListener {
   bool busy_ = false, stopping_ = false;
   std::exception_ptr failure_;
   std::thread thread_;
+};
+
+/// In the memory of CUDA devices, one for each process: a slot is asked of the device as soon as it is ready,
+/// and the host waits once a step.
+class DeviceGradientExchange : public StepExchange {
+ public:
+  /// host: for the numbers of a step. Both must outlive it.
+  DeviceGradientExchange(DeviceSums& device, Communicator& host) : device_(device), host_(host) {}
+
+  void ready(int slot, const engine::Buffer& gradient) override;
+  /// Throws ParallelError.
+  void wait() override;
+
+ private:
+  DeviceSums& device_;
+  Communicator& host_;
 };
 
 }  // namespace spikeloom::parallel

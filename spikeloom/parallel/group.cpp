@@ -1,14 +1,12 @@
 #include "spikeloom/parallel/group.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "spikeloom/parallel/error.h"
@@ -27,33 +25,11 @@ double seconds_since(Clock::time_point start) {
 
 void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
-/// This machine's address on the way to the meeting point: the one that the others can reach. c10d's own
-/// choice, what the host's name resolves to, is the loopback on many machines.
-std::string address_towards(const std::string& host, int port) {
-  struct addrinfo hints {};
-  hints.ai_socktype = SOCK_DGRAM;  // connecting it sends nothing
-  struct addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (error != 0) {
-    throw ConfigError("the meeting point '" + host + "' is no host that this machine knows: " +
-                      ::gai_strerror(error) + " (MASTER_ADDR, or --master HOST:PORT)");
-  }
-  const std::unique_ptr<struct addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  for (const struct addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    const int handle = ::socket(at->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (handle < 0) continue;
-    struct sockaddr_storage own {};
-    socklen_t length = sizeof own;
-    std::array<char, NI_MAXHOST> text{};
-    const bool good = ::connect(handle, at->ai_addr, at->ai_addrlen) == 0 &&
-                      ::getsockname(handle, reinterpret_cast<struct sockaddr*>(&own), &length) == 0 &&
-                      ::getnameinfo(reinterpret_cast<struct sockaddr*>(&own), length, text.data(),
-                                    text.size(), nullptr, 0, NI_NUMERICHOST) == 0;
-    ::close(handle);
-    if (good) return text.data();
-  }
-  throw ParallelError("there is no way from this machine to the meeting point " + host + ": " +
-                      std::strerror(errno));
+/// The same in all processes of a machine, whatever its name, and in no other's.
+std::string machine_name(const Placement& placement) {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return placement.node + " " + boot;
 }
 
 std::string host_name() {
@@ -76,18 +52,28 @@ Group::Group(const Placement& placement, double timeout_seconds)
   const std::string taken = store_->set_first(key("rank/" + std::to_string(rank())), who());
   if (taken != who()) {
     throw ConfigError(
-        "this is " + who() + ", and " + taken + " is in its place already: another training meets at " +
+        "this is " + who() + ", but " + taken + " has already taken its place: another training meets at " +
         placement_.address + ":" + std::to_string(placement_.port) +
         ", or a rank was started twice; choose another port (MASTER_PORT, or --master HOST:PORT)");
   }
-  control_ = make_communicator(*store_, key("control"), rank(), size(), own, timeout_seconds);
-  gradients_ = make_communicator(*store_, key("gradients"), rank(), size(), own, timeout_seconds);
+  run([&] {
+    control_ = make_communicator(*store_, key("control"), rank(), size(), own, timeout_seconds);
+    gradients_ = make_communicator(*store_, key("gradients"), rank(), size(), own, timeout_seconds);
+  });
 }
 
 Group::~Group() = default;
 
 std::unique_ptr<Group> Group::join(const Placement& placement, double timeout_seconds) {
   return std::unique_ptr<Group>(new Group(placement, timeout_seconds));
+}
+
+DeviceSums& Group::device_gradients(int device) {
+  if (device_gradients_ == nullptr) {
+    device_gradients_ =
+        make_device_sums(*store_, key("device gradients"), rank(), size(), device, timeout_seconds_);
+  }
+  return *device_gradients_;
 }
 
 std::string Group::share(const std::string& text, const std::string& what) {
@@ -126,8 +112,18 @@ void Group::alive() {
   store_->add(key("alive/" + std::to_string(rank())), 1);
 }
 
-void Group::throw_if_left() {
-  if (const auto left = store_->get(key("left"))) throw ParallelError(*left);
+// What leave() has set: "EXIT_CODE REASON".
+std::optional<ParallelError> Group::who_left() {
+  const auto left = store_->get(key("left"));
+  if (!left) return std::nullopt;
+  return ParallelError(left->substr(left->find(' ') + 1), std::atoi(left->c_str()));
+}
+
+// A reason of its own is told once on each machine; that contact was lost, only where no reason was.
+bool Group::tells(const std::string& reason) {
+  const std::string told = key("told/" + machine_name(placement_));
+  const bool first = store_->add(told, 1) == 1;
+  return reason.empty() ? first : store_->add(told + "/" + reason, 1) == 1;
 }
 
 // Rank 0 looks after all, the others after rank 0: the table is not asked by each for each.
@@ -146,16 +142,16 @@ void Group::meet(const std::string& what) {
   auto last_look = Clock::now();
   while (store_->add(arrived, 0) < size()) {
     alive();
-    throw_if_left();
+    if (const auto left = who_left()) throw *left;
     if (seconds_since(last_look) > std::min(1.0, timeout_seconds_ / 4.0)) {
       last_look = Clock::now();
       for (Sign& sign : signs) {
         const std::int64_t now = store_->add(key("alive/" + std::to_string(sign.rank)), 0);
         if (now != sign.value) sign = {sign.rank, now, Clock::now()};
         if (seconds_since(sign.since) < timeout_seconds_) continue;
-        throw ParallelError("waited for rank " + std::to_string(sign.rank) + " (" + what +
-                            ") in vain: no sign of it for " +
-                            std::to_string(static_cast<int>(timeout_seconds_)) + " s");
+        throw ParallelError("gave up waiting for rank " + std::to_string(sign.rank) + " (" + what +
+                            "): no sign of it for " + std::to_string(static_cast<int>(timeout_seconds_)) +
+                            " s");
       }
     }
     pause();
@@ -176,24 +172,66 @@ void Group::linger(const std::string& name, double seconds) {
   while (store_->add(key(name), 0) < size() - 1 && seconds_since(start) < seconds) pause();
 }
 
-void Group::leave(const std::string& reason) noexcept {
-  try {
-    store_->set_first(key("left"), who() + " has left: " + reason);
-    if (leads()) linger("heard", std::min(timeout_seconds_, 3.0));
-  } catch (const std::exception&) {  // then the others notice that it is gone
-  }
+// Those who wait for this one notice at once.
+void Group::disconnect() {
+  control_.reset();
+  gradients_.reset();
+  device_gradients_.reset();
 }
 
-std::string Group::explain(const std::string& error) noexcept {
-  std::string text = error;
+bool Group::leave(const std::string& reason, int exit_code) noexcept {
+  bool told_by_others = false;
   try {
+    told_by_others = !tells(reason);
+    store_->set_first(key("left"), std::to_string(exit_code) + " " + who() + " has left: " + reason);
+    disconnect();
+    linger("heard", std::min(timeout_seconds_, 3.0));
+  } catch (const std::exception&) {  // then the others notice that it is gone
+  }
+  return !told_by_others;
+}
+
+// Each that has lost the others says so; who does not within a while is the one that was lost.
+std::string Group::missing_ranks() {
+  const auto sign = [this](int rank) { return key("lost/" + std::to_string(rank)); };
+  constexpr double kWhileSeconds = 2.0;
+  constexpr std::size_t kNamed = 8;
+  const auto start = Clock::now();
+  while (store_->add(key("lost"), 0) < size() - 1 && seconds_since(start) < kWhileSeconds) pause();
+  std::string names;
+  std::size_t count = 0;
+  for (int r = 0; r < size(); ++r) {
+    if (store_->add(sign(r), 0) > 0) continue;
+    if (++count <= kNamed) names += (count > 1 ? ", " : "") + std::to_string(r);
+  }
+  if (count == 0) return "";
+  if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " others";
+  return "; no sign of rank" + std::string(count > 1 ? "s " : " ") + names +
+         ": killed, stopped, or the network is cut";
+}
+
+ParallelError Group::explain(const ParallelError& error) noexcept {
+  std::string text = error.what();
+  int exit_code = error.exit_code();
+  bool told = false;
+  try {
+    disconnect();
     // Who leaves says so before its connections break.
-    if (const auto left = store_->get(key("left"))) text = *left;
-    if (!leads()) store_->add(key("heard"), 1);
+    const auto left = who_left();
+    if (left) {
+      text = left->what();
+      exit_code = left->exit_code();
+    }
+    told = !tells("");
+    store_->add(key("lost/" + std::to_string(rank())), 1);
+    store_->add(key("lost"), 1);
+    if (!told && !left) text += missing_ranks();
+    if (!leads()) linger("heard", 0.0);
   } catch (const std::exception&) {
     text += "; rank 0, or what started it, does not answer either";
   }
-  return "rank " + std::to_string(rank()) + " of " + std::to_string(size()) + ": " + text;
+  return ParallelError("rank " + std::to_string(rank()) + " of " + std::to_string(size()) + ": " + text,
+                       exit_code, told);
 }
 
 void Group::finish() { linger("done", timeout_seconds_); }

@@ -2,10 +2,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "spikeloom/parallel/c10d.h"
+#include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/placement.h"
 
 namespace spikeloom::parallel {
@@ -36,6 +38,9 @@ class Group {
   Communicator& control() { return *control_; }      ///< small things, on the training's thread
   Communicator& gradients() { return *gradients_; }  ///< has connections of its own
 
+  /// Connects a CUDA device of each process, once; they must be different ones (make_device_sums).
+  DeviceSums& device_gradients(int device);
+
   /// The text of rank 0 in all.
   std::string share(const std::string& text, const std::string& what);
   /// The text of each, in the order of the ranks.
@@ -52,10 +57,26 @@ class Group {
   /// Tells `spikeloom launch` where the run is, so that it can be resumed by it (Launch::restarts).
   void note_run(const std::string& path);
 
+  /// Calls work() as a member of the group. When it throws, the others hear why; where the reason is theirs,
+  /// a ParallelError with that reason and exit code is thrown. Of the processes of a machine that fail for
+  /// one reason, one alone is to tell the user (ParallelError::is_told).
+  template <class Work>
+  auto run(const Work& work) {
+    try {
+      return work();
+    } catch (const ParallelError& error) {
+      throw explain(error);
+    } catch (const std::exception& error) {
+      const int exit_code = exit_code_of(error);
+      if (!leave(error.what(), exit_code)) throw ParallelError(error.what(), exit_code, true);
+      throw;
+    }
+  }
   /// Says to the others why this process leaves before the end. Rank 0 waits a little for them to hear it.
-  void leave(const std::string& reason) noexcept;
+  /// Returns whether nobody else on this machine has told the user.
+  bool leave(const std::string& reason, int exit_code) noexcept;
   /// An error of contact, with what leave() of another process said, if it did.
-  std::string explain(const std::string& error) noexcept;
+  ParallelError explain(const ParallelError& error) noexcept;
   /// The end that all reach: rank 0, who has the table, leaves last.
   void finish();
 
@@ -64,12 +85,16 @@ class Group {
   std::string key(const std::string& name) const { return "/spikeloom/" + placement_.job + "/" + name; }
   std::string who() const;
   void linger(const std::string& name, double seconds);
-  void throw_if_left();
+  std::optional<ParallelError> who_left();
+  bool tells(const std::string& reason);
+  std::string missing_ranks();
+  void disconnect();
 
   Placement placement_;
   double timeout_seconds_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Communicator> control_, gradients_;
+  std::unique_ptr<DeviceSums> device_gradients_;
   std::chrono::steady_clock::time_point last_sign_{};
   std::int64_t meetings_ = 0;
 };

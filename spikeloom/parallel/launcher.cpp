@@ -15,6 +15,7 @@
 #include "spikeloom/parallel/c10d.h"
 #include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/group.h"
+#include "spikeloom/parallel/placement.h"
 
 extern char** environ;
 
@@ -23,7 +24,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kLost = 5;  // exit code of a process that was killed, or has lost the others
+constexpr int kLost = ParallelError::kLost;  // also of a process that was killed
+constexpr int kInterrupted = 130;
 constexpr double kPatienceSeconds = 10.0;
 
 void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
@@ -42,6 +44,7 @@ struct Child {
   pid_t process = -1;
   int rank = 0;
   bool ended = false;
+  int code = 0;
 };
 
 class Launcher {
@@ -53,6 +56,7 @@ class Launcher {
           "several machines need a meeting point: --master HOST:PORT, with the address of machine 0 "
           "and a port that is free there");
     }
+    address_towards(settings_.address, settings_.port);  // a wrong name is said at once
     store_ = settings_.node_rank == 0
                  ? Store::serve(settings_.address, settings_.port, settings_.timeout_seconds)
                  : Store::connect(settings_.address, settings_.port, settings_.timeout_seconds);
@@ -61,7 +65,7 @@ class Launcher {
                       mark = std::to_string(settings_.processes) + " " + random_name();
     if (store_->set_first(own, mark) != mark) {
       throw ConfigError("machine " + std::to_string(settings_.node_rank) +
-                        " has its launcher already: --node-rank is to be another number on each machine");
+                        " already has a launcher: give each machine another --node-rank");
     }
   }
 
@@ -86,8 +90,9 @@ class Launcher {
     const auto start = Clock::now();
     while (store_->add(key, 0) < settings_.nodes) {
       if (past(start, settings_.timeout_seconds)) {
-        throw ParallelError("waited for the launchers of " + std::to_string(settings_.nodes) +
-                            " machines in vain: " + std::to_string(store_->add(key, 0)) + " came");
+        throw ParallelError("gave up waiting for the launchers of " + std::to_string(settings_.nodes) +
+                            " machines: only " + std::to_string(store_->add(key, 0)) + " came within " +
+                            std::to_string(static_cast<int>(settings_.timeout_seconds)) + " s");
       }
       if (stopped()) throw ParallelError("stopped while waiting for the launchers of the other machines");
       pause();
@@ -115,6 +120,7 @@ class Launcher {
     set("LOCAL_RANK", std::to_string(local));
     set("WORLD_SIZE", std::to_string(world_));
     set("LOCAL_WORLD_SIZE", std::to_string(settings_.processes));
+    set("GROUP_RANK", std::to_string(settings_.node_rank));
     set("MASTER_ADDR", settings_.address);
     set("MASTER_PORT", std::to_string(store_->port()));
     set("TORCHELASTIC_USE_AGENT_STORE", "True");
@@ -146,7 +152,10 @@ class Launcher {
       if (::getppid() == parent) ::execve(settings_.program.c_str(), argv.data(), envp.data());
       ::_exit(127);
     }
-    children_.push_back({process, first_rank_ + local, false});
+    Child child;
+    child.process = process;
+    child.rank = first_rank_ + local;
+    children_.push_back(child);
   }
 
   void signal_all(int signal) {
@@ -158,9 +167,9 @@ class Launcher {
   int run_once(int attempt) {
     children_.clear();
     for (int local = 0; local < settings_.processes; ++local) start(local, attempt);
-    int code = 0, asked = 0;
-    bool told_to_stop = false;
-    Clock::time_point failed;
+    int asked = 0;
+    bool told_to_stop = false, failed = false;
+    Clock::time_point since;
     while (true) {
       bool running = false;
       for (Child& child : children_) {
@@ -171,28 +180,43 @@ class Launcher {
           continue;
         }
         child.ended = true;
-        const int ended_with = code_of(child, status, asked > 0);
-        if (code == 0 && ended_with != 0) {
-          code = ended_with;
-          failed = Clock::now();
+        child.code = code_of(child, status, asked > 0, told_to_stop);
+        // An interrupted training is saved by all.
+        if (!failed && child.code != 0 && child.code != kInterrupted) {
+          failed = true;
+          since = Clock::now();
         }
       }
-      if (!running) return code;
+      if (!running) return code_of_all();
       if (stopped() && !told_to_stop) {
         told_to_stop = true;
         signal_all(SIGTERM);
       }
-      // An interrupted training is saved by all; the others that fail leave by themselves, with a line.
-      constexpr int kInterrupted = 130;
-      if (code != 0 && code != kInterrupted && past(failed, kPatienceSeconds * (asked + 1)) && asked < 2) {
+      // The others leave by themselves, with a line, unless they cannot.
+      if (failed && past(since, kPatienceSeconds * (asked + 1)) && asked < 2) {
         signal_all(asked++ == 0 ? SIGTERM : SIGKILL);
       }
       pause();
     }
   }
 
-  int code_of(const Child& child, int status, bool asked) {
+  // Whoever ends first: what a rank found wrong counts more than that others were lost to it, that more than
+  // an interruption, and of equals the lowest rank.
+  int code_of_all() const {
+    const auto weight = [](int code) {
+      if (code == 0) return 0;
+      return code == kInterrupted ? 1 : code == kLost ? 2 : 3;
+    };
+    int worst = 0;
+    for (const Child& child : children_) {
+      if (weight(child.code) > weight(worst)) worst = child.code;
+    }
+    return worst;
+  }
+
+  int code_of(const Child& child, int status, bool asked, bool told_to_stop) {
     if (WIFEXITED(status)) return WEXITSTATUS(status);
+    if (told_to_stop && WTERMSIG(status) == SIGTERM) return kInterrupted;  // had not begun
     if (!asked) {
       say_("rank " + std::to_string(child.rank) + " (process " + std::to_string(child.process) +
            ") was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +

@@ -27,7 +27,8 @@ struct Launch {
 /// Starts the processes with RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT and
 /// TORCHELASTIC_* set, as torchrun does, and waits for them; the meeting point is this program's on machine
 /// 0. When one fails, the others get ten seconds to leave by themselves. say: one line for a person. Returns
-/// the exit code of the first that failed (5 if a signal ended it), or 0. Throws ConfigError for settings
+/// the exit code of a process that found something wrong (of several, of the lowest rank); else 5 if one was
+/// killed or has lost the others, 130 if they were interrupted, or 0. Throws ConfigError for settings
 /// that do not fit together or a port that is in use, ParallelError when a launcher does not come.
 int launch(const Launch& settings, const std::function<void(const std::string&)>& say);
 

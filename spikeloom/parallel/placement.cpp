@@ -1,13 +1,20 @@
 #include "spikeloom/parallel/placement.h"
 
+#include <netdb.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <vector>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/parallel/error.h"
 
 namespace spikeloom::parallel {
 namespace {
@@ -99,6 +106,32 @@ Environment process_environment() {
   };
 }
 
+std::string address_towards(const std::string& host, int port) {
+  struct addrinfo hints {};
+  hints.ai_socktype = SOCK_DGRAM;  // connecting it sends nothing
+  struct addrinfo* found = nullptr;
+  const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error != 0) {
+    throw ConfigError("cannot find the address of the meeting point '" + host +
+                      "': " + ::gai_strerror(error) + " (MASTER_ADDR, or --master HOST:PORT)");
+  }
+  const std::unique_ptr<struct addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+  for (const struct addrinfo* at = found; at != nullptr; at = at->ai_next) {
+    const int handle = ::socket(at->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (handle < 0) continue;
+    struct sockaddr_storage own {};
+    socklen_t length = sizeof own;
+    std::array<char, NI_MAXHOST> text{};
+    const bool good = ::connect(handle, at->ai_addr, at->ai_addrlen) == 0 &&
+                      ::getsockname(handle, reinterpret_cast<struct sockaddr*>(&own), &length) == 0 &&
+                      ::getnameinfo(reinterpret_cast<struct sockaddr*>(&own), length, text.data(),
+                                    text.size(), nullptr, 0, NI_NUMERICHOST) == 0;
+    ::close(handle);
+    if (good) return text.data();
+  }
+  throw ParallelError("this machine has no route to the meeting point " + host + ": " + std::strerror(errno));
+}
+
 std::string first_host(const std::string& slurm_nodes) {
   std::string host;
   for (std::size_t i = 0; i < slurm_nodes.size() && slurm_nodes[i] != ','; ++i) {
@@ -124,6 +157,7 @@ std::optional<Placement> find_placement(const Environment& environment) {
     found.size = read.count("WORLD_SIZE");
     if (read.has("LOCAL_RANK")) found.local_rank = read.rank("LOCAL_RANK");
     if (read.has("LOCAL_WORLD_SIZE")) found.local_size = read.count("LOCAL_WORLD_SIZE");
+    found.node = read.text("GROUP_RANK");
     if (read.has("TORCHELASTIC_RUN_ID")) {
       found.job = read.text("TORCHELASTIC_RUN_ID") + "." + read.text("TORCHELASTIC_RESTART_COUNT");
     }
@@ -148,6 +182,7 @@ std::optional<Placement> find_placement(const Environment& environment) {
     found.rank = read.rank("SLURM_PROCID");
     found.size = read.count("SLURM_STEP_NUM_TASKS");
     found.local_rank = read.rank("SLURM_LOCALID");
+    found.node = read.text("SLURM_NODEID");
     const std::string tasks = read.text(read.has("SLURM_STEP_TASKS_PER_NODE") ? "SLURM_STEP_TASKS_PER_NODE"
                                                                               : "SLURM_TASKS_PER_NODE");
     found.local_size = slurm_tasks_on(tasks, read.rank("SLURM_NODEID"));

@@ -13,6 +13,7 @@ struct Placement {
   int port = 0;
   bool serves = false;   ///< this process has the meeting point; else it is a client
   std::string job;       ///< the same in all processes of a job and in no other, where it is known
+  std::string node;      ///< of this machine, where the starter numbers them
   std::string launcher;  ///< whose variables were read: "torchrun", "Open MPI", "MPICH", "Slurm"
 };
 
@@ -28,6 +29,11 @@ Environment process_environment();
 /// Nothing: a process on its own, which one of one is as well. Throws ConfigError for values that contradict
 /// each other, and where the meeting point is not known.
 std::optional<Placement> find_placement(const Environment& environment);
+
+/// This machine's address on the way to the meeting point: the one that the others can reach. (c10d's own
+/// choice, what the host's name resolves to, is the loopback on many machines.) Throws ConfigError for a host
+/// whose address is not found, ParallelError where no route leads to it.
+std::string address_towards(const std::string& host, int port);
 
 /// "node[03-05,9],other" -> "node03".
 std::string first_host(const std::string& slurm_nodes);

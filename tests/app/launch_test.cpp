@@ -1,5 +1,8 @@
 // `spikeloom launch` as a user runs it: processes that are started, killed, started again.
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -38,6 +41,20 @@ class Launch : public ProgramTest {
       }
     }
     return 0;
+  }
+
+  /// A port that nobody uses now.
+  static int free_port() {
+    const int handle = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    auto* const general = reinterpret_cast<struct sockaddr*>(&address);
+    EXPECT_EQ(::bind(handle, general, length), 0);
+    EXPECT_EQ(::getsockname(handle, general, &length), 0);
+    ::close(handle);
+    return ntohs(address.sin_port);
   }
 
   /// Kills rank 1 once so many lines of metrics are there; for run_and_signal.
@@ -79,7 +96,9 @@ TEST_F(Launch, TrainsAndGoesOnAfterAKillWithTheSameBits) {
   EXPECT_EQ(std::count(killed.err.begin(), killed.err.end(), '\n'), 2) << killed.err;
   EXPECT_TRUE(contains(killed.err, "spikeloom: rank 1 (process ")) << killed.err;
   EXPECT_TRUE(contains(killed.err, "was ended by signal 9")) << killed.err;
-  EXPECT_TRUE(contains(killed.err, "spikeloom: rank 0 of 2: waited for the other processes")) << killed.err;
+  EXPECT_TRUE(contains(killed.err, "spikeloom: rank 0 of 2: gave up waiting for the other processes"))
+      << killed.err;
+  EXPECT_TRUE(contains(killed.err, "; no sign of rank 1: ")) << killed.err;
   EXPECT_FALSE(exists("killed/model.safetensors"));
 
   const Outcome resumed =
@@ -103,21 +122,56 @@ TEST_F(Launch, StopsAllOnASignalAndSaves) {
   EXPECT_TRUE(exists("run/checkpoint.safetensors"));
 }
 
-TEST_F(Launch, AnErrorOfTheRecipeEndsAllWithItsCode) {
-  const Outcome outcome = run(command("run", {"--restarts", "3"}, {"--set", "training.batch_size=1"}));
-  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
-  EXPECT_TRUE(contains(outcome.err, "training.batch_size")) << outcome.err;
-  EXPECT_FALSE(contains(outcome.err, "starting all processes again")) << outcome.err;
+// Whoever ends first: one line, and the code of what was wrong.
+TEST_F(Launch, OneErrorEndsAllWithItsCodeAndIsSaidOnce) {
+  expect_error(run(command("run", {"--restarts", "3"}, {"--set", "training.batch_size=1"})), 2,
+               {"training.batch_size"});
+  expect_error(run({"launch", "--processes", "2", "--", "train", "nosuch"}), 2, {"nosuch"});
+  expect_error(run({"launch", "--processes", "2", "--", "train", "r.toml", "--epochs", "3"}), 2,
+               {"unknown option '--epochs'"});
+  write("taken/model.safetensors", "somebody's");
+  expect_error(run(command("taken", {"--restarts", "3"})), 3, {"already holds a model.safetensors"});
+}
+
+// Two machines, as two launchers of this one; the second runs a program with one more byte.
+TEST_F(Launch, AnotherProgramOnASecondMachineIsRefusedOnBoth) {
+  namespace fs = std::filesystem;
+  const fs::path program(SPIKELOOM_PROGRAM);
+  fs::create_directories(path("other"));
+  for (const char* name : {"spikeloom", "spikeloom-training"}) {
+    fs::copy_file(program.parent_path() / name, path(std::string("other/") + name));
+  }
+  std::ofstream(path("other/spikeloom-training"), std::ios::app | std::ios::binary) << 'x';
+  const auto launch = [&](const std::string& with, int node, int port) {
+    return with + " launch --processes 1 --nodes 2 --node-rank " + std::to_string(node) +
+           " --master 127.0.0.1:" + std::to_string(port) + " -- train r.toml --data-dir sets --out run";
+  };
+  const int port = free_port();
+  Surroundings shell;
+  shell.program = "/bin/sh";
+  const Outcome outcome =
+      run({"-c", launch(path("other/spikeloom"), 1, port) + " & first=$!; " +
+                     launch(SPIKELOOM_PROGRAM, 0, port) + "; code=$?; wait $first; exit $((10 * code + $?))"},
+          shell);
+  EXPECT_EQ(outcome.exit_code, 22) << outcome.err;
+  const std::string line = "spikeloom: rank 1 runs another build of Spikeloom ";
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 2) << outcome.err;
+  EXPECT_EQ(outcome.err.find(line), 0u) << outcome.err;
+  EXPECT_NE(outcome.err.rfind(line), 0u) << outcome.err;
+  EXPECT_FALSE(exists("run"));
 }
 
 TEST_F(Launch, MistakesAreRefused) {
-  expect_error(run({"launch", "--processes", "2"}), 2, {"what is started is a training"});
-  expect_error(run({"launch", "--processes", "2", "--", "bench"}), 2, {"what is started is a training"});
+  expect_error(run({"launch", "--processes", "2"}), 2, {"launch starts trainings only"});
+  expect_error(run({"launch", "--processes", "2", "--", "bench"}), 2, {"launch starts trainings only"});
   expect_error(run({"launch", "--processes", "1", "--nodes", "2", "--node-rank", "2", "--", "train"}), 2,
                {"--node-rank counts from 0"});
   expect_error(run({"launch", "--processes", "1", "--nodes", "2", "--", "train"}), 2, {"--master HOST:PORT"});
   expect_error(run({"launch", "--processes", "1", "--master", "here", "--", "train"}), 2,
                {"--master", "HOST:PORT is needed"});
+  expect_error(run({"launch", "--processes", "1", "--nodes", "2", "--node-rank", "1", "--master",
+                    "nosuch.invalid:29500", "--", "train", "r.toml"}),
+               2, {"cannot find the address of the meeting point 'nosuch.invalid'"});
 }
 
 }  // namespace

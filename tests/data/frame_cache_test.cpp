@@ -169,9 +169,12 @@ TEST(FrameCache, IsNeverStale) {
   EXPECT_EQ(fill(), MadeRecordings::bytes_of(42)) << "a signature that was kept is compared";
 }
 
+// The one that waits goes on where the other was killed.
 TEST(FrameCache, AKillLosesNothingThatWasMade) {
   const TemporaryFolder folder;
   MadeRecordings made(folder / "set", 40);
+  std::array<int, 2> begun{};
+  ASSERT_EQ(::pipe(begun.data()), 0);
   const ::pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
@@ -179,18 +182,25 @@ TEST(FrameCache, AKillLosesNothingThatWasMade) {
     const FrameCache::Bin bin = made.bin();
     cache.fill(made.recordings,
                [&](std::size_t index, std::uint8_t* counts) {
-                 if (index == 25) ::kill(::getpid(), SIGKILL);
+                 if (index == 0 && ::write(begun[1], "x", 1) != 1) ::_exit(2);
+                 if (index == 25) {
+                   std::this_thread::sleep_for(std::chrono::milliseconds(150));
+                   ::kill(::getpid(), SIGKILL);
+                 }
                  bin(index, counts);
                },
                1, {});
     ::_exit(1);
   }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status));
+  char byte = 0;
+  ASSERT_EQ(::read(begun[0], &byte, 1), 1);
+  for (const int end : begun) ::close(end);
   FrameCache cache(folder / "cache", "x", "a", kCounts);
   EXPECT_TRUE(cache.fill(made.recordings, made.bin(), 2, {}));
   EXPECT_EQ(made.made, 15) << "25 were there";
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
   expect_all(cache, 40);
 }
 

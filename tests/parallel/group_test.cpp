@@ -7,6 +7,7 @@
 
 #include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/gradient_exchange.h"
+#include "spikeloom/parallel/launcher.h"
 #include "tests/parallel/ranks.h"
 
 namespace spikeloom::parallel {
@@ -67,7 +68,8 @@ TEST(Group, WhoDoesNotComeIsSaidWithinTheTimeOut) {
         }
       },
       1.0);
-  EXPECT_TRUE(contains(errors[0], "(whether to stop) in vain")) << errors[0];
+  EXPECT_TRUE(contains(errors[0], "gave up waiting for the other processes (whether to stop): "))
+      << errors[0];
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
 }
 
@@ -93,26 +95,76 @@ TEST(Group, WhoWorksOnIsWaitedForAndWhoDoesNotIsNamed) {
         group.meet("the cache");
       },
       1.0);
-  EXPECT_TRUE(contains(lost[0], "waited for rank 1 (the cache) in vain")) << lost[0];
+  EXPECT_TRUE(contains(lost[0], "gave up waiting for rank 1 (the cache): no sign of it for 1 s")) << lost[0];
 }
 
-TEST(Group, ReasonOfWhoLeavesReachesAll) {
-  const auto errors = run_ranks(3, [](Group& group) {
+TEST(Group, ReasonAndExitCodeOfWhoLeavesReachAllAndOneTellsThem) {
+  std::atomic<int> told{0};
+  const auto errors = run_ranks(3, [&](Group& group) {
     try {
-      if (group.rank() == 1) throw DataError("the disk is full");
-      group.any(true, "gradients");
-    } catch (const ParallelError& error) {
-      throw ParallelError(group.explain(error.what()));
+      group.run([&] {
+        if (group.rank() == 1) throw DataError("the disk is full");
+        group.any(true, "gradients");
+      });
     } catch (const std::exception& error) {
-      group.leave(error.what());
+      EXPECT_EQ(exit_code_of(error), 3) << error.what();
+      const auto* of_others = dynamic_cast<const ParallelError*>(&error);
+      told += of_others != nullptr && of_others->is_told() ? 1 : 0;
       throw;
     }
   });
+  EXPECT_EQ(told, 2);  // by rank 1
   EXPECT_EQ(errors[1], "the disk is full");
   for (const std::size_t other : {0u, 2u}) {
     EXPECT_TRUE(contains(errors[other], "rank 1 (")) << errors[other];
     EXPECT_TRUE(contains(errors[other], "has left: the disk is full")) << errors[other];
   }
+}
+
+TEST(Group, WhoGivesNoSignIsNamed) {
+  std::atomic<int> over{0}, named{0};
+  run_ranks(
+      4,
+      [&](Group& group) {
+        if (group.rank() == 2) {
+          while (over < 3) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // hangs
+          return;
+        }
+        try {
+          group.run([&] { group.any(true, "whether to stop"); });
+        } catch (const ParallelError& error) {
+          EXPECT_EQ(error.exit_code(), ParallelError::kLost);
+          named += contains(error.what(), "; no sign of rank 2: ") ? 1 : 0;
+          EXPECT_EQ(contains(error.what(), "no sign"), !error.is_told()) << error.what();
+        }
+        ++over;
+      },
+      1.0);
+  EXPECT_EQ(named, 1);
+}
+
+/// Exit code of `launch` for three processes of a shell that run this.
+int launch_shells(const std::string& script, std::vector<std::string>* said = nullptr) {
+  Launch settings;
+  settings.program = "/bin/sh";
+  settings.command = {"sh", "-c", script};
+  settings.processes = 3;
+  return launch(settings, [&](const std::string& line) {
+    if (said != nullptr) said->push_back(line);
+  });
+}
+
+TEST(Launcher, ExitCodeDoesNotDependOnWhoEndsFirst) {
+  EXPECT_EQ(launch_shells("exit 0"), 0);
+  EXPECT_EQ(launch_shells("test $RANK != 2 && exit 5; sleep 0.1; exit 3"), 3);
+  EXPECT_EQ(launch_shells("test $RANK = 2 && exit 4; test $RANK = 0 && exit 5; sleep 0.1; exit 2"), 2);
+  EXPECT_EQ(launch_shells("test $RANK = 0 && exit 130; sleep 0.1; exit 5"), 5);
+  EXPECT_EQ(launch_shells("test $RANK = 0 && exit 0; exit 130"), 130);
+  std::vector<std::string> said;
+  EXPECT_EQ(launch_shells("test $RANK = 1 && kill -9 $$; exit 130", &said), 5);
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_TRUE(contains(said[0], "rank 1 (process ")) << said[0];
+  EXPECT_TRUE(contains(said[0], "was ended by signal 9")) << said[0];
 }
 
 TEST(Group, SecondJobAtTheSamePlaceIsRefused) {
@@ -133,7 +185,7 @@ TEST(Group, SecondJobAtTheSamePlaceIsRefused) {
     Group::join(placement, 5.0);
     FAIL() << "a rank was taken twice";
   } catch (const ConfigError& error) {
-    EXPECT_TRUE(contains(error.what(), "rank 1 (elsewhere, process 1) is in its place already"))
+    EXPECT_TRUE(contains(error.what(), "but rank 1 (elsewhere, process 1) has already taken its place"))
         << error.what();
   }
   EXPECT_THROW(Store::connect("127.0.0.1", 1, 1.0), ParallelError);
@@ -211,6 +263,39 @@ TEST(GradientExchange, BfloatHasTheErrorThatIsStated) {
   }
 }
 
+/// In place of NCCL: what is begun is done in finish().
+class LateSums : public DeviceSums {
+ public:
+  explicit LateSums(Communicator& communicator) : communicator_(communicator) {}
+  void begin(float* values, std::int64_t count) override { begun_.emplace_back(values, count); }
+  void finish(const std::string& what) override {
+    for (const auto& [values, count] : begun_) communicator_.all_reduce(values, count, what);
+    begun_.clear();
+  }
+
+ private:
+  Communicator& communicator_;
+  std::vector<std::pair<float*, std::int64_t>> begun_;
+};
+
+TEST(GradientExchange, OfDevicesAddsUpGradientsAndTheNumbersOfAStep) {
+  expect_ranks(3, [](Group& group) {
+    LateSums device(group.gradients());
+    DeviceGradientExchange exchange(device, group.gradients());
+    exchange.set_step_sums([&] { return std::vector<double>{static_cast<double>(group.rank()), 1.0}; });
+    for (int step = 0; step < 2; ++step) {
+      std::vector<float> first(5, 1.0f + static_cast<float>(group.rank())), second(3, 2.0f);
+      exchange.ready(0, buffer_of(first));
+      exchange.ready(1, {});  // a slot without a gradient
+      exchange.ready(2, buffer_of(second));
+      exchange.wait();
+      EXPECT_EQ(first, std::vector<float>(5, 6.0f));
+      EXPECT_EQ(second, std::vector<float>(3, 6.0f));
+      EXPECT_EQ(exchange.sums(), (std::vector<double>{3.0, 3.0}));
+    }
+  });
+}
+
 TEST(GradientExchange, ErrorsComeOutOfWait) {
   const auto errors = run_ranks(2, [](Group& group) {
     if (group.rank() == 1) return;  // gone
@@ -219,7 +304,7 @@ TEST(GradientExchange, ErrorsComeOutOfWait) {
     exchange.ready(0, buffer_of(values));
     exchange.wait();
   });
-  EXPECT_TRUE(contains(errors[0], "(gradients) in vain")) << errors[0];
+  EXPECT_TRUE(contains(errors[0], "gave up waiting for the other processes (gradients)")) << errors[0];
 }
 
 }  // namespace

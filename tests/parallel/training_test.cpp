@@ -38,6 +38,7 @@ class ParallelTraining : public ::testing::Test {
       request.checkpoint_share = 0.0;
       request.stop = &recorder.stop;
       request.group = group;
+      request.device_path_on_host = device_path_on_host_;
       const TrainingResult result = train(request, recorder);
       if (group == nullptr || group->leads()) result_ = result;
     };
@@ -72,6 +73,7 @@ class ParallelTraining : public ::testing::Test {
 
   TemporaryFolder folder_;
   const std::string data_ = folder_.path();
+  bool device_path_on_host_ = false;
   TrainingResult result_;
 };
 
@@ -109,6 +111,25 @@ TEST_F(ParallelTraining, LossesAreThoseOfOneProcess) {
       }
     }
   }
+}
+
+// The path of a CUDA device, on the host and with Gloo: parts of batches, dropout by place, sums of a step.
+TEST_F(ParallelTraining, LossesOfTheDevicePathAreThoseOfOneProcess) {
+  device_path_on_host_ = true;
+  const Recipe recipe = small_recipe({"network.structure=3C3(Encoding)-AP2-5C3-AP2-16FC-Voting",
+                                      "neunorm.enabled=true", "dropout.rate=0.3", "data.crop_padding=2",
+                                      "optimizer.max_gradient_norm=0.05", "data.validation_samples=10"});
+  expect_training(1, recipe, folder_ / "one");
+  for (const int size : {2, 4}) {
+    const std::string run = folder_ / std::to_string(size);
+    expect_training(size, recipe, run);
+    expect_near(folder_ / "one", run, 1e-5);
+    EXPECT_EQ(result_.test_samples, 23);
+  }
+  expect_training(2, recipe, folder_ / "stopped", 6);
+  expect_training(2, Recipe(), folder_ / "stopped", -1, true);
+  EXPECT_EQ(read_tensors(folder_ / "2/model.safetensors"),
+            read_tensors(folder_ / "stopped/model.safetensors"));
 }
 
 TEST_F(ParallelTraining, TheSameTwiceIsTheSameBits) {
@@ -193,11 +214,37 @@ TEST_F(ParallelTraining, OtherRecipesAndWhatCannotRunAreRefusedByAll) {
         contains(error, "rank 1 has another recipe than rank 0: 'epochs = 3' instead of 'epochs = 2'"))
         << error;
   }
-  errors = run_ranks(2, [&](Group& group) { train_as(group, small_recipe(), "cpu", true); });
+  errors = run_ranks(
+      2, [&](Group& group) { train_as(group, small_recipe({"training.accumulate=2"}), "cpu", true); });
   for (const std::string& error : errors) EXPECT_TRUE(contains(error, "on the CPU only")) << error;
   errors = run_ranks(
       3, [&](Group& group) { train_as(group, small_recipe({"training.batch_size=2"}), "cpu", false); });
   for (const std::string& error : errors) EXPECT_TRUE(contains(error, "training.batch_size")) << error;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
+}
+
+TEST_F(ParallelTraining, OtherDataInOneRankIsRefusedByAll) {
+  const ArithmeticScope one_thread(1);
+  const TemporaryFolder other;
+  write_pattern_set(other.path(), 60, 23);
+  const auto errors = run_ranks(3, [&](Group& group) {
+    Recorder recorder;
+    TrainingRequest request;
+    request.recipe = small_recipe();
+    request.run_path = folder_ / "refused";
+    request.data_dir = group.rank() == 1 ? other.path() : data_;
+    request.threads = 1;
+    request.group = &group;
+    try {
+      train(request, recorder);
+    } catch (const std::exception& error) {
+      EXPECT_EQ(parallel::exit_code_of(error), 3) << error.what();
+      throw;
+    }
+  });
+  for (const std::string& error : errors) {
+    EXPECT_TRUE(contains(error, "rank 1 has other data than rank 0, in " + other.path())) << error;
+  }
   EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
 }
 

@@ -68,8 +68,8 @@ class DeviceBackend : public QueueBackend {
   engine::Buffer weight_of(const model::Stage& stage) const;
 
   kernels::cuda::DropoutDraw draw_of(const model::Stage& stage, const engine::Pass& pass) const;
-  void drop(const kernels::cuda::DropoutDraw& draw, std::int64_t steps, const engine::Buffer& from,
-            const engine::Buffer& to) const;
+  void drop(const kernels::cuda::DropoutDraw& draw, const engine::Samples& samples, std::int64_t steps,
+            const engine::Buffer& from, const engine::Buffer& to) const;
   /// What a product takes: [T * N, H, W, C].
   engine::Buffer gather(const model::Stage& stage, const engine::Samples& samples, const engine::Pass& pass);
   engine::Buffer values_of_spikes(const model::Stage& stage, const engine::Activation& from,

@@ -43,9 +43,14 @@ kernels::cuda::DropoutDraw DeviceBackend::draw_of(const Stage& stage, const engi
   return draw;
 }
 
-void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, std::int64_t steps, const Buffer& from,
-                         const Buffer& to) const {
-  const kernels::DropoutSize size{steps, from.count / steps, draw.same_mask_each_step};
+void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, const engine::Samples& samples,
+                         std::int64_t steps, const Buffer& from, const Buffer& to) const {
+  kernels::DropoutSize size{steps, from.count / steps, draw.same_mask_each_step};
+  if (samples.count != samples.whole) {
+    const std::int64_t sample = size.elements / samples.count;
+    size.whole = sample * samples.whole;
+    size.first = sample * samples.whole_first;
+  }
   with_pointer(from, [&](auto* values) {
     using T = std::remove_pointer_t<decltype(values)>;
     kernels::cuda::apply_dropout(queue(), size, draw, static_cast<const T*>(values),
@@ -112,12 +117,17 @@ Buffer DeviceBackend::gather(const Stage& stage, const engine::Samples& samples,
     x = samples.input;
   } else {
     const Activation& from = samples.stages[at(edge.stage)];
-    if (!from.values) return values_of_spikes(stage, from, draw);
-    x = pooled_values(edge, from);
+    if (!from.values) {
+      // Drawn on the way in one pass where the batch is whole.
+      if (samples.count == samples.whole) return values_of_spikes(stage, from, draw);
+      x = values_of_spikes(stage, from, {});
+    } else {
+      x = pooled_values(edge, from);
+    }
   }
   if (draw.rate <= 0.0) return x;
   Buffer dropped = allocate(x.count, x.type);
-  drop(draw, stage.reads_input() ? samples.input_steps : program_->num_steps, x, dropped);
+  drop(draw, samples, stage.reads_input() ? samples.input_steps : program_->num_steps, x, dropped);
   return dropped;
 }
 
@@ -165,7 +175,7 @@ OutputGradient DeviceBackend::gather_backward(const Stage& stage, const engine::
                                               const engine::Pass& pass, Buffer gradient) {
   const Edge& edge = stage.inputs.front();
   const auto draw = draw_of(stage, pass);
-  if (draw.rate > 0.0) drop(draw, program_->num_steps, gradient, gradient);
+  if (draw.rate > 0.0) drop(draw, samples, program_->num_steps, gradient, gradient);
   OutputGradient result;
   result.stage = edge.stage;
   result.pool = edge.pool;

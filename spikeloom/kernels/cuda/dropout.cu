@@ -40,6 +40,22 @@ struct DropValues {
   }
 };
 
+/// Index = value, of some samples of a batch.
+template <class T>
+struct DropPart {
+  DropoutMask mask;
+  Divisor elements;
+  std::int64_t whole, first;
+  const T* input;
+  T* output;
+
+  SPIKELOOM_HOST_DEVICE void operator()(std::int64_t at) const {
+    std::int64_t step = at;
+    const std::int64_t e = first + elements.split(step);
+    output[at] = from_float<T>(mask.apply(mask.same_each_step ? e : step * whole + e, to_float(input[at])));
+  }
+};
+
 }  // namespace
 
 template <class T>
@@ -47,6 +63,10 @@ void apply_dropout(const Queue& queue, const DropoutSize& size, const DropoutDra
                    T* output) {
   const std::int64_t count = size.num_steps * size.elements;
   const DropoutMask mask(draw);
+  if (size.whole_elements() != size.elements) {
+    return for_each(queue, "apply_dropout", count,
+                    DropPart<T>{mask, Divisor(size.elements), size.whole, size.first, input, output});
+  }
   if (size.elements % 8 == 0 && is_aligned(input) && is_aligned(output)) {
     for_each(queue, "apply_dropout", count / 8,
              DropOctets<T>{mask, Divisor(size.elements / 8), input, output});

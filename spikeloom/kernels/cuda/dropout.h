@@ -19,7 +19,8 @@ struct DropoutDraw {
 
 /// Inverted dropout of input [num_steps, elements]: of the values that go in and, being its own adjoint, of
 /// the gradient that comes back. In place allowed. T = float: reference::dropout_apply to the last bit;
-/// BFloat16: that result rounded. draw.same_mask_each_step counts, that of the size does not.
+/// BFloat16: that result rounded. draw.same_mask_each_step counts, that of the size does not; its whole and
+/// first do.
 template <class T>
 void apply_dropout(const Queue& queue, const DropoutSize& size, const DropoutDraw& draw, const T* input,
                    T* output);

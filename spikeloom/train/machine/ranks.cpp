@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/version.h"
 #include "spikeloom/data/content_hash.h"
 #include "spikeloom/parallel/error.h"
 #include "spikeloom/train/machine/environment_log.h"
@@ -78,13 +79,15 @@ void Ranks::alive() const {
 
 void Ranks::check_program() const {
   if (alone()) return;
+  const auto versions = group_->gather(kVersion, "versions of the programs");
   const auto hashes = group_->gather(program_hash(), "hashes of the programs");
   for (std::size_t i = 1; i < hashes.size(); ++i) {
     if (hashes[i] == hashes[0]) continue;
+    const bool same = versions[i] == versions[0];
     throw ConfigError(
-        fmt::format("rank {} runs another program than rank 0: all need the same build of Spikeloom "
-                    "(spikeloom --version)",
-                    i));
+        fmt::format("rank {} runs {} {}, rank 0 {}: all need the same build of the same version", i,
+                    same ? "another build of Spikeloom" : "Spikeloom", versions[i],
+                    same ? "a different one" : versions[0]));
   }
 }
 

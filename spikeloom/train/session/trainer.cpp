@@ -4,7 +4,6 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/parallel/error.h"
 #include "spikeloom/train/machine/arithmetic_scope.h"
 #include "spikeloom/train/machine/environment_log.h"
 #include "spikeloom/train/machine/ranks.h"
@@ -43,16 +42,11 @@ TrainingResult train_with(const TrainingRequest& request, TrainingObserver& obse
 TrainingResult train(const TrainingRequest& request, TrainingObserver& observer) {
   const Ranks ranks(request.group);
   if (ranks.alone()) return train_with(request, observer, ranks);
-  try {
+  return request.group->run([&] {
     TrainingResult result = train_with(request, observer, ranks);
     request.group->finish();
     return result;
-  } catch (const ParallelError& error) {
-    throw ParallelError(request.group->explain(error.what()));
-  } catch (const std::exception& error) {
-    request.group->leave(error.what());
-    throw;
-  }
+  });
 }
 
 }  // namespace spikeloom::train

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/ops/device.h"
 #include "spikeloom/train/network/crossovers.h"
 #include "spikeloom/train/session/training_session.h"
 
@@ -37,13 +38,21 @@ std::vector<SavedTensor> tensors_of(const Json& heads) {
 
 }  // namespace
 
+// `cuda` is another device in each process of a machine.
+void TrainingSession::choose_device() {
+  if (!ranks_.alone() && request_.device == "cuda") {
+    request_.device = "cuda:" + std::to_string(ranks_.group()->placement().local_rank);
+  }
+  device_ = ops::device_of(request_.device);
+}
+
 void TrainingSession::check_ranks() const {
   if (recipe_.training.accumulate > 1 && uses_device_backend()) {
     throw ConfigError("a batch runs in pieces on the CPU only", "", 0, "training.accumulate");
   }
   if (ranks_.alone()) return;
-  if (uses_device_backend()) {
-    throw ConfigError("several processes train on the CPU only: leave out --device, or start one process");
+  if (device_.is_cuda() && recipe_.training.gradient_format == TrainingSettings::kBf16) {
+    throw ConfigError("gradients of CUDA devices travel as fp32 only", "", 0, "training.gradient_format");
   }
   ranks_.check_recipe(to_toml(recipe_));
   if (ranks_.size() > recipe_.training.batch_size) {
@@ -117,16 +126,23 @@ void TrainingSession::share_fingerprint(const data::Fingerprint& own) {
   TrainingState of_first;
   of_first.data = own;
   of_first = TrainingState::from_json(ranks_.share(of_first.to_json(), "the data of rank 0"), run_path());
-  const std::string difference = data::difference(*of_first.data, own);
-  if (difference.empty()) return;
-  throw DataError(splits_.root + ": rank " + std::to_string(ranks_.rank()) +
-                  " has other data than rank 0: " + difference + "; all processes need the same");
+  // All know of it before rank 0 makes the run's folder.
+  std::string difference = data::difference(*of_first.data, own);
+  if (!difference.empty()) difference = splits_.root + ": " + difference;
+  const auto differences = ranks_.group()->gather(difference, "whether the data are the same");
+  for (std::size_t rank = 1; rank < differences.size(); ++rank) {
+    if (differences[rank].empty()) continue;
+    throw DataError("rank " + std::to_string(rank) + " has other data than rank 0, in " + differences[rank] +
+                    "; all processes need the same");
+  }
 }
 
 void TrainingSession::check_same_weights() {
   if (ranks_.alone()) return;
   const engine::Buffer values = network_->engine().copy_of_values();
-  ranks_.check_equal(values.data, static_cast<std::size_t>(values.bytes()), "the weights");
+  std::vector<char> bytes(static_cast<std::size_t>(values.bytes()));
+  network_->engine().backend().memory().to_host(values, bytes.data());
+  ranks_.check_equal(bytes.data(), bytes.size(), "the weights");
 }
 
 }  // namespace spikeloom::train

@@ -35,7 +35,7 @@ TrainingResult TrainingSession::run() {
   if (request_.resume) {
     if (auto result = open_run()) return *result;
   }
-  device_ = ops::device_of(request_.device);
+  choose_device();
   // The resolved recipe says what was taken.
   recipe_.network.compute.precision = settled_precision(recipe_.network, request_.device);
   check_ranks();
@@ -207,7 +207,7 @@ void TrainingSession::make_runner() {
   using parallel::GradientFormat;
   const bool rounded = recipe_.training.gradient_format == TrainingSettings::kBf16;
   runner_->divide_steps(ranks_, rounded ? GradientFormat::kBfloat16 : GradientFormat::kFloat,
-                        recipe_.training.accumulate);
+                        recipe_.training.accumulate, device_.is_cuda() ? device_.index() : -1);
   load_optimizer_state(runner_->optimizer(), network_->engine(), resumed_optimizer_);
   resumed_optimizer_.clear();
 }

@@ -83,6 +83,7 @@ class TrainingSession {
   void start_run();
   void share_parameters();
   void share_fingerprint(const data::Fingerprint& own);
+  void choose_device();
   void check_ranks() const;
   void check_same_weights();
   std::int64_t own_batch() const { return (recipe_.training.batch_size + ranks_.size() - 1) / ranks_.size(); }

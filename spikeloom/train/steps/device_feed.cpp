@@ -79,13 +79,24 @@ at::Tensor DeviceFeed::tensor_of(const engine::Buffer& buffer) const {
   return at::from_blob(buffer.data, {buffer.count}, at::TensorOptions(dtype).device(device_));
 }
 
+const engine::Batch* DeviceFeed::give(const engine::Batch& batch, std::int64_t first, std::int64_t whole,
+                                      bool spare) {
+  given_ = batch;
+  given_.first = first;
+  given_.whole = whole;
+  given_.spare = spare;
+  return &given_;
+}
+
 const engine::Batch* DeviceFeed::next() { return images_ != nullptr ? next_images() : next_loaded(); }
 
 const engine::Batch* DeviceFeed::next_images() {
-  const std::int64_t first = batch_ * settings_.batch_size;
-  const std::int64_t samples = std::min(settings_.batch_size, dataset_->size() - first);
-  if (samples <= 0 || (settings_.drop_last && samples < settings_.batch_size)) return nullptr;
+  const std::int64_t begin = batch_ * settings_.batch_size;
+  const std::int64_t whole = std::min(settings_.batch_size, dataset_->size() - begin);
+  if (whole <= 0 || (settings_.drop_last && whole < settings_.batch_size)) return nullptr;
   ++batch_;
+  const data::BatchPart part = data::part_of(whole, settings_.part, settings_.parts);
+  const std::int64_t samples = part.count, first = begin + part.first;
   Slot& slot = next_slot();
   const data::AugmentKey key{settings_.seed, settings_.epoch};
   bool color = false;
@@ -108,7 +119,7 @@ const engine::Batch* DeviceFeed::next_images() {
                                 images_->table.data_ptr<float>(), color, batch.input.floats(),
                                 color ? workspace.data_ptr() : nullptr);
   slot.used->record();
-  return &batch;
+  return give(batch, part.first, part.whole, part.spare);
 }
 
 const engine::Batch* DeviceFeed::next_loaded() {
@@ -139,7 +150,7 @@ const engine::Batch* DeviceFeed::next_loaded() {
   }
   tensor_of(batch.labels).copy_(slot.labels.narrow(0, 0, samples), /*non_blocking=*/true);
   slot.used->record();
-  return &batch;
+  return give(batch, loaded->first, loaded->whole, loaded->spare);
 }
 
 }  // namespace spikeloom::train

@@ -43,6 +43,8 @@ class DeviceFeed : public BatchSource {
     std::unique_ptr<ops::DeviceEvent> copied, used;
   };
 
+  /// What was written, as the part of a batch that it is.
+  const engine::Batch* give(const engine::Batch& batch, std::int64_t first, std::int64_t whole, bool spare);
   const engine::Batch* next_images();
   const engine::Batch* next_loaded();
   at::Tensor tensor_of(const engine::Buffer& buffer) const;
@@ -57,6 +59,7 @@ class DeviceFeed : public BatchSource {
   std::size_t slot_ = 0;
   std::vector<std::int64_t> order_;  ///< of images
   std::int64_t batch_ = 0;
+  engine::Batch given_;
   std::unique_ptr<data::Loader> loader_;
 };
 

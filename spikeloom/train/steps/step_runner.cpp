@@ -42,11 +42,19 @@ StepRunner::StepRunner(Network& network, const OptimizerSettings& optimizer, con
 
 StepRunner::~StepRunner() = default;
 
-void StepRunner::divide_steps(const Ranks& ranks, parallel::GradientFormat format, int accumulate) {
+void StepRunner::divide_steps(const Ranks& ranks, parallel::GradientFormat format, int accumulate,
+                              int cuda_device) {
   accumulate_ = accumulate;
   if (ranks.alone()) return;
-  statistics_ = std::make_unique<Statistics>(*ranks.group());
-  exchange_ = std::make_unique<parallel::GradientExchange>(ranks.group()->gradients(), format);
+  graph_.reset();  // the host takes part in every step
+  parallel::Group& group = *ranks.group();
+  statistics_ = std::make_unique<Statistics>(group);
+  if (cuda_device >= 0) {
+    exchange_ = std::make_unique<parallel::DeviceGradientExchange>(group.device_gradients(cuda_device),
+                                                                   group.gradients());
+  } else {
+    exchange_ = std::make_unique<parallel::GradientExchange>(group.gradients(), format);
+  }
   // Known after the forward pass, so that they travel while the backward pass runs.
   exchange_->set_step_sums([this] {
     const engine::Sums own = own_sums();

@@ -13,8 +13,8 @@ namespace spikeloom::train {
 
 /// Trains a network step by step: forward, loss, backward and update. A device is not waited for: full
 /// batches are captured as a CUDA graph after the first steps, and replayed from then on; a smaller last
-/// batch runs as it is. With other processes, each runs its part of a batch, on the CPU, and all take the
-/// same step.
+/// batch runs as it is. With other processes, each runs its part of a batch, as it is, waits for the
+/// gradients of all, and all take the same step.
 class StepRunner {
  public:
   /// network: on its device. input_steps: of the batches, T or 1. Throws ConfigError as make_optimizer does.
@@ -23,8 +23,9 @@ class StepRunner {
   ~StepRunner();
 
   /// Before the first step. ranks: with whom a step's gradients are added up. accumulate: in how many pieces
-  /// a batch runs, one after the other, whose gradients are added up. Both on the CPU only.
-  void divide_steps(const Ranks& ranks, parallel::GradientFormat format, int accumulate);
+  /// a batch runs, one after the other, whose gradients are added up, on the CPU only. cuda_device: the
+  /// number of the CUDA device that has the gradients, or -1.
+  void divide_steps(const Ranks& ranks, parallel::GradientFormat format, int accumulate, int cuda_device);
 
   /// Where a device's next batch is to be written; the same memory for every full one, so nothing may be
   /// written that an earlier step still reads: use the current stream.
@@ -78,7 +79,7 @@ class StepRunner {
   bool spare_ = false;  ///< the batch that runs
   engine::Sums sums_;   ///< of all processes
   std::unique_ptr<Statistics> statistics_;
-  std::unique_ptr<parallel::GradientExchange> exchange_;
+  std::unique_ptr<parallel::StepExchange> exchange_;
 };
 
 }  // namespace spikeloom::train

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Measures steps of trainings over a link of limited rate, and compares them with model.py beside this file.
+
+  sudo tools/scaling/measure.py [RECIPE] [--ranks 1,2,4] [--rate 1gbit] [--delay MS] [--samples N] [--data-dir DIR]
+
+Each rank gets a network namespace of its own, with an address and a link to a bridge; tc limits what it sends (tbf for
+the rate; with --delay netem, where the kernel has it). The documented commands then start `spikeloom launch` in each,
+one rank of one thread. Three measurements for each number of ranks: as many trainings at once that do not know of each
+other (compute), the training of all, and rate and latency of the link through plain sockets. Needs root, iproute2 and
+a core a rank; takes about three minutes. Whatever happens, namespaces, links and processes are gone at the end.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import model
+
+PORT = 29500
+PROBE = """
+import socket, sys, time
+role, address, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def receive(peer, count):
+    while count:
+        got = len(peer.recv(min(count, 1 << 20)))
+        if not got: sys.exit("the connection was closed")
+        count -= got
+if role == "serve":
+    with socket.create_server((address, 29501)) as server:
+        print("ready", flush=True)
+        peer, _ = server.accept()
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(200):
+            receive(peer, 1)
+            peer.sendall(b"x")
+        for _ in range(3):
+            receive(peer, size)
+            peer.sendall(b"x")
+else:
+    with socket.create_connection((address, 29501)) as peer:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        def timed(data):
+            start = time.perf_counter()
+            peer.sendall(data)
+            receive(peer, 1)
+            return time.perf_counter() - start
+        trips = sorted(timed(b"x") for _ in range(200))
+        times = sorted(timed(bytes(size)) for _ in range(3))
+        print(trips[100] / 2, size / (times[1] - trips[100] / 2))
+"""
+
+
+def run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Network:
+    """Namespaces with a link each to one bridge, which has a namespace of its own as well."""
+
+    def __init__(self, count, rate, delay_ms):
+        self.names = [f"spikeloom-{os.getpid()}-{number}" for number in range(count)]
+        self.hub = f"spikeloom-{os.getpid()}-hub"
+        self.rate, self.delay_ms = rate, delay_ms
+
+    def __enter__(self):
+        try:
+            self.make()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def make(self):
+        run("ip", "netns", "add", self.hub)
+        run("ip", "-n", self.hub, "link", "add", "bridge", "type", "bridge")
+        run("ip", "-n", self.hub, "link", "set", "bridge", "up")
+        for number, name in enumerate(self.names):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"port{number}", "netns",
+                self.hub)
+            run("ip", "-n", self.hub, "link", "set", f"port{number}", "master", "bridge", "up")
+            run("ip", "-n", name, "link", "set", "lo", "up")
+            run("ip", "-n", name, "link", "set", "eth0", "up")
+            run("ip", "-n", name, "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
+            if self.delay_ms:
+                run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "netem", "rate", self.rate, "delay",
+                    f"{self.delay_ms}ms", "limit", "100000")
+            else:
+                run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", self.rate, "burst", "256kb",
+                    "latency", "50ms")
+
+    def __exit__(self, *_):
+        for name in [*self.names, self.hub]:
+            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+    @staticmethod
+    def address(number):
+        return f"10.87.65.{number + 1}"
+
+    def inside(self, number, command):
+        return ["ip", "netns", "exec", self.names[number], *command]
+
+    def sent(self, number):
+        """Bytes so far, with all headers."""
+        link = json.loads(run("ip", "-n", self.names[number], "-s", "-json", "link", "show", "dev", "eth0"))
+        return link[0]["stats64"]["tx"]["bytes"]
+
+    def probe(self):
+        """Seconds of a small message, and bytes a second of a large one."""
+        size = 1 << 25
+        server = subprocess.Popen(self.inside(0, [sys.executable, "-c", PROBE, "serve", self.address(0), str(size)]),
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            server.stdout.readline()
+            latency, rate = map(float, run(*self.inside(
+                1, [sys.executable, "-c", PROBE, "ask", self.address(0), str(size)])).split())
+        finally:
+            server.kill()
+            server.wait()
+        return model.Link(rate, latency)
+
+
+def run_together(commands, limit):
+    """Runs all at once to their end; one that fails ends them all."""
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for command in commands:
+            log = stack.enter_context(tempfile.TemporaryFile("w+"))
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            processes.append((process, log))
+            stack.callback(end, process)
+        give_up = time.monotonic() + limit
+        while any(process.poll() is None for process, _ in processes):
+            if time.monotonic() > give_up or any(process.poll() not in (None, 0) for process, _ in processes):
+                time.sleep(1.0)  # the others say why as well
+                break
+            time.sleep(0.05)
+        for command, (process, log) in zip(commands, processes):
+            if process.poll() != 0:
+                log.seek(0)
+                what = "did not end" if process.poll() is None else f"ended with {process.poll()}"
+                raise SystemExit(f"{what}: {' '.join(command)}\n{log.read()}")
+
+
+def end(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def seconds_a_step(run_folder):
+    """Of the second half of the steps: the first ones prepare more than the others."""
+    lines = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if line["kind"] == "train"]
+    first, last = lines[len(lines) // 2 - 1], lines[-1]
+    return (last["train_seconds"] - first["train_seconds"]) / (last["iteration"] - first["iteration"])
+
+
+def make_data(folder):
+    """CIFAR-10's files with a few made images: what is in them hardly changes a step's time."""
+    draw = random.Random(1)
+    (folder / "cifar10").mkdir()
+    for name in [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]:
+        count = 400 if name != "test_batch.bin" else 8
+        records = (bytes([draw.randrange(10)]) + draw.randbytes(3072) for _ in range(count))
+        (folder / "cifar10" / name).write_bytes(b"".join(records))
+    return folder
+
+
+def train_command(options, batch, folder, data):
+    changes = [f"training.batch_size={batch}", f"training.max_iterations={options.steps}", "training.log_every=1",
+               "training.epochs=1000", *([f"network.num_steps={options.time_steps}"] if options.time_steps else []),
+               *(["training.gradient_format=bf16"] if options.bf16 else [])]
+    return ["train", options.recipe, "--threads", "1", "--quiet", "--data-dir", str(data), "--out", str(folder),
+            *(word for change in changes for word in ("--set", change))]
+
+
+def measure(options, ranks, network, work, data, folder):
+    """A row of the table."""
+    program = str(pathlib.Path(options.program).resolve())
+    alone = [folder / f"alone{ranks}-{rank}" for rank in range(ranks)]
+    run_together([network.inside(rank, [program, *train_command(options, options.samples, alone[rank], data)])
+                  for rank in range(ranks)], options.limit)
+    compute = statistics.mean(map(seconds_a_step, alone))
+    # Not of rank 0, which sends the parameters to all at the start.
+    together, batch = folder / f"together{ranks}", options.samples * ranks
+    before = network.sent(ranks - 1)
+    nodes = [["--nodes", str(ranks), "--node-rank", str(rank), "--master", f"{network.address(0)}:{PORT}"]
+             for rank in range(ranks)]
+    run_together([network.inside(rank, [program, "launch", "--processes", "1", *nodes[rank], "--",
+                                        *train_command(options, batch, together, data)])
+                  for rank in range(ranks)], options.limit)
+    sent = (network.sent(ranks - 1) - before) / options.steps
+    return model.predict(work.scaled(compute), ranks, options.link), seconds_a_step(together), sent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", nargs="?", default="cifar10/s")
+    parser.add_argument("--program", default=model.PROGRAM)
+    parser.add_argument("--ranks", default="1,2,4")
+    parser.add_argument("--rate", default="1gbit", help="as tc has it (default: 1gbit)")
+    parser.add_argument("--delay", type=float, default=0.0, help="ms that a rank's packets wait (needs netem)")
+    parser.add_argument("--samples", type=int, default=25, help="of each rank in a batch (default: 25)")
+    parser.add_argument("--time-steps", type=int, default=4, help="T (default: 4; 0: the recipe's)")
+    parser.add_argument("--steps", type=int, default=20, help="of each training (default: 20)")
+    parser.add_argument("--bf16", action="store_true", help="gradients travel as bfloat16")
+    parser.add_argument("--data-dir", help="with the recipe's data (default: made images for CIFAR-10)")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds that a training may take (default: 300)")
+    options = parser.parse_args()
+    all_ranks = [int(text) for text in options.ranks.split(",")]
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("tc"):
+        parser.error("needs root, and ip and tc of iproute2")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(prefix="spikeloom-scaling-") as temporary, \
+            Network(max(2, *all_ranks), options.rate, options.delay) as network:
+        folder = pathlib.Path(temporary)
+        data = pathlib.Path(options.data_dir).resolve() if options.data_dir else make_data(folder)
+        options.link = network.probe()
+        work = model.measure_work(options.program, options.recipe, options.samples, options.time_steps,
+                                  2 if options.bf16 else 4)
+        print(f"{options.recipe}, {options.samples} samples a rank, {work.gradient / 1e6:.1f} MB of gradients; link of "
+              f"{options.link.rate * 8 / 1e6:.0f} Mbit/s and {options.link.latency * 1e6:.0f} us, "
+              f"{os.cpu_count()} cores", flush=True)
+        print("ranks  compute s  exchange s  step: model  measured  / bound   sent MB: model  measured")
+        for ranks in all_ranks:
+            step, measured, sent = measure(options, ranks, network, work, data, folder)
+            print(f"{ranks:5}  {step.compute:9.3f}  {step.communication:10.3f}  {step.step:11.3f}  {measured:8.3f}  "
+                  f"{measured / step.bound:7.2f}  {step.sent / 1e6:15.2f}  {sent / 1e6:8.2f}", flush=True)
+            alone = step.compute
+        print(f"the model, with the compute time of {ranks} ranks:")
+        for ranks in (64, 1024):
+            step = model.predict(work.scaled(alone), ranks, options.link)
+            print(f"{ranks:5}  {step.compute:9.3f}  {step.communication:10.3f}  {step.step:11.3f}")
+
+
+if __name__ == "__main__":
+    main()
