@@ -59,16 +59,27 @@ function(spikeloom_compile_options target)
   endif()
 endfunction()
 
-# spikeloom_test(NAME SOURCES files... LINK targets... [PARTS count] [OPTIMISED]): one GoogleTest program test_NAME, each
-# test known to ctest by its own name; with PARTS so many processes run the tests in turn instead (a program that links
-# LibTorch takes most of a second to start, many times what one of its tests takes). What is tested is built as ever; the
-# tests' own code takes longer to optimise than to run, unless it computes a lot itself (OPTIMISED).
+# spikeloom_precompile(TARGET headers...): what most files of a target include anyway is parsed once. A compiler that does not
+# find what it has made is an error, as every warning is.
+function(spikeloom_precompile target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)  # for ccache
+endfunction()
+
+# spikeloom_test(NAME SOURCES files... LINK targets... [PARTS count] [OPTIMISED] [PRECOMPILE headers...]): one GoogleTest
+# program test_NAME, each test known to ctest by its own name; with PARTS so many processes run the tests in turn instead (a
+# program that links LibTorch takes most of a second to start, many times what one of its tests takes). What is tested is
+# built as ever; the tests' own code takes longer to optimise than to run, unless it computes a lot itself (OPTIMISED).
 function(spikeloom_test name)
-  cmake_parse_arguments(ARG "OPTIMISED" "PARTS" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "PARTS" "SOURCES;LINK;PRECOMPILE" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
   spikeloom_compile_options(test_${name})
   if(NOT ARG_OPTIMISED)
     target_compile_options(test_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+  endif()
+  list(LENGTH ARG_SOURCES sources)
+  if(ARG_PRECOMPILE OR sources GREATER 6)
+    spikeloom_precompile(test_${name} <gtest/gtest.h> <algorithm> <map> <memory> <string> <vector> ${ARG_PRECOMPILE})
   endif()
   target_compile_definitions(test_${name} PRIVATE SPIKELOOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main)

@@ -181,7 +181,7 @@ TEST(TransformText, SaysWhatIsWrongAndWhatThereIs) {
   EXPECT_NE(refusal("roll(left=3)").find("'left' is unknown; roll has right, down"), std::string::npos);
   EXPECT_NE(refusal("align_time(x=3)").find("align_time takes no settings, so 'x' has no meaning here"),
             std::string::npos);
-  EXPECT_NE(refusal("rotate(degrees=ten)").find("must be a number or a range a..b, is 'ten'"),
+  EXPECT_NE(refusal("rotate(degrees=ten)").find("must be a number or a range a..b, not 'ten'"),
             std::string::npos);
   EXPECT_NE(refusal("decimate(n=1..2)").find("n must be an integer, not '1..2'"), std::string::npos);
   EXPECT_NE(refusal("decimate(n=2.5)").find("n must be an integer"), std::string::npos);
