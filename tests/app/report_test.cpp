@@ -89,7 +89,7 @@ TEST_F(Report, MistakesAreNamed) {
   expect_error(run({"report", "none"}), 3, {"none", "no such run folder"});
   write("empty/notes.txt", "");
   expect_error(run({"report", "empty"}), 3, {"empty", "not a run"});
-  expect_error(run({"report"}), 2, {"runs"});
+  expect_error(run({"report"}), 2, {"RUN ... is required"});
   train("a", {"--set", "data.validation_samples=0"});
   expect_error(run({"report", "a", "--sample", "100000", "--data-dir", "sets"}), 2, {"--sample 100000"});
   expect_error(run({"report", "a", "--split", "validation", "--data-dir", "sets"}), 3, {"validation"});
