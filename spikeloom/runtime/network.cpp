@@ -129,7 +129,8 @@ class NetworkMaker {
     return can && stage.reads_spikes() && product.output.channels >= arithmetic_.event_filters;
   }
 
-  static void round_to_steps(const Product& product, std::vector<float>& weight) {
+  // As the engine's event-driven layers have them (kernels::FixedPointWeights).
+  static void round_to_steps(Product& product, std::vector<float>& weight) {
     const auto filters = static_cast<std::size_t>(product.output.channels);
     const std::size_t of_filter = weight.size() / filters;
     for (std::size_t f = 0; f < filters; ++f) {
@@ -138,7 +139,8 @@ class NetworkMaker {
       for (std::size_t i = 0; i < of_filter; ++i) most = std::max(most, std::fabs(own[i]));
       const float scale = most / static_cast<float>(kernels::kLargestWeight);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
-      for (std::size_t i = 0; i < of_filter; ++i) own[i] = nearest(own[i] * inverse) * scale;
+      for (std::size_t i = 0; i < of_filter; ++i) own[i] = nearest(own[i] * inverse);
+      product.scale.push_back(scale);
     }
   }
 

@@ -53,8 +53,8 @@ HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, const kernels::BFloat16* from) {
 }
 
 // output [kVectors vectors] += the rows of the listed channels, times input: the sums stay in registers.
-// kSpikes: every input is 1. kFar: the rows come from memory.
-template <int kVectors, bool kSpikes, bool kFar, class Weight>
+// kSpikes: every input is 1. kExact: products need no rounding. kFar: the rows come from memory.
+template <int kVectors, bool kSpikes, bool kExact, bool kFar, class Weight>
 HWY_ATTR HWY_INLINE void add_listed(const Rows<Weight>& rows, std::int64_t first,
                                     const std::int32_t* channels, std::int64_t count, const float* input,
                                     float* output) {
@@ -74,24 +74,30 @@ HWY_ATTR HWY_INLINE void add_listed(const Rows<Weight>& rows, std::int64_t first
     const Vector times = hn::Set(d, kSpikes ? 1.0f : input[channel]);
     for (int v = 0; v < kVectors; ++v) {
       const Vector value = load(d, from + v * lanes);
-      sums[v] = hn::Add(sums[v], kSpikes ? value : hn::Mul(value, times));
+      if (kSpikes) {
+        sums[v] = hn::Add(sums[v], value);
+      } else if (kExact) {
+        sums[v] = hn::MulAdd(value, times, sums[v]);
+      } else {
+        sums[v] = hn::Add(sums[v], hn::Mul(value, times));
+      }
     }
   }
   for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, output + first + v * lanes);
 }
 
 // output [rows.width] += the same.
-template <bool kSpikes, bool kFar, class Weight>
+template <bool kSpikes, bool kExact, bool kFar, class Weight>
 HWY_ATTR HWY_INLINE void add_block(const Rows<Weight>& rows, const std::int32_t* channels, std::int64_t count,
                                    const float* input, float* output) {
   constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>()));
   constexpr int kVectors = Product::kBlock / kLanes < 8 ? static_cast<int>(Product::kBlock / kLanes) : 8;
   std::int64_t first = 0;
   for (; first + kVectors * kLanes <= rows.width; first += kVectors * kLanes) {
-    add_listed<kVectors, kSpikes, kFar>(rows, first, channels, count, input, output);
+    add_listed<kVectors, kSpikes, kExact, kFar>(rows, first, channels, count, input, output);
   }
   for (; first + kLanes <= rows.width; first += kLanes) {
-    add_listed<1, kSpikes, kFar>(rows, first, channels, count, input, output);
+    add_listed<1, kSpikes, kExact, kFar>(rows, first, channels, count, input, output);
   }
   if (first == rows.width) return;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -103,7 +109,7 @@ HWY_ATTR HWY_INLINE void add_block(const Rows<Weight>& rows, const std::int32_t*
 
 // Blocks of filters, in them taps, in them blocks of channels: the weights in use stay in a cache. An output
 // still gets its inputs in memory order.
-template <bool kSpikes, bool kFar, class Weight>
+template <bool kSpikes, bool kExact, bool kFar, class Weight>
 HWY_ATTR void add_all(const Product& product, const Weight* weight, const float* input,
                       const ProductRoom& room, float* output) {
   const std::int64_t channels = product.input.channels, filters = product.output.channels;
@@ -118,7 +124,7 @@ HWY_ATTR void add_all(const Product& product, const Weight* weight, const float*
             if (to_y < 0 || to_x < 0) continue;
             const float* const from = input + (pixel.y * product.input.width + pixel.x) * channels;
             float* const to = output + (to_y * product.output.width + to_x) * filters + first;
-            add_block<kSpikes, kFar>(rows, room.active() + pixel.first, pixel.count, from, to);
+            add_block<kSpikes, kExact, kFar>(rows, room.active() + pixel.first, pixel.count, from, to);
           }
         }
       }
@@ -152,14 +158,35 @@ HWY_ATTR void add_groups(const Product& product, const float* input, const Produ
   }
 }
 
-template <class Weight>
+template <bool kExact, class Weight>
 HWY_ATTR void add_chosen(const Product& product, const Weight* weight, bool is_binary, const float* input,
                          const ProductRoom& room, float* output) {
   const bool is_far = product.input.height * product.input.width == 1;
-  if (is_far && is_binary) add_all<true, true>(product, weight, input, room, output);
-  if (is_far && !is_binary) add_all<false, true>(product, weight, input, room, output);
-  if (!is_far && is_binary) add_all<true, false>(product, weight, input, room, output);
-  if (!is_far && !is_binary) add_all<false, false>(product, weight, input, room, output);
+  if (is_far && is_binary) add_all<true, kExact, true>(product, weight, input, room, output);
+  if (is_far && !is_binary) add_all<false, kExact, true>(product, weight, input, room, output);
+  if (!is_far && is_binary) add_all<true, kExact, false>(product, weight, input, room, output);
+  if (!is_far && !is_binary) add_all<false, kExact, false>(product, weight, input, room, output);
+}
+
+// Sums of whole steps become currents.
+HWY_ATTR void apply_scale(const Product& product, float* output) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t filters = product.output.channels;
+  const std::int64_t places = product.output.height * product.output.width;
+  const float* const bias = product.bias.empty() ? nullptr : product.bias.data();
+  for (std::int64_t p = 0; p < places; ++p, output += filters) {
+    std::int64_t f = 0;
+    for (; f + lanes <= filters; f += lanes) {
+      auto value = hn::Mul(hn::LoadU(d, output + f), hn::LoadU(d, product.scale.data() + f));
+      if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias + f));
+      hn::StoreU(value, d, output + f);
+    }
+    for (; f < filters; ++f) {
+      output[f] *= product.scale[static_cast<std::size_t>(f)];
+      if (bias != nullptr) output[f] += bias[f];
+    }
+  }
 }
 
 // The channels from begin to end whose value is not 0; returns how many. active has room for a vector more.
@@ -185,7 +212,7 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, float 
                               ProductRoom& room, float* output) {
   const std::int64_t filters = product.output.channels;
   const std::int64_t places = product.output.height * product.output.width;
-  if (product.bias.empty()) {
+  if (product.bias.empty() || !product.scale.empty()) {
     std::fill_n(output, places * filters, 0.0f);
   } else {
     for (std::int64_t p = 0; p < places; ++p) {
@@ -195,11 +222,14 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, float 
   const ProductRoom::Listed listed = room.list(product, input, spikes_per_value);
   if (product.groups > 1) {
     add_groups(product, input, room, output);
-  } else if (product.weight16.empty()) {
-    add_chosen(product, product.weight.data(), listed.is_binary, input, room, output);
+  } else if (!product.weight16.empty()) {
+    add_chosen<true>(product, product.weight16.data(), listed.is_binary, input, room, output);
+  } else if (product.has_exact_products()) {
+    add_chosen<true>(product, product.weight.data(), listed.is_binary, input, room, output);
   } else {
-    add_chosen(product, product.weight16.data(), listed.is_binary, input, room, output);
+    add_chosen<false>(product, product.weight.data(), listed.is_binary, input, room, output);
   }
+  if (!product.scale.empty()) apply_scale(product, output);
   return listed.operations;
 }
 
