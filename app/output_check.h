@@ -4,8 +4,12 @@
 namespace spikeloom::app {
 
 /// Throws ConfigError for "-", and if writing `path` would replace something that is no earlier output of the
-/// kind: a file with another suffix than `suffix` (".html"), or one that a run folder consists of. `option`
-/// is what named the path. Special files, such as /dev/stdout, are no concern of it.
+/// kind: a file, or the target of a link, that has another suffix than `suffix` (".html") or that a run
+/// folder consists of. `option` is what named the path. Special files, such as /dev/stdout, are no concern of
+/// it.
 void check_output(const std::string& path, const std::string& suffix, const std::string& option);
+
+/// Throws ConfigError if `path` is the file `input`.
+void check_not_input(const std::string& path, const std::string& input, const std::string& option);
 
 }  // namespace spikeloom::app

@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/event_file_options.h"
 #include "app/output.h"
+#include "app/output_check.h"
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
@@ -252,6 +253,10 @@ void print_summary(const std::string& title, const RecordingSummary& summary) {
 
 int run_show(const ShowOptions& options) {
   const Kind kind = kind_of(options.out);
+  if (kind != Kind::kNone) {
+    check_output(options.out, std::filesystem::path(options.out).extension().string(), "--out");
+    check_not_input(options.out, options.input, "--out");
+  }
   const Shown shown = prepare(options);
   std::vector<RecordingSummary> summaries{pictures::summarise(shown.before)};
   if (shown.after) summaries.push_back(pictures::summarise(*shown.after));

@@ -135,6 +135,12 @@ TEST_F(Records, OutputsReplaceNothingButEarlierOutputs) {
   expect_error(with({"--predictions", "-"}), 2, {"--predictions -", "/dev/stdout"});
   expect_error(run({"bench", "step", "--net", "8FC-Voting", "--input", "1x2x2", "--trace", "a/result.json"}),
                2, {"--trace", "already exists"});
+  std::filesystem::create_symlink("a/model.safetensors", path("link.html"));
+  std::filesystem::create_symlink("a/metrics.jsonl", path("link.csv"));
+  const std::string metrics = read("a/metrics.jsonl");
+  expect_error(run({"report", "a", "--no-samples", "--out", "link.html"}), 2, {"a link to", "safetensors"});
+  expect_error(with({"--predictions", "link.csv"}), 2, {"--predictions", "a link to"});
+  EXPECT_EQ(read("a/metrics.jsonl"), metrics);
   EXPECT_EQ(read("a/model.safetensors"), model);
   EXPECT_EQ(read("a/result.json"), result);
   for (int time = 0; time < 2; ++time) EXPECT_EQ(with({"--confusion", "c.csv"}).exit_code, 0);

@@ -224,7 +224,8 @@ ordered_json network_json(const model::NetworkPlan& plan) {
           {"drawing", draw_network(plan)}};
 }
 
-ordered_json commands(const RunRecord& run) {
+// split: the part that was observed.
+ordered_json commands(const RunRecord& run, const std::string& split) {
   const std::string folder = shell_quoted(run.path), name = shell_quoted(run.name + "-again");
   ordered_json result = ordered_json::array();
   const auto add = [&](const char* what, const std::string& command) {
@@ -233,7 +234,8 @@ ordered_json commands(const RunRecord& run) {
   add("Train it again, from its resolved recipe",
       "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name);
   if (run.state == RunState::kInterrupted) add("Go on with it", "spikeloom train --resume " + folder);
-  add("Accuracy, by the engine that trained it", "spikeloom eval " + folder);
+  add("Accuracy, by the engine that trained it",
+      "spikeloom eval " + folder + (split.empty() || split == "test" ? "" : " --split " + split));
   add("Make this report", "spikeloom report " + folder);
   return result;
 }
@@ -247,7 +249,7 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   data["steps"] = curves(run.steps, points, kStepFields);
   data["epochs"] = curves(run.epochs, points, kEpochFields);
   // Where there are few epochs the lines between them say more, if they say anything.
-  const bool by_epoch = run.epochs.size() >= 10 ||
+  const bool by_epoch = run.epochs.size() >= 10 || run.steps.size() <= run.epochs.size() ||
                         std::all_of(run.steps.begin(), run.steps.end(),
                                     [](const MetricsPoint& point) { return point.firing_rates.empty(); });
   const std::size_t of_rates =
@@ -262,7 +264,7 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   data["environment"] = run.environment;
   data["result"] = run.result;
   data["recipe"] = run.recipe_text;
-  data["commands"] = commands(run);
+  data["commands"] = commands(run, details.observations ? details.observations->split : "");
   data["weights"] = ordered_json::array();
   for (const WeightStatistics& one : details.weights) {
     data["weights"].push_back({{"name", one.name},

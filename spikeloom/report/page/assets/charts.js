@@ -81,11 +81,23 @@ function optionsOf(spec) {
   const y = { ...axis(spec.yTitle, { callback: tick }), type: spec.log ? "logarithmic" : "linear" };
   if (spec.type === "bar") y.beginAtZero = true;
   if (spec.histogram) y.ticks.maxTicksLimit = 4;
+  // Of one value, or of equal ones, a range that such values can have.
+  const values = spec.series.flatMap((series) => series.values).filter((value) => typeof value === "number");
+  const least = values.reduce((a, b) => Math.min(a, b), Infinity), most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (!spec.log && values.length > 0 && least === most && least >= 0) {
+    y.min = 0;
+    y.max = spec.percent && most <= 1 ? 1 : most > 0 ? 2 * most : 1;
+  }
   if (spec.yMax !== undefined) y.max = spec.yMax;
   if (spec.yMin !== undefined) y.min = spec.yMin;
   const x = axis(spec.xTitle, spec.labels ? { autoSkip: true, maxRotation: spec.histogram ? 0 : 50, maxTicksLimit: spec.histogram ? 5 : 60 } :
     { callback: shortNumber, ...(spec.wholeX ? { precision: 0 } : {}) });
   x.type = spec.labels ? "category" : spec.xLog ? "logarithmic" : "linear";
+  const places = spec.labels ? [] : spec.series.flatMap((series) => series.x || spec.x || []);
+  if (places.length > 0 && !spec.xLog && places.every((place) => place === places[0])) {
+    x.min = Math.max(0, places[0] - 1);
+    x.max = places[0] + 1;
+  }
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;
   if (spec.histogram) x.grid.display = false;

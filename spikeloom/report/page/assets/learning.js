@@ -68,10 +68,11 @@ function renderLearning(data) {
   if (epochs.iteration.length === 0 && steps.iteration.length === 0) return;
   const grid = part(section("learning", "Learning"), "learning-charts", "grid");
   const x = epochAxis(data);
-  const few = epochs.iteration.length < 10 && Boolean(steps.loss); // then the lines between epochs say more
+  const more = steps.iteration.length > epochs.iteration.length; // lines than epochs
+  const few = epochs.iteration.length < 10 && Boolean(steps.loss) && more; // then the lines between epochs say more
   const curve = (name, key, from, dash) => ({ name, values: from[key], x: from === steps ? x.steps : x.epochs, dash });
   const pair = (id, title, key, extra) => addChart(grid, id, {
-    title, xTitle: x.title, x: few ? x.steps : x.epochs, ...extra,
+    title, xTitle: x.title, wholeX: true, x: few ? x.steps : x.epochs, ...extra,
     series: [curve(few ? "training, while it learns" : "training", key, few ? steps : epochs),
       curve("validation", "validation_" + key, epochs, [6, 3]),
       curve("validation, average of weights", "average_validation_" + key, epochs, [2, 2])],
@@ -79,8 +80,8 @@ function renderLearning(data) {
   pair("loss", "Loss", "loss", { yTitle: "loss" });
   pair("accuracy", "Accuracy", "accuracy", { percent: true });
   const single = (id, title, key, extra) => {
-    const from = steps.iteration.length >= 2 && steps[key] ? steps : epochs;
-    addChart(grid, id, { title, xTitle: x.title, x: from === steps ? x.steps : x.epochs, ...extra, series: [curve(title, key, from)] });
+    const from = steps[key] && (more || !epochs[key]) ? steps : epochs;
+    addChart(grid, id, { title, xTitle: x.title, wholeX: true, x: from === steps ? x.steps : x.epochs, ...extra, series: [curve(title, key, from)] });
   };
   single("learning-rate", "Learning rate", "learning_rate", {});
   single("throughput", "Throughput", "samples_per_s", { yTitle: "samples/s" });
