@@ -49,6 +49,10 @@ int run_report(const ReportOptions& options) {
   report::ReadLimits limits;
   if (folders.size() > 1) limits.points = std::clamp<std::size_t>(50000 / folders.size(), 16, 512);
   for (const std::string& folder : folders) runs.push_back(report::read_run(folder, limits));
+  if (runs.size() > 1 && (!options.details.rasters.empty() || !options.details.split.empty())) {
+    throw ConfigError(
+        "--sample and --split are for the report of one run; of several their curves are shown");
+  }
   std::string out = options.out, page;
   if (runs.size() == 1) {
     if (out.empty()) out = folders[0] + "/report.html";

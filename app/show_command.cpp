@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -313,7 +314,7 @@ void add_show(CLI::App& program, Command& chosen) {
       command
           ->add_option("--seed", options->seed,
                        "Random transforms act as in training, by this seed (default: they are left out)")
-          ->check(CLI::NonNegativeNumber);
+          ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   add_event_file_options(*command, options->recording);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, frames, seed, &chosen] {
