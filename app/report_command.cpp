@@ -72,7 +72,7 @@ int run_report(const ReportOptions& options) {
   for (const auto& run : runs)
     for (const auto& problem : run.problems) print_warning(run.path + ": " + problem);
   write_text_file(out, page);
-  print_line(stdout, fmt::format("report   {} ({} kB)", out, (page.size() + 999) / 1000));
+  print_line(stdout, fmt::format("report   {} ({} kB)", one_line(out), (page.size() + 999) / 1000));
   return kOk;
 }
 
