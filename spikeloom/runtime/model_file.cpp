@@ -23,7 +23,8 @@ Model load_model(const std::string& run_or_model, Rounding rounding) {
   result.path = train::find_model(run_or_model);
   if (is_hdf5_file(result.path)) {
     throw FormatError(
-        "is an HDF5 file, as NIR graphs are, not a model file: one whose name ends in .nir is read as a graph "
+        "is an HDF5 file, as NIR graphs are, not a model file: one whose name ends in .nir is read as a "
+        "graph "
         "(docs/nir.md)",
         result.path);
   }

@@ -16,8 +16,8 @@ enum class StudyMetric {
   kAccuracy,  ///< percent right on the test part, or on the validation part where there is no test part
   kError,     ///< 100 - accuracy
   kSecondsPerEpoch,  ///< training alone: no validation, no test
-  /// Percent of a test sample's votes that its own class gets, mean over the classes that have votes; with the
-  /// matrix of all classes (EvaluationResult::vote_shares).
+  /// Percent of a test sample's votes that its own class gets, mean over the classes that have votes; with
+  /// the matrix of all classes (EvaluationResult::vote_shares).
   kVotes,
 };
 
