@@ -109,9 +109,13 @@ TEST(Page, RatesAreThoseOfStepsOrOfEpochs) {
   run.steps = {point};  // without rates
   EXPECT_EQ(run_page_data(run, {})["rates"]["iteration"].size(), 2u);
   run.steps[0].firing_rates = {0.5, 0.25};
+  EXPECT_EQ(run_page_data(run, {})["rates"]["iteration"].size(), 2u);  // one line says less than two epochs
+  run.steps.resize(3, run.steps[0]);
+  run.steps[1].iteration = 100;
+  run.steps[2].iteration = 150;
   rates = run_page_data(run, {})["rates"];
-  EXPECT_EQ(rates["iteration"], (nlohmann::ordered_json{50}));  // few epochs: the lines between say more
-  EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.25}));
+  EXPECT_EQ(rates["iteration"], (nlohmann::ordered_json{50, 100, 150}));  // few epochs: lines say more
+  EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.25, 0.25, 0.25}));
 }
 
 TEST(Page, ComparesRecipesKeyByKey) {
