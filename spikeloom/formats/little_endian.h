@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 namespace spikeloom::formats {
 
@@ -16,6 +17,11 @@ inline std::uint32_t load_little_endian_u32(const std::uint8_t* bytes) {
 
 inline std::uint64_t load_little_endian_u64(const std::uint8_t* bytes) {
   return load_little_endian_u32(bytes) | std::uint64_t{load_little_endian_u32(bytes + 4)} << 32;
+}
+
+/// Appends the lowest `size` bytes of value, the lowest first.
+inline void append_little_endian(std::uint64_t value, int size, std::vector<std::uint8_t>& bytes) {
+  for (int i = 0; i < size; ++i) bytes.push_back(static_cast<std::uint8_t>(value >> 8 * i));
 }
 
 }  // namespace spikeloom::formats

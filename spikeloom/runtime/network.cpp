@@ -53,6 +53,7 @@ class NetworkMaker {
     std::vector<float> weight = take_slot(stage.product.weight);
     fold_norm(stage, node, weight);
     node.bfloat16 = arithmetic_.bfloat16 && program_.spiking && !stage.reads_input();
+    node.product.is_exact = node.bfloat16;
     if (is_event_driven(stage)) {
       round_to_steps(node.product, weight);
       lay_out(weight, node.product, node.product.weight);

@@ -41,6 +41,9 @@ struct Product {
   std::vector<kernels::BFloat16> weight16;  ///< instead of it, where each weight is one
   std::vector<float> scale;                 ///< [F], or empty: weights are whole numbers of such steps
   std::vector<float> bias;                  ///< [F], or empty
+  /// Weights are bfloat16 or whole, and inputs are rounded to bfloat16: a product needs no rounding, so that
+  /// a fused multiply-add gives the bits of the two operations.
+  bool is_exact = false;
 
   /// Filters that lie together: those of some channels and one tap stay in the first-level cache.
   static constexpr std::int64_t kBlock = 64;
@@ -55,9 +58,6 @@ struct Product {
         weight16.empty() ? weight[at(row, filter)] : kernels::to_float(weight16[at(row, filter)]);
     return scale.empty() ? value : value * scale[static_cast<std::size_t>(filter)];
   }
-  /// Whether a weight times an input that is a bfloat16 needs no rounding, so that a fused multiply-add gives
-  /// the bits of the two.
-  bool has_exact_products() const { return !weight16.empty() || !scale.empty(); }
   /// Place of a weight: [block of filters][row][filter of the block].
   std::size_t at(std::int64_t row, std::int64_t filter) const {
     const std::int64_t first = filter / kBlock * kBlock;

@@ -107,13 +107,14 @@ HWY_ATTR HWY_INLINE void add_block(const Rows<Weight>& rows, const std::int32_t*
   }
 }
 
-// Blocks of filters, in them taps, in them blocks of channels: the weights in use stay in a cache. An output
-// still gets its inputs in memory order.
-template <bool kSpikes, bool kExact, bool kFar, class Weight>
-HWY_ATTR void add_all(const Product& product, const Weight* weight, const float* input,
-                      const ProductRoom& room, float* output) {
-  const std::int64_t channels = product.input.channels, filters = product.output.channels;
-  for (std::int64_t first = 0; first < filters; first += Product::kBlock) {
+// Calls use(weights of a tap, pixel, offset of its values, offset of the outputs that it adds to). Blocks of
+// filters are outside, in them taps, in them blocks of channels: the weights in use stay in a cache. An
+// output still gets its inputs in memory order.
+template <class Weight, class Use>
+HWY_ATTR HWY_INLINE void for_each_target(const Product& product, const Weight* weight,
+                                         const ProductRoom& room, const Use& use) {
+  const std::int64_t channels = product.input.channels;
+  for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
     Rows<Weight> rows{weight + first * product.rows(), product.width(first)};
     for (int ky = 0; ky < product.vertical.kernel; ++ky) {
       for (int kx = 0; kx < product.horizontal.kernel; ++kx, rows.weight += channels * rows.width) {
@@ -122,9 +123,8 @@ HWY_ATTR void add_all(const Product& product, const Weight* weight, const float*
             const std::int64_t to_y = reached(product.vertical, pixel.y, ky, product.output.height);
             const std::int64_t to_x = reached(product.horizontal, pixel.x, kx, product.output.width);
             if (to_y < 0 || to_x < 0) continue;
-            const float* const from = input + (pixel.y * product.input.width + pixel.x) * channels;
-            float* const to = output + (to_y * product.output.width + to_x) * filters + first;
-            add_block<kSpikes, kExact, kFar>(rows, room.active() + pixel.first, pixel.count, from, to);
+            use(rows, pixel, (pixel.y * product.input.width + pixel.x) * channels,
+                (to_y * product.output.width + to_x) * product.output.channels + first);
           }
         }
       }
@@ -132,30 +132,29 @@ HWY_ATTR void add_all(const Product& product, const Weight* weight, const float*
   }
 }
 
+template <bool kSpikes, bool kExact, bool kFar, class Weight>
+HWY_ATTR void add_all(const Product& product, const Weight* weight, const float* input,
+                      const ProductRoom& room, float* output) {
+  for_each_target(product, weight, room,
+                  [&](const Rows<Weight>& rows, const ProductRoom::Pixel& pixel, std::int64_t from,
+                      std::int64_t to) HWY_ATTR {
+                    add_block<kSpikes, kExact, kFar>(rows, room.active() + pixel.first, pixel.count,
+                                                     input + from, output + to);
+                  });
+}
+
 // Of groups, each with filters of its own.
 HWY_ATTR void add_groups(const Product& product, const float* input, const ProductRoom& room, float* output) {
-  const std::int64_t channels = product.input.channels, in_group = channels / product.groups;
-  for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
-    Rows<float> rows{product.weight.data() + first * product.rows(), product.width(first)};
-    for (int ky = 0; ky < product.vertical.kernel; ++ky) {
-      for (int kx = 0; kx < product.horizontal.kernel; ++kx, rows.weight += channels * rows.width) {
-        for (const ProductRoom::Part& part : room.parts()) {
-          for (const ProductRoom::Pixel& pixel : part) {
-            const std::int64_t to_y = reached(product.vertical, pixel.y, ky, product.output.height);
-            const std::int64_t to_x = reached(product.horizontal, pixel.x, kx, product.output.width);
-            if (to_y < 0 || to_x < 0) continue;
-            const float* const from = input + (pixel.y * product.input.width + pixel.x) * channels;
-            float* const to = output + (to_y * product.output.width + to_x) * product.output.channels + first;
-            for (std::int32_t i = 0; i < pixel.count; ++i) {
-              const std::int64_t c = room.active()[pixel.first + i];
-              add_row(rows.weight + c * rows.width, from[c], rows.width,
-                      to + c / in_group * product.filters());
-            }
-          }
-        }
-      }
-    }
-  }
+  const std::int64_t in_group = product.input.channels / product.groups;
+  for_each_target(product, product.weight.data(), room,
+                  [&](const Rows<float>& rows, const ProductRoom::Pixel& pixel, std::int64_t from,
+                      std::int64_t to) HWY_ATTR {
+                    for (std::int32_t i = 0; i < pixel.count; ++i) {
+                      const std::int64_t c = room.active()[pixel.first + i];
+                      add_row(rows.weight + c * rows.width, input[from + c], rows.width,
+                              output + to + c / in_group * product.filters());
+                    }
+                  });
 }
 
 template <bool kExact, class Weight>
@@ -224,7 +223,7 @@ HWY_ATTR std::int64_t product(const Product& product, const float* input, float 
     add_groups(product, input, room, output);
   } else if (!product.weight16.empty()) {
     add_chosen<true>(product, product.weight16.data(), listed.is_binary, input, room, output);
-  } else if (product.has_exact_products()) {
+  } else if (product.is_exact) {
     add_chosen<true>(product, product.weight.data(), listed.is_binary, input, room, output);
   } else {
     add_chosen<false>(product, product.weight.data(), listed.is_binary, input, room, output);

@@ -96,27 +96,23 @@ class PackedEncoder : public EventEncoder {
   std::vector<std::uint8_t> header(std::int64_t) const override {
     std::vector<std::uint8_t> bytes(kPackedMagic, kPackedMagic + 8);
     const bool is_said = width_ < (1 << 16) && height_ < (1 << 16);  // else it does not fit
-    append(static_cast<std::uint64_t>(is_said ? width_ : 0), 2, bytes);
-    append(static_cast<std::uint64_t>(is_said ? height_ : 0), 2, bytes);
-    append(0, 4, bytes);
+    append_little_endian(static_cast<std::uint64_t>(is_said ? width_ : 0), 2, bytes);
+    append_little_endian(static_cast<std::uint64_t>(is_said ? height_ : 0), 2, bytes);
+    append_little_endian(0, 4, bytes);
     return bytes;
   }
 
   void encode(const events::Event* events, std::size_t count, std::vector<std::uint8_t>& bytes) override {
     check_encodable(events, count, limits_, kName);
     for (std::size_t i = 0; i < count; ++i) {
-      append(static_cast<std::uint64_t>(events[i].t_us), 8, bytes);
-      append(events[i].x, 2, bytes);
-      append(events[i].y, 2, bytes);
-      append(events[i].polarity, 4, bytes);
+      append_little_endian(static_cast<std::uint64_t>(events[i].t_us), 8, bytes);
+      append_little_endian(events[i].x, 2, bytes);
+      append_little_endian(events[i].y, 2, bytes);
+      append_little_endian(events[i].polarity, 4, bytes);
     }
   }
 
  private:
-  static void append(std::uint64_t value, int size, std::vector<std::uint8_t>& bytes) {
-    for (int i = 0; i < size; ++i) bytes.push_back(static_cast<std::uint8_t>(value >> 8 * i));
-  }
-
   int width_, height_;
   CoordinateLimits limits_;
 };

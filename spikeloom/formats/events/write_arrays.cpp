@@ -6,6 +6,7 @@
 #include <string>
 
 #include "spikeloom/formats/events/encoders.h"
+#include "spikeloom/formats/little_endian.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -27,8 +28,7 @@ class NpyEncoder : public EventEncoder {
     text.resize(kHeaderBytes - kPrefixBytes - 1, ' ');
     text += '\n';
     std::vector<std::uint8_t> bytes{0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
-    bytes.push_back(static_cast<std::uint8_t>(text.size() & 0xff));
-    bytes.push_back(static_cast<std::uint8_t>(text.size() >> 8));
+    append_little_endian(text.size(), 2, bytes);
     bytes.insert(bytes.end(), text.begin(), text.end());
     return bytes;
   }
@@ -36,18 +36,14 @@ class NpyEncoder : public EventEncoder {
   void encode(const events::Event* events, std::size_t count, std::vector<std::uint8_t>& bytes) override {
     check_encodable(events, count, limits_, kFormat);
     for (std::size_t i = 0; i < count; ++i) {
-      put(static_cast<std::uint64_t>(events[i].t_us), 8, bytes);
-      put(events[i].x, 2, bytes);
-      put(events[i].y, 2, bytes);
+      append_little_endian(static_cast<std::uint64_t>(events[i].t_us), 8, bytes);
+      append_little_endian(events[i].x, 2, bytes);
+      append_little_endian(events[i].y, 2, bytes);
       bytes.push_back(events[i].polarity);
     }
   }
 
  private:
-  static void put(std::uint64_t value, int size, std::vector<std::uint8_t>& bytes) {
-    for (int k = 0; k < size; ++k) bytes.push_back(static_cast<std::uint8_t>(value >> 8 * k));
-  }
-
   static constexpr const char* kFormat = "npy";
   CoordinateLimits limits_;
 };
