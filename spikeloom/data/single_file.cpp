@@ -71,11 +71,17 @@ formats::EventReaderOptions reader_options(const FileSampling& sampling) {
   if (info.is_users_own) {
     const formats::EventReaderOptions own = options_of_folder(sampling.settings);
     if (!sensor_given) options.width = own.width, options.height = own.height;
-    if (!format_given) {
-      options.format = own.format;
-      if (options.chip.empty()) options.chip = own.chip;
+    if (!format_given) options.format = own.format;
+    // A chip is for other formats than columns and a unit of time: those that the training's files were of
+    // say nothing of a file of which something is said by hand.
+    const bool table_given = !options.columns.empty() || options.time_unit != formats::TimeUnit::kFile;
+    const bool chip_given = !options.chip.empty();
+    if (!format_given && !table_given && !chip_given) options.chip = own.chip;
+    if (!format_given && !chip_given) {
       if (options.columns.empty()) options.columns = own.columns;
+      if (options.time_unit == formats::TimeUnit::kFile) options.time_unit = own.time_unit;
     }
+    options.pass_over_unused = !table_given && !chip_given && options.camera.empty();
     if (options.camera.empty()) options.camera = own.camera;
   }
   options.drop_outside = options.drop_outside || sampling.settings.drop_outside;

@@ -93,7 +93,7 @@ std::size_t CompressedBlock::available(ByteWindow& window) const {
   if (!window.ensure(1)) {
     if (left_ < 0) return 0;
     throw CutShort(fmt::format("the file ends within a packet, {} before its end; fetch the file again, or "
-                               "read what is whole (--partial)",
+                               "read what is whole (--partial, data.partial)",
                                counted(left_, "byte")),
                    window.name(), window.offset());
   }
@@ -142,7 +142,7 @@ std::size_t CompressedBlock::read(ByteWindow& window, void* destination, std::si
         if (total > 0) return total;
         throw CutShort(
             "compressed data that the end of the file cuts off; fetch the file again, or read what is whole "
-            "(--partial)",
+            "(--partial, data.partial)",
             window.name(), window.offset());
       }
       throw FormatError("compressed data that ends within a frame; fetch the file again", window.name(),

@@ -52,6 +52,9 @@ TEST(Detect, WhatFitsNoFormatIsUnknown) {
         Bytes(3073, 10), atis_events(7), Bytes(3072, 0)}) {
     EXPECT_EQ(detect_file(folder.write(bytes)), FileKind::kUnknown) << bytes.size();
   }
+  Bytes counted(200);
+  for (std::size_t i = 0; i < counted.size(); ++i) counted[i] = static_cast<std::uint8_t>(i);
+  EXPECT_EQ(detect_file(folder.write(counted)), FileKind::kUnknown) << "in order, but 0.3 s an event";
   Bytes unsorted = atis_events(100);
   unsorted[5 * 50 + 3] = 0;
   EXPECT_EQ(detect_file(folder.write(unsorted)), FileKind::kUnknown);

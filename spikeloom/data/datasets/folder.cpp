@@ -44,18 +44,13 @@ ClassFolders list_folder(const fs::path& root, Parts parts) {
 
 FolderFacts facts_of(const DataSettings& settings, const ClassFolders& folders) {
   const formats::EventReaderOptions options = options_of_folder(settings);
-  FolderFacts facts{folders.classes, options.width, options.height};
+  FolderFacts facts{folders.classes, options.width, options.height, ""};
   if (facts.sensor_width > 0 && facts.sensor_height > 0) return facts;
   const Recording& first = folders.train.empty() ? folders.test.front() : folders.train.front();
-  std::unique_ptr<formats::EventReader> reader;
-  try {
-    reader = formats::open_events(first.path, options);
-  } catch (const FormatError& error) {
-    if (options.format != "auto") throw;
-    throw DataError(std::string(error.what()) + " (in a recipe: data.format)");
-  }
+  const std::unique_ptr<formats::EventReader> reader = formats::open_events(first.path, options);
   if (facts.sensor_width == 0) facts.sensor_width = reader->width();
   if (facts.sensor_height == 0) facts.sensor_height = reader->height();
+  facts.sized_by = first.path;
   if (facts.sensor_width < 1 || facts.sensor_height < 1) {
     throw ConfigError(
         fmt::format("{} does not say how large its sensor is: set data.sensor, for example \"304x240\"",
@@ -65,13 +60,36 @@ FolderFacts facts_of(const DataSettings& settings, const ClassFolders& folders) 
   return facts;
 }
 
+/// Throws DataError if a recording says another size than the one that the set has from another recording:
+/// its events outside of that are no strays.
+void check_size(const std::string& path, const formats::EventReaderOptions& options,
+                const FolderFacts& facts) {
+  if (facts.sized_by.empty() || path == facts.sized_by) return;
+  int width = 0, height = 0;
+  try {
+    const std::unique_ptr<formats::EventReader> reader = formats::open_events(path, options);
+    width = reader->width();
+    height = reader->height();
+  } catch (
+      const FormatError&) {  // it may need the set's size to be read, or be damaged: the reading says which
+    return;
+  }
+  if ((width < 1 || width == facts.sensor_width) && (height < 1 || height == facts.sensor_height)) return;
+  throw DataError(fmt::format(
+      "{}: its sensor is {} x {}, that of {} is {} x {}: a set has one size of sensor; give it (data.sensor "
+      "= "
+      "\"WxH\": what is outside of it is then left out and counted), or keep recordings of one sensor",
+      path, width, height, facts.sized_by, facts.sensor_width, facts.sensor_height));
+}
+
 RecordingReader folder_reader(const DataSettings& settings, const FolderFacts& facts) {
-  formats::EventReaderOptions options = options_of_folder(settings);
+  const formats::EventReaderOptions own = options_of_folder(settings);
+  formats::EventReaderOptions options = own;
   options.width = facts.sensor_width;
   options.height = facts.sensor_height;
-  return [options, facts](const Recording& recording, ReadNotes& notes) {
+  return [own, options, facts](const Recording& recording, ReadNotes& notes) {
+    check_size(recording.path, own, facts);
     events::EventStream stream = read_recording_file(recording.path, options, notes);
-    // One size for all: what a larger sensor saw outside of it is refused by the binning, naming the file.
     stream.width = facts.sensor_width;
     stream.height = facts.sensor_height;
     return stream;
@@ -87,6 +105,8 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   RecordingFormat format = recording_format(info, settings, num_steps, options_of_folder(settings),
                                             facts.sensor_width, facts.sensor_height);
   format.reader = folder_reader(settings, facts);
+  // Frames of the first readers may be of a part of the sensor, or of another chip: they are made anew.
+  format.cache_scope += ", readers 2";
   std::error_code ignored;
   format.cache_scope += " in " + fs::absolute(root, ignored).string();
 

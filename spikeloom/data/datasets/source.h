@@ -41,6 +41,7 @@ const Source& image_array_source();
 struct FolderFacts {
   std::vector<std::string> classes;
   int sensor_width = 0, sensor_height = 0;
+  std::string sized_by;  ///< the recording that says the size; "" if the settings do
 };
 FolderFacts read_folder_facts(const DataSettings& settings, const std::filesystem::path& root);
 

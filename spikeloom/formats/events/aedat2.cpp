@@ -74,15 +74,14 @@ struct Dvs128Decoder {
   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset) const {
     const std::uint32_t address = address_of(record);
     if ((address & kDvsForeignBits) == 0) {
-      throw FormatError(
-          fmt::format("address {:#06x} is outside the sensor of {} x {} pixels; --drop-outside leaves "
-                      "such events out",
-                      address, width, height),
-          file, offset);
+      throw FormatError(fmt::format("address {:#06x} is outside the sensor of {} x {} pixels; --drop-outside "
+                                    "(data.drop_outside) leaves such events out",
+                                    address, width, height),
+                        file, offset);
     }
     throw FormatError(
         fmt::format("address {:#010x} is not one of a DVS128 (bits 16-30 are set): a recording of "
-                    "another sensor (--chip NAME), or damaged",
+                    "another sensor (--chip NAME, data.chip), or damaged",
                     address),
         file, offset);
   }
@@ -145,7 +144,8 @@ struct MirroredDecoder {
     throw FormatError(
         fmt::format(
             "address {:#010x} (column {} of {}, row {}) is outside the sensor of {} x {} pixels: damaged, of "
-            "another chip (--chip NAME), or a stray event (--drop-outside leaves it out)",
+            "another chip (--chip NAME, data.chip), or a stray event (--drop-outside, data.drop_outside "
+            "leave it out)",
             address, Address::column(address), chip_width, Address::row(address), width, height),
         file, offset);
   }
@@ -241,11 +241,18 @@ std::unique_ptr<EventReader> open1(std::unique_ptr<ByteSource> source, const Rec
   if (chip == nullptr || chip->layout != AddressLayout::kDvs128) {
     throw ConfigError(fmt::format("chip '{}': AEDAT 1.0 recordings are read for dvs128 only", options.chip));
   }
+  if (options.chip.empty() && !header.contradiction().empty()) {
+    throw FormatError(
+        fmt::format("the header names two chips, {}: of AEDAT 1.0 only a DVS128 is read; --chip "
+                    "dvs128 (data.chip) reads it as one",
+                    header.contradiction()),
+        window.name(), 0);
+  }
   const bool other = header.chip() != nullptr && header.chip() != chip;
   if (options.chip.empty() && (other || !header.unknown_name().empty())) {
     throw FormatError(
         fmt::format("a recording of the chip '{:.80}': of AEDAT 1.0 only a DVS128 is read; --chip dvs128 "
-                    "reads it as one",
+                    "(data.chip) reads it as one",
                     other ? header.chip()->name : header.unknown_name()),
         window.name(), 0);
   }

@@ -26,15 +26,16 @@ namespace spikeloom::formats {
 ///   31     1 = special event         30-20  zero
 ///   19-11  y, as stored       10-1   639 - x             0   polarity (1 = on)
 /// APS, IMU and special events are skipped. Which chip it is, in this order: the options' chip; the header
-/// line "AEChip", the line "HardwareInterface", a name like DAVIS640 in another header line; the only chip,
-/// of the options' size if there is one, that all addresses of the first 64 KiB fit (aedat2_chips.h). A line
-/// "AEChip" with a chip that is not known, addresses that fit several chips and addresses that fit none are
-/// FormatErrors, which list what may be given: nothing is guessed, since x is counted from the other side by
-/// each width. Columns are mirrored by the chip's width; the options' size is that of the sensor's part that
-/// is kept. A header without records is a recording without events. A timestamp more than 2^31 us away from
-/// the one before, in either direction, is one that wrapped. The first event keeps its timestamp. FormatError
-/// for a header cut short and an address outside the sensor. Source: jAER, classes DVS128, DavisBaseCamera
-/// and SecDvs640Gen2, event extractors; iniVation, AEDAT file formats, version 2.0.
+/// line "AEChip", whose class must be known by its whole name (aedat2_chips.cpp), the line
+/// "HardwareInterface", the line of a converter; the only chip, of the options' size if there is one, that
+/// all addresses of the first 64 KiB fit (aedat2_chips.h). A line "AEChip" with a chip that is not known, two
+/// lines of different chips, addresses that fit several chips and addresses that fit none are FormatErrors,
+/// which list what may be given: nothing is guessed, since x is counted from the other side by each width.
+/// Columns are mirrored by the chip's width; the options' size is that of the sensor's part that is kept. A
+/// header without records is a recording without events. A timestamp more than 2^31 us away from the one
+/// before, in either direction, is one that wrapped. The first event keeps its timestamp. FormatError for a
+/// header cut short and an address outside the sensor. Source: jAER, classes DVS128, DavisBaseCamera and
+/// SecDvs640Gen2, event extractors; iniVation, AEDAT file formats, version 2.0.
 EventFormat aedat2_format();
 
 /// AEDAT 1.0: as AEDAT 2.0, but the first line is "#!AER-DAT1.0" and records have 6 bytes, a 16-bit address

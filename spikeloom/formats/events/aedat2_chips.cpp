@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <optional>
 #include <vector>
 
 #include "spikeloom/base/errors.h"
@@ -20,31 +20,88 @@ std::string in_upper_case(std::string text) {
   return text;
 }
 
-bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+/// What recordings call the chips, besides the names in kAedat2Chips: the classes of jAER (its packages
+/// ch.unizh.ini.jaer.chip.retina, eu.seebetter.ini.chips.davis and com.sec.dvs), and the sources that
+/// iniVation's AedatTools write. A class that is not here may be laid out otherwise: DVS1280x720SD,
+/// DVS128andCochleaAMS1b, CDAVIS, boards of several cameras.
+struct ClassName {
+  const char* name;
+  const char* chip;
+};
+constexpr ClassName kClassNames[] = {{"Tmpdiff128", "dvs128"},
+                                     {"Davis128Color", "davis128"},
+                                     {"Davis128Mono", "davis128"},
+                                     {"Davis128Rgb", "davis128"},
+                                     {"Davis208PixelParade", "davis208"},
+                                     {"Davis208PixelParadeColor", "davis208"},
+                                     {"Davis208Mono", "davis208"},
+                                     {"Davis208Rgbw", "davis208"},
+                                     {"DAVIS240A", "davis240"},
+                                     {"DAVIS240B", "davis240"},
+                                     {"DAVIS240C", "davis240"},
+                                     {"DAVIS240BaseCamera", "davis240"},
+                                     {"DVS240", "davis240"},
+                                     {"Davis346A", "davis346"},
+                                     {"Davis346AMono", "davis346"},
+                                     {"Davis346ARgb", "davis346"},
+                                     {"Davis346B", "davis346"},
+                                     {"Davis346BColor", "davis346"},
+                                     {"Davis346BMono", "davis346"},
+                                     {"Davis346BRgb", "davis346"},
+                                     {"Davis346BaseCamera", "davis346"},
+                                     {"Davis346Zynq", "davis346"},
+                                     {"Davis346blue", "davis346"},
+                                     {"Davis346cBSI", "davis346"},
+                                     {"Davis346mini", "davis346"},
+                                     {"Davis346red", "davis346"},
+                                     {"Davis346redColor", "davis346"},
+                                     {"DAVI346", "davis346"},
+                                     {"Davis640Color", "davis640"},
+                                     {"Davis640Mono", "davis640"},
+                                     {"Davis640Rgb", "davis640"},
+                                     {"SecDvs640Gen2", "secdvs640"},
+                                     {"DVS640", "secdvs640"}};
 
-/// The chip that a header line names, or null.
-const Aedat2Chip* chip_named(const std::string& line) {
-  const std::string text = in_upper_case(line);
-  // Two cameras in one recording: their addresses are others.
-  if (contains(text, "STEREO")) return nullptr;
-  // DAVIS first: an address space like "DAVIS640" is never written for a DVS128.
-  for (std::size_t at = text.find("DAVIS"); at != std::string::npos; at = text.find("DAVIS", at + 1)) {
-    const int number = std::atoi(text.substr(at + 5, 3).c_str());
-    for (const Aedat2Chip& chip : kAedat2Chips) {
-      if (chip.layout == AddressLayout::kDavis && chip.width == number) return &chip;
+bool is_word_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/// The only chip that is named by a word of the text, or null.
+const Aedat2Chip* chip_among_words(const std::string& text) {
+  const Aedat2Chip* found = nullptr;
+  std::string word;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && is_word_character(text[i])) {
+      word += text[i];
+      continue;
     }
+    const Aedat2Chip* chip = aedat2_chip_of_class(word);
+    word.clear();
+    if (chip == nullptr) continue;
+    if (found != nullptr && found != chip) return nullptr;
+    found = chip;
   }
-  if (contains(text, "SECDVS640")) return find_aedat2_chip("secdvs640");
-  if (contains(text, "DVS128") || contains(text, "TMPDIFF128")) return find_aedat2_chip("dvs128");
-  return nullptr;
+  return found;
+}
+
+/// The text after `key` and a colon, equals sign or space, if the line begins with it; else null.
+std::optional<std::string> value_of(const std::string& line, const std::string& key) {
+  const std::size_t begin = line.find_first_not_of("# \t");
+  if (begin == std::string::npos || line.compare(begin, key.size(), key) != 0) return std::nullopt;
+  const std::size_t after = begin + key.size();
+  if (after < line.size() && std::string(":= \t").find(line[after]) == std::string::npos) return std::nullopt;
+  const std::size_t value = line.find_first_not_of(":= \t", after);
+  if (value == std::string::npos) return "";
+  return line.substr(value, line.find_last_not_of(" \t") + 1 - value);
 }
 
 /// What the first addresses allow.
 struct Addresses {
-  std::size_t num_events = 0;  // records that are no special events of any chip
-  bool low_bits_only = true;   // bits 16-30 are clear
+  std::size_t num_events = 0;      // records that are no special events of any chip
+  std::size_t with_high_bits = 0;  // of bits 30-16, which a DVS128 leaves clear
+  std::size_t with_low_bits = 0;   // of bits 9-0, which a DAVIS leaves clear
+  std::size_t no_places_of_sec = 0;
   std::uint32_t davis_x = 0, davis_y = 0;
-  bool sec = true;  // all are places of a SecDvs640Gen2
 };
 
 Addresses look_at_addresses(ByteWindow& window) {
@@ -55,30 +112,41 @@ Addresses look_at_addresses(ByteWindow& window) {
     const std::uint32_t address = load_big_endian_u32(window.data() + i * 8);
     if ((address & 0x80000000u) != 0) continue;
     ++addresses.num_events;
-    if ((address & 0x7fff0000u) != 0) addresses.low_bits_only = false;
+    addresses.with_high_bits += (address & 0x7fff0000u) != 0;
+    addresses.with_low_bits += (address & 0x3ffu) != 0;
+    addresses.no_places_of_sec +=
+        address >> 20 != 0 || (address >> 1 & 0x3ff) >= 640 || (address >> 11 & 0x1ff) >= 480;
     if ((address & 0x400u) == 0) {
       addresses.davis_x = std::max(addresses.davis_x, address >> 12 & 0x3ff);
       addresses.davis_y = std::max(addresses.davis_y, address >> 22 & 0x1ff);
     }
-    if (address >> 20 != 0 || (address >> 1 & 0x3ff) >= 640 || address >> 11 >= 480) addresses.sec = false;
   }
   return addresses;
 }
 
 bool fits(const Aedat2Chip& chip, const Addresses& addresses) {
-  // So many events are not all in row 0 and the last 16 columns of a DAVIS.
+  // So many events are not all in row 0 and the last 16 columns of a DAVIS, with bits that it does not use.
   constexpr std::size_t kEnough = 16;
   switch (chip.layout) {
     case AddressLayout::kDvs128:
-      return addresses.low_bits_only;
+      return addresses.with_high_bits == 0;
     case AddressLayout::kSecDvs:
-      return addresses.sec;
+      return addresses.no_places_of_sec == 0;
     case AddressLayout::kDavis:
       return addresses.davis_x < static_cast<std::uint32_t>(chip.width) &&
              addresses.davis_y < static_cast<std::uint32_t>(chip.height) &&
-             !(addresses.low_bits_only && addresses.num_events >= kEnough);
+             !(addresses.with_high_bits == 0 && addresses.num_events >= kEnough &&
+               addresses.with_low_bits * 2 > addresses.num_events);
   }
   return false;
+}
+
+/// Whether all but a few strays, fewer than 1 %, are places of a DVS128, and too many to be strays are none
+/// of any other chip.
+bool is_dvs128_with_strays(const Addresses& addresses) {
+  return addresses.with_high_bits * 100 < addresses.num_events &&
+         addresses.with_low_bits * 2 > addresses.num_events &&
+         addresses.no_places_of_sec * 10 > addresses.num_events;
 }
 
 std::string names_of(const std::vector<const Aedat2Chip*>& chips) {
@@ -111,25 +179,43 @@ std::vector<std::string> event_chip_names() {
   return names;
 }
 
-void Aedat2HeaderChip::see(const std::string& line) {
-  const std::size_t mark = line.find("AEChip");
-  // A chip that is mentioned elsewhere (a note, a viewer's settings) need not be that of the recording,
-  // unless the line speaks of its format, as those of converters do.
-  const bool of_format = contains(line, "format of") || contains(line, "address space");
-  const int weight = mark != std::string::npos             ? 3
-                     : contains(line, "HardwareInterface") ? 2
-                     : of_format                           ? 1
-                                                           : 0;
-  if (weight <= weight_) return;
-  const Aedat2Chip* chip = chip_named(line);
-  if (weight == 3) {  // final, known or not
-    const std::size_t name = line.find_first_not_of(": \t", mark + 6);
-    unknown_name_ = chip != nullptr ? "" : name == std::string::npos ? "(no name)" : line.substr(name);
-  } else if (chip == nullptr) {
+const Aedat2Chip* aedat2_chip_of_class(const std::string& name) {
+  const std::string wanted = in_upper_case(name.substr(name.rfind('.') + 1));
+  if (const Aedat2Chip* chip = find_aedat2_chip(wanted)) return chip;
+  for (const ClassName& known : kClassNames) {
+    if (in_upper_case(known.name) == wanted) return find_aedat2_chip(known.chip);
+  }
+  return nullptr;
+}
+
+void Aedat2HeaderChip::take(Weight weight, const Aedat2Chip* chip, const std::string& unknown_name,
+                            const std::string& line) {
+  if (weight < weight_) return;
+  const bool differs = chip != chip_ || (chip == nullptr && unknown_name != unknown_name_);
+  if (weight == weight_) {
+    if (differs && contradiction_.empty()) {
+      contradiction_ = fmt::format("'{:.120}' and '{:.120}'", line_, line);
+    }
     return;
   }
-  chip_ = chip;
+  contradiction_.clear();
   weight_ = weight;
+  chip_ = chip;
+  unknown_name_ = unknown_name;
+  line_ = line;
+}
+
+void Aedat2HeaderChip::see(const std::string& line) {
+  // A chip that is mentioned elsewhere (a note, a viewer's settings) need not be that of the recording.
+  if (const auto name = value_of(line, "AEChip")) {
+    const Aedat2Chip* chip = aedat2_chip_of_class(*name);
+    take(kClass, chip, chip != nullptr ? "" : name->empty() ? "(no name)" : *name, line);
+  } else if (const auto interface = value_of(line, "HardwareInterface")) {
+    if (const Aedat2Chip* chip = chip_among_words(*interface)) take(kInterface, chip, "", line);
+  } else if (const auto faked = value_of(line, "This function fakes the format of")) {
+    const Aedat2Chip* chip = aedat2_chip_of_class(faked->substr(0, faked->find(' ')));
+    if (chip != nullptr) take(kConverter, chip, "", line);
+  }
 }
 
 const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip& header,
@@ -138,13 +224,19 @@ const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip&
     if (const Aedat2Chip* chip = find_aedat2_chip(options.chip)) return chip;
     throw ConfigError(fmt::format("chip '{}' is not known; there are {}", options.chip, aedat2_chip_list()));
   }
+  if (!header.contradiction().empty()) {
+    throw FormatError(fmt::format("the header names two chips, {}: say which it is (--chip NAME, data.chip), "
+                                  "one of {}",
+                                  header.contradiction(), aedat2_chip_list()),
+                      window.name(), 0);
+  }
   if (header.chip() != nullptr) return header.chip();
   if (!window.ensure(8)) return nullptr;
   const bool sized = options.width > 0 && options.height > 0;
   if (!header.unknown_name().empty() && !sized) {
     throw FormatError(
         fmt::format("a recording of the chip '{:.80}', which is not known here: if it is laid out as one "
-                    "of {}, give that (--chip NAME, data.chip) or the size (--sensor WxH)",
+                    "of {}, give that (--chip NAME, data.chip) or the size (--sensor WxH, data.sensor)",
                     header.unknown_name(), aedat2_chip_list()),
         window.name(), 0);
   }
@@ -161,6 +253,7 @@ const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip&
   // without a size, addresses settle the layout of a DVS128 only, whose bits no other chip's events stay in.
   const bool settled = possible.size() == 1 && (sized || possible[0]->layout == AddressLayout::kDvs128);
   if (settled) return possible[0];
+  if (!sized && options.drop_outside && is_dvs128_with_strays(addresses)) return find_aedat2_chip("dvs128");
   // Of the two of 128 x 128: the addresses of a DVS128 are next to none of a DAVIS128.
   if (sized && !possible.empty() && possible[0]->layout == AddressLayout::kDvs128) return possible[0];
   const std::string what = fmt::format("the header names no chip{}, and ", sized ? " known here" : "");
@@ -172,7 +265,7 @@ const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip&
         window.name(), window.offset());
   }
   throw FormatError(fmt::format("{}the addresses fit {}: give the chip (--chip NAME, data.chip){}", what,
-                                names_of(possible), sized ? "" : " or the size (--sensor WxH)"),
+                                names_of(possible), sized ? "" : " or the size (--sensor WxH, data.sensor)"),
                     window.name(), window.offset());
 }
 

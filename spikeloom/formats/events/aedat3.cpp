@@ -23,22 +23,32 @@ constexpr char kVersionLine[] = "#!AER-DAT3.1";
 constexpr char kEndOfHeader[] = "#!END-HEADER";
 constexpr std::size_t kHeaderBytes = 28, kEventBytes = 8;
 constexpr int kPolarityType = 1;
-constexpr const char* kRemedy = "fetch the file again, or read what is whole (--partial)";
+constexpr const char* kRemedy = "fetch the file again, or read what is whole (--partial, data.partial)";
 
 struct SensorSize {
   int width = 0, height = 0;
 };
 
-/// By the names that cAER gives its sources; a letter for the revision may follow.
+/// By the names that cAER gives its sources: one of these, whole, or with the letter of a revision.
 SensorSize sensor_size(const std::string& name) {
   static constexpr struct {
-    const char* prefix;
+    const char* name;
     SensorSize size;
-  } kSensors[] = {{"DVS128", {128, 128}},    {"DAVIS128", {128, 128}}, {"DAVIS208", {208, 192}},
-                  {"DAVIS240", {240, 180}},  {"DAVIS346", {346, 260}}, {"DAVIS640", {640, 480}},
-                  {"DVXplorer", {640, 480}}, {"DVS132", {132, 104}}};
+    bool has_revisions;
+  } kSensors[] = {{"DVS128", {128, 128}, true},          {"DAVIS128", {128, 128}, true},
+                  {"DAVIS208", {208, 192}, true},        {"DAVIS240", {240, 180}, true},
+                  {"DAVIS346", {346, 260}, true},        {"DAVIS346CBSI", {346, 260}, false},
+                  {"DAVIS640", {640, 480}, true},        {"DVXPLORER", {640, 480}, false},
+                  {"DVXPLORER LITE", {320, 240}, false}, {"DVS132", {132, 104}, true}};
+  std::string upper = name;
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   for (const auto& sensor : kSensors) {
-    if (name.rfind(sensor.prefix, 0) == 0) return sensor.size;
+    const std::size_t length = std::strlen(sensor.name);
+    if (upper.compare(0, length, sensor.name) != 0) continue;
+    const bool is_revision =
+        sensor.has_revisions && upper.size() == length + 1 && upper.back() >= 'A' && upper.back() <= 'Z';
+    if (upper.size() == length || is_revision) return sensor.size;
   }
   return {};
 }
@@ -65,16 +75,19 @@ struct PacketHeader {
 class Aedat3Reader : public CarefulReader {
  public:
   Aedat3Reader(std::unique_ptr<ByteSource> source, const EventReaderOptions& options)
-      : CarefulReader(options), window_(std::move(source)) {
+      : CarefulReader(options), window_(std::move(source)), is_chosen_(!options.camera.empty()) {
     read_header();
     whole_end_ = window_.offset();
-    // The first polarity packet tells which source, and so which sensor, this recording is of.
+    choose_source(options.camera);
+    // Where the header lists no source, the first polarity packet tells which one this recording is of.
+    bool found = false;
     try {
-      next_packet();
+      found = next_packet();
     } catch (const CutShort&) {
       if (!options.partial) throw;
       cut_at_start_ = true;
     }
+    if (is_chosen_ && !found && !cut_at_start_ && sources_.count(source_) == 0) refuse_camera(options.camera);
     if (options.width == 0 && options.height == 0) {
       const auto name = sources_.find(source_);
       const SensorSize size = name == sources_.end() ? SensorSize{} : sensor_size(name->second);
@@ -118,7 +131,63 @@ class Aedat3Reader : public CarefulReader {
     const bool is_number =
         !number.empty() && number.size() < 6 &&
         std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (is_number) sources_.emplace(std::stoi(number), line.substr(colon + 2));
+    if (!is_number) return;
+    const auto [place, is_new] = sources_.emplace(std::stoi(number), line.substr(colon + 2));
+    if (!is_new && place->second != line.substr(colon + 2)) {
+      throw FormatError(fmt::format("the header gives source {} two names, '{:.60}' and '{:.60}'", number,
+                                    place->second, line.substr(colon + 2)),
+                        window_.name(), 0);
+    }
+  }
+
+  /// "1 (DVS128)".
+  std::string source_text(int number) const {
+    const auto name = sources_.find(number);
+    return name == sources_.end() ? std::to_string(number) : fmt::format("{} ({:.60})", number, name->second);
+  }
+
+  std::string list_of_sources() const {
+    std::string list;
+    for (const auto& [number, name] : sources_) list += (list.empty() ? "" : ", ") + source_text(number);
+    return list;
+  }
+
+  [[noreturn]] void refuse_camera(const std::string& camera) const {
+    throw ConfigError(fmt::format("{}: no camera '{:.60}'{}", window_.name(), camera,
+                                  sources_.empty() ? "; its number is that of a source of events"
+                                                   : "; there are " + list_of_sources()));
+  }
+
+  [[noreturn]] void ask_for_camera(const std::string& list) const {
+    throw FormatError(
+        fmt::format("has events of several cameras: choose one (--camera NUMBER or NAME, data.camera) of {}",
+                    list),
+        window_.name(), window_.offset());
+  }
+
+  /// Takes the camera asked for: by its name if one source has it, else by the number of the source.
+  void choose_source(const std::string& camera) {
+    if (camera.empty()) {
+      if (sources_.size() > 1) ask_for_camera(list_of_sources());
+      return;
+    }
+    constexpr std::size_t kMostDigits = 5;
+    int so_named = 0;
+    for (const auto& [number, name] : sources_) {
+      if (name != camera) continue;
+      source_ = number;
+      ++so_named;
+    }
+    if (so_named == 0) {
+      if (camera.size() > kMostDigits || camera.find_first_not_of("0123456789") != std::string::npos) {
+        refuse_camera(camera);
+      }
+      source_ = std::stoi(camera);
+    } else if (so_named > 1) {
+      throw ConfigError(fmt::format("{}: several cameras are named '{:.60}': give the number of one of {}",
+                                    window_.name(), camera, list_of_sources()));
+    }
+    has_source_ = true;
   }
 
   /// Goes to the events of the next polarity packet; false at the end of the file.
@@ -136,7 +205,11 @@ class Aedat3Reader : public CarefulReader {
       const PacketHeader header(window_.data());
       check(header);
       window_.consume(kHeaderBytes);
-      const bool wanted = header.type == kPolarityType && (!has_source_ || header.source == source_);
+      const bool is_other = has_source_ && header.source != source_;
+      if (header.type == kPolarityType && is_other && !is_chosen_ && header.number > 0) {
+        ask_for_camera(source_text(source_) + ", " + source_text(header.source));
+      }
+      const bool wanted = header.type == kPolarityType && !is_other;
       if (!wanted) {
         skip(header.capacity * header.event_bytes);
         continue;
@@ -235,7 +308,7 @@ class Aedat3Reader : public CarefulReader {
   std::int64_t whole_end_ = 0;  ///< place after the last whole event or packet
   bool cut_at_start_ = false;   ///< the file ends before the first event
   std::map<int, std::string> sources_;
-  bool has_source_ = false, all_valid_ = false;
+  bool is_chosen_ = false, has_source_ = false, all_valid_ = false;
   int source_ = 0;
   std::int64_t left_ = 0;     ///< events of the packet that are still to be read
   std::int64_t padding_ = 0;  ///< bytes after them

@@ -20,9 +20,11 @@ namespace spikeloom::formats {
 ///   2-16   y
 ///   17-31  x
 /// t_us = overflows * 2^31 + timestamp. Where the header says that all events are valid, bit 0 is not looked
-/// at: there are writers that leave it 0. Only the source of the first polarity packet is read; the sensor's
-/// size is that of the name in its line "#Source N: NAME" (DVS128, DAVIS240C, DAVIS346, ...), or unknown.
-/// Source: iniVation, AEDAT file formats, version 3.1; libcaer, events/common.h and polarity.h.
+/// at: there are writers that leave it 0. One source is read: EventReaderOptions::camera, the name in a line
+/// "#Source N: NAME" or the number N; else the only one. FormatError where it is not said and the header
+/// lists several sources or polarity packets come from several; ConfigError for a camera that is not there.
+/// The sensor's size is that of its name (DVS128, DAVIS240C, DAVIS346, ...), or unknown. Source: iniVation,
+/// AEDAT file formats, version 3.1; libcaer, events/common.h and polarity.h.
 EventFormat aedat3_format();
 
 }  // namespace spikeloom::formats

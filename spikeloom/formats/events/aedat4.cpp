@@ -62,8 +62,8 @@ class Aedat4Reader : public CarefulReader {
 
  private:
   [[noreturn]] void refuse_cut(const std::string& what) const {
-    throw CutShort(what + "; fetch the file again, or read what is whole (--partial)", window_.name(),
-                   packet_offset_);
+    throw CutShort(what + "; fetch the file again, or read what is whole (--partial, data.partial)",
+                   window_.name(), packet_offset_);
   }
 
   [[noreturn]] void refuse(const std::string& what) const {

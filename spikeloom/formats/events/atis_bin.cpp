@@ -18,6 +18,7 @@ namespace {
 constexpr const char* kName = "ATIS bin";
 constexpr std::size_t kEventBytes = 5;
 constexpr std::size_t kFewestEvents = 8;  // fewer could be in order by chance
+constexpr std::uint32_t kLongStep = 1 << 16;
 constexpr std::uint8_t kOverflowRow = 240;
 constexpr std::uint32_t kColumns = 256;
 constexpr std::int64_t kOverflowUs = 1 << 13;
@@ -62,7 +63,8 @@ struct AtisDecoder {
     throw FormatError(
         fmt::format(
             "event {} is at x = {}, y = {}, outside the sensor of {} x {} pixels: damaged, or of another "
-            "sensor (give its size with --sensor, or leave such events out with --drop-outside)",
+            "sensor (give its size with --sensor, or leave such events out with --drop-outside; data.sensor, "
+            "data.drop_outside)",
             offset / static_cast<std::int64_t>(kEventBytes), record[0], record[1], width, height),
         file, offset);
   }
@@ -74,6 +76,7 @@ bool recognizes(const RecordingStart& start) {
   if (count < kFewestEvents) return false;
   std::uint32_t previous = 0;
   bool moves = false;
+  std::size_t long_steps = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* event = start.bytes.data() + i * kEventBytes;
     const std::uint32_t time = raw_time(event);
@@ -82,9 +85,11 @@ bool recognizes(const RecordingStart& start) {
     // An overflow event lets the 13-bit clock start again; a wrap is a step of nearly the whole range.
     if (time < previous && !overflow && previous - time < kTimeRange / 4 * 3) return false;
     moves = moves || time > previous;
+    long_steps += i > 0 && ((time - previous) & (kTimeRange - 1)) >= kLongStep;
     previous = overflow ? 0 : time;
   }
-  return moves;
+  // An event sensor is not as slow as that: other bytes in order are, since three of them make a time.
+  return moves && long_steps * 2 < count;
 }
 
 std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,

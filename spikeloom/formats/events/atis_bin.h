@@ -13,7 +13,8 @@ namespace spikeloom::formats {
 /// us later. The 23-bit time wraps every 8.39 s: a step of more than half of that backwards is taken as a
 /// wrap. The sensor's size is not in the file (N-MNIST 34 x 34, N-Caltech101 240 x 180): width() and height()
 /// are 0 unless the options say them. Recognised by a size that is a multiple of 5, at least 8 events,
-/// coordinates up to 240 and times that never go back but at a wrap. Source: Orchard et al., "Converting
+/// coordinates up to 240, times that never go back but at a wrap and, for more than half of them, steps below
+/// 65.5 ms: fewer and slower events need their format by name. Source: Orchard et al., "Converting
 /// static image datasets to spiking neuromorphic datasets using saccades" (2015), the published readers.
 /// Differs: the Matlab reader knows neither overflow nor wrap.
 EventFormat atis_bin_format();

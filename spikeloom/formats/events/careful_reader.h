@@ -75,7 +75,7 @@ class CarefulReader : public EventReader {
     if (is_pixel(x, y)) return;
     throw FormatError(fmt::format("an event at ({}, {}), outside a sensor of {} x {} pixels; fetch the file "
                                   "again, give the right size of the sensor, or leave such events out "
-                                  "(--drop-outside)",
+                                  "(--drop-outside, data.drop_outside)",
                                   x, y, columns(), rows()),
                       file, offset);
   }

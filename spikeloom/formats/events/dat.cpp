@@ -62,10 +62,10 @@ struct DatDecoder {
   [[noreturn]] void refuse(const std::uint8_t* record, const std::string& file, std::int64_t offset) const {
     const std::uint32_t address = load_little_endian_u32(record + 4);
     throw FormatError(
-        fmt::format(
-            "an event at x = {}, y = {} is outside the sensor of {} x {} pixels: damaged, or "
-            "of another version (--format dat-v1, dat-v2), or a stray event (--drop-outside leaves it out)",
-            x_of(address), y_of(address), width, height),
+        fmt::format("an event at x = {}, y = {} is outside the sensor of {} x {} pixels: damaged, or "
+                    "of another version (--format dat-v1, dat-v2; data.format), or a stray event "
+                    "(--drop-outside, data.drop_outside leave it out)",
+                    x_of(address), y_of(address), width, height),
         file, offset);
   }
 };
@@ -83,19 +83,31 @@ std::unique_ptr<EventReader> make_reader(ByteWindow window, int width, int heigh
                                                       options);
 }
 
-bool any_address_above_v1(ByteWindow& window) {
+/// Whether the first addresses can be of version 2 only: version 1 has no bit above 17, where most events of
+/// version 2 have their row and polarity; a flipped bit here and there is no sign of either. Version 2 has no
+/// bit above 28.
+bool is_surely_version2(ByteWindow& window, int width, int height) {
+  constexpr std::size_t kEnough = 16;
   window.ensure(kRecordingStartBytes);
   const std::size_t count = std::min(window.size(), kRecordingStartBytes) / kEventBytes;
+  std::size_t above_version1 = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (load_little_endian_u32(window.data() + i * kEventBytes + 4) >> 18 != 0) return true;
+    const std::uint32_t address = load_little_endian_u32(window.data() + i * kEventBytes + 4);
+    if (address >> 29 != 0) return false;
+    const std::uint32_t x = DatV2Decoder::x_of(address), y = DatV2Decoder::y_of(address);
+    if (width > 0 && x >= static_cast<std::uint32_t>(width)) return false;
+    if (height > 0 && y >= static_cast<std::uint32_t>(height)) return false;
+    above_version1 += address >> 18 != 0;
   }
-  return false;
+  return count >= kEnough && above_version1 * 2 > count;
 }
 
 std::unique_ptr<EventReader> open_version(std::unique_ptr<ByteSource> source,
                                           const EventReaderOptions& options, int version) {
   ByteWindow window(std::move(source));
-  const PropheseeHeader header = read_prophesee_header(window);
+  PropheseeHeader header = read_prophesee_header(window);
+  settle_header(header, options, window.name());
+  const int width = header.width, height = header.height;
   if (header.has_lines) {
     if (!window.ensure(2)) {
       throw FormatError("the file ends before the type and size of its events; fetch the file again",
@@ -115,20 +127,19 @@ std::unique_ptr<EventReader> open_version(std::unique_ptr<ByteSource> source,
       throw FormatError(fmt::format("DAT version {}: only versions up to 2 are read", version), window.name(),
                         0);
     }
-    if (version < 0 && any_address_above_v1(window)) version = 2;
+    if (version < 0 && is_surely_version2(window, width, height)) version = 2;
     if (version < 0 && window.size() > 0) {
       throw FormatError(
-          "the header has no line '% Version', and no address reveals it: give the version, --format dat-v1 "
-          "or "
-          "dat-v2",
+          "the header has no line '% Version', and the addresses do not settle it: give the version, "
+          "--format dat-v1 or dat-v2 (data.format)",
           window.name(), 0);
     }
   } else if (version < 0) {
-    throw FormatError("this file has no header, so its version must be given: --format dat-v1 or dat-v2",
-                      window.name(), 0);
+    throw FormatError(
+        "this file has no header, so its version must be given: --format dat-v1 or dat-v2 "
+        "(data.format)",
+        window.name(), 0);
   }
-  const int width = options.width > 0 ? options.width : header.width;
-  const int height = options.height > 0 ? options.height : header.height;
   if (version < 2) return make_reader<DatV1Decoder>(std::move(window), width, height, options);
   return make_reader<DatV2Decoder>(std::move(window), width, height, options);
 }

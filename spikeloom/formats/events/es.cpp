@@ -91,7 +91,7 @@ class EsReader : public CarefulReader {
       if (!window_.ensure(Kind::kEventBytes)) {
         throw CutShort(
             fmt::format("the file ends in the middle of an event, after {} of its {} bytes; fetch the file "
-                        "again, or read what is whole (--partial)",
+                        "again, or read what is whole (--partial, data.partial)",
                         window_.size(), Kind::kEventBytes),
             window_.name(), window_.offset());
       }

@@ -62,8 +62,8 @@ struct EventReaderOptions {
   /// The chip of an AEDAT 1.0 or 2.0 file whose header does not name a known one: "dvs128", "davis346", ...
   /// (event_chip_names()); it goes before what the header says. "": what the header says.
   std::string chip;
-  /// Which camera of a file that holds several (AEDAT4, HDF5): its name in the file, or its number from 0 on;
-  /// "": the only one.
+  /// Which camera of a file that holds several: its name in the file, or its number, from 0 on (AEDAT4, HDF5)
+  /// or that of the source (AEDAT 3.1); "0" or "master", "1" or "slave" (EVT 3.0). "": the only one.
   std::string camera;
   /// Unit of the times in text and arrays.
   TimeUnit time_unit = TimeUnit::kFile;
@@ -75,6 +75,9 @@ struct EventReaderOptions {
   bool drop_outside = false;
   /// A recording that was cut off ends with its last whole event instead of an error.
   bool partial = false;
+  /// chip, camera, time_unit and columns are passed over where the format has no use for them, instead of
+  /// being a ConfigError: for options that were not said of this very recording.
+  bool pass_over_unused = false;
 };
 
 /// What EventReaderOptions::format and --format take besides "auto": "atis-bin", "aedat2", "evt3", ... Names
@@ -83,7 +86,8 @@ std::vector<std::string> event_format_names();
 
 /// Opens a recording: a file, "ARCHIVE:MEMBER" in a zip or tar archive (formats/archive.h; an archive of one
 /// file needs no member), or "FILE:NUMBER" for one recording of an HDF5 file. Throws ConfigError for an
-/// unknown format name, FormatError if the content is of no known event format or the header is damaged,
+/// unknown format name and for an option that the format has no use for (chip, camera, time_unit, columns),
+/// FormatError if the content is of no known event format or the header is damaged,
 /// DataError if the file cannot be read.
 std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options = {});
 /// The same from any source of bytes. HDF5 needs a file and is refused here with FormatError.

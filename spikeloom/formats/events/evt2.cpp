@@ -19,6 +19,12 @@ constexpr const char* kEvt2Name = "EVT 2.0";
 constexpr const char* kEvt21Name = "EVT 2.1";
 enum WordType : std::uint32_t { kOff = 0x0, kOn = 0x1, kTimeHigh = 0x8 };
 
+/// Of decoders for which a stop is always an event outside of the sensor.
+struct NothingToCheck {
+  void check_stop(const std::string&, std::int64_t) const {}
+  void check_end(const std::string&) const {}
+};
+
 struct LittleWord {
   static std::uint32_t load(const std::uint8_t* bytes) { return load_little_endian_u32(bytes); }
 };
@@ -27,7 +33,7 @@ struct BigWord {
 };
 
 template <class Word>
-struct Evt2Decoder {
+struct Evt2Decoder : NothingToCheck {
   static constexpr std::size_t kWordBytes = 4, kMostEvents = 1;
   HighWordClock<28, 6> clock;
 
@@ -76,7 +82,7 @@ std::uint32_t highest_bit(std::uint32_t mask) {
 std::uint32_t lowest_bit(std::uint32_t mask) { return static_cast<std::uint32_t>(__builtin_ctz(mask)); }
 
 template <class Halves>
-struct Evt21Decoder {
+struct Evt21Decoder : NothingToCheck {
   static constexpr std::size_t kWordBytes = 8, kMostEvents = 32;
   HighWordClock<28, 6> clock;
 
@@ -142,8 +148,7 @@ struct Opened {
 Opened open_raw(std::unique_ptr<ByteSource> source, const EventReaderOptions& options) {
   ByteWindow window(std::move(source));
   PropheseeHeader header = read_prophesee_header(window);
-  if (options.width > 0) header.width = options.width;
-  if (options.height > 0) header.height = options.height;
+  settle_header(header, options, window.name());
   return {std::move(window), header};
 }
 

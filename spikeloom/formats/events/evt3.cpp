@@ -1,9 +1,13 @@
 #include "spikeloom/formats/events/evt3.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/evt_reader.h"
 #include "spikeloom/formats/events/prophesee_header.h"
 #include "spikeloom/formats/events/sensor_bounds.h"
@@ -27,13 +31,30 @@ enum WordType : std::uint32_t {
 /// How the low word of the time is understood: as bits 11-0 of it, or as expelliarmus does.
 enum class LowTime { kBits, kCounted };
 
-template <bool big_endian, LowTime low_time = LowTime::kBits>
+/// Bit 11 of a row word: which of two cameras, 0 the master, 1 the slave.
+constexpr std::uint32_t kSlaveBit = 0x800;
+const char* camera_name(std::uint32_t bit) { return bit == 0 ? "0 (master)" : "1 (slave)"; }
+
+[[noreturn]] void refuse_two_cameras(const std::string& file, std::int64_t offset) {
+  throw FormatError(
+      fmt::format("has events of two cameras: choose one (--camera NAME, data.camera) of {}, {}",
+                  camera_name(0), camera_name(kSlaveBit)),
+      file, offset);
+}
+
+/// kOnly: all rows are of one camera; another's are outside of every sensor and stop the decoder. kChosen:
+/// rows of the other one are passed over.
+enum class Cameras { kOnly, kChosen };
+
+template <bool big_endian, LowTime low_time = LowTime::kBits, Cameras cameras = Cameras::kOnly>
 struct Evt3Decoder {
   static constexpr std::size_t kWordBytes = 2, kMostEvents = 12;
   HighWordClock<12, 12> clock;
   std::int64_t t_us = 0;
   std::int64_t low_us = 0, counted_us = 0;  // of LowTime::kCounted only
   std::uint32_t y = 0, base_x = 0, polarity = 0;
+  std::uint32_t camera = 0;  // the bit of the camera that is read: of rows of the other one y has kSlaveBit
+  std::uint32_t rows_seen = 0;  // of Cameras::kChosen only: 1 rows of this camera, 2 of the other
 
   static std::uint32_t load(const std::uint8_t* bytes) {
     return big_endian ? std::uint32_t{bytes[0]} << 8 | bytes[1] : load_little_endian_u16(bytes);
@@ -51,13 +72,15 @@ struct Evt3Decoder {
       const std::uint32_t type = word >> 12;
       if (type == kEvent) {
         const std::uint32_t x = word & 0x7ff;
+        if (cameras == Cameras::kChosen && (state.y & kSlaveBit) != 0) continue;
         if (is_outside(x, state.y, width, height) != 0) break;
         write(events[written++], state, x, word >> 11 & 1);
       } else if (type == kRow) {
-        state.y = word & 0x7ff;
+        state.set_row(word);
       } else if (type == kVector12 || type == kVector8) {
         const std::uint32_t length = type == kVector12 ? 12 : 8;
-        const std::uint32_t mask = word & ((1u << length) - 1);
+        const bool passed_over = cameras == Cameras::kChosen && (state.y & kSlaveBit) != 0;
+        const std::uint32_t mask = passed_over ? 0 : word & ((1u << length) - 1);
         if (mask != 0 && (state.base_x + highest_bit(mask) >= width || state.y >= height)) break;
         for (std::uint32_t left = mask; left != 0; left &= left - 1) {
           write(events[written++], state, state.base_x + lowest_bit(left), state.polarity);
@@ -75,7 +98,22 @@ struct Evt3Decoder {
     return i;
   }
 
+  void check_stop(const std::string& file, std::int64_t offset) const {
+    if (cameras == Cameras::kOnly && (y & kSlaveBit) != 0) refuse_two_cameras(file, offset);
+  }
+
+  void check_end(const std::string& file) const {
+    if (cameras == Cameras::kOnly || rows_seen != 2) return;
+    throw ConfigError(fmt::format("{}: no camera {}; all events are of camera {}", file, camera_name(camera),
+                                  camera_name(camera ^ kSlaveBit)));
+  }
+
  private:
+  void set_row(std::uint32_t word) {
+    y = (word & 0xfff) ^ camera;
+    if (cameras == Cameras::kChosen) rows_seen |= (y & kSlaveBit) == 0 ? 1 : 2;
+  }
+
   static std::uint32_t highest_bit(std::uint32_t mask) {
     return 31u - static_cast<std::uint32_t>(__builtin_clz(mask));
   }
@@ -117,7 +155,7 @@ struct Evt3Decoder {
   void skip_to_time(std::uint32_t word) {
     switch (word >> 12) {
       case kRow:
-        y = word & 0x7ff;
+        set_row(word);
         break;
       case kBase:
         base_x = word & 0x7ff;
@@ -138,20 +176,54 @@ struct Evt3Decoder {
   }
 };
 
+/// The camera of the first row words, all of them in the window: bit 0 of what is returned stands for the
+/// master, bit 1 for the slave.
+template <class Decoder>
+unsigned first_cameras(const ByteWindow& window) {
+  unsigned cameras = 0;
+  const std::size_t count = std::min(window.size(), kRecordingStartBytes) / Decoder::kWordBytes;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t word = Decoder::load(window.data() + i * Decoder::kWordBytes);
+    if (word >> 12 == kRow) cameras |= (word & kSlaveBit) == 0 ? 1 : 2;
+  }
+  return cameras;
+}
+
+template <bool big_endian, LowTime low_time>
+std::unique_ptr<EventReader> make_reader(ByteWindow window, const PropheseeHeader& header,
+                                         const EventReaderOptions& options) {
+  using Only = Evt3Decoder<big_endian, low_time, Cameras::kOnly>;
+  using Chosen = Evt3Decoder<big_endian, low_time, Cameras::kChosen>;
+  const char* name = low_time == LowTime::kBits ? kName : kCountedName;
+  const std::string& camera = options.camera;
+  if (!camera.empty()) {
+    Chosen decoder;
+    if (camera == "1" || camera == "slave") {
+      decoder.camera = kSlaveBit;
+    } else if (camera != "0" && camera != "master") {
+      throw ConfigError(fmt::format("{}: no camera '{:.80}'; there may be {}, {}", window.name(), camera,
+                                    camera_name(0), camera_name(kSlaveBit)));
+    }
+    return std::make_unique<EvtReader<Chosen>>(name, header.width, header.height, std::move(window), decoder,
+                                               options);
+  }
+  window.ensure(kRecordingStartBytes);
+  const unsigned cameras = first_cameras<Only>(window);
+  Only decoder;
+  if (cameras == 2) decoder.camera = kSlaveBit;
+  if (cameras == 3) refuse_two_cameras(window.name(), window.offset());
+  return std::make_unique<EvtReader<Only>>(name, header.width, header.height, std::move(window), decoder,
+                                           options);
+}
+
 template <LowTime low_time>
 std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
                                   const EventReaderOptions& options) {
-  using Little = Evt3Decoder<false, low_time>;
-  using Big = Evt3Decoder<true, low_time>;
-  const char* name = low_time == LowTime::kBits ? kName : kCountedName;
   ByteWindow window(std::move(source));
-  const PropheseeHeader header = read_prophesee_header(window);
-  const int width = options.width > 0 ? options.width : header.width;
-  const int height = options.height > 0 ? options.height : header.height;
-  if (header.order == WordOrder::kBig) {
-    return std::make_unique<EvtReader<Big>>(name, width, height, std::move(window), Big{}, options);
-  }
-  return std::make_unique<EvtReader<Little>>(name, width, height, std::move(window), Little{}, options);
+  PropheseeHeader header = read_prophesee_header(window);
+  settle_header(header, options, window.name());
+  if (header.order == WordOrder::kBig) return make_reader<true, low_time>(std::move(window), header, options);
+  return make_reader<false, low_time>(std::move(window), header, options);
 }
 
 bool recognizes(const RecordingStart& start) {

@@ -43,6 +43,10 @@ class HighWordClock {
 ///                      events::Event* events, std::size_t capacity, std::size_t* num_events);
 ///     decodes words as long as kMostEvents more events have room, and returns how many words those were. It
 ///     stops before a word whose event is outside width x height, which it leaves unseen.
+///   void check_stop(const std::string& file, std::int64_t offset) const;
+///     throws what is wrong where it has stopped, if that is not the place of an event.
+///   void check_end(const std::string& file) const;
+///     throws what is wrong with all of the words, at their end.
 template <class Decoder>
 class EvtReader : public EventReader {
  public:
@@ -56,7 +60,7 @@ class EvtReader : public EventReader {
         drop_outside_(options.drop_outside),
         partial_(options.partial) {
     if (width > 0) limit_x_ = static_cast<std::uint32_t>(width);
-    if (height > 0) limit_y_ = static_cast<std::uint32_t>(height);
+    if (height > 0) limit_y_ = std::min(static_cast<std::uint32_t>(height), kRows);
   }
 
   const char* format() const override { return format_; }
@@ -71,9 +75,12 @@ class EvtReader : public EventReader {
       if (pending_begin_ < pending_end_) return give_pending(events, capacity);
       if (!window_.ensure(kWordBytes)) {
         if (partial_) unread_bytes_ = static_cast<std::int64_t>(window_.size());
-        if (window_.size() == 0 || partial_) return 0;
+        if (window_.size() == 0 || partial_) {
+          decoder_.check_end(window_.name());
+          return 0;
+        }
         throw CutShort(fmt::format("the file ends in the middle of a word, after {} of its {} bytes; fetch "
-                                   "the file again, or read what is whole (--partial)",
+                                   "the file again, or read what is whole (--partial, data.partial)",
                                    window_.size(), kWordBytes),
                        window_.name(), window_.offset());
       }
@@ -86,7 +93,10 @@ class EvtReader : public EventReader {
                                 &pending_end_);
         pending_begin_ = 0;
       }
-      if (words == 0) words = drop_outside();
+      if (words == 0) {
+        decoder_.check_stop(window_.name(), window_.offset());
+        words = drop_outside();
+      }
       if (words == 0) refuse();
       window_.consume(words * kWordBytes);
       if (num_events > 0) return num_events;
@@ -121,14 +131,17 @@ class EvtReader : public EventReader {
   [[noreturn]] void refuse() const {
     throw FormatError(
         fmt::format("an event outside the sensor of {} x {} pixels: damaged, or of another sensor (give "
-                    "its size with --sensor, or leave such events out with --drop-outside)",
+                    "its size with --sensor, or leave such events out with --drop-outside; data.sensor, "
+                    "data.drop_outside)",
                     width_, height_),
         window_.name(), window_.offset());
   }
 
+  static constexpr std::uint32_t kRows = 1u << 11;  // that words of any of these formats have
+
   const char* format_;
   int width_, height_;
-  std::uint32_t limit_x_ = 1u << 16, limit_y_ = 1u << 16;
+  std::uint32_t limit_x_ = 1u << 16, limit_y_ = kRows;
   ByteWindow window_;
   Decoder decoder_;
   bool drop_outside_, partial_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <utility>
 
 #include "spikeloom/base/errors.h"
@@ -83,10 +84,29 @@ const EventFormat* asked_format(const EventReaderOptions& options) {
   return format;
 }
 
-/// A camera is chosen in formats that may hold several.
-void check_camera(const EventFormat& format, const EventReaderOptions& options, const std::string& file) {
+/// Throws ConfigError for an option that the format has no use for, rather than pass over it.
+void check_options(const EventFormat& format, const EventReaderOptions& options, const std::string& file) {
   const std::string key = format.key;
-  if (options.camera.empty() || options.camera == "0" || key == "aedat4" || key == "hdf5") return;
+  const auto is_one_of = [&](std::initializer_list<const char*> keys) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  };
+  const auto refuse = [&](const char* option, const char* recipe_key, const char* whose) {
+    throw ConfigError(fmt::format("{}: is {}, for which {} ({}) means nothing: it is for {}; leave it out",
+                                  file, format.name, option, recipe_key, whose));
+  };
+  if (options.pass_over_unused) return;
+  const bool is_table = is_one_of({"csv", "npy", "npz", "hdf5"});
+  if (!options.chip.empty() && !is_one_of({"aedat1", "aedat2"})) {
+    refuse("--chip", "data.chip", "AEDAT 1.0 and 2.0");
+  }
+  if (options.time_unit != TimeUnit::kFile && !is_table) {
+    refuse("--time-unit", "data.time_unit", "text, npy, npz and HDF5");
+  }
+  if (!options.columns.empty() && !is_table) {
+    refuse("--columns", "data.columns", "text, npy, npz and HDF5");
+  }
+  const bool may_have_cameras = is_one_of({"aedat3", "aedat4", "evt3", "evt3-expelliarmus", "hdf5"});
+  if (options.camera.empty() || options.camera == "0" || may_have_cameras) return;
   throw ConfigError(
       fmt::format("{}: camera '{}': a recording of {} has one camera", file, options.camera, format.name));
 }
@@ -144,18 +164,19 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
     if (cut != nullptr) {
       throw CutShort(
           fmt::format("looks like {}, but ends in the middle of an event: fetch the file again, or read what "
-                      "is whole (--partial)",
+                      "is whole (--partial, data.partial)",
                       cut->name),
           peeked->name());
     }
   }
   if (format == nullptr) {
     throw FormatError(
-        fmt::format("is not of an event format known by its content; --format chooses one of: {}",
-                    format_keys()),
+        fmt::format(
+            "is not of an event format known by its content; --format (data.format) chooses one of: {}",
+            format_keys()),
         peeked->name());
   }
-  check_camera(*format, options, peeked->name());
+  check_options(*format, options, peeked->name());
   if (format->open_file != nullptr) {
     if (!path.empty()) return format->open_file(path, options);
     throw FormatError(fmt::format("{} is read from a file of its own only: unpack it first", format->name),

@@ -44,7 +44,7 @@ class PackedReader : public EventReader {
         if (window_.size() == 0 || partial_) return 0;
         throw CutShort(
             fmt::format("the file ends in the middle of an event: {} bytes are left of {}; fetch the file "
-                        "again, or read what is whole (--partial)",
+                        "again, or read what is whole (--partial, data.partial)",
                         window_.size(), kPackedEventBytes),
             window_.name(), window_.offset());
       }
@@ -76,7 +76,7 @@ class PackedReader : public EventReader {
     return fmt::format(
         "an event at x = {}, y = {} is outside the sensor of {} x {} pixels: damaged, or of another sensor "
         "(give its "
-        "size with --sensor, or leave such events out with --drop-outside)",
+        "size with --sensor, or leave such events out with --drop-outside; data.sensor, data.drop_outside)",
         event.x, event.y, width_, height_);
   }
 

@@ -19,6 +19,9 @@ struct PropheseeHeader {
   int width = 0,
       height = 0;  ///< of "geometry", "format", "Width" and "Height", or of the sensor that is named
   WordOrder order = WordOrder::kUnsaid;  ///< of "endianness=" in "format"
+  /// Two lines that contradict each other, "'LINE' and 'LINE'", about the encoding or version and about the
+  /// size; "" if there are none.
+  std::string format_contradiction, size_contradiction;
 };
 
 /// Takes the header off the window. Where a raw file's header does not name the encoding (the oldest ones),
@@ -26,7 +29,12 @@ struct PropheseeHeader {
 /// or of neither. Throws as ByteWindow.
 PropheseeHeader read_prophesee_header(ByteWindow& window);
 
-/// The same for the first bytes of a file.
+/// Puts the options' size in place of the header's. Throws FormatError, which says what may be given, if the
+/// header contradicts itself about the format, unless the options name it, or about the size, unless the
+/// options have it.
+void settle_header(PropheseeHeader& header, const EventReaderOptions& options, const std::string& file);
+
+/// read_prophesee_header() for the first bytes of a file.
 PropheseeHeader peek_prophesee_header(const RecordingStart& start);
 
 }  // namespace spikeloom::formats

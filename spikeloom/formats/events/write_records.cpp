@@ -80,7 +80,7 @@ class Aedat2Encoder : public EventEncoder {
   Aedat2Encoder(int width, int height) {
     if (width == 0 || height == 0) {
       throw DataError(
-          "AEDAT 2.0 mirrors columns, so the sensor's size must be known: give its width and height");
+          "AEDAT 2.0 mirrors columns, so the sensor's size must be known: give it (--sensor WxH)");
     }
     struct Sensor {
       const char* name;

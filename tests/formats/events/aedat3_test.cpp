@@ -37,14 +37,63 @@ TEST(Aedat3, TheSensorIsKnownByItsName) {
   };
   EXPECT_EQ(size("#Source 1: DAVIS240C"), std::make_pair(240, 180));
   EXPECT_EQ(size("#Source 1: DAVIS346B"), std::make_pair(346, 260));
+  EXPECT_EQ(size("#Source 1: Davis346Cbsi"), std::make_pair(346, 260));
+  EXPECT_EQ(size("#Source 1: DVXplorer"), std::make_pair(640, 480));
+  EXPECT_EQ(size("#Source 1: DVXplorer Lite"), std::make_pair(320, 240));
+  EXPECT_EQ(size("#Source 1: DVS1280"), std::make_pair(0, 0)) << "not a DVS128";
+  EXPECT_EQ(size("#Source 1: DAVIS240Mirror"), std::make_pair(0, 0));
   EXPECT_EQ(size("#Source 2: DAVIS346B"), std::make_pair(0, 0));
   EXPECT_EQ(size("#Source 1: Test"), std::make_pair(0, 0));
   EXPECT_EQ(size("#Source 1: Test", {"auto", 640, 480}), std::make_pair(640, 480));
 }
 
-TEST(Aedat3, InvalidEventsAndOtherSourcesAreSkipped) {
-  const Bytes bytes = aedat3_header() + aedat3_packet(kEvents, 1, 0, 2) + aedat3_packet(kEvents, 2);
+TEST(Aedat3, InvalidEventsAreSkipped) {
+  const Bytes bytes = aedat3_header() + aedat3_packet(kEvents, 1, 0, 2) + aedat3_packet({}, 2);
   EXPECT_EQ(decode(bytes).events, Events(kEvents.begin(), kEvents.begin() + 2));
+}
+
+EventReaderOptions of_camera(const std::string& camera) {
+  EventReaderOptions options;
+  options.camera = camera;
+  return options;
+}
+
+TEST(Aedat3, OfSeveralSourcesOneIsChosen) {
+  const Events others = {{6, 200, 150, 0}};
+  const Bytes header = aedat3_header("#Source 1: DVS128\r\n#Source 2: DAVIS240C");
+  const Bytes file =
+      header + aedat3_packet(kEvents, 1) + aedat3_packet(others, 2) + aedat3_packet(kEvents, 1);
+  const Decoded asked = decode(file);
+  EXPECT_TRUE(asked.events.empty());
+  for (const char* part : {"several cameras", "1 (DVS128), 2 (DAVIS240C)", "--camera", "data.camera"}) {
+    EXPECT_NE(asked.error.find(part), std::string::npos) << asked.error;
+  }
+  for (const char* camera : {"2", "DAVIS240C"}) {
+    const Decoded second = decode(file, of_camera(camera));
+    EXPECT_EQ(second.error, "");
+    EXPECT_EQ(second.events, others);
+    EXPECT_EQ(second.width, 240);
+  }
+  EXPECT_EQ(decode(file, of_camera("1")).events.size(), 2 * kEvents.size());
+  EXPECT_EQ(decode(file, of_camera("1")).width, 128);
+  for (const char* camera : {"0", "3", "DVS", "123456"})
+    EXPECT_THROW(decode(file, of_camera(camera)), ConfigError);
+  EXPECT_THROW(decode(aedat3_header("#Source 1: DVS128\r\n#Source 2: DVS128") + aedat3_packet(kEvents),
+                      of_camera("DVS128")),
+               ConfigError)
+      << "both are named so";
+  EXPECT_NE(decode(aedat3_header("#Source 1: DVS128\r\n#Source 1: DAVIS240C") + aedat3_packet(kEvents)).error,
+            "")
+      << "two names";
+}
+
+TEST(Aedat3, ASourceThatTheHeaderDoesNotListIsAskedForWhereItComes) {
+  const Bytes file = aedat3_header() + aedat3_packet(kEvents, 1) + aedat3_packet(kEvents, 2);
+  const Decoded asked = decode(file);
+  EXPECT_EQ(asked.events, kEvents);
+  EXPECT_NE(asked.error.find("1 (DVS128), 2"), std::string::npos) << asked.error;
+  EXPECT_EQ(decode(file, of_camera("2")).events, kEvents);
+  EXPECT_EQ(decode(file, of_camera("2")).width, 0) << "its sensor is not said";
 }
 
 TEST(Aedat3, DamageIsNamedAtItsByteAfterTheEventsBeforeIt) {

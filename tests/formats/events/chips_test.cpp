@@ -130,6 +130,112 @@ TEST(Chip, WhatIsSaidByHandGoesBeforeTheHeader) {
   EXPECT_EQ(decode(with_chip("DAVIS240C", kDavis346), with("davis346")).events[0].x, 110);
 }
 
+TEST(Chip, EveryClassOfJaerIsKnownByItsWholeName) {
+  const std::pair<const char*, int> known[] = {{"ch.unizh.ini.jaer.chip.retina.DVS128", 128},
+                                               {"dvs128", 128},
+                                               {"ch.unizh.ini.jaer.chip.retina.Tmpdiff128", 128},
+                                               {"eu.seebetter.ini.chips.davis.Davis128Color", 128},
+                                               {"eu.seebetter.ini.chips.davis.Davis208PixelParade", 208},
+                                               {"eu.seebetter.ini.chips.DAViS.DAViS240", 240},
+                                               {"eu.seebetter.ini.chips.davis.DAVIS240A", 240},
+                                               {"eu.seebetter.ini.chips.davis.DAVIS240B", 240},
+                                               {"eu.seebetter.ini.chips.davis.DAVIS240C", 240},
+                                               {"eu.seebetter.ini.chips.davis.DVS240", 240},
+                                               {"eu.seebetter.ini.chips.davis.Davis346A", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346B", 346},
+                                               {"DAVIS346B", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346BColor", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346blue", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346red", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346redColor", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346cBSI", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346mini", 346},
+                                               {"eu.seebetter.ini.chips.davis.Davis346Zynq", 346},
+                                               {"DAVI346", 346},
+                                               {"eu.seebetter.ini.chips.davis.DAVIS640", 640},
+                                               {"eu.seebetter.ini.chips.davis.Davis640Color", 640},
+                                               {"ch.unizh.ini.jaer.chip.retina.DVS640", 640}};
+  for (const auto& [name, width] : known) {
+    const Decoded decoded = decode(with_chip(name, records(1, [](std::uint32_t) { return 1u << 1; })));
+    EXPECT_EQ(decoded.error, "") << name;
+    EXPECT_EQ(decoded.width, width) << name;
+  }
+}
+
+TEST(Chip, ANameThatOnlyContainsAKnownOneIsAskedFor) {
+  for (const char* name : {"DVS1280", "ch.unizh.ini.jaer.chip.retina.DVS1280x720SD", "xDVS128",
+                           "ch.unizh.ini.jaer.chip.retina.DVS128andCochleaAMS1b",
+                           "uk.ac.example.Davis240Mirror", "eu.seebetter.ini.chips.davis.Davis240StereoPair",
+                           "eu.seebetter.ini.chips.davis.CDAVIS", "my.DAVIS346.Chip"}) {
+    expect_asked(with_chip(name, kDvs128), {name, "dvs128 (128x128)", "--chip", "data.chip"});
+  }
+  // It says how addresses are laid out, and not how wide they are.
+  const char* base = "eu.seebetter.ini.chips.davis.DavisBaseCamera";
+  expect_asked(with_chip(base, kDavis346), {base, "--sensor"});
+  EXPECT_EQ(decode(with_chip(base, kDavis346), with("", 346, 260)).events[0].x, 110);
+}
+
+TEST(Chip, SentencesAboutAChipNameNone) {
+  for (const char* line : {"# not a DAVIS240 address space file", "# converted from the format of DAVIS240",
+                           "# a file in the address space of a DAVIS640", "# Chip AEChip: DAVIS240C",
+                           "# Start of Preferences for this AEChip (DAVIS240C)"}) {
+    const Decoded decoded =
+        decode(bytes_of("#!AER-DAT2.0\r\n" + std::string(line) + "\r\n#End Of ASCII Header\r\n") + kDvs128);
+    EXPECT_EQ(decoded.width, 128) << line << ": read by its addresses; " << decoded.error;
+  }
+  // What the converter write2jAER writes is one.
+  const std::string fakes = "# This function fakes the format of DAVIS640 to allow for 304x240\r\n";
+  EXPECT_EQ(decode(bytes_of("#!AER-DAT2.0\r\n" + fakes) + kDavis346).width, 640);
+  EXPECT_EQ(decode(bytes_of("#!AER-DAT2.0\r\n# HardwareInterface: a DAVIS346 after a DAVIS240\r\n") + kDvs128)
+                .width,
+            128)
+      << "two of them";
+}
+
+TEST(Chip, LinesThatContradictEachOtherAreAnError) {
+  const auto file = [](const std::string& first, const std::string& second, const std::string& version) {
+    return bytes_of("#!AER-DAT" + version + "\r\n# AEChip: " + first + "\r\n# AEChip: " + second + "\r\n");
+  };
+  for (const auto& [first, second] : {std::pair{"DVS128", "eu.seebetter.ini.chips.davis.Davis346red"},
+                                      {"my.Chip", "DVS128"},
+                                      {"DVS128", "my.Chip"},
+                                      {"my.Chip", "your.Chip"}}) {
+    expect_asked(file(first, second, "2.0") + kDvs128, {std::string("'# AEChip: ") + first + "'",
+                                                        std::string("'# AEChip: ") + second + "'", "--chip"});
+    EXPECT_NE(decode(file(first, second, "1.0") + big_endian(0x0102, 2) + big_endian(7, 4))
+                  .error.find(std::string("'# AEChip: ") + second),
+              std::string::npos);
+    EXPECT_EQ(decode(file(first, second, "2.0") + kDvs128, with("dvs128")).events.size(), 30u);
+  }
+  EXPECT_EQ(decode(file("Davis346red", "DAVIS346B", "2.0") + kDavis346).events[0].x, 110)
+      << "the same sensor";
+}
+
+TEST(Chip, TheCornerOfADavisIsNotADvs128) {
+  // Row 0 and the last 16 columns: the addresses have no bit above 15 either, but none below 10.
+  expect_asked(without_chip(records(400, [](std::uint32_t i) { return (i % 16) << 12 | (i & 1) << 11; })),
+               {"dvs128", "davis346"});
+}
+
+TEST(Chip, AStrayBitInADvs128IsLeftOutWhereThatIsAskedFor) {
+  const auto address = [](std::uint32_t i) { return (i % 128) << 8 | (i * 7 % 128) << 1 | (i & 1); };
+  const auto with_strays = [&](std::uint32_t every) {
+    return without_chip(
+        records(400, [&](std::uint32_t i) { return address(i) | (i % every == every - 1 ? 1u << 16 : 0u); }));
+  };
+  expect_asked(with_strays(400), {"--chip", "data.chip"});
+  EventReaderOptions options;
+  options.drop_outside = true;
+  const Decoded some = decode(with_strays(200), options);
+  EXPECT_EQ(some.error, "");
+  EXPECT_EQ(some.width, 128);
+  EXPECT_EQ(some.dropped, 2);
+  ASSERT_EQ(some.events.size(), 398u);
+  EXPECT_EQ(some.events[1], (events::Event{10, 120, 1, 0}));
+  EXPECT_NE(decode(with_strays(50), options).error, "") << "2 % are no strays";
+  EXPECT_NE(decode(without_chip(kDavis346), options).error, "");
+}
+
 TEST(Aedat1, ReadsTheByteTable) {
   const Bytes header = bytes_of("#!AER-DAT1.0\r\n# This is a raw AE data file - do not edit\r\n");
   const auto record = [](std::uint32_t address, std::uint32_t t) {

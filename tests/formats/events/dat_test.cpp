@@ -37,10 +37,54 @@ TEST(Dat, Version1MeansWhatTheTableSays) {
   EXPECT_NE(decode(unsaid + words).error.find("dat-v1 or dat-v2"), std::string::npos) << "may be either";
   EXPECT_EQ(decode(unsaid + words, {"dat-v1"}).events, expected);
   EXPECT_EQ(decode(unsaid).error, "") << "without events it does not matter";
-  EXPECT_EQ(decode(bytes_of("% Data file containing events\n") + Bytes{0, 8} + words + words32({9, 1u << 28}))
-                .events[2],
-            (events::Event{9, 0, 0, 1}))
-      << "no version, an address of version 2";
+}
+
+/// 50 events of version 2 without a line that says so, some of them in the first rows and off.
+Bytes unsaid_version2(const std::string& size, std::uint32_t stray = 0) {
+  std::vector<std::uint32_t> words;
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    words.push_back(10 * i);
+    words.push_back(i | (4 * i) << 14 | (i & 1) << 28 | (i == 7 ? stray : 0));
+  }
+  return bytes_of("% Data file containing events\n" + size) + Bytes{0, 8} + words32(words);
+}
+
+TEST(Dat, AVersionThatIsNotSaidIsAskedForUnlessMostAddressesSettleIt) {
+  std::vector<std::uint32_t> words;
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    words.push_back(10 * i);
+    words.push_back(i | i << 9 | (i & 1) << 17);
+  }
+  const auto file = [&] {
+    return bytes_of("% Data file containing events\n") + Bytes{0, 8} + words32(words);
+  };
+  EXPECT_NE(decode(file()).error.find("data.format"), std::string::npos);
+  words[15] |= 1u << 25;
+  EXPECT_NE(decode(file()).error.find("dat-v1 or dat-v2"), std::string::npos) << "one stray bit";
+  EXPECT_TRUE(decode(file()).events.empty());
+  const Decoded sure = decode(unsaid_version2(""));
+  ASSERT_EQ(sure.events.size(), 50u) << sure.error;
+  EXPECT_EQ(sure.events[9], (events::Event{90, 9, 36, 1}));
+  EXPECT_EQ(decode(unsaid_version2("% Width 50\n% Height 200\n")).events, sure.events);
+  EXPECT_NE(decode(unsaid_version2("% Width 40\n% Height 200\n")).error.find("dat-v1"), std::string::npos)
+      << "not of this sensor";
+  EXPECT_NE(decode(unsaid_version2(""), {"auto", 50, 100}).error, "") << "nor of that one";
+  EXPECT_NE(decode(unsaid_version2("", 1u << 29)).error, "") << "a bit that version 2 does not have";
+  EXPECT_NE(decode(bytes_of("% Data file containing events\n") + Bytes{0, 8} +
+                   words32({7, 1u | 239u << 14, 9, 1u << 28}))
+                .error,
+            "")
+      << "two events are too few";
+}
+
+TEST(Dat, VersionsThatContradictEachOtherAreAnError) {
+  const Bytes words = words32({7, 1});
+  const Bytes file = bytes_of("% Version 2\n% Version 1\n") + kType + words;
+  for (const char* part : {"'% Version 2'", "'% Version 1'", "dat-v1"}) {
+    EXPECT_NE(decode(file).error.find(part), std::string::npos) << decode(file).error;
+    EXPECT_NE(decode(file, {"dat"}).error.find(part), std::string::npos);
+  }
+  EXPECT_EQ(decode(file, {"dat-v1"}).events.size(), 1u);
 }
 
 TEST(Dat, FilesWithoutAHeaderNeedTheirVersion) {

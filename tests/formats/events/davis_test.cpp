@@ -72,7 +72,7 @@ TEST(Davis, TheSensorIsFoundInTheHeaderTheOptionsOrTheAddresses) {
         {"# AEChip: DAVIS128\r\n", davis(1, 1, 0), 128, 128, {}},
         {"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n", 0x102, 128, 128, {}},
         {"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n", 0x102, 240, 180, {"auto", 240, 180}},
-        {"# a file in the address space of a DAVIS640\r\n", 0x102, 640, 480, {}},
+        {"# This function fakes the format of DAVIS640 to allow for more\r\n", 0x102, 640, 480, {}},
         {"# AEChip: unheard.of.Chip\r\n", davis(200, 100, 0), 240, 180, {"auto", 240, 180}},
         {"", davis(200, 100, 0), 346, 260, {"auto", 346, 260}},
         {"", davis(100, 300, 0), 640, 480, {"auto", 640, 480}},

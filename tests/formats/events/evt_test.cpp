@@ -39,7 +39,7 @@ TEST(Evt3, EveryWordTypeMeansWhatTheTableSays) {
       decode(evt3({0x8001, 0x6002, 0x0007, 0x2805,  // time 1 << 12 | 2, row 7, on at 5
                    0x300a, 0x4805, 0x5081,          // off: 10, 12, 21 of the vector of 12, then 22 and 29
                    0xa001, 0xe123, 0x7001, 0xf002, 0x1fff, 0xdfff,  // skipped
-                   0x6003, 0x0808, 0x3863, 0x4001,                  // row 8 (bit 11 is not of it), on at 99
+                   0x6003, 0x0008, 0x3863, 0x4001,                  // row 8, on at 99
                    0x8002, 0x2000,             // a new high time starts the low one again
                    0x6004, 0x8002, 0x2001}));  // the same high time does not
   EXPECT_EQ(decoded.error, "");
@@ -96,6 +96,95 @@ TEST(Evt3, BigEndianIsReadWhereTheHeaderSaysIt) {
   const std::string header = "% evt 3.0\n% format EVT3;height=50;width=100;endianness=big\n% end\n";
   EXPECT_EQ(decode(bytes_of(header) + swapped(words16({0x8001, 0x6002, 0x0007, 0x2805}), 2)).events,
             (Events{{4098, 5, 7, 1}}));
+}
+
+TEST(Evt3, OfTwoCamerasOneIsChosen) {
+  // Rows 7 and 9 of the master, 1807 = 0x800 | 7 and 0x800 | 8 of the slave; the base is shared.
+  const Bytes both = evt3({0x8001, 0x6002, 0x0007, 0x2805, 0x0807, 0x2806, 0x300a, 0x4003, 0x0009, 0x4001,
+                           0x6003, 0x0808, 0x2001, 0x5002});
+  const Decoded asked = decode(both);
+  EXPECT_TRUE(asked.events.empty());
+  for (const char* part : {"two cameras", "0 (master)", "1 (slave)", "--camera", "data.camera"}) {
+    EXPECT_NE(asked.error.find(part), std::string::npos) << asked.error;
+  }
+  EventReaderOptions options;
+  options.drop_outside = true;
+  EXPECT_NE(decode(both, options).error, "") << "another camera is no stray event";
+  const Events master{{4098, 5, 7, 1}, {4098, 22, 9, 0}};
+  const Events slave{{4098, 6, 7, 1}, {4098, 10, 7, 0}, {4098, 11, 7, 0}, {4099, 1, 8, 0}, {4099, 35, 8, 0}};
+  for (const bool drop : {false, true}) {
+    for (const auto& [name, events] :
+         {std::pair{"0", master}, {"master", master}, {"1", slave}, {"slave", slave}}) {
+      options.drop_outside = drop;
+      options.camera = name;
+      for (const Decoded& decoded :
+           {decode(both, options), decode(both, options, 1), testing::decode_unevenly(both, options)}) {
+        EXPECT_EQ(decoded.error, "");
+        EXPECT_EQ(decoded.events, events) << name;
+        EXPECT_EQ(decoded.dropped, 0);
+      }
+    }
+  }
+  options.camera = "2";
+  EXPECT_THROW(decode(both, options), ConfigError);
+}
+
+TEST(Evt3, TheOnlyCameraMayBeTheSlave) {
+  const Bytes only = evt3({0x8001, 0x6002, 0x0807, 0x2805, 0x0808, 0x2806});
+  const Events expected{{4098, 5, 7, 1}, {4098, 6, 8, 1}};
+  EXPECT_EQ(decode(only).events, expected);
+  EventReaderOptions options;
+  options.camera = "slave";
+  EXPECT_EQ(decode(only, options).events, expected);
+  options.camera = "master";
+  EXPECT_THROW(decode(only, options), ConfigError) << "not an empty recording";
+}
+
+TEST(Evt3, ACameraThatComesLaterIsAskedForThere) {
+  std::vector<std::uint32_t> words{0x8001, 0x6002, 0x0007};
+  words.resize(40000, 0x2805);
+  words.insert(words.end(), {0x0807, 0x4fff, 0x2806});
+  const Bytes late = bytes_of(kEvt3) + words16(words);
+  EventReaderOptions options;
+  for (const bool drop : {false, true}) {
+    options.drop_outside = drop;
+    const Decoded decoded = decode(late, options);
+    EXPECT_EQ(decoded.events.size(), 40000u - 3);
+    EXPECT_NE(decoded.error.find("two cameras"), std::string::npos) << decoded.error;
+    EXPECT_EQ(decoded.error_offset, static_cast<std::int64_t>(sizeof(kEvt3) - 1 + 2 * 40001));
+  }
+}
+
+TEST(EvtHeader, LinesThatContradictEachOtherAreAnError) {
+  const Bytes words = words16({0x8000, 0x6000, 0x2001, 0x6000});
+  const auto expect_both = [&](const std::string& first, const std::string& second,
+                               const std::string& remedy) {
+    const Decoded decoded = decode(bytes_of(first + "\n" + second + "\n% end\n") + words);
+    EXPECT_TRUE(decoded.events.empty());
+    for (const std::string& part : {"'" + first + "'", "'" + second + "'", remedy}) {
+      EXPECT_NE(decoded.error.find(part), std::string::npos) << part << " is not in: " << decoded.error;
+    }
+  };
+  expect_both("% evt 2.0", "% format EVT3;height=720;width=1280", "--format");
+  expect_both("% format EVT3;height=720;width=1280", "% evt 2.1", "data.format");
+  expect_both("% format EVT3", "% format EVT2", "--format");
+  const std::string encoding = "% evt 3.0\n";
+  EXPECT_NE(
+      decode(bytes_of(encoding + "% geometry 10x20\n% width 11\n") + words).error.find("'% geometry 10x20'"),
+      std::string::npos);
+  const Bytes sizes = bytes_of("% format EVT3;height=720;width=1280\n% geometry 640x480\n% end\n") + words;
+  EXPECT_NE(decode(sizes).error.find("--sensor WxH, data.sensor"), std::string::npos) << decode(sizes).error;
+  EXPECT_EQ(decode(sizes, {"auto", 640, 480}).events.size(), 1u);
+  const Bytes encodings = bytes_of("% evt 2.0\n% format EVT3\n% end\n") + words;
+  EXPECT_EQ(decode(encodings, {"evt3"}).events.size(), 1u);
+  // The same twice is none, nor is the sensor of a plugin beside a size.
+  EXPECT_EQ(decode(bytes_of("% evt 3.0\n% format EVT3;height=720;width=1280\n% geometry 1280x720\n"
+                            "% plugin_name hal_plugin_gen31_fx3\n% end\n") +
+                   words)
+                .error,
+            "");
+  EXPECT_EQ(decode(bytes_of("% evt 3.0\n% plugin_name hal_plugin_gen310_fx3\n% end\n") + words).width, 0)
+      << "another sensor than gen31 and gen3";
 }
 
 TEST(Evt2, EveryWordTypeMeansWhatTheTableSays) {

@@ -5,6 +5,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/events/event_reader_options.h"
+#include "tests/formats/events/builders.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -48,6 +49,33 @@ TEST(EventReaderOptions, Columns) {
   for (const char* text : {"t", "x,y,p", "t,x,x", "t,x,", "t;x", "t,x,q", ",", "T,X"}) {
     expect_refused(parse_columns, text, "t,x,y,p,_");
   }
+}
+
+TEST(EventReaderOptions, WhatAFormatHasNoUseForIsRefused) {
+  const testing::Events events = testing::made_up_events(1, 100, 30, 20, 0, 100);
+  const testing::Bytes dat = testing::encoded("dat", 32, 24, events),
+                       csv = testing::encoded("csv", 32, 24, events);
+  EventReaderOptions chip, unit, columns;
+  chip.chip = "dvs128";
+  unit.time_unit = TimeUnit::kMicroseconds;
+  columns.columns = {"t", "x", "y", "p"};
+  for (const auto& [options, words] :
+       {std::pair{chip, std::vector<std::string>{"--chip", "data.chip", "AEDAT"}},
+        {unit, {"--time-unit", "data.time_unit", "HDF5"}},
+        {columns, {"--columns", "data.columns", "npy"}}}) {
+    try {
+      testing::decode(dat, options);
+      ADD_FAILURE() << words[0] << " was passed over";
+    } catch (const ConfigError& error) {
+      for (const std::string& word : words) {
+        EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+      }
+      EXPECT_NE(std::string(error.what()).find("DAT"), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(testing::decode(csv, unit).events, events);
+  EXPECT_EQ(testing::decode(csv, columns).events, events);
+  EXPECT_THROW(testing::decode(csv, chip), ConfigError);
 }
 
 TEST(EventReaderOptions, ChipsAreNamedAsAnOptionTakesThem) {
