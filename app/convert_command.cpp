@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/output_target.h"
+#include "spikeloom/formats/events/event_format.h"
 #include "spikeloom/formats/events/write_events.h"
 
 namespace spikeloom::app {
@@ -42,6 +43,17 @@ void check_output(const ConvertOptions& options, const std::string& format, cons
   }
 }
 
+/// Whether a file is taken for what it is without --format; a few events may be those of any format without a
+/// header.
+bool is_known_by_content(const std::string& path, const std::string& format) {
+  const formats::EventFormat* written = formats::find_event_format(format);
+  try {
+    return written != nullptr && formats::open_events(path)->format() == std::string(written->name);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 int run_convert(const ConvertOptions& options) {
   const std::string format = output_format(options);
   const std::string output = options.output == "-" ? "/dev/stdout" : options.output;
@@ -57,6 +69,8 @@ int run_convert(const ConvertOptions& options) {
     total += static_cast<std::int64_t>(count);
   }
   writer.commit();
+  const bool is_file = target.kind != OutputTarget::Kind::kStream;
+  const bool needs_format = is_file && !is_known_by_content(target.path, format);
   // What is said must not get among the events.
   std::FILE* stream = target.descriptor == STDOUT_FILENO ? stderr : stdout;
   if (options.json) {
@@ -65,12 +79,17 @@ int run_convert(const ConvertOptions& options) {
                                    {"output", options.output},
                                    {"output_format", format},
                                    {"events", total}};
+    if (needs_format) json["needs_format"] = format;
     if (options.recording.drop_outside) json["dropped_outside"] = reader->dropped_events();
     if (options.recording.partial) json["unread_bytes"] = reader->unread_bytes();
     print_json(json, stream);
   } else {
     print_line(stream, fmt::format("{}: {} of {} ({}) as {}", options.output, counted(total, "event"),
                                    options.input, reader->format(), format));
+    if (needs_format) {
+      print_line(stream, fmt::format("{}: so little is not known by its content: read it with --format {}",
+                                     options.output, format));
+    }
     if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
       print_line(stream, fmt::format("{}: {}", options.input, left_out));
     }

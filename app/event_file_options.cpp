@@ -59,8 +59,9 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options) {
       ->type_name("NAME")
       ->check(not_empty());
   command
-      .add_option("--camera", options.camera,
-                  "Which camera of a recording with several (AEDAT4, HDF5), by name or by number from 0")
+      .add_option(
+          "--camera", options.camera,
+          "Which camera of a recording with several (AEDAT 3.1, AEDAT4, EVT 3.0, HDF5), by name or number")
       ->type_name("NAME")
       ->check(not_empty());
   command.add_option("--time-unit", options.time_unit, "Unit of the times in text and arrays: s, ms, us, ns")

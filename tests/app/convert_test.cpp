@@ -56,6 +56,31 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
   EXPECT_EQ(info("text").at("width"), 34);
 }
 
+TEST_F(Convert, WhatIsNotKnownByItsContentIsSaid) {
+  write_atis("few.bin", 7);
+  const Outcome few = run({"convert", "few.bin", "b.bin", "--format", "atis-bin"});
+  EXPECT_EQ(few.exit_code, 0) << few.err;
+  EXPECT_TRUE(
+      contains(few.out, "b.bin: so little is not known by its content: read it with --format atis-bin"))
+      << few.out;
+  EXPECT_EQ(info("b.bin", {"--format", "atis-bin"}).at("events"), 7);
+  EXPECT_EQ(run({"convert", "few.bin", "c.bin", "--format", "atis-bin", "--json"}).json().at("needs_format"),
+            "atis-bin");
+  write_atis("more.bin", 8);
+  const Outcome more = run({"convert", "more.bin", "d.bin"});
+  EXPECT_FALSE(contains(more.out, "--format")) << more.out;
+  EXPECT_FALSE(contains(run({"convert", "few.bin", "e.npy", "--format", "atis-bin"}).out, "--format"));
+}
+
+TEST_F(Convert, TheSizeThatIsMissingAndOptionsThatDoNotApplyAreNamed) {
+  write_atis("a.bin", 100);
+  expect_error(run({"convert", "a.bin", "a.aedat"}), 3, {"--sensor WxH"});
+  ASSERT_EQ(run({"convert", "a.bin", "a.dat"}).exit_code, 0);
+  expect_error(run({"info", "a.dat", "--time-unit", "ms"}), 2, {"a.dat", "DAT", "--time-unit"});
+  expect_error(run({"info", "a.dat", "--chip", "dvs128"}), 2, {"a.dat", "DAT", "--chip"});
+  expect_error(run({"info", "a.dat", "--columns", "t,x,y,p"}), 2, {"a.dat", "DAT", "--columns"});
+}
+
 TEST_F(Convert, NothingIsOverwrittenWithoutForce) {
   write_atis("a.bin", 100);
   write("b.raw", "mine");

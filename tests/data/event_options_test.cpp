@@ -7,6 +7,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
 #include "spikeloom/data/registry.h"
+#include "spikeloom/data/single_file.h"
 #include "spikeloom/data/verify.h"
 #include "spikeloom/formats/events/event_reader.h"
 
@@ -211,6 +212,130 @@ TEST_F(StrayEvents, AWrongSensorIsNoStrayEvent) {
   settings.sensor = "32x4";  // events are at y = 5
   const DataSplits splits = open_dataset(settings, 1, "");
   EXPECT_TRUE(contains(message_of<FormatError>([&] { sum_of(*splits.train); }), "data.sensor"));
+}
+
+/// AEDAT 2.0 of a DAVIS: 20 events along a diagonal up to (x, y).
+Bytes davis_bytes(const std::string& chip, int columns, int x, int y) {
+  const std::string header =
+      "#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.davis." + chip + "\r\n#End Of ASCII Header\r\n";
+  Bytes bytes(header.begin(), header.end());
+  for (int i = 1; i <= 20; ++i) {
+    const auto address = static_cast<std::uint32_t>(y * i / 20) << 22 |
+                         static_cast<std::uint32_t>(columns - 1 - x * i / 20) << 12;
+    for (const std::uint32_t word : {address, static_cast<std::uint32_t>(10 * i)}) {
+      for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(word >> shift));
+    }
+  }
+  return bytes;
+}
+
+Bytes text_bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+DataSettings folder_settings(const std::string& folder) {
+  DataSettings settings;
+  settings.dataset = "folder";
+  settings.folder = folder;
+  return settings;
+}
+
+/// Twelve recordings, of which `other` is of another sensor than the first; what is said of it when all are
+/// read.
+void expect_one_sensor(const std::string& folder, const std::string& first, const std::string& other,
+                       const std::vector<std::string>& words) {
+  const ScopedVariable off("SPIKELOOM_CACHE_DIR", "off");
+  const DataSettings settings = folder_settings(folder);
+  const std::string message = message_of<DataError>([&] {
+    const DataSplits splits = open_dataset(settings, 1, "");
+    sum_of(*splits.train);
+    sum_of(*splits.require_test());
+  });
+  for (const std::string& word : words)
+    EXPECT_TRUE(contains(message, word)) << word << " is not in: " << message;
+  EXPECT_TRUE(contains(message, first)) << message;
+  EXPECT_TRUE(contains(message, other)) << message;
+  EXPECT_TRUE(contains(message, "data.sensor")) << message;
+  VerifyRequest request;
+  request.settings = settings;
+  const VerifyReport report = verify_dataset(request);
+  EXPECT_FALSE(report.complete);
+  EXPECT_TRUE(std::any_of(report.checks.begin(), report.checks.end(), [&](const FileCheck& check) {
+    return !check.ok && contains(check.path, other) && contains(check.message, words[0]);
+  }));
+}
+
+TEST(EventOptions, RecordingsOfSeveralSensorsAreNoStrays) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) {
+    for (int i = 0; i < 6; ++i) {
+      const std::string path = folder / ("davis/" + std::string(name) + "/" + std::to_string(i) + ".aedat");
+      const bool is_other = name[0] == 'b' && i == 4;
+      write_bytes(path, is_other ? davis_bytes("Davis346red", 346, 300, 100)
+                                 : davis_bytes("DAVIS240C", 240, 200, 100));
+      const std::string csv = folder / ("csv/" + std::string(name) + "/" + std::to_string(i) + ".csv");
+      write_bytes(csv, text_bytes(std::string("# geometry: ") + (is_other ? "100,100" : "80,80") +
+                                  "\nt,x,y,p\n1,5,5,1\n2,6,6,1\n" + (is_other ? "3,90,90,1\n" : "")));
+    }
+  }
+  expect_one_sensor(folder / "davis", "a/0.aedat", "b/4.aedat", {"346 x 260", "240 x 180"});
+  expect_one_sensor(folder / "csv", "a/0.csv", "b/4.csv", {"100 x 100", "80 x 80"});
+  // What is said by hand is final, and what lies outside of it is counted.
+  DataSettings settings = folder_settings(folder / "csv");
+  settings.sensor = "80x80";
+  VerifyRequest request;
+  request.settings = settings;
+  const VerifyReport report = verify_dataset(request);
+  EXPECT_TRUE(report.complete);
+  EXPECT_TRUE(std::any_of(report.checks.begin(), report.checks.end(), [](const FileCheck& check) {
+    return contains(check.message, "1 event outside of the sensor left out of 1 recording");
+  }));
+  // A recording that says no size takes that of the set.
+  write_bytes(folder / "csv/b/4.csv", text_bytes("t,x,y,p\n1,5,5,1\n2,6,6,1\n3,90,90,1\n"));
+  request.settings = folder_settings(folder / "csv");
+  EXPECT_TRUE(verify_dataset(request).complete);
+}
+
+TEST(EventOptions, AFileThatIsCutOffOrOfAnUnknownChipNamesItsRecipeKey) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) {
+    for (int i = 0; i < 4; ++i) {
+      Bytes bytes = davis_bytes("DAVIS240C", 240, 200, 100);
+      if (i > 0) bytes.pop_back();
+      write_bytes(folder / ("cut/" + std::string(name) + "/" + std::to_string(i) + ".aedat"), bytes);
+      write_bytes(folder / ("chip/" + std::string(name) + "/" + std::to_string(i) + ".aedat"),
+                  davis_bytes("Davis240Mirror", 240, 200, 100));
+    }
+  }
+  const DataSplits splits = open_dataset(folder_settings(folder / "cut"), 1, "");
+  EXPECT_TRUE(contains(message_of<FormatError>([&] { sum_of(*splits.train); }), "data.partial"));
+  const std::string chip =
+      message_of<FormatError>([&] { open_dataset(folder_settings(folder / "chip"), 1, ""); });
+  EXPECT_TRUE(contains(chip, "data.chip")) << chip;
+  EXPECT_FALSE(contains(chip, "data.format")) << "it is not the format that is missing: " << chip;
+}
+
+TEST(EventOptions, ASingleFileIsReadAsThoseOfItsTraining) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a.csv", text_bytes("t,x,y,p\n1,5,5,1\n2,6,6,1\n30,6,6,1\n"));
+  write_bytes(folder / "a.aedat", davis_bytes("DAVIS240C", 240, 7, 7));
+  FileSampling sampling;
+  sampling.settings = folder_settings("nowhere");
+  sampling.settings.time_unit = "ms";
+  sampling.settings.sensor = "8x8";
+  sampling.settings.window_us = 10000;
+  sampling.num_steps = 1;
+  sampling.channels = 2;
+  sampling.height = sampling.width = 8;
+  const auto sum = [&](const std::string& name) {
+    const FileSample sample = read_file_sample(folder / name, sampling);
+    float total = 0;
+    for (const float value : sample.values) total += value;
+    return total;
+  };
+  EXPECT_EQ(sum("a.csv"), 2.0f) << "29 ms are more than one window of 10 ms";
+  EXPECT_EQ(sum("a.aedat"), 20.0f) << "a unit of time means nothing to it";
+  sampling.reader.time_unit = formats::TimeUnit::kMicroseconds;
+  EXPECT_EQ(sum("a.csv"), 3.0f) << "what is said by hand";
+  EXPECT_THROW(sum("a.aedat"), ConfigError) << "said by hand of a file that has no use for it";
 }
 
 TEST(EventOptions, HeaderlessPokerDvsVerifiesAndOpens) {

@@ -253,7 +253,16 @@ const Aedat2Chip* choose_aedat2_chip(ByteWindow& window, const Aedat2HeaderChip&
   // without a size, addresses settle the layout of a DVS128 only, whose bits no other chip's events stay in.
   const bool settled = possible.size() == 1 && (sized || possible[0]->layout == AddressLayout::kDvs128);
   if (settled) return possible[0];
-  if (!sized && options.drop_outside && is_dvs128_with_strays(addresses)) return find_aedat2_chip("dvs128");
+  if (!sized && is_dvs128_with_strays(addresses)) {
+    if (options.drop_outside) return find_aedat2_chip("dvs128");
+    throw FormatError(
+        fmt::format(
+            "the header names no chip, and {} of the first {} addresses are not those of a DVS128: if "
+            "they are strays, leave them out (--drop-outside, data.drop_outside), else give the chip "
+            "(--chip NAME, data.chip), one of {}",
+            addresses.with_high_bits, addresses.num_events, aedat2_chip_list()),
+        window.name(), window.offset());
+  }
   // Of the two of 128 x 128: the addresses of a DVS128 are next to none of a DAVIS128.
   if (sized && !possible.empty() && possible[0]->layout == AddressLayout::kDvs128) return possible[0];
   const std::string what = fmt::format("the header names no chip{}, and ", sized ? " known here" : "");

@@ -126,16 +126,21 @@ std::size_t time_words(const ByteWindow& window) {
   return found;
 }
 
-/// The order in which the words make sense, if there is but one: time words come every few microseconds.
+/// The order in which the words make sense, if there is but one: time words come every few microseconds, and
+/// hardly ever by chance in another order.
 WordOrder order_by_words(const ByteWindow& window) {
-  const std::size_t little = time_words<LittleHalves>(window), legacy = time_words<LegacyHalves>(window);
-  const std::size_t big = time_words<BigHalves>(window);
+  constexpr std::size_t kMargin = 10;
   if (window.size() < 8) return WordOrder::kLittle;  // nothing to be read
-  if (little > legacy && little > big) return WordOrder::kLittle;
-  if (legacy > little && legacy > big) return WordOrder::kLegacy;
-  if (big > little && big > legacy) return WordOrder::kBig;
+  const std::pair<std::size_t, WordOrder> orders[] = {{time_words<LittleHalves>(window), WordOrder::kLittle},
+                                                      {time_words<LegacyHalves>(window), WordOrder::kLegacy},
+                                                      {time_words<BigHalves>(window), WordOrder::kBig}};
+  for (const auto& [count, order] : orders) {
+    std::size_t others = 0;
+    for (const auto& other : orders) others += other.second == order ? 0 : other.first;
+    if (count > others * kMargin) return order;
+  }
   throw FormatError(
-      "the header does not give the byte order, and the words do not reveal it: add a line such as "
+      "the header does not give the byte order, and the words do not settle it: add a line such as "
       "'% format EVT21;endianness=little' (or legacy, or big) to the header",
       window.name(), window.offset());
 }

@@ -223,7 +223,7 @@ TEST(Chip, AStrayBitInADvs128IsLeftOutWhereThatIsAskedFor) {
     return without_chip(
         records(400, [&](std::uint32_t i) { return address(i) | (i % every == every - 1 ? 1u << 16 : 0u); }));
   };
-  expect_asked(with_strays(400), {"--chip", "data.chip"});
+  expect_asked(with_strays(400), {"1 of the first 400", "DVS128", "--drop-outside", "--chip", "data.chip"});
   EventReaderOptions options;
   options.drop_outside = true;
   const Decoded some = decode(with_strays(200), options);

@@ -229,6 +229,10 @@ TEST(Evt21, VectorsOf32AreReadInEveryByteOrder) {
   }
   EXPECT_NE(decode(bytes_of(kEvt21) + words32({5, 0x1fc02807})).error.find("endianness"), std::string::npos)
       << "no time word shows the order";
+  EXPECT_NE(decode(bytes_of(kEvt21) + words32({0, 0x80000001, 0, 0x80000002, 0x80000003, 0}))
+                .error.find("endianness"),
+            std::string::npos)
+      << "two time words in one order, one in another: no more than a majority";
   EXPECT_EQ(decode(bytes_of(kEvt21)).error, "");
   const Decoded outside = decode(bytes_of(kEvt21) + words32({0, 0x80000000, 0x80000000, 0x00022800}));
   EXPECT_EQ(outside.events.size(), 0u);
