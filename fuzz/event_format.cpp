@@ -41,6 +41,11 @@ formats::EventReaderOptions options_for(std::size_t size, bool lenient) {
   const std::vector<std::string> columns[] = {{}, {}, {"t", "x", "y", "p"}, {"x", "y", "_", "p", "t"}};
   options.columns = columns[size / 4 % 4];
   options.time_unit = static_cast<formats::TimeUnit>(size / 16 % 5);
+  options.pass_over_unused = true;  // most formats have no columns
+  if (options.format == "evt3" || options.format == "aedat3") {
+    const std::vector<std::string> cameras = {"", "", "0", "1", "2"};
+    options.camera = cameras[size / 2 % cameras.size()];
+  }
   if (options.format == "aedat2") {  // each chip in turn, and none
     const std::vector<std::string> chips = formats::event_chip_names();
     const std::size_t which = size % (chips.size() + 1);
