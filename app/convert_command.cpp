@@ -87,7 +87,8 @@ int run_convert(const ConvertOptions& options) {
     print_line(stream, fmt::format("{}: {} of {} ({}) as {}", options.output, counted(total, "event"),
                                    options.input, reader->format(), format));
     if (needs_format) {
-      print_line(stream, fmt::format("{}: so little is not known by its content: read it with --format {}",
+      print_line(stream, fmt::format("{}: is not known by its content (too few events, or too long between "
+                                     "them): read it with --format {}",
                                      options.output, format));
     }
     if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
