@@ -132,7 +132,15 @@ TEST_F(Records, OutputsReplaceNothingButEarlierOutputs) {
   expect_error(with({"--confusion", "c.csv", "--predictions", "c.csv"}), 2, {"the same file"});
   expect_error(with({"--confusion", "c.csv", "--vote-shares", "c.csv"}), 2,
                {"--vote-shares", "the same file"});
-  expect_error(with({"--predictions", "-"}), 2, {"--predictions -", "/dev/stdout"});
+  expect_error(with({"--predictions", "-", "--confusion", "-"}), 2, {"the same file"});
+  const Outcome piped = with({"--predictions", "-"});
+  EXPECT_EQ(piped.out.rfind("sample,name,label,prediction,correct", 0), 0u) << piped.out;
+  EXPECT_FALSE(contains(piped.out, "accuracy")) << "what is said is beside it";
+  EXPECT_TRUE(contains(piped.err, "accuracy")) << piped.err;
+  const Outcome page = run({"report", "a", "--no-samples", "--out", "-"});
+  EXPECT_TRUE(contains(page.out.substr(0, 40), "<!DOCTYPE html>")) << page.out.substr(0, 40);
+  EXPECT_TRUE(contains(page.err, "standard output")) << page.err;
+  EXPECT_FALSE(std::filesystem::exists(path("-")));
   expect_error(run({"bench", "step", "--net", "8FC-Voting", "--input", "1x2x2", "--trace", "a/result.json"}),
                2, {"--trace", "already exists"});
   std::filesystem::create_symlink("a/model.safetensors", path("link.html"));
