@@ -63,6 +63,13 @@ TEST_F(Records, RunsAreListedSortedAndCompared) {
     EXPECT_EQ(damaged.exit_code, 0);
     EXPECT_EQ(damaged.err.rfind(said, 0), 0u) << damaged.err;
   }
+  // Runs of one name, one of them without a recipe.
+  write("elsewhere/a/metrics.jsonl", read("runs/a/metrics.jsonl"));
+  const Outcome namesakes = run({"compare", "runs/a", "elsewhere/a"});
+  EXPECT_TRUE(contains(namesakes.out, "    runs/a       elsewhere/a\n")) << namesakes.out;
+  EXPECT_TRUE(contains(namesakes.out, " 1/1          1\n")) << namesakes.out;
+  EXPECT_EQ(run({"runs", "elsewhere", "--json"}).json()[0].at("run"), "elsewhere/a");
+  EXPECT_TRUE(contains(run({"runs", "elsewhere"}).err, "elsewhere/a: recipe.toml is missing"));
   expect_error(run({"compare", "runs/a"}), 2, {"two runs"});
   expect_error(run({"compare", "runs/a", "nowhere"}), 3, {"nowhere"});
   expect_error(run({"runs", "nowhere"}), 3, {"nowhere"});

@@ -138,6 +138,45 @@ TEST(Page, RunsOfOneNameAreToldApart) {
   EXPECT_EQ(data["runs"][0]["name"], "runs/a");
   EXPECT_EQ(data["runs"][1]["name"], "elsewhere/a");
   EXPECT_EQ(data["runs"][2]["name"], "b");
+  EXPECT_EQ(run_list_data({run_of("a", 0.5, "0.1"), other})["runs"][1]["name"], "elsewhere/a");
+}
+
+TEST(Page, LayersThatDoNotFireAreNamed) {
+  auto run = run_of("a", 0.5, "0.1");
+  EXPECT_EQ(run_page_data(run, {})["warnings"], nlohmann::ordered_json::array());
+  run.epochs.back().firing_rates = {0.0, 0.96};
+  auto warnings = run_page_data(run, {})["warnings"];
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_EQ(
+      warnings[0],
+      "Layer conv1 does not fire (in the last epoch), so it passes nothing on and does not learn: raise "
+      "init.gain, use init.scheme = \"calibrated\" or lower neuron.v_threshold.");
+  EXPECT_EQ(warnings[1].get<std::string>().rfind("Layer voting fires at nearly every step", 0), 0u);
+  run.layers = {"a", "b", "c"};
+  run.epochs.back().firing_rates = {0.0, 0.5, 0.0};
+  EXPECT_EQ(run_page_data(run, {})["warnings"][0].get<std::string>().rfind("Layers a and c do not fire", 0),
+            0u);
+  run.epochs.back().firing_rates = {0.0, 0.0, 0.0};
+  EXPECT_EQ(run_page_data(run, {})["warnings"][0].get<std::string>().rfind("No layer fires", 0), 0u);
+  // What the samples say where the training wrote no rates.
+  run.epochs.clear();
+  RunDetails details;
+  details.observations.emplace();
+  auto& layers = details.observations->layers;
+  layers.resize(2);
+  for (auto& layer : layers) layer.fires = true;
+  layers[0].spikes = 7;
+  layers[0].firing_rate = 0.1;
+  layers[1].name = "voting";
+  auto data = run_page_data(run, details);
+  EXPECT_EQ(data["warnings"][0].get<std::string>().rfind("Layer voting does not fire (in the samples)", 0),
+            0u);
+  EXPECT_EQ(data["observed"]["no_votes"], true);
+  EXPECT_EQ(data["observed"]["no_spikes"], false);
+  layers[0].spikes = 0;
+  EXPECT_EQ(run_page_data(run, details)["observed"]["no_spikes"], true);
+  layers[1].fires = false;  // votes by potentials
+  EXPECT_EQ(run_page_data(run, details)["observed"]["no_votes"], false);
 }
 
 TEST(Page, ManyLongRunsStaySmall) {
