@@ -161,14 +161,15 @@ TEST_F(Records, ABenchTraceAddsUpToItsSteps) {
   const auto events = nlohmann::json::parse(read("t.json")).at("traceEvents");
   std::map<int, std::string> threads;
   for (const auto& event : events) {
-    if (event.at("ph") == "M") threads[event.at("tid")] = event.at("args").at("name");
+    if (event.at("ph") == "M" && event.contains("tid"))
+      threads[event.at("tid")] = event.at("args").at("name");
   }
   int steps = 0, counters = 0, readings = 0, waits = 0;
   double most_bytes = 0.0;
   for (const auto& event : events) {
     if (event.at("ph") == "C") {
       ++counters;
-      most_bytes = std::max(most_bytes, event.at("args").at("value").get<double>());
+      most_bytes = std::max(most_bytes, event.at("args").at("bytes").get<double>());
     }
     if (event.at("ph") != "X") continue;
     readings += event.at("name") == "read sample" && threads.at(event.at("tid")) == "loader" ? 1 : 0;
