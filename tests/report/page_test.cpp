@@ -236,10 +236,17 @@ TEST(Drawing, HasABoxALayerAndAnArcASkip) {
   EXPECT_GE(count_of(svg, "class=\"skip current"), 1u);
   EXPECT_NE(svg.find("aria-label=\""), std::string::npos);
   for (const auto& layer : plan.layers)
-    EXPECT_NE(svg.find(layer.name + "  "), std::string::npos) << layer.name;
+    EXPECT_NE(svg.find(">" + layer.name + "</text>"), std::string::npos) << layer.name;
   const std::string plain = draw_network(plan_of("8C3-AP2-Voting"));
   EXPECT_EQ(count_of(plain, "class=\"skip"), 0u);
   EXPECT_EQ(count_of(plain, "class=\"link\""), 4u);  // input, conv1, pool1, voting, classes
+  EXPECT_EQ(plain.find("viewBox=\"0 0 308 "), plain.find("viewBox")) << "no room for arcs that are not there";
+  auto named = plan_of("8C3-AP2-Voting");
+  named.layers[0].name = std::string(60, 'n') + "\xc3\xa4\xc3\xa4";
+  const std::string shown = draw_network(named);
+  EXPECT_NE(shown.find(">nnn"), std::string::npos);
+  EXPECT_NE(shown.find("n…</text>"), std::string::npos) << shown;  // beside the shape of the output
+  EXPECT_NE(shown.find("<title>" + named.layers[0].name + " 8C3</title>"), std::string::npos);
 }
 
 TEST(Base64, IsRfc4648s) {

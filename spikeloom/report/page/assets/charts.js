@@ -156,7 +156,7 @@ function dataTable(spec) {
   for (const [name, values] of dataRows(spec)) {
     body.append(make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "number" }, show(value)))));
   }
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers of " + spec.title },
+  return scrollBox({ tabindex: "0", role: "region", "aria-label": "Numbers of " + spec.title },
     make("table", {}, make("thead", {}, head), body));
 }
 
@@ -268,6 +268,14 @@ function recolourCharts() {
   }
 }
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolourCharts);
-// Paper is white.
-window.addEventListener("beforeprint", () => { document.documentElement.classList.add("light"); recolourCharts(); });
-window.addEventListener("afterprint", () => { document.documentElement.classList.remove("light"); recolourCharts(); });
+// Paper is white, and has its own width: charts are drawn for it, two beside each other.
+window.addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("light");
+  recolourCharts();
+  for (const { chart, element } of charts.values()) chart.resize(element.closest(".votes") ? 480 : 340, element.closest(".small, .votes") ? 140 : 200);
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("light");
+  recolourCharts();
+  for (const { chart } of charts.values()) chart.resize();
+});

@@ -82,7 +82,7 @@ function renderSamples(data) {
   if ([...observed.rasters, ...observed.hardest].some(({ picture }) => picture.events && picture.channels > 1))
     home.append(make("p", { class: "note" }, "Pictures of recordings add up all events: blue where it became brighter (on), orange where it became darker (off)."));
   observed.rasters.forEach((raster, number) => addRaster(home, raster, observed, number));
-  if (observed.hardest.length === 0) return;
+  if (observed.hardest.length === 0 || observed.no_votes) return;
   home.append(make("h3", {}, "The hardest"), make("p", { class: "note" }, "Of all observed samples those whose label got the least confidence."));
   home.append(make("div", { class: "samples" }, ...observed.hardest.map(({ decision, picture }) => {
     const what = decisionText(decision, observed.classes, observed.no_votes);
@@ -119,7 +119,7 @@ function renderNetwork(data) {
   if (!data.network) return;
   const home = freshSection("network", "Network"), { network } = data;
   const drawing = new DOMParser().parseFromString(network.drawing, "image/svg+xml").documentElement;
-  home.append(make("p", { class: "note" }, "Boxes: name, notation, shape of the output (channels x height x width), parameters. Arcs skip layers; dashed ones add currents."),
+  home.append(make("p", { class: "note" }, "Boxes: name and shape of the output (channels x height x width), below them notation and parameters. Arcs skip layers; dashed ones add currents."),
     document.importNode(drawing, true));
   const count = { number: true, show: (v) => v.toLocaleString("en") };
   home.append(sortableTable("Layers", [{ title: "name" }, { title: "layer" }, { title: "takes" }, { title: "output" }, { title: "parameters", ...count },
@@ -134,5 +134,5 @@ function renderSetup(data) {
     home.append(make("h3", {}, data.environment.length > 1 ? `Environment, session ${number + 1}` : "Environment"),
       keyValueTable(Object.entries(session).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : value])));
   });
-  if (data.recipe) home.append(make("h3", {}, "Recipe, with every key"), make("pre", { tabindex: "0", "aria-label": "The resolved recipe" }, data.recipe));
+  if (data.recipe) home.append(make("h3", {}, "Recipe, with every key"), make("pre", { class: "recipe", tabindex: "0", "aria-label": "The resolved recipe" }, data.recipe));
 }
