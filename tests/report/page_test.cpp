@@ -118,6 +118,19 @@ TEST(Page, RatesAreThoseOfStepsOrOfEpochs) {
   EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.25, 0.25, 0.25}));
 }
 
+TEST(Page, AFolderOfOnesOwnIsNamed) {
+  auto run = run_of("a", 0.5, "0.1");
+  run.recipe.emplace_back("data.dataset", "\"folder\"");
+  RunDetails details;
+  details.observations.emplace();
+  details.observations->dataset = "folder";
+  EXPECT_EQ(run_page_data(run, details)["run"]["dataset"], "folder");
+  run.recipe.emplace_back("data.folder", "\"poker-dvs\"");
+  const auto data = run_page_data(run, details);
+  EXPECT_EQ(data["run"]["dataset"], "folder poker-dvs");
+  EXPECT_EQ(data["observed"]["dataset"], "folder poker-dvs");
+}
+
 TEST(Page, ComparesRecipesKeyByKey) {
   auto other = run_of("b", 0.75, "0.2");
   other.recipe.emplace_back("data.only_here", "true");

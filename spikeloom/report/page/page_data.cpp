@@ -90,6 +90,12 @@ const std::vector<std::pair<const char*, Field>> kEpochFields = {
     {"samples_per_s", &MetricsPoint::samples_per_s},
     {"seconds", &MetricsPoint::train_seconds}};
 
+/// The data set; of one's own recordings or images the folder too, which alone says what they are.
+std::string dataset_text(const RunRecord& run) {
+  const std::string dataset = run.recipe_string("data.dataset"), folder = run.recipe_string("data.folder");
+  return dataset == "folder" && !folder.empty() ? "folder " + folder : dataset;
+}
+
 ordered_json summary(const RunRecord& run) {
   const auto last = [&](Field field) { return run.epochs.empty() ? kMissing : run.epochs.back().*field; };
   return {{"name", run.name},
@@ -107,7 +113,7 @@ ordered_json summary(const RunRecord& run) {
           {"train_accuracy", number(last(&MetricsPoint::accuracy))},
           {"structure", run.recipe_string("network.structure")},
           {"num_steps", run.recipe_value("network.num_steps")},
-          {"dataset", run.recipe_string("data.dataset")},
+          {"dataset", dataset_text(run)},
           {"problems", run.problems}};
 }
 
@@ -286,6 +292,8 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   }
   if (details.plan) data["network"] = network_json(*details.plan);
   if (details.observations) data["observed"] = observations_json(*details.observations, details.plan);
+  if (data.contains("observed") && data["observed"]["dataset"] == run.recipe_string("data.dataset"))
+    data["observed"]["dataset"] = dataset_text(run);
   data["model"] = details.model;
   data["warnings"] = firing_warnings(run, details);
   data["notes"] = details.notes;

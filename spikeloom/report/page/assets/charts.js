@@ -86,7 +86,8 @@ function optionsOf(spec) {
   const least = values.reduce((a, b) => Math.min(a, b), Infinity), most = values.reduce((a, b) => Math.max(a, b), -Infinity);
   if (!spec.log && values.length > 0 && least === most && least >= 0) {
     y.min = 0;
-    y.max = spec.percent && most <= 1 ? 1 : most > 0 ? 2 * most : 1;
+    if (spec.percent && most <= 1) y.max = 1;
+    else y.suggestedMax = most > 0 ? 2 * most : 1;
   }
   if (spec.yMax !== undefined) y.max = spec.yMax;
   if (spec.yMin !== undefined) y.min = spec.yMin;
