@@ -63,6 +63,13 @@ TEST_F(Records, RunsAreListedSortedAndCompared) {
     EXPECT_EQ(damaged.exit_code, 0);
     EXPECT_EQ(damaged.err.rfind(said, 0), 0u) << damaged.err;
   }
+  // Runs of one name, one of them without a recipe.
+  write("elsewhere/a/metrics.jsonl", read("runs/a/metrics.jsonl"));
+  const Outcome namesakes = run({"compare", "runs/a", "elsewhere/a"});
+  EXPECT_TRUE(contains(namesakes.out, "    runs/a       elsewhere/a\n")) << namesakes.out;
+  EXPECT_TRUE(contains(namesakes.out, " 1/1          1\n")) << namesakes.out;
+  EXPECT_EQ(run({"runs", "elsewhere", "--json"}).json()[0].at("run"), "elsewhere/a");
+  EXPECT_TRUE(contains(run({"runs", "elsewhere"}).err, "elsewhere/a: recipe.toml is missing"));
   expect_error(run({"compare", "runs/a"}), 2, {"two runs"});
   expect_error(run({"compare", "runs/a", "nowhere"}), 3, {"nowhere"});
   expect_error(run({"runs", "nowhere"}), 3, {"nowhere"});
@@ -162,14 +169,15 @@ TEST_F(Records, ABenchTraceAddsUpToItsSteps) {
   const auto events = nlohmann::json::parse(read("t.json")).at("traceEvents");
   std::map<int, std::string> threads;
   for (const auto& event : events) {
-    if (event.at("ph") == "M") threads[event.at("tid")] = event.at("args").at("name");
+    if (event.at("ph") == "M" && event.contains("tid"))
+      threads[event.at("tid")] = event.at("args").at("name");
   }
   int steps = 0, counters = 0, readings = 0, waits = 0;
   double most_bytes = 0.0;
   for (const auto& event : events) {
     if (event.at("ph") == "C") {
       ++counters;
-      most_bytes = std::max(most_bytes, event.at("args").at("value").get<double>());
+      most_bytes = std::max(most_bytes, event.at("args").at("bytes").get<double>());
     }
     if (event.at("ph") != "X") continue;
     readings += event.at("name") == "read sample" && threads.at(event.at("tid")) == "loader" ? 1 : 0;
