@@ -89,8 +89,8 @@ void tell_columns(const ClassFolders& folders, const formats::EventReaderOptions
     return;  // is told when the recording is read
   }
   if (columns.empty()) return;
-  log(LogLevel::kInfo, fmt::format("{}: columns read as {} (from the values; another order: data.columns)",
-                                   first.path, columns));
+  log(LogLevel::kWarning, fmt::format("{}: columns read as {} (from the values; another order: data.columns)",
+                                      first.path, columns));
 }
 
 DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,

@@ -199,7 +199,7 @@ class HeadReader {
   }
 
   void find_places() {
-    // An order that is given goes before names, which may be of another language.
+    // An order that is given takes precedence over names, which may be of another language.
     if (!options_.columns.empty()) {
       places_ = columns_as_given(options_, layout_.num_columns, text_.name());
       return;
