@@ -1,11 +1,13 @@
-#include "spikeloom/runtime/spiking_neurons.h"
+#include "spikeloom/runtime/arithmetic/spiking_neurons.h"
+
+#include <cstring>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
 
 // clang-format off
 #include "spikeloom/kernels/cpu/targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "spikeloom/runtime/spiking_neurons.cpp"
+#define HWY_TARGET_INCLUDE "spikeloom/runtime/arithmetic/spiking_neurons.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // clang-format on
@@ -35,11 +37,12 @@ struct Parameters {
   kernels::Reset reset;
 };
 
-// The neurons from i on that a vector of d holds.
+// The neurons from i on that a vector of d holds, whose currents begin at `current`: a bit for each that
+// fires.
 template <class D>
-HWY_ATTR HWY_INLINE std::int64_t fire_vector(D d, const Parameters& of, std::int64_t i, const float* current,
-                                             const NeuronState& state, float* output) {
-  auto synapse = hn::LoadU(d, current + i);
+HWY_ATTR HWY_INLINE std::uint64_t fire_vector(D d, const Parameters& of, std::int64_t i, const float* current,
+                                              const NeuronState& state) {
+  auto synapse = hn::LoadU(d, current);
   if (state.synapse != nullptr) {
     synapse = hn::Add(hn::Mul(of.current_decay.load(d, i), hn::LoadU(d, state.synapse + i)),
                       hn::Mul(of.input_scale.load(d, i), synapse));
@@ -54,12 +57,15 @@ HWY_ATTR HWY_INLINE std::int64_t fire_vector(D d, const Parameters& of, std::int
   if (of.reset == kernels::Reset::kZero) after = hn::IfThenElse(fires, of.v_reset.load(d, i), v);
   if (of.reset == kernels::Reset::kSubtract) after = hn::IfThenElse(fires, hn::Sub(v, v_threshold), v);
   hn::StoreU(after, d, state.v + i);
-  hn::StoreU(hn::IfThenElseZero(fires, hn::Set(d, 1.0f)), d, output + i);
-  return static_cast<std::int64_t>(hn::CountTrue(d, fires));
+  std::uint8_t bytes[8] = {};
+  hn::StoreMaskBits(d, fires, bytes);
+  std::uint64_t bits;
+  std::memcpy(&bits, bytes, sizeof bits);
+  return bits;
 }
 
-HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t count, const float* current,
-                               const NeuronState& state, float* output) {
+HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t first, std::int64_t count,
+                               const float* current, const NeuronState& state, std::uint8_t* spikes) {
   const Parameters of{Parameter(neurons.decay),
                       Parameter(neurons.v_threshold),
                       Parameter(neurons.v_reset),
@@ -67,12 +73,30 @@ HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t count, const
                       Parameter(neurons.input_scale),
                       Parameter(neurons.leak),
                       neurons.reset};
-  const hn::ScalableTag<float> d;
+  constexpr std::int64_t kWord = 64;
+  const hn::CappedTag<float, kWord> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t spikes = 0, i = 0;
-  for (; i + lanes <= count; i += lanes) spikes += fire_vector(d, of, i, current, state, output);
-  for (; i < count; ++i) spikes += fire_vector(hn::CappedTag<float, 1>(), of, i, current, state, output);
-  return spikes;
+  std::uint8_t* to = spikes + first / 8;
+  std::int64_t fired = 0, i = 0;
+  for (; i + kWord <= count; i += kWord, to += 8) {
+    std::uint64_t word = 0;
+    for (std::int64_t k = 0; k < kWord; k += lanes) {
+      word |= fire_vector(d, of, first + i + k, current + i + k, state) << k;
+    }
+    std::memcpy(to, &word, sizeof word);
+    fired += __builtin_popcountll(word);
+  }
+  if (i == count) return fired;
+  const std::int64_t left = count - i;
+  std::uint64_t word = 0;
+  std::int64_t k = 0;
+  for (; k + lanes <= left; k += lanes)
+    word |= fire_vector(d, of, first + i + k, current + i + k, state) << k;
+  for (; k < left; ++k) {
+    word |= fire_vector(hn::CappedTag<float, 1>(), of, first + i + k, current + i + k, state) << k;
+  }
+  std::memcpy(to, &word, static_cast<std::size_t>((left + 7) / 8));
+  return fired + __builtin_popcountll(word);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -91,10 +115,10 @@ bool has_synapses(const Neurons& neurons) {
   return neurons.current_decay != std::vector<float>{0.0f} || neurons.input_scale != std::vector<float>{1.0f};
 }
 
-std::int64_t fire(const Neurons& neurons, std::int64_t count, const float* current, const NeuronState& state,
-                  float* output) {
+std::int64_t fire(const Neurons& neurons, std::int64_t first, std::int64_t count, const float* current,
+                  const NeuronState& state, std::uint8_t* spikes) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(fire_all)(neurons, count, current, state, output);
+  return HWY_DYNAMIC_DISPATCH(fire_all)(neurons, first, count, current, state, spikes);
 }
 
 }  // namespace spikeloom::runtime
