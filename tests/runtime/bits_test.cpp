@@ -3,6 +3,7 @@
 // from the test's message, and says so in the change. That votes are right is for session_test.cpp.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -82,10 +83,10 @@ SlotValues slot_values(const model::Program& program) {
   return values;
 }
 
-std::shared_ptr<const Network> network_of(const Case& one) {
+std::shared_ptr<const Network> network_of(const Case& one, int num_steps = kSteps) {
   model::NetworkSettings settings;
   settings.structure = one.structure;
-  settings.num_steps = kSteps;
+  settings.num_steps = num_steps;
   settings.voting.neurons_per_class = 5;
   settings.voting.assignment = model::VotingAssignment::kRandom;
   settings.compute.precision = model::Precision::kFp32;
@@ -138,6 +139,128 @@ TEST_P(RuntimeBits, AreThoseOfEveryMachine) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RuntimeBits, ::testing::ValuesIn(kCases),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+// A run goes node by node over blocks of steps.
+const Case kMoreCases[] = {
+    {"neunorm_after", "8C3(Encoding)-AP2-12C3-AP2-8C3-Voting", 0,
+     [](model::NetworkSettings& settings) {
+       settings.neunorm.enabled = settings.neunorm.after_pooling = settings.neunorm.per_channel_u = true;
+     }},
+    {"max_pool_events", "20C3(Encoding)-MP2-12C3-MP2-40C3-20FC-Voting", 0,
+     [](model::NetworkSettings& settings) {
+       settings.compute.precision = model::Precision::kBf16;
+       settings.compute.path = model::Path::kEvent;
+     }},
+    {"wide_bfloat16", "70C3(Encoding)-AP2-70C3-150FC-Voting", 0,
+     [](model::NetworkSettings& settings) { settings.compute.precision = model::Precision::kBf16; }},
+    {"matrices_alone", "150FC-20FC-Voting", 0},
+    {"recurrent_first", "12RFC-Voting", 0},
+};
+const Case kArtificial{"artificial", "8C3(Encoding)-AP2-12C3-MP2-16FC-Voting", 0,
+                       [](model::NetworkSettings& settings) { settings.kind = model::NetworkKind::kAnn; }};
+
+class RuntimeBlocks : public ::testing::TestWithParam<Case> {
+ protected:
+  struct Result {
+    std::vector<float> votes, v_pre, outputs;
+    std::vector<std::int64_t> spikes;
+    std::int64_t operations = 0, steps = 0;
+  };
+
+  static std::vector<float> inputs(std::int64_t steps) {
+    RandomStream random(8, RandomPurpose::kSimulation);
+    std::vector<float> values(static_cast<std::size_t>(steps * kInput.size()));
+    for (float& value : values) {
+      value = random.uniform();
+      if (steps > 1) value = value > 0.7f ? 1.0f + static_cast<float>(value > 0.95f) : 0.0f;
+    }
+    return values;
+  }
+
+  static Span<const float> step_of(const std::vector<float>& values, std::int64_t step) {
+    const auto size = static_cast<std::size_t>(kInput.size());
+    return {values.data() + static_cast<std::size_t>(step) * size % values.size(), size};
+  }
+
+  /// What it has counted; then a step more, whose potentials show those that it left.
+  static Result result_of(Session& session, const std::vector<float>& values) {
+    Result result;
+    result.votes.assign(session.votes().begin(), session.votes().end());
+    result.spikes.assign(session.spike_counts().begin(), session.spike_counts().end());
+    result.operations = session.synaptic_operations();
+    result.steps = session.steps();
+    session.observe([&] {
+      for (std::size_t node = 0; node < session.network().nodes.size(); ++node) {
+        const auto v_pre = session.v_pre(node), outputs = session.outputs(node);
+        result.v_pre.insert(result.v_pre.end(), v_pre.begin(), v_pre.end());
+        result.outputs.insert(result.outputs.end(), outputs.begin(), outputs.end());
+      }
+    });
+    session.step(step_of(values, 0));
+    session.observe({});
+    return result;
+  }
+
+  static void expect_equal(const Result& run, const Result& by_step) {
+    EXPECT_EQ(run.votes, by_step.votes);
+    EXPECT_EQ(run.spikes, by_step.spikes);
+    EXPECT_EQ(run.v_pre, by_step.v_pre);
+    EXPECT_EQ(run.outputs, by_step.outputs);
+    EXPECT_EQ(run.steps, by_step.steps);
+  }
+};
+
+TEST_P(RuntimeBlocks, OfARunHaveTheBitsOfItsSteps) {
+  // Below a block, one, several of different lengths.
+  for (const int steps : {2, 16, 35}) {
+    SCOPED_TRACE(steps);
+    const auto network = network_of(GetParam(), steps + 1);
+    const std::vector<float> values = inputs(steps);
+    Session run(network), by_step(network);
+    run.step(step_of(values, 1));  // what was before does not matter
+    run.run({values.data(), values.size()});
+    for (int step = 0; step < steps; ++step) by_step.step(step_of(values, step));
+    EXPECT_GT(run.synaptic_operations(), 0);
+    EXPECT_EQ(run.synaptic_operations(), by_step.synaptic_operations());
+    expect_equal(result_of(run, values), result_of(by_step, values));
+  }
+}
+
+TEST_P(RuntimeBlocks, OfAStillImageToo) {
+  constexpr int kLong = 20;
+  auto network = std::make_shared<Network>(*network_of(GetParam(), kLong + 1));
+  network->num_steps = kLong;
+  const std::vector<float> image = inputs(1);
+  Session run(network), by_step(network);
+  run.run({image.data(), image.size()});
+  for (int step = 0; step < kLong; ++step) by_step.step(step_of(image, step));
+  EXPECT_LT(run.synaptic_operations(), by_step.synaptic_operations()) << "of an image there are none";
+  expect_equal(result_of(run, image), result_of(by_step, image));
+}
+
+TEST(RuntimeBlocksTest, AnArtificialNetworkRunsOnceWhetherObservedOrNot) {
+  const auto network = network_of(kArtificial);
+  std::vector<float> values(static_cast<std::size_t>(3 * kInput.size()));
+  RandomStream random(8, RandomPurpose::kSimulation);
+  for (float& value : values) value = random.uniform();
+  Session plain(network), observed(network);
+  int calls = 0;
+  observed.observe([&] {
+    ++calls;
+    EXPECT_GT(*std::max_element(observed.outputs(0).begin(), observed.outputs(0).end()), 0.0f);
+  });
+  plain.run({values.data(), values.size()});
+  observed.run({values.data(), values.size()});
+  EXPECT_EQ(calls, 1);
+  EXPECT_GT(plain.votes()[static_cast<std::size_t>(plain.best())], 0.0f);
+  for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(plain.votes()[k], observed.votes()[k]);
+  EXPECT_TRUE(plain.outputs(0).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RuntimeBlocks, ::testing::ValuesIn(kCases),
+                         [](const auto& one) { return std::string(one.param.name); });
+INSTANTIATE_TEST_SUITE_P(More, RuntimeBlocks, ::testing::ValuesIn(kMoreCases),
                          [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
