@@ -1,9 +1,6 @@
 #include "spikeloom/runtime/fan_out.h"
 
-#include <algorithm>
 #include <cmath>
-
-#include "spikeloom/kernels/cpu/spike_bits.h"
 
 namespace spikeloom::runtime {
 namespace {
@@ -20,17 +17,6 @@ std::vector<std::int64_t> reach(const Product::Axis& axis, std::int64_t inputs, 
     }
   }
   return counts;
-}
-
-std::int64_t count_bits(const std::uint8_t* bits, std::int64_t bytes, std::int64_t begin,
-                        std::int64_t count) {
-  std::int64_t sum = 0;
-  for (std::int64_t i = 0; i < count; i += 64) {
-    const std::uint64_t word =
-        kernels::cpu::load_bits(bits, bytes, begin + i, std::min<std::int64_t>(64, count - i));
-    sum += __builtin_popcountll(word);
-  }
-  return sum;
 }
 
 }  // namespace
@@ -63,24 +49,6 @@ FanOut::Work FanOut::of(const model::Shape& shape, const model::Pool& pool, Span
     }
   }
   return work;
-}
-
-std::int64_t FanOut::of_spikes(const model::Shape& shape, const model::Pool& pool,
-                               const std::uint8_t* spikes) const {
-  const std::int64_t bytes = kernels::packed_bytes(shape.size());
-  if (is_matrix_) return filters_ * count_bits(spikes, bytes, 0, shape.size());
-  const std::int64_t k = pool.kind == model::Pool::kNone ? 1 : pool.factor, window = k * shape.channels;
-  std::int64_t additions = 0;
-  for (std::int64_t y = 0; y < shape.height / k; ++y) {
-    for (std::int64_t x = 0; x < shape.width / k; ++x) {
-      std::int64_t sum = 0;
-      for (std::int64_t i = 0; i < k; ++i) {
-        sum += count_bits(spikes, bytes, ((y * k + i) * shape.width + x * k) * shape.channels, window);
-      }
-      additions += sum * synapses(y, x);
-    }
-  }
-  return additions;
 }
 
 }  // namespace spikeloom::runtime

@@ -29,9 +29,6 @@ class FanOut {
   /// Of values [H, W, C] (shape) that come in through a pooling. additions: each value counts so many spikes;
   /// `values` is for those that are no spikes.
   Work of(const model::Shape& shape, const model::Pool& pool, Span<const float> values) const;
-  /// Additions of packed spikes [H, W, C], through no pooling or an average.
-  std::int64_t of_spikes(const model::Shape& shape, const model::Pool& pool,
-                         const std::uint8_t* spikes) const;
 
  private:
   bool is_matrix_;

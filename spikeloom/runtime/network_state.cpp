@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/runtime/arithmetic/pooling.h"
 #include "spikeloom/runtime/arithmetic/spiking_neurons.h"
 
@@ -10,14 +9,6 @@ namespace spikeloom::runtime {
 namespace {
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
-// To bfloat16, where the node computes with it.
-void round_values(const Node& node, float* values, std::int64_t count) {
-  if (!node.bfloat16) return;
-  for (std::int64_t i = 0; i < count; ++i) {
-    values[i] = kernels::to_float(kernels::from_float<kernels::BFloat16>(values[i]));
-  }
-}
 
 bool fires(const Node& node) { return node.neurons.kind == Neurons::kSpiking; }
 
@@ -118,7 +109,6 @@ void NetworkState::choose_path(const Node& node, NodeState& state) const {
       state.layer.images.width = source.width;
     }
     state.band = pixels_together(product);
-    state.fan_out.emplace(product);
     return;
   }
   state.kind = product.is_matrix() ? NodeState::kMatrix : NodeState::kConvolution;
@@ -311,7 +301,7 @@ const float* NetworkState::gather(std::size_t n, std::int64_t step, Counts& coun
     pool_values(shape, pool, values, add, x);
     add = true;
   }
-  round_values(node, x, node.product.input.size());
+  if (node.bfloat16) round_to_bfloat16(x, node.product.input.size());
   return x;
 }
 
@@ -340,9 +330,6 @@ void NetworkState::advance_events(std::size_t n, Counts& counts) {
     source = small;
     pool = {};
   }
-  for (std::int64_t t = 0; t < block_.steps; ++t) {
-    counts.synaptic_operations += state.fan_out->of_spikes(source, pool, spikes + t * packed_bytes(source));
-  }
   kernels::EventLayer layer = state.layer;
   layer.images.num_steps = block_.steps;
   const std::int64_t filters = layer.filters, pixels = layer.output_height() * layer.output_width();
@@ -356,6 +343,7 @@ void NetworkState::advance_events(std::size_t n, Counts& counts) {
     if (filters % 8 != 0) end -= end % pixels % 8;  // whole bytes of spikes
     kernels::cpu::event_forward_pixels(layer, spikes, node.product.fixed, node.product.fixed.scale.data(),
                                        bias, begin, end, events_, current);
+    counts.synaptic_operations += events_.lists.additions() * filters;
     for (std::int64_t from = begin, to = 0; from < end; from = to) {  // what is of one step
       to = std::min(end, (from / pixels + 1) * pixels);
       finish(n, from / pixels, from % pixels * filters, (to - from) * filters,
@@ -410,27 +398,29 @@ void NetworkState::finish(std::size_t n, std::int64_t step, std::int64_t first, 
                           float* current, Counts& counts) {
   const Node& node = network_.nodes[n];
   NodeState& state = nodes_[n];
-  round_values(node, current, count);
+  // Where nothing else happens to them, neurons round their currents themselves.
+  const bool rounds = node.bfloat16 && !(fires(node) && !state.changes_current && !state.is_shortcut);
+  if (rounds) round_to_bfloat16(current, count);
   if (!node.step_factor.empty()) {
     const float factor = node.step_factor[at(block_.first + step)];
     for (std::int64_t i = 0; i < count; ++i) current[i] *= factor;
-    round_values(node, current, count);
+    if (rounds) round_to_bfloat16(current, count);
   }
   for (const int source : node.shortcuts) {
     const float* const added = nodes_[at(source)].current.get() + step * state.size + first;
     for (std::int64_t i = 0; i < count; ++i) current[i] += added[i];
-    round_values(node, current, count);
+    if (rounds) round_to_bfloat16(current, count);
   }
   if (!node.recurrent.empty()) {  // its spikes of the step before; all neurons are here
     const float* const before = values_of(static_cast<int>(n), step > 0 ? step - 1 : last_step_);
     add_rows(state.size, state.size, node.recurrent.data(), before, current);
   }
   if (state.is_shortcut) std::copy_n(current, count, state.current.get() + step * state.size + first);
-  fire(n, step, first, count, current, counts);
+  fire(n, step, first, count, current, node.bfloat16 && !rounds, counts);
 }
 
 void NetworkState::fire(std::size_t n, std::int64_t step, std::int64_t first, std::int64_t count,
-                        const float* current, Counts& counts) {
+                        const float* current, bool rounds, Counts& counts) {
   const Node& node = network_.nodes[n];
   NodeState& state = nodes_[n];
   float* const values = state.values.data() + step * state.size + first;
@@ -449,7 +439,7 @@ void NetworkState::fire(std::size_t n, std::int64_t step, std::int64_t first, st
   }
   const NeuronState neurons{state.synapse.empty() ? nullptr : state.synapse.data(), state.v.data(),
                             state.v_pre.empty() ? nullptr : state.v_pre.data()};
-  const std::int64_t spikes = runtime::fire(node.neurons, first, count, current, neurons,
+  const std::int64_t spikes = runtime::fire(node.neurons, first, count, current, rounds, neurons,
                                             state.spikes.data() + step * packed_bytes(node.product.output));
   counts.spikes[n] += spikes;
   // Through recurrent weights each goes back to all.

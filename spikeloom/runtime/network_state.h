@@ -97,7 +97,7 @@ class NetworkState {
   void finish(std::size_t n, std::int64_t step, std::int64_t first, std::int64_t count, float* current,
               Counts& counts);
   void fire(std::size_t n, std::int64_t step, std::int64_t first, std::int64_t count, const float* current,
-            Counts& counts);
+            bool rounds, Counts& counts);
 
   const Network& network_;
   std::vector<NodeState> nodes_;

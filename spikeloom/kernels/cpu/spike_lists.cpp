@@ -123,6 +123,15 @@ SpikeLists::Part SpikeLists::part(std::int64_t i) const {
           order_.data() + i * pixels_, lists_.data() + i * pixels_ * planes_};
 }
 
+std::int64_t SpikeLists::additions() const {
+  std::int64_t sum = 0;
+  const List* list = lists_.data();
+  for (std::int64_t i = 0; i < parts() * pixels_; ++i) {
+    for (int plane = 0; plane < planes_; ++plane, ++list) sum += std::int64_t{list->length} << plane;
+  }
+  return sum;
+}
+
 // The spikes, or their counts, of each input pixel that output rows [first, last] (over all images) see.
 void SpikeLists::read_inputs(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first,
                              std::int64_t last) {

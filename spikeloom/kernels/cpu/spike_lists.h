@@ -38,6 +38,9 @@ class SpikeLists {
   std::int64_t pixels() const { return pixels_; }
   int planes() const { return planes_; }
   Part part(std::int64_t i) const;
+  /// How many rows are added up for each filter, those of plane p 2^p times: of every spike one for each
+  /// pixel that sees it.
+  std::int64_t additions() const;
 
  private:
   void set_shape(const EventLayer& layer, std::int64_t pixels);

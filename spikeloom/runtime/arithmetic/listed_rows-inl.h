@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "spikeloom/kernels/cpu/float_lanes-inl.h"
 #include "spikeloom/runtime/network.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -34,18 +35,7 @@ struct Listed {
   std::int64_t count, later;
 };
 
-template <class D>
-HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, const float* from) {
-  return hn::LoadU(d, from);
-}
-
-template <class D>
-HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, const kernels::BFloat16* from) {
-  const hn::Rebind<std::uint16_t, D> d16;
-  const hn::RebindToUnsigned<D> d32;
-  const auto bits = hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(from));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
-}
+using kernels::cpu::HWY_NAMESPACE::load_lanes;
 
 // output [kVectors vectors] += the rows of the listed inputs, times their values: the sums stay in registers.
 // kSpikes: every value is 1. kExact: products need no rounding. kFar: the rows come from memory.
@@ -67,7 +57,7 @@ HWY_ATTR HWY_INLINE void add_listed(const Rows<Weight>& rows, std::int64_t first
     const Weight* const from = weight + listed.inputs[i] * rows.width;
     const Vector times = hn::Set(d, kSpikes ? 1.0f : listed.values[i]);
     for (int v = 0; v < kVectors; ++v) {
-      const Vector value = load(d, from + v * lanes);
+      const Vector value = load_lanes(d, from + v * lanes);
       if (kSpikes) {
         sums[v] = hn::Add(sums[v], value);
       } else if (kExact) {

@@ -122,7 +122,7 @@ HWY_ATTR HWY_INLINE void widen(const Weight* from, std::int64_t count, float* to
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(load(d, from + i), d, to + i);
+  for (; i + lanes <= count; i += lanes) hn::StoreU(load_lanes(d, from + i), d, to + i);
   for (; i < count; ++i) to[i] = kernels::to_float(from[i]);
 }
 

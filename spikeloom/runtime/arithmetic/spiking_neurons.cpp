@@ -1,5 +1,6 @@
 #include "spikeloom/runtime/arithmetic/spiking_neurons.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
@@ -10,6 +11,7 @@
 #define HWY_TARGET_INCLUDE "spikeloom/runtime/arithmetic/spiking_neurons.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include "spikeloom/kernels/cpu/float_lanes-inl.h"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -17,32 +19,37 @@ namespace spikeloom::runtime {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Values of a list with one for all neurons or one for each.
+// Values of a list with one for all neurons or, unless kSingle, one for each.
+template <bool kSingle>
 class Parameter {
  public:
-  explicit Parameter(const std::vector<float>& list) : values_(list.data()), is_single_(list.size() == 1) {}
+  explicit Parameter(const std::vector<float>& list)
+      : values_(list.data()), value_(list[0]), is_single_(kSingle || list.size() == 1) {}
 
   template <class D>
   HWY_ATTR HWY_INLINE hn::Vec<D> load(D d, std::int64_t i) const {
-    return is_single_ ? hn::Set(d, values_[0]) : hn::LoadU(d, values_ + i);
+    return is_single_ ? hn::Set(d, value_) : hn::LoadU(d, values_ + i);
   }
 
  private:
   const float* values_;
+  float value_;
   bool is_single_;
 };
 
+template <bool kSingle>
 struct Parameters {
-  Parameter decay, v_threshold, v_reset, current_decay, input_scale, leak;
+  Parameter<kSingle> decay, v_threshold, v_reset, current_decay, input_scale, leak;
   kernels::Reset reset;
 };
 
 // The neurons from i on that a vector of d holds, whose currents begin at `current`: a bit for each that
 // fires.
-template <class D>
+template <bool kRounds, class D, class Parameters>
 HWY_ATTR HWY_INLINE std::uint64_t fire_vector(D d, const Parameters& of, std::int64_t i, const float* current,
                                               const NeuronState& state) {
   auto synapse = hn::LoadU(d, current);
+  if (kRounds) synapse = kernels::cpu::HWY_NAMESPACE::round_to_bfloat16(d, synapse);
   if (state.synapse != nullptr) {
     synapse = hn::Add(hn::Mul(of.current_decay.load(d, i), hn::LoadU(d, state.synapse + i)),
                       hn::Mul(of.input_scale.load(d, i), synapse));
@@ -64,15 +71,17 @@ HWY_ATTR HWY_INLINE std::uint64_t fire_vector(D d, const Parameters& of, std::in
   return bits;
 }
 
-HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t first, std::int64_t count,
-                               const float* current, const NeuronState& state, std::uint8_t* spikes) {
-  const Parameters of{Parameter(neurons.decay),
-                      Parameter(neurons.v_threshold),
-                      Parameter(neurons.v_reset),
-                      Parameter(neurons.current_decay),
-                      Parameter(neurons.input_scale),
-                      Parameter(neurons.leak),
-                      neurons.reset};
+template <bool kRounds, bool kSingle>
+HWY_ATTR std::int64_t fire_neurons(const Neurons& neurons, std::int64_t first, std::int64_t count,
+                                   const float* current, const NeuronState& state, std::uint8_t* spikes) {
+  using Parameter = Parameter<kSingle>;
+  const Parameters<kSingle> of{Parameter(neurons.decay),
+                               Parameter(neurons.v_threshold),
+                               Parameter(neurons.v_reset),
+                               Parameter(neurons.current_decay),
+                               Parameter(neurons.input_scale),
+                               Parameter(neurons.leak),
+                               neurons.reset};
   constexpr std::int64_t kWord = 64;
   const hn::CappedTag<float, kWord> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -81,7 +90,7 @@ HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t first, std::
   for (; i + kWord <= count; i += kWord, to += 8) {
     std::uint64_t word = 0;
     for (std::int64_t k = 0; k < kWord; k += lanes) {
-      word |= fire_vector(d, of, first + i + k, current + i + k, state) << k;
+      word |= fire_vector<kRounds>(d, of, first + i + k, current + i + k, state) << k;
     }
     std::memcpy(to, &word, sizeof word);
     fired += __builtin_popcountll(word);
@@ -91,12 +100,36 @@ HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t first, std::
   std::uint64_t word = 0;
   std::int64_t k = 0;
   for (; k + lanes <= left; k += lanes)
-    word |= fire_vector(d, of, first + i + k, current + i + k, state) << k;
+    word |= fire_vector<kRounds>(d, of, first + i + k, current + i + k, state) << k;
   for (; k < left; ++k) {
-    word |= fire_vector(hn::CappedTag<float, 1>(), of, first + i + k, current + i + k, state) << k;
+    word |= fire_vector<kRounds>(hn::CappedTag<float, 1>(), of, first + i + k, current + i + k, state) << k;
   }
   std::memcpy(to, &word, static_cast<std::size_t>((left + 7) / 8));
   return fired + __builtin_popcountll(word);
+}
+
+HWY_ATTR std::int64_t fire_all(const Neurons& neurons, std::int64_t first, std::int64_t count,
+                               const float* current, bool rounds, const NeuronState& state,
+                               std::uint8_t* spikes) {
+  const bool is_single =
+      std::max({neurons.decay.size(), neurons.v_threshold.size(), neurons.v_reset.size(),
+                neurons.current_decay.size(), neurons.input_scale.size(), neurons.leak.size()}) == 1;
+  if (!is_single && rounds) return fire_neurons<true, false>(neurons, first, count, current, state, spikes);
+  if (!is_single) return fire_neurons<false, false>(neurons, first, count, current, state, spikes);
+  if (rounds) return fire_neurons<true, true>(neurons, first, count, current, state, spikes);
+  return fire_neurons<false, true>(neurons, first, count, current, state, spikes);
+}
+
+HWY_ATTR void round_all(float* values, std::int64_t count) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(kernels::cpu::HWY_NAMESPACE::round_to_bfloat16(d, hn::LoadU(d, values + i)), d, values + i);
+  }
+  for (; i < count; ++i) {
+    values[i] = kernels::to_float(kernels::from_float<kernels::BFloat16>(values[i]));
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -108,6 +141,7 @@ namespace spikeloom::runtime {
 namespace {
 
 HWY_EXPORT(fire_all);
+HWY_EXPORT(round_all);
 
 }  // namespace
 
@@ -116,9 +150,14 @@ bool has_synapses(const Neurons& neurons) {
 }
 
 std::int64_t fire(const Neurons& neurons, std::int64_t first, std::int64_t count, const float* current,
-                  const NeuronState& state, std::uint8_t* spikes) {
+                  bool rounds, const NeuronState& state, std::uint8_t* spikes) {
   kernels::cpu::simd_level();
-  return HWY_DYNAMIC_DISPATCH(fire_all)(neurons, first, count, current, state, spikes);
+  return HWY_DYNAMIC_DISPATCH(fire_all)(neurons, first, count, current, rounds, state, spikes);
+}
+
+void round_to_bfloat16(float* values, std::int64_t count) {
+  kernels::cpu::simd_level();
+  HWY_DYNAMIC_DISPATCH(round_all)(values, count);
 }
 
 }  // namespace spikeloom::runtime

@@ -20,6 +20,9 @@ bool has_synapses(const Neurons& neurons);
 /// ones. Each operation is rounded by itself, so that the bits are the same on every machine and at every
 /// SIMD level. Returns the number of spikes. Never throws.
 std::int64_t fire(const Neurons& neurons, std::int64_t first, std::int64_t count, const float* current,
-                  const NeuronState& state, std::uint8_t* spikes);
+                  bool rounds, const NeuronState& state, std::uint8_t* spikes);
+
+/// To bfloat16 and back.
+void round_to_bfloat16(float* values, std::int64_t count);
 
 }  // namespace spikeloom::runtime
