@@ -28,9 +28,6 @@ class ActiveInputs {
     std::int32_t first, count;  ///< in channels() and values(), channels ascending
     bool is_binary;
   };
-  static constexpr std::int64_t kPartChannels = 128;
-  static std::int64_t parts_of(const Product& product);
-
   /// Makes room for the inputs of a product at so many steps as well.
   void fit(const Product& product, std::int64_t steps);
   /// Makes the lists empty.
@@ -47,6 +44,9 @@ class ActiveInputs {
   const float* values() const { return values_.get(); }
 
  private:
+  /// Channels whose weights for one tap and a block of filters, 32 KiB, stay in the first-level cache.
+  static constexpr std::int64_t kPartChannels = 128;
+  static std::int64_t parts_of(const Product& product);
   std::int32_t list(const float* values, std::int32_t begin, std::int32_t end);
   void list_image(const Product& product, const float* input);
   void list_part(const Product& product, const float* input, std::int64_t part);

@@ -20,12 +20,17 @@ namespace spikeloom::runtime {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Weights of one block of filters: a row for each input.
+// So many vectors have the filters of a block, if they are few.
+constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>()));
+constexpr int kBlockVectors = static_cast<int>(Product::kBlock / kLanes);
+
+// Weights of a block of filters, or of two: a row for each input.
 template <class Weight>
 struct Rows {
   const Weight* weight;
-  std::int64_t width;  // filters of a row
-  std::int64_t first;  // the input of the first row
+  std::int64_t width;      // filters of a row
+  std::int64_t first = 0;  // the input of the first row
+  std::int64_t pair = 0;   // from a row to that of the next block, which goes with it; 0: none does
 };
 
 // Some listed inputs, and how many follow them in their list.
@@ -52,12 +57,14 @@ HWY_ATTR HWY_INLINE void add_listed(const Rows<Weight>& rows, std::int64_t first
   for (std::int64_t i = 0; i < listed.count; ++i) {
     if (kFar && i + kAhead < listed.count + listed.later) {
       const Weight* const later = weight + listed.inputs[i + kAhead] * rows.width;
-      for (std::int64_t f = 0; f < kVectors * lanes; f += kLine) hwy::Prefetch(later + f);
+      for (std::int64_t f = 0; f < kVectors * lanes; f += kLine) {
+        hwy::Prefetch(later + f / Product::kBlock * rows.pair + f % Product::kBlock);
+      }
     }
     const Weight* const from = weight + listed.inputs[i] * rows.width;
     const Vector times = hn::Set(d, kSpikes ? 1.0f : listed.values[i]);
     for (int v = 0; v < kVectors; ++v) {
-      const Vector value = load_lanes(d, from + v * lanes);
+      const Vector value = load_lanes(d, from + v / kBlockVectors * rows.pair + v % kBlockVectors * lanes);
       if (kSpikes) {
         sums[v] = hn::Add(sums[v], value);
       } else if (kExact) {
@@ -70,11 +77,19 @@ HWY_ATTR HWY_INLINE void add_listed(const Rows<Weight>& rows, std::int64_t first
   for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, output + first + v * lanes);
 }
 
-// output [rows.width] += the same.
+// Sums of two blocks fit into the registers, and no vector waits for the one before.
+constexpr bool kHasPairs = 2 * kBlockVectors <= 8;
+
+// output [rows.width], or of both blocks, += the same.
 template <bool kSpikes, bool kExact, bool kFar, class Weight>
 HWY_ATTR HWY_INLINE void add_block(const Rows<Weight>& rows, const Listed& listed, float* output) {
-  constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>()));
-  constexpr int kVectors = Product::kBlock / kLanes < 8 ? static_cast<int>(Product::kBlock / kLanes) : 8;
+  constexpr int kVectors = kBlockVectors < 8 ? kBlockVectors : 8;
+  if constexpr (kHasPairs) {
+    if (rows.pair != 0) {
+      add_listed<2 * kBlockVectors, kSpikes, kExact, kFar>(rows, 0, listed, output);
+      return;
+    }
+  }
   std::int64_t first = 0;
   for (; first + kVectors * kLanes <= rows.width; first += kVectors * kLanes) {
     add_listed<kVectors, kSpikes, kExact, kFar>(rows, first, listed, output);

@@ -43,7 +43,7 @@ HWY_ATTR HWY_INLINE void for_each_target(const Product& product, const Weight* w
   const std::int64_t channels = product.input.channels;
   const Product::Axis& vertical = product.vertical;
   for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
-    Rows<Weight> rows{weight + first * product.rows(), product.width(first), 0};
+    Rows<Weight> rows{weight + first * product.rows(), product.width(first)};
     for (int ky = 0; ky < vertical.kernel; ++ky) {
       // The input's rows that this tap takes.
       const std::int64_t shift = std::int64_t{ky} * vertical.dilation - vertical.padding;
@@ -141,29 +141,41 @@ inline Listed list_of(const ActiveInputs& inputs, std::int32_t begin, std::int32
   return {inputs.channels() + begin, inputs.values() + begin, end - begin, list_end - end};
 }
 
-// At several steps: `cuts` [steps] says where the lists of a part of the inputs, [first, first + count),
-// begin, and cuts [steps, 2 * steps) where they end.
+// At several steps: `cuts` [steps] says where the lists of a part of the inputs, [rows.first, rows.first +
+// count), begin, and cuts [steps, 2 * steps) where they end.
 template <bool kExact, class Weight>
 HWY_ATTR void add_part(const Product& product, const Rows<Weight>& rows, const ActiveInputs& inputs,
                        std::int64_t count, const std::int32_t* cuts, float* widened, float* output) {
   const std::vector<ActiveInputs::Step>& steps = inputs.steps();
-  const std::size_t num_steps = steps.size();
+  const auto num_steps = static_cast<std::int64_t>(steps.size());
+  const std::int64_t size = count * rows.width, blocks = rows.pair != 0 ? 2 : 1;
   std::int64_t listed = 0;
-  for (std::size_t t = 0; t < num_steps; ++t) listed += cuts[num_steps + t] - cuts[t];
+  for (std::int64_t t = 0; t < num_steps; ++t) listed += cuts[num_steps + t] - cuts[t];
   const bool is_near = listed >= 2 * count;  // each row is used again and again
-  Rows<float> near{widened, rows.width, rows.first};
+  Rows<float> near{widened, rows.width, rows.first, rows.pair != 0 ? size : 0};
   if constexpr (std::is_same_v<Weight, float>) {
-    near.weight = rows.weight;
+    near = rows;
   } else if (is_near) {
-    widen(rows.weight, count * rows.width, widened);
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      widen(rows.weight + block * rows.pair, size, widened + block * size);
+    }
   }
-  for (std::size_t t = 0; t < num_steps; ++t, output += product.output.channels) {
-    const Listed list = list_of(inputs, cuts[t], cuts[num_steps + t], steps[t].first + steps[t].count);
+  // The weights of the next part lie after: into the second-level cache, a piece at each step.
+  constexpr std::int64_t kLine = 64 / sizeof(Weight);
+  const std::int64_t lines = is_near ? (size / kLine + num_steps - 1) / num_steps : 0;
+  const Weight* next = rows.weight + size;
+  for (std::int64_t t = 0; t < num_steps; ++t, output += product.output.channels) {
+    for (std::int64_t line = 0; line < lines; ++line, next += kLine) {
+      __builtin_prefetch(next, 0, 2);
+      __builtin_prefetch(next + rows.pair, 0, 2);
+    }
+    const ActiveInputs::Step& step = steps[static_cast<std::size_t>(t)];
+    const Listed list = list_of(inputs, cuts[t], cuts[num_steps + t], step.first + step.count);
     if (list.count == 0) continue;
     if (is_near) {
-      add_step<kExact, false>(near, list, steps[t].is_binary, output);
+      add_step<kExact, false>(near, list, step.is_binary, output);
     } else {
-      add_step<kExact, true>(rows, list, steps[t].is_binary, output);
+      add_step<kExact, true>(rows, list, step.is_binary, output);
     }
   }
 }
@@ -172,23 +184,25 @@ template <bool kExact, class Weight>
 HWY_ATTR void multiply(const Product& product, const Weight* weight, const ActiveInputs& inputs,
                        MatrixRoom& room, float* output) {
   const std::vector<ActiveInputs::Step>& steps = inputs.steps();
-  const std::int64_t channels = product.input.channels, parts = ActiveInputs::parts_of(product);
-  for (std::int64_t first = 0; first < product.filters(); first += Product::kBlock) {
-    Rows<Weight> rows{weight + first * channels, product.width(first), 0};
+  const std::int64_t channels = product.input.channels, parts = MatrixRoom::parts_of(product);
+  constexpr std::int64_t kBlock = Product::kBlock;
+  for (std::int64_t first = 0; first < product.filters();) {
+    const bool is_pair = kHasPairs && first + 2 * kBlock <= product.filters();
+    Rows<Weight> rows{weight + first * channels, product.width(first), 0, is_pair ? kBlock * channels : 0};
     if (steps.size() == 1) {
       const ActiveInputs::Step& step = steps.front();
       const Listed list = list_of(inputs, step.first, step.first + step.count, step.first + step.count);
       add_step<kExact, true>(rows, list, step.is_binary, output + first);
-      continue;
+    } else {
+      for (std::int64_t part = 0; part < parts; ++part) {
+        rows.first = part * MatrixRoom::kPart;
+        const std::int64_t count = std::min(MatrixRoom::kPart, channels - rows.first);
+        const std::int32_t* const cuts = room.cuts.data() + static_cast<std::size_t>(part) * steps.size();
+        add_part<kExact>(product, rows, inputs, count, cuts, room.rows.data(), output + first);
+        rows.weight += count * rows.width;
+      }
     }
-    for (std::int64_t part = 0; part < parts; ++part) {
-      rows.first = part * ActiveInputs::kPartChannels;
-      const std::int64_t count = std::min(ActiveInputs::kPartChannels, channels - rows.first);
-      add_part<kExact>(product, rows, inputs, count,
-                       room.cuts.data() + static_cast<std::size_t>(part) * steps.size(), room.rows.data(),
-                       output + first);
-      rows.weight += count * rows.width;
-    }
+    first += is_pair ? 2 * kBlock : kBlock;
   }
 }
 
@@ -228,21 +242,25 @@ HWY_EXPORT(rows);
 
 }  // namespace
 
+std::int64_t MatrixRoom::parts_of(const Product& product) {
+  return (product.input.channels + kPart - 1) / kPart;
+}
+
 void MatrixRoom::fit(const Product& product, std::int64_t steps) {
-  const auto size = static_cast<std::size_t>((ActiveInputs::parts_of(product) + 1) * steps);
+  const auto size = static_cast<std::size_t>((parts_of(product) + 1) * steps);
   cuts.resize(std::max(cuts.size(), size));
-  rows.resize(static_cast<std::size_t>(ActiveInputs::kPartChannels * Product::kBlock));
+  rows.resize(static_cast<std::size_t>(kPart * 2 * Product::kBlock));
 }
 
 void MatrixRoom::cut(const Product& product, const ActiveInputs& inputs) {
   std::int32_t* to = cuts.data();
-  const std::int64_t parts = ActiveInputs::parts_of(product);
+  const std::int64_t parts = parts_of(product);
   const auto steps = static_cast<std::int64_t>(inputs.steps().size());
   for (std::int64_t t = 0; t < steps; ++t) {
     const ActiveInputs::Step& step = inputs.steps()[static_cast<std::size_t>(t)];
     std::int32_t at = step.first;
     for (std::int64_t part = 0; part <= parts; ++part) {
-      const std::int64_t begin = part * ActiveInputs::kPartChannels;
+      const std::int64_t begin = part * kPart;
       while (at < step.first + step.count && inputs.channels()[at] < begin) ++at;
       to[part * steps + t] = at;
     }

@@ -18,8 +18,12 @@ void sparse_product(const Product& product, const ActiveInputs& inputs, std::int
 
 /// What matrix_product() works in.
 struct MatrixRoom {
+  /// Inputs whose weights for two blocks of filters, as floats, stay in the first-level cache.
+  static constexpr std::int64_t kPart = 64;
+  static std::int64_t parts_of(const Product& product);
+
   std::vector<std::int32_t> cuts;  ///< [part of the inputs][step]: where the step's list of it begins
-  std::vector<float> rows;         ///< weights of a part and a block of filters
+  std::vector<float> rows;         ///< weights of a part and two blocks of filters
 
   /// Makes room for a product at so many steps as well.
   void fit(const Product& product, std::int64_t steps);
