@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/runtime/arithmetic/pooling.h"
 #include "spikeloom/runtime/arithmetic/spiking_neurons.h"
 
@@ -61,12 +62,8 @@ void normalise(const NeuNorm& neunorm, std::int64_t channels, float* x, float* v
   }
 }
 
-/// Pixels of an event-driven layer that a part of its weights is used for, about so many: more where the
-/// weights do not stay in the second-level cache.
-std::int64_t pixels_together(const Product& product) {
-  constexpr std::size_t kNear = std::size_t{1} << 20;  // weights
-  return product.fixed.values.size() > kNear ? 512 : 256;
-}
+/// Pixels of an event-driven layer that a part of its weights is used for, about so many.
+constexpr std::int64_t kPixels = 256;
 
 }  // namespace
 
@@ -75,6 +72,7 @@ NetworkState::NetworkState(const Network& network) : network_(network), nodes_(n
   for (const Node& node : network_.nodes) {
     for (const int source : node.shortcuts) nodes_[at(source)].is_shortcut = true;
   }
+  kernels::cpu::simd_level();  // a process's first call allocates
   choose_block();
   for (std::size_t n = 0; n < nodes_.size(); ++n) make_room(n);
   std::int64_t currents = 0, changed = 0;
@@ -108,7 +106,7 @@ void NetworkState::choose_path(const Node& node, NodeState& state) const {
       state.layer.images.height = source.height;
       state.layer.images.width = source.width;
     }
-    state.band = pixels_together(product);
+    state.band = kPixels;
     return;
   }
   state.kind = product.is_matrix() ? NodeState::kMatrix : NodeState::kConvolution;

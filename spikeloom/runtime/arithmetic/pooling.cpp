@@ -74,7 +74,8 @@ HWY_ATTR void average_spikes(const model::Shape& shape, std::int64_t k, const st
   const int num_planes = kernels::cpu::count_planes(k);
   const float factor = 1.0f / static_cast<float>(k * k);
   for_each_word(shape, k, [&](std::int64_t count, std::int64_t pooled_at, std::int64_t from) HWY_ATTR {
-    std::uint64_t planes[64] = {};
+    std::uint64_t planes[64];
+    std::fill_n(planes, num_planes, 0);
     for (std::int64_t y = 0; y < k; ++y) {
       for (std::int64_t x = 0; x < k; ++x) {
         const std::int64_t at = from + (y * shape.width + x) * shape.channels;
