@@ -76,7 +76,8 @@ TEST(EventLayer, RangesOfPixelsAreThoseOfTheWhole) {
   const EventLayer layers[] = {{{3, 1, 7, 7, 40, 1}, 3, 1, 70},
                                {{3, 1, 9, 8, 13, 2}, 3, 0, 33},
                                {{2, 1, 6, 6, 800, 1}, 5, 0, 64},
-                               {{5, 1, 1, 1, 900, 1}, 1, 0, 20}};
+                               {{5, 1, 1, 1, 900, 1}, 1, 0, 20},
+                               {{2, 1, 6, 4, 70, 2}, 1, 0, 40}};
   for (const EventLayer& layer : layers) {
     SCOPED_TRACE(layer.images.channels);
     const std::int64_t neurons = layer.images.neurons(), filters = layer.filters;
