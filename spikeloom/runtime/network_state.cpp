@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
+#include "spikeloom/kernels/cpu/spike_bits.h"
 #include "spikeloom/runtime/arithmetic/pooling.h"
 #include "spikeloom/runtime/arithmetic/spiking_neurons.h"
 
@@ -106,7 +107,10 @@ void NetworkState::choose_path(const Node& node, NodeState& state) const {
       state.layer.images.height = source.height;
       state.layer.images.width = source.width;
     }
-    state.band = kPixels;
+    constexpr std::int64_t kMostBytes = 64 << 20, kFewest = 16;
+    const std::int64_t of_pixel =
+        product.rows() * kernels::cpu::count_planes(pool) * static_cast<std::int64_t>(sizeof(std::uint16_t));
+    state.band = std::clamp(kMostBytes / of_pixel * 2 / 3, kFewest, kPixels);
     return;
   }
   state.kind = product.is_matrix() ? NodeState::kMatrix : NodeState::kConvolution;

@@ -1,10 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "spikeloom/base/span.h"
-#include "spikeloom/kernels/aligned_vector.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
 #include "spikeloom/runtime/arithmetic/active_inputs.h"
 #include "spikeloom/runtime/arithmetic/sparse_product.h"
@@ -16,8 +16,10 @@ namespace spikeloom::runtime {
 /// The state of a network's nodes, which it takes over some steps at once, a block: node by node, and in each
 /// all steps of the block, so that weights are read once for all of them. Only a node's own recurrence
 /// (potentials, recurrent weights, NeuNorm) goes from step to step, in their order: the bits do not depend on
-/// the lengths of the blocks. Spikes between nodes are packed, a bit each. Nothing is allocated after the
-/// constructor.
+/// the lengths of the blocks. Spikes between nodes are packed, a bit each; currents and values of one node at
+/// a time lie in memory that all nodes share. Nothing is allocated after the constructor. For a block it
+/// takes 8 MiB at most (most_steps()) where one step takes less, and 64 MiB at most for lists of an
+/// event-driven layer's spikes, of which only what they fill becomes resident.
 class NetworkState {
  public:
   explicit NetworkState(const Network& network);
@@ -40,8 +42,9 @@ class NetworkState {
   /// Adds what happens to counts.
   void advance(const Block& block, Counts& counts);
 
-  /// Steps of the longest block: 16, fewer where what is kept for each (packed spikes, lists of inputs of
-  /// fully connected layers) would take more than 8 MiB; 1 while it is observed.
+  /// Steps of the longest block: 16, fewer where what is kept for each (packed spikes; values of neurons that
+  /// do not spike; currents that a residual block adds; inputs and currents of a fully connected layer) would
+  /// take more than 8 MiB; 1 while it is observed.
   std::int64_t most_steps() const { return observed_ ? 1 : most_steps_; }
 
   /// sums [num_classes] += what the last node's neurons handed on at a step of the last block.
@@ -77,7 +80,7 @@ class NetworkState {
   struct Scratch {
     std::vector<float> x, source;               ///< what a product takes; spikes of a node as values
     std::unique_ptr<float[]> current, changed;  ///< products; where they are kept, what becomes of them
-    std::vector<std::uint8_t> windows;          ///< packed spikes behind a maximum pooling
+    std::vector<std::uint8_t> windows;          ///< packed spikes after a maximum pooling
   };
 
   static Span<const float> span(const std::vector<float>& values) { return {values.data(), values.size()}; }

@@ -13,9 +13,9 @@ namespace spikeloom::runtime {
 
 /// One sample, or one stream, going through a network: its state. Any number of sessions may share a network,
 /// each used by one thread at a time. Nothing is allocated after the constructor. What it computes is the
-/// same, to the last bit, step by step and in one run, on any machine: sums in float, in memory order. The
-/// engine that trains sums in another order (and in bfloat16 or 16-bit weights where its settings say so), so
-/// that a potential within rounding of the threshold may fall on the other side: docs/runtime.md.
+/// same, to the last bit, step by step and in one run, on any machine: sums in float, in memory order, or
+/// exact. The engine that trains sums in another order (and in bfloat16 or 16-bit weights where its settings
+/// say so), so that a potential within rounding of the threshold may fall on the other side: docs/runtime.md.
 class Session {
  public:
   /// State as reset() leaves it.
@@ -34,7 +34,8 @@ class Session {
   void step(Span<const float> input);
 
   /// From reset() on, a whole sample: [steps, H, W, C], or [H, W, C], a still image, shown for the network's
-  /// num_steps steps and convolved once. Throws as step() does.
+  /// num_steps steps and convolved once for up to 16 of them. Goes node by node over blocks of steps
+  /// (NetworkState), which is faster than step by step and gives the same bits. Throws as step() does.
   void run(Span<const float> values);
 
   /// Steps since reset().
