@@ -34,6 +34,12 @@ enum class TimeOrigin {
   kZero,        ///< at time 0 of its clock; what lies before is not used
 };
 
+/// How horizontal_flip decides which samples are mirrored.
+enum class FlipOrder {
+  kRandom,       ///< each epoch anew, with probability 1/2
+  kAlternating,  ///< at random in the first epoch, then by turns: two epochs show a sample both ways
+};
+
 /// Beyond it all but black is white.
 constexpr double kMaxColorChange = 255.0;
 
@@ -84,7 +90,8 @@ struct DataSettings {
   double brightness = 0.0, contrast = 0.0, saturation = 0.0;
 
   // Both.
-  bool horizontal_flip = false;  ///< mirror left-right with probability 1/2 (training only)
+  bool horizontal_flip = false;  ///< mirror half of the samples left-right (training only)
+  FlipOrder flip_order = FlipOrder::kRandom;
 
   // Event recordings.
   // How the files of the set "folder" are read, where they do not say it (formats/events/event_reader.h).

@@ -59,8 +59,14 @@ enum class InitScheme {
   kKaiming,
   kCalibrated,  ///< kKaiming, then each layer scaled on the first batch until it fires at firing_rate
 };
+/// Where the first convolution starts.
+enum class EncodingInit {
+  kNormal,    ///< as every layer
+  kWhitened,  ///< eigenvectors of the covariance of the training data's patches, each brought to one variance
+};
 struct InitSettings {
   InitScheme scheme = InitScheme::kKaiming;
+  EncodingInit encoding = EncodingInit::kNormal;
   /// 2 for spiking networks. Artificial ones want 1, which is plain Kaiming-normal and a recipe's default
   /// there.
   double gain = 2.0;

@@ -162,6 +162,40 @@ TEST(Cifar10, StandardisingUsesTheWholeTrainingPart) {
   }
 }
 
+TEST(Cifar10, AlternatingFlipsShowASampleBothWaysInTwoEpochs) {
+  const TemporaryFolder folder;
+  write_cifar10_set(folder / "cifar10", 8, 3);
+  DataSettings settings = settings_for("cifar10");
+  settings.horizontal_flip = true;
+  settings.crop_padding = 2;
+  const auto read = [&](FlipOrder order, std::int64_t sample, std::int64_t epoch) {
+    settings.flip_order = order;
+    const AugmentKey key{11, epoch};
+    return read_sample(*open_dataset(settings, 1, folder.path().string()).train, sample, &key);
+  };
+  // Of the same crop: mirrored in one of two epochs, and the first of them differs from sample to sample.
+  int first_mirrored = 0;
+  for (std::int64_t sample = 0; sample < 40; ++sample) {
+    bool mirrored[4];
+    for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
+      RandomStream stream(11, RandomPurpose::kAugment, static_cast<std::uint64_t>(sample),
+                          static_cast<std::uint64_t>(epoch));
+      stream.below(5);
+      stream.below(5);
+      const bool random = stream.uniform() < 0.5f;
+      const bool same =
+          read(FlipOrder::kAlternating, sample, epoch) == read(FlipOrder::kRandom, sample, epoch);
+      mirrored[epoch] = same == random;
+    }
+    EXPECT_NE(mirrored[0], mirrored[1]);
+    EXPECT_EQ(mirrored[0], mirrored[2]);
+    EXPECT_EQ(mirrored[1], mirrored[3]);
+    first_mirrored += mirrored[0];
+  }
+  EXPECT_GT(first_mirrored, 10);
+  EXPECT_LT(first_mirrored, 30);
+}
+
 TEST(Cifar10, CropAndFlipMoveTheImageAndPadWithBlack) {
   constexpr int kPadding = 4;
   const TemporaryFolder folder;

@@ -193,6 +193,8 @@ TEST(Recipe, WrongTypesAndRangesAreRefused) {
                         {"data", "brightness = -0.1", ">= 0"},
                         {"data", "contrast = 255.5", "<= 255"},
                         {"data", "saturation = nan", "finite"},
+                        {"data", "flip_order = \"alternating\"", "data.horizontal_flip"},
+                        {"init", "encoding = \"white\"", "whitened"},
                         {"data", "dataset = \"\"", "is empty"}};
   for (const Case& one : cases) {
     const std::string assignment = one.assignment;
@@ -282,6 +284,15 @@ TEST(Recipe, DefaultGainGoesByTheKindOfNetwork) {
   }
   const Recipe ann = parse_recipe(kSmall, "r", {"network.kind=ann"});
   EXPECT_EQ(parse_recipe(to_toml(ann), "r").network.init.gain, 1.0);
+}
+
+TEST(Recipe, DefaultVoteScaleGoesByTheLastLayer) {
+  const auto scale = [](const std::vector<std::string>& changes) {
+    return parse_recipe(kSmall, "r", changes).loss.vote_scale;
+  };
+  EXPECT_EQ(scale({}), 10.0);
+  EXPECT_EQ(scale({"network.structure=8FC-Readout"}), 1.0);
+  EXPECT_EQ(scale({"network.structure=8FC-Readout", "loss.vote_scale=10.0"}), 10.0);
 }
 
 TEST(Recipe, OverridesAreCheckedLikeAFile) {

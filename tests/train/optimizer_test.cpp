@@ -95,6 +95,27 @@ TEST(Optimizer, EachRoleHasItsFactor) {
   for (int i = 0; i < 5; ++i) EXPECT_NEAR(slots[i][0], later[i], kNear) << i;
 }
 
+TEST(Optimizer, TheFirstLayerHasAFactorOfItsOwn) {
+  model::NetworkSettings settings;
+  settings.structure = "2C3(Encoding)-3C3-4FC-Voting";
+  const model::Program program =
+      model::make_program(model::plan_network(settings, {1, 4, 4}, 2), settings, 1);
+  OptimizerSettings optimizer;
+  optimizer.encoding_rate_factor = 0.5;
+  optimizer.fully_connected_rate_factor = 0.1;
+  const auto factor = [&](const char* slot) {
+    return rate_factor(program, program.find_slot(slot), optimizer);
+  };
+  EXPECT_EQ(factor("conv1.weight"), 0.5);
+  EXPECT_EQ(factor("conv1.bias"), 0.5);
+  EXPECT_EQ(factor("conv2.weight"), 1.0);
+  EXPECT_EQ(factor("fc1.weight"), 0.1);
+  settings.structure = "4FC-Voting";
+  const model::Program connected =
+      model::make_program(model::plan_network(settings, {1, 4, 4}, 2), settings, 1);
+  EXPECT_EQ(rate_factor(connected, connected.find_slot("fc1.weight"), optimizer), 0.5 * 0.1);
+}
+
 // What is made of weights and kept goes by it.
 TEST(Optimizer, EachStepShowsInTheVersionOfTheWeightsAndDropsGradients) {
   for (const auto kind : {OptimizerSettings::kSgd, OptimizerSettings::kAdam}) {

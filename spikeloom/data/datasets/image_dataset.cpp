@@ -8,6 +8,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
+#include "spikeloom/data/datasets/mirroring.h"
 #include "spikeloom/data/datasets/recording_reader.h"
 
 namespace spikeloom::data {
@@ -33,7 +34,9 @@ void draw_changes(const ImageAugmentation& augmentation, const AugmentKey& key, 
     draw.offset_y = below(2 * augmentation.crop_padding + 1) - augmentation.crop_padding;
     draw.offset_x = below(2 * augmentation.crop_padding + 1) - augmentation.crop_padding;
   }
-  if (augmentation.horizontal_flip) draw.mirrored = stream.uniform() < 0.5f ? 1 : 0;
+  if (augmentation.horizontal_flip) {
+    draw.mirrored = is_mirrored(augmentation.flip_order, key, index, stream) ? 1 : 0;
+  }
   if (augmentation.cutout > 0) {
     draw.cutout_height = draw.cutout_width = augmentation.cutout;
     draw.cutout_y = below(store.height) - augmentation.cutout / 2;
@@ -273,7 +276,8 @@ DataSplits make_image_splits(ImageParts parts, const DataSettings& settings) {
   const auto train_store = std::make_shared<const ImageStore>(std::move(parts.training));
   const auto test_store = std::make_shared<const ImageStore>(std::move(parts.test));
   const ImageAugmentation augmentation{settings.crop_padding, settings.horizontal_flip, settings.cutout,
-                                       settings.brightness,   settings.contrast,        settings.saturation};
+                                       settings.brightness,   settings.contrast,        settings.saturation,
+                                       settings.flip_order};
   const auto part = [&](const std::shared_ptr<const ImageStore>& store, const Indices& indices) {
     return std::make_shared<const ImageDataset>(parts.name, parts.class_names, store, table, standardization,
                                                 indices, augmentation);

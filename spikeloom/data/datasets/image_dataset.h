@@ -46,6 +46,7 @@ struct ImageAugmentation {
   bool horizontal_flip = false;
   int cutout = 0;
   double brightness = 0.0, contrast = 0.0, saturation = 0.0;
+  FlipOrder flip_order = FlipOrder::kRandom;
 
   bool changes_colors() const { return brightness > 0.0 || contrast > 0.0 || saturation > 0.0; }
 };

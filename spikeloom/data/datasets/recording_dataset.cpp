@@ -12,6 +12,7 @@
 #include "spikeloom/base/text.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/data/datasets/image_dataset.h"
+#include "spikeloom/data/datasets/mirroring.h"
 #include "spikeloom/data/frame_packing.h"
 
 namespace spikeloom::data {
@@ -60,7 +61,7 @@ Move draw_move(const RecordingFormat& format, const AugmentKey& key, std::int64_
     move.shift_x = static_cast<std::int64_t>(stream.below(choices)) - format.max_shift;
     move.shift_y = static_cast<std::int64_t>(stream.below(choices)) - format.max_shift;
   }
-  if (format.horizontal_flip) move.mirrored = stream.uniform() < 0.5f;
+  if (format.horizontal_flip) move.mirrored = is_mirrored(format.flip_order, key, index, stream);
   return move;
 }
 
@@ -389,6 +390,7 @@ RecordingFormat recording_format(const DatasetInfo& info, const DataSettings& se
   format.binning = binning_of(settings, num_steps);
   format.max_shift = settings.max_shift;
   format.horizontal_flip = settings.horizontal_flip;
+  format.flip_order = settings.flip_order;
   const int smaller_side = events::binned_width(sensor_side, format.binning);
   if (settings.max_shift >= smaller_side) {
     refuse(fmt::format("a shift of up to {} pixels leaves frames of {} pixels empty", settings.max_shift,

@@ -29,6 +29,7 @@ struct RecordingFormat {
   events::Binning binning;
   int max_shift = 0;
   bool horizontal_flip = false;
+  FlipOrder flip_order = FlipOrder::kRandom;
   /// What the frames depend on besides all this: how the files are read (options_text()), and the folder of
   /// the user's recordings, which keeps caches of sets of one name apart.
   std::string cache_scope;

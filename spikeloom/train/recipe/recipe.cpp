@@ -139,6 +139,8 @@ void visit_data(Visitor& visitor, data::DataSettings& data) {
   visitor.flag("standardize", data.standardize);
   visitor.integer("crop_padding", data.crop_padding, 0, 4096);
   visitor.flag("horizontal_flip", data.horizontal_flip);
+  visitor.choice("flip_order", data.flip_order,
+                 {{"random", data::FlipOrder::kRandom}, {"alternating", data::FlipOrder::kAlternating}});
   visitor.integer("cutout", data.cutout, 0, 4096);
   visitor.number("brightness", data.brightness, kColorChange);
   visitor.number("contrast", data.contrast, kColorChange);
@@ -226,6 +228,8 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
   visitor.section("init");
   visitor.choice("scheme", network.init.scheme,
                  {{"kaiming", model::InitScheme::kKaiming}, {"calibrated", model::InitScheme::kCalibrated}});
+  visitor.choice("encoding", network.init.encoding,
+                 {{"normal", model::EncodingInit::kNormal}, {"whitened", model::EncodingInit::kWhitened}});
   visitor.number("gain", network.init.gain, kPositive,
                  network.kind == model::NetworkKind::kAnn ? 1.0 : model::InitSettings().gain);
   visitor.number("firing_rate", network.init.firing_rate, kInsideZeroToOne);
@@ -248,6 +252,13 @@ void visit_network(Visitor& visitor, model::NetworkSettings& network) {
   visitor.number("open_windows_below", network.compute.open_windows_below, kNotNegative);
 }
 
+/// Votes of a readout are currents, not shares of spikes.
+bool ends_with_readout(const std::string& structure) {
+  constexpr std::string_view kReadout = "Readout";
+  return structure.size() >= kReadout.size() &&
+         structure.compare(structure.size() - kReadout.size(), kReadout.size(), kReadout) == 0;
+}
+
 template <class Visitor>
 void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.section("optimizer");
@@ -264,6 +275,7 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.number("beta1", optimizer.beta1, kZeroToBelowOne);
   visitor.number("beta2", optimizer.beta2, kZeroToBelowOne);
   visitor.number("epsilon", optimizer.epsilon, kPositive);
+  visitor.number("encoding_rate_factor", optimizer.encoding_rate_factor, kNotNegative);
   visitor.number("fully_connected_rate_factor", optimizer.fully_connected_rate_factor, kNotNegative);
   visitor.number("neuron_rate_factor", optimizer.neuron_rate_factor, kNotNegative);
   visitor.number("neunorm_rate_factor", optimizer.neunorm_rate_factor, kNotNegative);
@@ -289,7 +301,8 @@ void visit_training(Visitor& visitor, Recipe& recipe) {
   visitor.choice("kind", loss.kind,
                  {{"mse", LossSettings::kMse}, {"cross-entropy", LossSettings::kCrossEntropy}});
   visitor.choice("reduction", loss.reduction, {{"mean", LossSettings::kMean}, {"sum", LossSettings::kSum}});
-  visitor.number("vote_scale", loss.vote_scale, kPositive);
+  visitor.number("vote_scale", loss.vote_scale, kPositive,
+                 ends_with_readout(recipe.network.structure) ? 1.0 : LossSettings().vote_scale);
   visitor.number("label_smoothing", loss.label_smoothing, kZeroToBelowOne);
   visitor.flag("each_step", loss.each_step);
   visitor.number("tet_weight", loss.tet_weight, kZeroToOne);

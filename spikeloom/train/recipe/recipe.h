@@ -21,6 +21,7 @@ struct OptimizerSettings {
   double beta1 = 0.9, beta2 = 0.999;         ///< Adam only
   double epsilon = 1e-8;                     ///< Adam only
   double fully_connected_rate_factor = 1.0;  ///< times learning_rate for fully connected and voting layers
+  double encoding_rate_factor = 1.0;         ///< times learning_rate for the first layer; 0: it stays
   double neuron_rate_factor = 1.0;           ///< times learning_rate for learnable decays and thresholds
   double neunorm_rate_factor = 1.0;          ///< times learning_rate for NeuNorm's U
   double max_gradient_norm = 0.0;            ///< the whole gradient is scaled down to this 2-norm; 0 = off

@@ -58,6 +58,10 @@ void check_norm(config::Table& root, const model::NetworkSettings& network,
 
 void check_data(const config::Table& table, const data::DataSettings& data) {
   if (data.dataset.empty()) throw table.error("dataset", "is empty; name a data set");
+  if (data.flip_order != data::FlipOrder::kRandom && !data.horizontal_flip) {
+    throw table.error("flip_order",
+                      "says how data.horizontal_flip mirrors, which is false; set that to true");
+  }
   if (data.overlap_us >= data.window_us) {
     throw table.error("overlap_us", "must be below window_us = " + std::to_string(data.window_us));
   }

@@ -6,6 +6,7 @@
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/network/crossovers.h"
 #include "spikeloom/train/session/training_session.h"
+#include "spikeloom/train/steps/whitening.h"
 
 namespace spikeloom::train {
 namespace {
@@ -102,6 +103,9 @@ void TrainingSession::start_run() {
   const std::string model = request_.init_from.empty() ? "" : find_model(request_.init_from);
   std::optional<TakenParameters> taken;
   if (!model.empty()) taken = take_parameters(model, *network_);
+  if (!taken && recipe_.network.init.encoding == model::EncodingInit::kWhitened) {
+    whiten_first_layer(*network_, recipe_.network, train_, recipe_.seed);
+  }
   // Not before data and network are known to be good: a mistake leaves no folder behind.
   folder_.emplace(RunFolder::create(request_.run_path));
   if (taken) {

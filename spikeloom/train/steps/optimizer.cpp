@@ -43,10 +43,15 @@ constexpr const char* kAverageSteps = "average_steps";
 
 }  // namespace
 
-double rate_factor(model::Role role, const OptimizerSettings& settings) {
-  switch (role) {
+double rate_factor(const model::Program& program, int index, const OptimizerSettings& settings) {
+  double encoding = 1.0;
+  if (!program.stages.empty()) {
+    const model::Product& first = program.stages.front().product;
+    if (index == first.weight || index == first.bias) encoding = settings.encoding_rate_factor;
+  }
+  switch (program.slot(index).role) {
     case model::Role::kFullyConnected:
-      return settings.fully_connected_rate_factor;
+      return encoding * settings.fully_connected_rate_factor;
     case model::Role::kNeuNorm:
       return settings.neunorm_rate_factor;
     case model::Role::kNeuron:
@@ -56,7 +61,7 @@ double rate_factor(model::Role role, const OptimizerSettings& settings) {
     case model::Role::kStatistics:
       break;
   }
-  return 1.0;
+  return encoding;
 }
 
 double weight_decay_of(const model::Slot& slot, const OptimizerSettings& settings) {
@@ -84,7 +89,7 @@ engine::Optimizer make_optimizer(engine::Engine& engine, const OptimizerSettings
   for (const model::Slot& slot : engine.program().slots) {
     const int here = index++;
     if (!slot.trained) continue;
-    const double factor = rate_factor(slot.role, settings);
+    const double factor = rate_factor(engine.program(), here, settings);
     check_fits_float("learning_rate", settings.learning_rate * factor);
     slots.push_back({here, factor, weight_decay_of(slot, settings)});
   }

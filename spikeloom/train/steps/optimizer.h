@@ -9,8 +9,9 @@
 
 namespace spikeloom::train {
 
-/// What a role's learning rate is multiplied with.
-double rate_factor(model::Role role, const OptimizerSettings& settings);
+/// What the learning rate is multiplied with for slot `index` of the program: by its role, and of the first
+/// stage's weight and bias with encoding_rate_factor too.
+double rate_factor(const model::Program& program, int index, const OptimizerSettings& settings);
 
 /// The weight decay of a slot: settings.weight_decay for the weights of convolutions and fully connected
 /// layers, 0 for biases, U, decays and thresholds, which have no reason to be small, unless
