@@ -158,7 +158,7 @@ std::int64_t NetworkState::scratch_values(const NodeState& state, const Node& no
   const model::Shape& output = node.product.output;
   switch (state.kind) {
     case NodeState::kEvents:
-      return state.band * 3 / 2 * output.channels;
+      return std::min(state.band * 3 / 2, most_steps_ * output.height * output.width) * output.channels;
     case NodeState::kMatrix:
       return most_steps_ * output.channels;
     case NodeState::kConvolution:
