@@ -25,6 +25,7 @@ struct BenchOptions {
                           crossover = "measured";
   train::BenchmarkRequest request;
   std::string trace;
+  bool trace_to_stdout = false;
   int threads = 0;
   bool json = false, signature = false;
 };
@@ -155,6 +156,8 @@ int run_bench(BenchOptions& options) {
   fill_request(options);
   show_progress(options.request);
   options.request.trace = !options.trace.empty();
+  options.trace_to_stdout = options.trace == "-";
+  options.trace = output_path(options.trace);
   if (options.request.trace) check_output(options.trace, ".json", "--trace");
   if (options.request.trace) resolve_output(options.trace);  // before the minutes that it may take
   if (options.signature) {
@@ -220,8 +223,8 @@ int run_bench(BenchOptions& options) {
   for (const auto& [layer, rate] : result.firing_rates) rates += fmt::format(" {} {:.3f}", layer, rate);
   print_line(stdout, rates);
   if (options.request.trace) {
-    print_line(stdout,
-               fmt::format("  trace: {} (open it at ui.perfetto.dev or chrome://tracing)", options.trace));
+    print_line(stdout, fmt::format("  trace: {} (open it at ui.perfetto.dev or chrome://tracing)",
+                                   options.trace_to_stdout ? "standard output" : options.trace));
   }
   return kOk;
 }

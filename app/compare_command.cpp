@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/report/run_folder.h"
+#include "spikeloom/report/run_labels.h"
 #include "spikeloom/train/run/model_info.h"
 
 namespace spikeloom::app {
@@ -23,6 +24,7 @@ struct CompareOptions {
 
 struct Compared {
   report::RunRecord run;
+  std::string label;                                 ///< tells it from the others
   std::int64_t parameters = -1, macs_per_step = -1;  ///< -1: no model or checkpoint says it
 };
 
@@ -123,10 +125,9 @@ void print_comparison(const std::vector<Compared>& runs) {
   const auto optional = [](const std::optional<double>& value) {
     return percent(value.value_or(report::kMissing));
   };
-  add_row(rows, "", runs, [](const Run& r) { return one_line(r.run.name); });
+  add_row(rows, "", runs, [](const Run& r) { return one_line(r.label); });
   add_row(rows, "state", runs, [](const Run& r) { return std::string(report::to_string(r.run.state)); });
-  add_row(rows, "epochs", runs,
-          [](const Run& r) { return fmt::format("{}/{}", r.run.epochs_done, r.run.epochs_planned); });
+  add_row(rows, "epochs", runs, [](const Run& r) { return r.run.epochs_text(); });
   add_row(rows, "train accuracy", runs,
           [](const Run& r) { return percent(last_or_missing(r.run, &report::MetricsPoint::accuracy)); });
   add_row(rows, "best validation accuracy", runs,
@@ -155,7 +156,7 @@ void print_comparison(const std::vector<Compared>& runs) {
     return;
   }
   std::vector<std::string> head{"recipe"};
-  for (const Compared& compared : runs) head.push_back(one_line(compared.run.name));
+  for (const Compared& compared : runs) head.push_back(one_line(compared.label));
   different.insert(different.begin(), head);
   print_line(stdout, "\n" + table(different, std::vector<bool>(head.size(), false)));
 }
@@ -164,7 +165,13 @@ int run_compare(const CompareOptions& options) {
   if (options.runs.size() < 2)
     throw ConfigError("give two runs or more to compare (spikeloom compare RUN RUN)");
   std::vector<Compared> runs;
-  for (const std::string& path : options.runs) runs.push_back(read(path));
+  std::vector<report::RunRecord> records;
+  for (const std::string& path : options.runs) {
+    runs.push_back(read(path));
+    records.push_back(runs.back().run);
+  }
+  const auto labels = report::run_labels(records);
+  for (std::size_t i = 0; i < runs.size(); ++i) runs[i].label = labels[i];
   if (options.json) {
     ordered_json json = {{"runs", ordered_json::array()}, {"recipe_differences", ordered_json::object()}};
     for (const Compared& compared : runs) json["runs"].push_back(to_json(compared));

@@ -125,9 +125,12 @@ int run_eval(const EvalOptions& options) {
   request.keep_predictions = !options.predictions.empty();
   // Before the minutes that it may take.
   std::map<std::string, const char*> outputs;
+  const std::string predictions = output_path(options.predictions),
+                    confusion = output_path(options.confusion),
+                    vote_shares = output_path(options.vote_shares);
   for (const auto& [option, path] :
-       {std::pair("--predictions", options.predictions), std::pair("--confusion", options.confusion),
-        std::pair("--vote-shares", options.vote_shares)}) {
+       {std::pair("--predictions", predictions), std::pair("--confusion", confusion),
+        std::pair("--vote-shares", vote_shares)}) {
     if (path.empty()) continue;
     check_output(path, ".csv", option);
     resolve_output(path);
@@ -136,9 +139,9 @@ int run_eval(const EvalOptions& options) {
       throw ConfigError(fmt::format("{} and {} name the same file, {}", other->second, option, path));
   }
   const auto evaluation = train::evaluate_model(request);
-  if (!options.predictions.empty()) write_predictions(options.predictions, evaluation);
-  if (!options.confusion.empty()) write_confusion(options.confusion, evaluation);
-  if (!options.vote_shares.empty()) write_vote_shares(options.vote_shares, evaluation);
+  if (!predictions.empty()) write_predictions(predictions, evaluation);
+  if (!confusion.empty()) write_confusion(confusion, evaluation);
+  if (!vote_shares.empty()) write_vote_shares(vote_shares, evaluation);
   if (options.json) {
     print_evaluation_json(evaluation, request.split);
   } else {

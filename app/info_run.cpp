@@ -3,28 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cmath>
 
 #include "app/output.h"
 #include "app/process.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/base/files.h"
-#include "spikeloom/report/run_lock.h"
+#include "spikeloom/report/run_folder.h"
 
 namespace spikeloom::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-/// The object in the file, or null.
-ordered_json read_object(const std::string& path) {
-  try {
-    auto json = ordered_json::parse(read_text_file(path), nullptr, false);
-    if (json.is_object()) return json;
-  } catch (const DataError&) {  // not there yet
-  }
-  return nullptr;
-}
 
 template <class Value>
 Value value_of(const ordered_json& object, const char* key, Value otherwise) {
@@ -32,31 +21,21 @@ Value value_of(const ordered_json& object, const char* key, Value otherwise) {
   return at != object.end() && at->is_number() ? at->get<Value>() : otherwise;
 }
 
-/// The epochs of metrics.jsonl, read a line at a time: a long run's has millions.
-void read_metrics(const std::string& path, ordered_json& run) {
-  constexpr std::size_t kLongestLine = std::size_t{1} << 20;
+/// One object an epoch, of what is known.
+ordered_json history_of(const report::RunRecord& run) {
   ordered_json history = ordered_json::array();
-  double train_seconds = 0.0;
-  std::int64_t iterations = 0;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line.size() > kLongestLine) continue;
-    const auto json = ordered_json::parse(line, nullptr, false);
-    if (!json.is_object()) continue;
-    train_seconds = std::max(train_seconds, value_of(json, "train_seconds", 0.0));
-    iterations = std::max(iterations, value_of<std::int64_t>(json, "iteration", 0));
-    if (json.value("kind", ordered_json()) != "epoch") continue;
-    ordered_json entry = ordered_json::object();
-    for (const char* key :
-         {"epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}) {
-      if (json.contains(key) && json[key].is_number()) entry[key] = json[key];
-    }
-    history.push_back(entry);
+  for (const report::MetricsPoint& point : run.epochs) {
+    ordered_json entry = {{"epoch", point.epoch}};
+    const auto add = [&](const char* key, double value) {
+      if (std::isfinite(value)) entry[key] = value;
+    };
+    add("train_loss", point.loss);
+    add("train_accuracy", point.accuracy);
+    add("validation_loss", point.validation_loss);
+    add("validation_accuracy", point.validation_accuracy);
+    history.push_back(std::move(entry));
   }
-  run["epochs_done"] = history.size();
-  run["iterations"] = iterations;
-  run["train_seconds"] = train_seconds;
-  run["history"] = history;
+  return history;
 }
 
 std::string percent(const ordered_json& entry, const char* key) {
@@ -70,7 +49,8 @@ std::string number(const ordered_json& entry, const char* key) {
 void print_history(const ordered_json& history) {
   constexpr std::size_t kShown = 10;
   if (history.empty()) return;
-  const bool validated = history.back().contains("validation_accuracy");
+  const bool validated = std::any_of(history.begin(), history.end(),
+                                     [](const auto& entry) { return entry.contains("validation_accuracy"); });
   std::vector<std::vector<std::string>> rows{{"epoch", "train loss", "train accuracy"}};
   if (validated) rows[0].emplace_back("validation accuracy");
   const std::size_t first = history.size() > kShown ? history.size() - kShown : 0;
@@ -87,20 +67,27 @@ void print_history(const ordered_json& history) {
 }  // namespace
 
 ordered_json describe_run(const std::string& folder, const train::Recipe& recipe) {
-  ordered_json run = {{"state", "interrupted"}, {"epochs", recipe.training.epochs}};
-  read_metrics(folder + "/metrics.jsonl", run);
-  const auto result = read_object(folder + "/result.json");
-  // A finished run may have been resumed for more epochs: then its result is that of before.
-  const bool is_result = result.is_object() && value_of<std::int64_t>(result, "iterations", -1) >=
-                                                   value_of<std::int64_t>(run, "iterations", 0);
-  if (is_result && !result.value("interrupted", false)) {
-    run["state"] = "finished";
-    if (result.value("stopped_early", false)) run["stopped_early"] = true;
+  report::ReadLimits limits;
+  limits.points = std::size_t{1} << 16;  // all epochs of any run so far
+  report::RunRecord record;
+  try {
+    record = report::read_run(folder, limits);
+  } catch (const DataError&) {  // nothing but a model
+  }
+  ordered_json run = {{"state", report::to_string(record.state)}, {"epochs", recipe.training.epochs}};
+  if (record.stopped_early) run["stopped_early"] = true;
+  if (record.result.is_object()) {
     for (const char* key : {"selection", "validation_accuracy", "test_accuracy", "test_samples"}) {
-      if (result.contains(key)) run[key] = result[key];
+      const auto at = record.result.find(key);
+      if (at == record.result.end() || at->is_string() != (std::string(key) == "selection")) continue;
+      run[key] = *at;
     }
   }
-  if (report::is_locked(folder)) run["state"] = "running";
+  run["epochs_done"] = record.epochs_done;
+  run["iterations"] = record.iterations;
+  run["train_seconds"] = record.train_seconds;
+  run["history"] = history_of(record);
+  run["problems"] = record.problems;
   return run;
 }
 
@@ -127,6 +114,7 @@ void print_run(const std::string& folder, const ordered_json& run) {
                                    shell_quoted(folder)));
   }
   print_line(stdout, "");
+  for (const std::string problem : run.at("problems")) print_warning(folder + ": " + problem);
 }
 
 }  // namespace spikeloom::app

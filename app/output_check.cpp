@@ -1,12 +1,18 @@
 #include "app/output_check.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/output_target.h"
 
 namespace spikeloom::app {
 namespace {
@@ -16,13 +22,25 @@ constexpr const char* kFilesOfARun[] = {"environment.json", "metrics.jsonl", "re
 
 }  // namespace
 
+std::string output_path(const std::string& path) {
+  if (path != "-") return path;
+  static const int kept = [] {
+    std::fflush(stdout);
+    const int descriptor = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (descriptor < 0 || ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+      throw DataError(std::string("standard output: ") + std::strerror(errno));
+    }
+    return descriptor;
+  }();
+  return "/dev/fd/" + std::to_string(kept);
+}
+
 void check_output(const std::string& path, const std::string& suffix, const std::string& option) {
   namespace fs = std::filesystem;
-  if (path == "-") {
-    throw ConfigError(fmt::format("{} -: give the name of a file (/dev/stdout is standard output)", option));
-  }
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return;
+  // An open descriptor is written to, whatever file it leads to.
+  if (resolve_output(path).kind == OutputTarget::Kind::kStream) return;
   // What a link leads to would be replaced, whatever the link is called.
   const fs::path real = fs::canonical(path, error);
   const fs::path file = error ? fs::path(path) : real;

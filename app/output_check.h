@@ -3,7 +3,11 @@
 
 namespace spikeloom::app {
 
-/// Throws ConfigError for "-", and if writing `path` would replace something that is no earlier output of the
+/// What to write to for a path that a user gave: of "-" standard output, and whatever the program prints
+/// there itself goes to standard error from then on. Throws DataError if it is closed.
+std::string output_path(const std::string& path);
+
+/// Throws ConfigError if writing `path` would replace something that is no earlier output of the
 /// kind: a file, or the target of a link, that has another suffix than `suffix` (".html") or that a run
 /// folder consists of. `option` is what named the path. Special files, such as /dev/stdout, are no concern of
 /// it.

@@ -53,7 +53,7 @@ int run_report(const ReportOptions& options) {
     throw ConfigError(
         "--sample and --split are for the report of one run; of several their curves are shown");
   }
-  std::string out = options.out, page;
+  std::string out = output_path(options.out), page;
   if (runs.size() == 1) {
     if (out.empty()) out = folders[0] + "/report.html";
     check_output(out, ".html", "--out");
@@ -72,7 +72,8 @@ int run_report(const ReportOptions& options) {
   for (const auto& run : runs)
     for (const auto& problem : run.problems) print_warning(run.path + ": " + problem);
   write_text_file(out, page);
-  print_line(stdout, fmt::format("report   {} ({} kB)", one_line(out), (page.size() + 999) / 1000));
+  const std::string shown = options.out == "-" ? "standard output" : one_line(out);
+  print_line(stdout, fmt::format("report   {} ({} kB)", shown, (page.size() + 999) / 1000));
   return kOk;
 }
 

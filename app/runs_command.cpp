@@ -96,9 +96,7 @@ int run_runs(const RunsOptions& options) {
   for (const report::RunRecord& run : runs) {
     const auto left = run.state == report::RunState::kRunning ? run.seconds_left() : std::nullopt;
     const double train = run.epochs.empty() ? report::kMissing : run.epochs.back().accuracy;
-    rows.push_back({one_line(run.path), report::to_string(run.state),
-                    run.epochs_planned > 0 ? fmt::format("{}/{}", run.epochs_done, run.epochs_planned)
-                                           : fmt::format("{}", run.epochs_done),
+    rows.push_back({one_line(run.path), report::to_string(run.state), run.epochs_text(),
                     std::isfinite(train) ? fmt::format("{:.2f} %", 100.0 * train) : "",
                     percent(run.best_validation_accuracy), percent(run.test_accuracy),
                     duration(run.train_seconds), left ? duration(*left) : ""});

@@ -187,7 +187,8 @@ std::string usage_error(const CLI::App& program, const CLI::ParseError& error) {
 std::string option_error(const CLI::App& program, const ConfigError& error) {
   const std::string message = error.what();
   if (!error.file().empty() || error.key().empty()) return message;
-  std::string option = "--" + error.key();
+  // "data.folder" has the option --folder where a command has one.
+  std::string option = "--" + error.key().substr(error.key().rfind('.') + 1);
   std::replace(option.begin(), option.end(), '_', '-');
   const std::string start = "key '" + error.key() + "': ";
   const CLI::App& command = *named_commands(program).back();

@@ -15,7 +15,8 @@ std::string command_path(const CLI::App& program);
 std::string usage_error(const CLI::App& program, const CLI::ParseError& error);
 
 /// The message of an error that the library throws about a setting without a file: a setting that has an
-/// option is called by the option's name ("--count: ..." instead of "key 'count': ...").
+/// option is called by the option's name ("--count: ..." instead of "key 'count': ...", "--folder" for
+/// "data.folder").
 std::string option_error(const CLI::App& program, const ConfigError& error);
 
 }  // namespace spikeloom::app

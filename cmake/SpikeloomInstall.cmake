@@ -25,6 +25,8 @@ foreach(library spikeloom_runtime_library:runtime spikeloom_events_library:event
 endforeach()
 install(DIRECTORY spikeloom DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
         FILES_MATCHING PATTERN "*.h")
+# From the file to the prefix, so that an installation may be made, or moved, anywhere.
+file(RELATIVE_PATH SPIKELOOM_PC_TO_PREFIX "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 foreach(name runtime events)
   configure_file(cmake/spikeloom-${name}.pc.in ${CMAKE_BINARY_DIR}/spikeloom-${name}.pc @ONLY)
   install(FILES ${CMAKE_BINARY_DIR}/spikeloom-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig

@@ -30,7 +30,12 @@ void train_by_recipe(const std::string& recipe, const std::string& run, int thre
   request.run_path = run;
   request.threads = threads;
   train::TrainingObserver silent;
-  std::printf("test accuracy %.4f\n", train::train(request, silent).test_accuracy);
+  const train::TrainingResult result = train::train(request, silent);
+  if (result.has_test) {
+    std::printf("test accuracy %.4f\n", result.test_accuracy);
+  } else {
+    std::printf("trained; there is no test part\n");
+  }
 }
 
 void print_votes(const std::string& run_or_model, std::int64_t samples) {

@@ -228,6 +228,12 @@ std::string Table::meant_keys(const Entry& entry) const {
     // A file has the table's name above the key; with --set the whole path is typed.
     if (!best.empty()) meant.push_back(entry.node.origin.line > 0 ? best : path_of(best));
   }
+  if (meant.empty()) {
+    for (const auto& [path, keys] : known_->keys) {
+      const std::string best = path == path_ ? "" : nearest(entry.key, keys);
+      if (!best.empty() && meant.size() < kShown) meant.push_back(join(path, best));
+    }
+  }
   std::string text;
   for (std::size_t i = 0; i < meant.size(); ++i) {
     text += (i == 0 ? "'" : i + 1 < meant.size() ? ", '" : " or '") + meant[i] + "'";

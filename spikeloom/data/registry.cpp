@@ -26,6 +26,41 @@ void require_at_least(std::int64_t value, std::int64_t smallest, const char* key
   throw ConfigError(fmt::format("must be at least {}, not {}", smallest, value), "", 0, key);
 }
 
+/// Keys that say where or how the user's own data is read. With any other set they would change nothing, so
+/// somebody who gives one means other data.
+void refuse_keys_of_own_data(const DatasetInfo& info, const DataSettings& settings) {
+  const DataSettings defaults;
+  const auto check = [&](bool given, const char* key, const char* of) {
+    if (!given) return;
+    throw ConfigError(
+        fmt::format("is for your own data, {}, and the set here is '{}': name the one that is meant "
+                    "(data.dataset, --dataset), or leave it out",
+                    of, info.name),
+        "", 0, key);
+  };
+  constexpr const char* kRecordings = "\"folder\"";
+  constexpr const char* kImages = "\"image-folder\" or \"image-array\"";
+  if (!info.is_users_own) {
+    check(settings.folder != defaults.folder, "data.folder",
+          "\"folder\", \"image-folder\" or \"image-array\"");
+  }
+  if (!info.is_users_own || !info.is_recordings) {
+    check(settings.format != defaults.format, "data.format", kRecordings);
+    check(settings.sensor != defaults.sensor, "data.sensor", kRecordings);
+    check(settings.sensor_width != defaults.sensor_width, "data.sensor_width", kRecordings);
+    check(settings.sensor_height != defaults.sensor_height, "data.sensor_height", kRecordings);
+    check(settings.chip != defaults.chip, "data.chip", kRecordings);
+    check(settings.camera != defaults.camera, "data.camera", kRecordings);
+    check(settings.time_unit != defaults.time_unit, "data.time_unit", kRecordings);
+    check(settings.columns != defaults.columns, "data.columns", kRecordings);
+  }
+  if (!info.is_users_own || info.is_recordings) {
+    check(settings.image_size != defaults.image_size, "data.image_size", kImages);
+    check(settings.resize != defaults.resize, "data.resize", kImages);
+    check(settings.channels != defaults.channels, "data.channels", kImages);
+  }
+}
+
 }  // namespace
 
 const std::shared_ptr<const Dataset>& DataSplits::require_test() const {
@@ -46,6 +81,7 @@ const Source& find_source(const std::string& name) {
 
 Source source_of(const DataSettings& settings) {
   Source source = find_source(settings.dataset);
+  refuse_keys_of_own_data(source.info, settings);
   if (!source.info.is_users_own) return source;
   if (settings.folder.empty()) {
     throw ConfigError(fmt::format("is empty: it must name the place of the set '{}'; expected there: {}",
@@ -67,7 +103,7 @@ DataSplits open_dataset(const DataSettings& settings, int num_steps, const std::
                         Parts parts) {
   // Data sets refer to the registered source; only that of a folder, which none refers to, is made here.
   const Source& registered = find_source(settings.dataset);
-  const Source own = registered.info.is_users_own ? source_of(settings) : Source{};
+  const Source own = source_of(settings);
   const Source& source = registered.info.is_users_own ? own : registered;
   require_at_least(settings.validation_samples, 0, "data.validation_samples");
   require_at_least(settings.train_limit, 0, "data.train_limit");

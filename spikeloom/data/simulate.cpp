@@ -110,6 +110,9 @@ std::string without_part(std::string block) {
 std::string prepare_folder(const fs::path& folder, const std::string& block, bool parts_apart) {
   std::error_code error;
   const bool noted = fs::exists(folder / kSimulatedNote, error);
+  if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
+    throw DataError(fmt::format("{} is no folder: name one for the recordings", folder.string()));
+  }
   if (!noted && fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     throw DataError(
         fmt::format("{} is not empty and has no {}: simulated recordings are not written among "

@@ -4,6 +4,10 @@
 
 namespace spikeloom::formats {
 
+void ChromeTrace::name_process(const std::string& name) {
+  events_.push_back({'M', 0, name, "", 0.0, 0.0, {}, 0.0});
+}
+
 void ChromeTrace::name_thread(int thread, const std::string& name) {
   events_.push_back({'M', thread, name, "", 0.0, 0.0, {}, 0.0});
 }
@@ -13,8 +17,8 @@ void ChromeTrace::span(int thread, const std::string& name, const std::string& c
   events_.push_back({'X', thread, name, category, begin_us, duration_us, arguments, 0.0});
 }
 
-void ChromeTrace::counter(const std::string& name, double time_us, double value) {
-  events_.push_back({'C', 0, name, "", time_us, 0.0, {}, value});
+void ChromeTrace::counter(const std::string& name, const std::string& unit, double time_us, double value) {
+  events_.push_back({'C', 0, name, unit, time_us, 0.0, {}, value});
 }
 
 std::string ChromeTrace::to_json() const {
@@ -22,14 +26,14 @@ std::string ChromeTrace::to_json() const {
   for (const Event& event : events_) {
     nlohmann::ordered_json json = {{"ph", std::string(1, event.phase)}, {"pid", 1}};
     if (event.phase == 'M') {
-      json["tid"] = event.thread;
-      json["name"] = "thread_name";
+      if (event.thread != 0) json["tid"] = event.thread;
+      json["name"] = event.thread != 0 ? "thread_name" : "process_name";
       json["args"] = {{"name", event.name}};
     } else {
       json["name"] = event.name;
       json["ts"] = event.begin_us;
     }
-    if (event.phase == 'C') json["args"] = {{"value", event.value}};
+    if (event.phase == 'C') json["args"] = {{event.category, event.value}};
     if (event.phase == 'X') {
       json["tid"] = event.thread;
       json["cat"] = event.category;

@@ -11,20 +11,23 @@ namespace spikeloom::formats {
 /// Format", the JSON object form; complete events (X), counters (C), metadata (M).
 class ChromeTrace {
  public:
+  /// What all of it is a profile of.
+  void name_process(const std::string& name);
   /// The thread that following spans with this number are on.
   void name_thread(int thread, const std::string& name);
   using Arguments = std::vector<std::pair<std::string, std::string>>;
   void span(int thread, const std::string& name, const std::string& category, double begin_us,
             double duration_us, const Arguments& arguments = {});
-  void counter(const std::string& name, double time_us, double value);
+  /// Viewers show name and unit after each other.
+  void counter(const std::string& name, const std::string& unit, double time_us, double value);
   /// The whole as JSON. Bytes that are not UTF-8 are replaced.
   std::string to_json() const;
 
  private:
   struct Event {
     char phase;
-    int thread;
-    std::string name, category;
+    int thread;                  ///< 0 of counters and of the process
+    std::string name, category;  ///< of a counter: its unit
     double begin_us, duration_us;
     Arguments arguments;
     double value;

@@ -6,8 +6,8 @@
 // (triangular), code 0 where |x| >= half,
 //   code = 1 + min(floor(|x| * 255 / half), 254)       decoded |x| = (code - 1/2) * half / 255
 // so that the decoded x is within half / 510 of the true one.
-// A surrogate that is 0 nowhere (sigmoid, arctan), and every one where decay and v_threshold are learnable
-// and need v_pre everywhere (NeuronParams::learnable), has codes of 16 bits:
+// A surrogate that is 0 nowhere (sigmoid, arctan), a narrow triangle (is_narrow), and every one where decay
+// and v_threshold are learnable and need v_pre everywhere (NeuronParams::learnable), have codes of 16 bits:
 //   code = min(floor(65536 c / (|x| + c)), 65535)      decoded |x| = 65536 c / (code + 1/2) - c
 // Steps of |x| are c/65536 at the threshold and grow as (|x| + c)^2, about as 1 / (dh/dx)^(2/3), which for a
 // given number of codes makes the least square error of h; |x| has no bound, and both h(x) and x h(x), which
@@ -32,7 +32,7 @@ namespace spikeloom::kernels {
 enum class CompactState {
   kWindowBit,  ///< 1 bit: enough for the rectangular surrogate unless the reset path needs v_pre
   kOpenCode,   ///< 8 bits, 0 where the window is closed
-  kTailCode,   ///< 16 bits, of a surrogate that is 0 nowhere, or with learnable parameters
+  kTailCode,   ///< 16 bits, of a surrogate that is 0 nowhere, of a narrow one, or with learnable parameters
 };
 
 /// Whether the surrogate is 0 away from the threshold.
@@ -40,12 +40,24 @@ inline bool closes(Surrogate surrogate) {
   return surrogate == Surrogate::kRectangular || surrogate == Surrogate::kTriangular;
 }
 
+/// Whether codes of 8 bits would make errors above 1 % of an update: the error of a triangle's slope grows as
+/// 1 / width, and each step amplifies what comes back through the reset as v_threshold / width (with a width
+/// of 0.13 thresholds 0.9 % were measured on made images and 1.2 % on MNIST; docs/performance.md).
+inline bool is_narrow(const NeuronParams& params) {
+  return params.surrogate == Surrogate::kTriangular && params.surrogate_width < 0.3 * params.v_threshold;
+}
+
 /// The smallest state from which the gradient of these neurons can be computed.
 inline CompactState compact_state(const NeuronParams& params) {
-  if (params.learnable || !closes(params.surrogate)) return CompactState::kTailCode;
+  if (params.learnable || !closes(params.surrogate) || is_narrow(params)) return CompactState::kTailCode;
   const bool needs_v_pre = params.reset == Reset::kZero && !params.detach_reset;
   return params.surrogate == Surrogate::kRectangular && !needs_v_pre ? CompactState::kWindowBit
                                                                      : CompactState::kOpenCode;
+}
+
+/// Whether a surrogate that closes is kept with codes of 16 bits, which few neurons are.
+inline bool closes_with_tail_code(const NeuronParams& params) {
+  return closes(params.surrogate) && compact_state(params) == CompactState::kTailCode;
 }
 
 /// Bytes of a code.

@@ -26,11 +26,27 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+/// What stands in the place of a file, as in "NAME is a folder"; "" for a file, and where there is nothing.
+std::string what_instead(const fs::path& path) {
+  std::error_code ignored;
+  const fs::file_type type = fs::status(path, ignored).type();
+  if (type == fs::file_type::regular) return "";
+  if (type == fs::file_type::directory) return "a folder";
+  if (type == fs::file_type::fifo) return "a pipe";
+  if (type == fs::file_type::socket) return "a socket";
+  if (type == fs::file_type::character || type == fs::file_type::block) return "a device";
+  return fs::is_symlink(path, ignored) ? "a link that leads nowhere" : "";
+}
+
 /// Whether the run has such a file. One that is a link to somewhere outside of the run's folder is not read:
 /// a folder from elsewhere could make a report of any file.
 bool has_file(RunRecord& run, const char* name) {
   const fs::path path = fs::path(run.path) / name;
-  if (!is_file(path)) return false;
+  if (!is_file(path)) {
+    const std::string instead = what_instead(path);
+    if (!instead.empty()) run.add_problem(std::string(name) + " is " + instead + ", no file: it is not read");
+    return false;
+  }
   std::error_code error;
   if (!fs::is_symlink(path, error)) return true;
   const fs::path home = fs::canonical(run.path, error), target = fs::canonical(path, error);
@@ -47,6 +63,12 @@ std::string last_part(const std::string& path) {
   if (!name.empty() && name != "." && name != "..") return name;
   std::error_code ignored;
   return fs::canonical(path, ignored).filename().string();
+}
+
+/// Whether there is nothing of that name.
+bool is_missing(const RunRecord& run, const char* name) {
+  const fs::path path = fs::path(run.path) / name;
+  return !is_file(path) && what_instead(path).empty();
 }
 
 /// The object in the file, or null with a problem noted where there is a file but no object.
@@ -83,7 +105,7 @@ void flatten(const config::Entries& entries, const std::string& prefix,
 
 void read_recipe(RunRecord& run) {
   const std::string path = run.path + "/recipe.toml";
-  if (!is_file(path)) run.add_problem("recipe.toml is missing");
+  if (is_missing(run, "recipe.toml")) run.add_problem("recipe.toml is missing");
   if (!has_file(run, "recipe.toml")) return;
   try {
     run.recipe_text = read_text_file(path, kLargestFile);
@@ -129,8 +151,14 @@ void read_result(RunRecord& run) {
     return at->is_boolean() && at->get<bool>();
   };
   const bool interrupted = flag("interrupted");
-  const double iterations = number("iterations", 9e15, "count"),
-               accuracy = number("test_accuracy", 1.0, "fraction from 0 to 1");
+  const double iterations = number("iterations", 9e15, "count");
+  const auto fraction = [&](const char* key) {
+    const double value = number(key, 1.0, "fraction from 0 to 1");
+    if (std::isnan(value)) json.erase(key);
+    return value;
+  };
+  const double accuracy = fraction("test_accuracy");
+  fraction("validation_accuracy");
   if (!json.contains("iterations")) run.add_problem("result.json: 'iterations' is missing");
   // A finished run may have been resumed for more epochs: then its result is that of before.
   if (!(iterations >= static_cast<double>(run.iterations)) || interrupted) return;
@@ -145,6 +173,8 @@ void collect_runs(const fs::path& folder, int depth, std::size_t limit, std::vec
     runs.push_back(folder.string());
     return;
   }
+  // Names that others give their files too: there may be runs below.
+  if (is_file(folder / "metrics.jsonl") || is_file(folder / "result.json")) runs.push_back(folder.string());
   if (depth == kDeepest) return;
   std::error_code error;
   for (fs::directory_iterator at(folder, fs::directory_options::skip_permission_denied, error), end;
@@ -187,6 +217,10 @@ std::string RunRecord::recipe_string(const std::string& key) const {
                                                                           : value;
 }
 
+std::string RunRecord::epochs_text() const {
+  return epochs_planned > 0 ? fmt::format("{}/{}", epochs_done, epochs_planned) : std::to_string(epochs_done);
+}
+
 std::optional<double> RunRecord::seconds_left() const {
   if (state == RunState::kFinished || epochs_planned <= 0 || epochs_done > epochs_planned)
     return std::nullopt;
@@ -223,13 +257,18 @@ RunRecord read_run(const std::string& folder, const ReadLimits& limits) {
   const bool has_any = is_file(folder + "/recipe.toml") || is_file(folder + "/metrics.jsonl") ||
                        is_file(folder + "/result.json");
   if (!has_any) {
-    throw DataError(folder + ": holds neither recipe.toml nor metrics.jsonl nor result.json: not a run");
+    std::string what = ": holds neither recipe.toml nor metrics.jsonl nor result.json: not a run";
+    for (const char* name : {"recipe.toml", "metrics.jsonl", "result.json"}) {
+      const std::string instead = what_instead(folder + "/" + name);
+      if (!instead.empty()) what += fmt::format("; {} is {}, no file", name, instead);
+    }
+    throw DataError(folder + what);
   }
   RunRecord run;
   run.path = folder;
   run.name = last_part(folder);
   read_recipe(run);
-  if (!is_file(folder + "/metrics.jsonl")) run.add_problem("metrics.jsonl is missing");
+  if (is_missing(run, "metrics.jsonl")) run.add_problem("metrics.jsonl is missing");
   if (has_file(run, "metrics.jsonl")) read_metrics(folder + "/metrics.jsonl", limits, run);
   read_environment(run);
   read_result(run);

@@ -57,8 +57,9 @@ struct RunRecord {
   std::vector<std::pair<std::string, std::string>> recipe;
   std::string recipe_text;             ///< recipe.toml
   nlohmann::ordered_json environment;  ///< environment.json's list of sessions; empty where there is none
-  nlohmann::ordered_json result;       ///< result.json of a finished run, else null
-  std::vector<std::string> problems;   ///< what could not be read, a line each
+  /// result.json of a finished run, without accuracies that cannot be; else null.
+  nlohmann::ordered_json result;
+  std::vector<std::string> problems;  ///< what could not be read, a line each
 
   /// Notes what could not be read, without the run's path.
   void add_problem(const std::string& text);
@@ -66,6 +67,8 @@ struct RunRecord {
   std::string recipe_value(const std::string& key) const;
   /// The same of a string, without its quotation marks.
   std::string recipe_string(const std::string& key) const;
+  /// "3/4", or "3" where it is not known how many are planned.
+  std::string epochs_text() const;
   /// Seconds of training that are left, from the time of the epochs and iterations so far; nothing where that
   /// is not known.
   std::optional<double> seconds_left() const;
@@ -83,7 +86,8 @@ struct ReadLimits {
 bool is_run_folder(const std::string& path);
 
 /// The run folders in `folder`, sorted by their paths: itself, or those up to three levels below it; links
-/// to folders are not followed. At most `limit`. Throws DataError if it is no folder or cannot be read.
+/// to folders are not followed. Folders with a metrics.jsonl or result.json alone are among them. At most
+/// `limit`. Throws DataError if it is no folder or cannot be read.
 std::vector<std::string> find_runs(const std::string& folder, std::size_t limit = 10000);
 
 /// Reads a run. Memory is bounded by `limits`, whatever the length of metrics.jsonl, and by 1 MiB for each

@@ -18,6 +18,8 @@ namespace spikeloom::watch {
 namespace {
 
 constexpr std::size_t kConnectionMemory = 32 * 1024;
+/// Places for connections that are ended and not closed yet.
+constexpr int kEnding = 32;
 
 struct Address {
   sockaddr_storage storage{};
@@ -66,6 +68,10 @@ std::string machine_name() {
 
 void no_log(void* /*closure*/, const char* /*format*/, va_list /*arguments*/) {}
 
+int socket_of(MHD_Connection* connection) {
+  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
 void drop_body(void* body) { delete static_cast<std::shared_ptr<const std::string>*>(body); }
 
 }  // namespace
@@ -75,8 +81,14 @@ Response text_response(int status, const std::string& text) {
 }
 
 struct Server::Impl {
+  Impl(const ServerSettings& settings_, Handler handler_)
+      : settings(settings_),
+        handler(std::move(handler_)),
+        connections(static_cast<std::size_t>(settings.most_connections), settings.times) {}
+
   ServerSettings settings;
   Handler handler;
+  OpenConnections connections;
   Address address;
   MHD_Daemon* daemon = nullptr;
   int port = 0;
@@ -121,11 +133,23 @@ struct Server::Impl {
     }
   }
 
-  static MHD_Result serve(void* self, MHD_Connection* connection, const char* path, const char* method,
+  static void note(void* self, MHD_Connection* connection, void** /*of_connection*/,
+                   MHD_ConnectionNotificationCode what) {
+    auto& connections = static_cast<Impl*>(self)->connections;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+      connections.opened(socket_of(connection));
+    } else {
+      connections.closed(socket_of(connection));
+    }
+  }
+
+  static MHD_Result serve(void* of_server, MHD_Connection* connection, const char* path, const char* method,
                           const char* /*version*/, const char* /*upload*/, std::size_t* /*upload_size*/,
                           void** /*of_connection*/) {
+    auto* const self = static_cast<Impl*>(of_server);
+    self->connections.asked(socket_of(connection));
     // Answered at once, so that a body is never read.
-    const Response response = static_cast<Impl*>(self)->answer(connection, method, path);
+    const Response response = self->answer(connection, method, path);
     // Slow readers of one page share it.
     auto* const body = new std::shared_ptr<const std::string>(response.body);
     MHD_Response* const reply = MHD_create_response_from_buffer_with_free_callback_cls(
@@ -136,6 +160,7 @@ struct Server::Impl {
     }
     MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response.type.c_str());
     MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
     MHD_add_response_header(reply, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(reply, "X-Frame-Options", "DENY");
     MHD_add_response_header(reply, "Referrer-Policy", "no-referrer");
@@ -152,9 +177,8 @@ struct Server::Impl {
   }
 };
 
-Server::Server(const ServerSettings& settings, Handler handler) : impl_(std::make_unique<Impl>()) {
-  impl_->settings = settings;
-  impl_->handler = std::move(handler);
+Server::Server(const ServerSettings& settings, Handler handler)
+    : impl_(std::make_unique<Impl>(settings, std::move(handler))) {
   impl_->address = parse_address(settings.address, settings.port);
   unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
   if (impl_->address.is_v6) flags |= MHD_USE_IPv6;
@@ -162,10 +186,10 @@ Server::Server(const ServerSettings& settings, Handler handler) : impl_(std::mak
   impl_->daemon = MHD_start_daemon(
       flags, static_cast<std::uint16_t>(settings.port), nullptr, nullptr, &Impl::serve, impl_.get(),
       MHD_OPTION_EXTERNAL_LOGGER, &no_log, nullptr, MHD_OPTION_SOCK_ADDR, &impl_->address.storage,
-      MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(settings.most_connections),
-      MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(settings.timeout_s),
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory, MHD_OPTION_UNESCAPE_CALLBACK,
-      &Impl::keep_escapes, nullptr, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(settings.most_connections + kEnding),
+      MHD_OPTION_NOTIFY_CONNECTION, &Impl::note, impl_.get(), MHD_OPTION_CONNECTION_TIMEOUT,
+      static_cast<unsigned>(settings.timeout_s), MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
+      MHD_OPTION_UNESCAPE_CALLBACK, &Impl::keep_escapes, nullptr, MHD_OPTION_END);
   if (impl_->daemon == nullptr) {
     throw DataError(settings.address + ":" + std::to_string(settings.port) + ": cannot listen there: " +
                     (errno != 0 ? std::strerror(errno) : "refused") + "; use another port (--port)");

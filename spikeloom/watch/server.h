@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "spikeloom/watch/open_connections.h"
+
 namespace spikeloom::watch {
 
 struct Response {
@@ -18,8 +20,9 @@ Response text_response(int status, const std::string& text);
 struct ServerSettings {
   std::string address = "127.0.0.1";  ///< IPv4 or IPv6, of the machine
   int port = 0;                       ///< 0: one that is free
-  int most_connections = 128;
-  int timeout_s = 5;  ///< of a connection on which nothing moves, and of half a request whose client has gone
+  int most_connections = 128;         ///< when one more comes the oldest ends
+  int timeout_s = 5;                  ///< of a connection on which nothing moves
+  ConnectionTimes times;
 };
 
 /// Asked with the path of a request, as it was sent up to '?', on the server's only thread. What it throws
@@ -29,7 +32,8 @@ using Handler = std::function<Response(const std::string& path)>;
 /// Serves from construction to destruction. Answers only GET, without a body, with a Host header that names
 /// this server by an address (or "localhost", or the machine's name where it does not listen on loopback
 /// only) and its port, and an Origin, if there is one, of its own: a page of another site, or one whose name
-/// was made to lead here, gets 403. A request line with headers above 32 KiB is refused.
+/// was made to lead here, gets 403. A request line with headers above 32 KiB is refused. A connection carries
+/// one request, which has its time (OpenConnections): clients that dawdle keep nobody out.
 class Server {
  public:
   /// Throws DataError if the address is none or its port is in use.

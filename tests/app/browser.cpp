@@ -92,7 +92,23 @@ window.addEventListener("load", () => {
   } catch (error) {
     told("the check failed: " + error + " " + error.stack);
   }
-  parent.postMessage(JSON.stringify(found), "*");
+  // Once the sizes of all have been noticed.
+  setTimeout(() => {
+    for (const box of document.querySelectorAll(".scroll")) {
+      const is_wide = box.scrollWidth > box.clientWidth + 1, name = box.getAttribute("aria-label");
+      found.wide = (found.wide || 0) + (is_wide ? 1 : 0);
+      if (box.classList.contains("wide") !== is_wide || box.classList.contains("more-right") !== is_wide) told(name + " does not say whether it scrolls");
+    }
+    for (const one of document.querySelectorAll("svg.network g")) {
+      const texts = [...one.querySelectorAll("text")].map((text) => text.getBoundingClientRect()), home = one.querySelector("rect").getBoundingClientRect();
+      texts.forEach((a, i) => {
+        for (const b of texts.slice(i + 1))
+          if (a.right > b.left && a.bottom - 3 > b.top && b.right > a.left && b.bottom > a.top) told("texts of the drawing overlap: " + one.textContent);
+      });
+      if (texts.some((text) => text.left < home.left || text.right > home.right)) told("a text of the drawing leaves its box: " + one.textContent);
+    }
+    parent.postMessage(JSON.stringify(found), "*");
+  }, 200);
 });
 </script>)";
 

@@ -180,6 +180,29 @@ TEST_F(Info, OfARun) {
   EXPECT_TRUE(contains(shown, " % on 30 samples (last epoch)\n")) << shown;
   EXPECT_FALSE(contains(shown, "resume")) << shown;
   EXPECT_FALSE(info({"my run/model.safetensors"}).contains("run")) << "a file is no run";
+  // What cannot be is not shown, and said.
+  EXPECT_TRUE(finished.at("problems").empty());
+  const std::string line = std::to_string(count_lines("my run/metrics.jsonl") + 1);
+  write("my run/metrics.jsonl", read("my run/metrics.jsonl") +
+                                    R"({"kind":"epoch","epoch":4,"train_accuracy":7.5,"train_loss":0.5})"
+                                    "\n"
+                                    R"({"kind":"epoch","epoch":5,"train_accuracy":NaN})"
+                                    "\n");
+  auto odd = result;
+  odd["validation_accuracy"] = 1.5;
+  write("my run/result.json", odd.dump());
+  const Outcome outcome = run({"info", "my run"});
+  EXPECT_EQ(
+      outcome.err,
+      "spikeloom: warning: my run: metrics.jsonl: 1 line with values of another kind or range; the first is "
+      "'train_accuracy' in line " +
+          line +
+          "\n"
+          "spikeloom: warning: my run: metrics.jsonl: 1 line is no JSON object\n"
+          "spikeloom: warning: my run: result.json: 'validation_accuracy' is no fraction from 0 to 1\n");
+  EXPECT_FALSE(contains(outcome.out, "750.00 %")) << outcome.out;
+  EXPECT_FALSE(contains(outcome.out, "150.00 %")) << outcome.out;
+  EXPECT_EQ(info({"my run"}).at("run").at("problems").size(), 3u);
 }
 
 TEST_F(Info, OfARunThatWasStopped) {

@@ -63,6 +63,13 @@ TEST_F(Records, RunsAreListedSortedAndCompared) {
     EXPECT_EQ(damaged.exit_code, 0);
     EXPECT_EQ(damaged.err.rfind(said, 0), 0u) << damaged.err;
   }
+  // Runs of one name, one of them without a recipe.
+  write("elsewhere/a/metrics.jsonl", read("runs/a/metrics.jsonl"));
+  const Outcome namesakes = run({"compare", "runs/a", "elsewhere/a"});
+  EXPECT_TRUE(contains(namesakes.out, "    runs/a       elsewhere/a\n")) << namesakes.out;
+  EXPECT_TRUE(contains(namesakes.out, " 1/1          1\n")) << namesakes.out;
+  EXPECT_EQ(run({"runs", "elsewhere", "--json"}).json()[0].at("run"), "elsewhere/a");
+  EXPECT_TRUE(contains(run({"runs", "elsewhere"}).err, "elsewhere/a: recipe.toml is missing"));
   expect_error(run({"compare", "runs/a"}), 2, {"two runs"});
   expect_error(run({"compare", "runs/a", "nowhere"}), 3, {"nowhere"});
   expect_error(run({"runs", "nowhere"}), 3, {"nowhere"});
@@ -132,7 +139,15 @@ TEST_F(Records, OutputsReplaceNothingButEarlierOutputs) {
   expect_error(with({"--confusion", "c.csv", "--predictions", "c.csv"}), 2, {"the same file"});
   expect_error(with({"--confusion", "c.csv", "--vote-shares", "c.csv"}), 2,
                {"--vote-shares", "the same file"});
-  expect_error(with({"--predictions", "-"}), 2, {"--predictions -", "/dev/stdout"});
+  expect_error(with({"--predictions", "-", "--confusion", "-"}), 2, {"the same file"});
+  const Outcome piped = with({"--predictions", "-"});
+  EXPECT_EQ(piped.out.rfind("sample,name,label,prediction,correct", 0), 0u) << piped.out;
+  EXPECT_FALSE(contains(piped.out, "accuracy")) << "what is said is beside it";
+  EXPECT_TRUE(contains(piped.err, "accuracy")) << piped.err;
+  const Outcome page = run({"report", "a", "--no-samples", "--out", "-"});
+  EXPECT_TRUE(contains(page.out.substr(0, 40), "<!DOCTYPE html>")) << page.out.substr(0, 40);
+  EXPECT_TRUE(contains(page.err, "standard output")) << page.err;
+  EXPECT_FALSE(std::filesystem::exists(path("-")));
   expect_error(run({"bench", "step", "--net", "8FC-Voting", "--input", "1x2x2", "--trace", "a/result.json"}),
                2, {"--trace", "already exists"});
   std::filesystem::create_symlink("a/model.safetensors", path("link.html"));
@@ -154,14 +169,15 @@ TEST_F(Records, ABenchTraceAddsUpToItsSteps) {
   const auto events = nlohmann::json::parse(read("t.json")).at("traceEvents");
   std::map<int, std::string> threads;
   for (const auto& event : events) {
-    if (event.at("ph") == "M") threads[event.at("tid")] = event.at("args").at("name");
+    if (event.at("ph") == "M" && event.contains("tid"))
+      threads[event.at("tid")] = event.at("args").at("name");
   }
   int steps = 0, counters = 0, readings = 0, waits = 0;
   double most_bytes = 0.0;
   for (const auto& event : events) {
     if (event.at("ph") == "C") {
       ++counters;
-      most_bytes = std::max(most_bytes, event.at("args").at("value").get<double>());
+      most_bytes = std::max(most_bytes, event.at("args").at("bytes").get<double>());
     }
     if (event.at("ph") != "X") continue;
     readings += event.at("name") == "read sample" && threads.at(event.at("tid")) == "loader" ? 1 : 0;

@@ -115,6 +115,9 @@ TEST_F(ReportInBrowser, OneRunWorksWideAndNarrow) {
     EXPECT_GE(outcome["tables"], 3);
     EXPECT_GE(outcome["rasters"], 3);
     EXPECT_EQ(outcome["width"], width);
+    if (width < 500) {
+      EXPECT_GE(outcome["wide"], 1) << "a table scrolls there";
+    }
   }
 }
 

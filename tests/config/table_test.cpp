@@ -159,6 +159,7 @@ TEST(Table, AKeyOfAnotherTableIsNamedWithItsPath) {
        {std::pair{"epochs=3", "key 'epochs': unknown key; did you mean 'training.epochs'?"},
         {"kind=x", "key 'kind': unknown key; did you mean 'loss.kind' or 'network.kind'?"},
         {"training.batch_sise=2", "unknown key; did you mean 'training.batch_size'?"},
+        {"batchsize=2", "unknown key; did you mean 'training.batch_size'?"},
         {"loss.epochs=2", "key 'loss.epochs': unknown key; did you mean 'training.epochs'?"}}) {
     Toml with = Toml::parse_string("", "a.toml");
     with.apply_override(assignment);

@@ -37,7 +37,10 @@ TEST(RecordingPage, IsOneFileWithNothingFromElsewhereAndNoScript) {
   EXPECT_EQ(count(page, "class=\"on\" x="), 2 * 60);
   EXPECT_EQ(count(page, "data:image/gif;base64,R0lGODlh"), 1);
   EXPECT_EQ(count(page, "data:image/png;base64,iVBORw0KGgo"), 1);
-  EXPECT_EQ(count(page, "<img alt=\""), 2) << "each picture has a text";
+  EXPECT_EQ(count(page, "<img class="), 2);
+  EXPECT_EQ(count(page, " alt=\""), 2) << "each picture has a text";
+  EXPECT_EQ(count(page, "<text"), 0) << "they would shrink with the drawing";
+  EXPECT_EQ(count(page, "<span>0 ms</span><span>4.900 ms</span>"), 2);
 }
 
 }  // namespace

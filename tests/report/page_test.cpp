@@ -118,6 +118,19 @@ TEST(Page, RatesAreThoseOfStepsOrOfEpochs) {
   EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.25, 0.25, 0.25}));
 }
 
+TEST(Page, AFolderOfOnesOwnIsNamed) {
+  auto run = run_of("a", 0.5, "0.1");
+  run.recipe.emplace_back("data.dataset", "\"folder\"");
+  RunDetails details;
+  details.observations.emplace();
+  details.observations->dataset = "folder";
+  EXPECT_EQ(run_page_data(run, details)["run"]["dataset"], "folder");
+  run.recipe.emplace_back("data.folder", "\"poker-dvs\"");
+  const auto data = run_page_data(run, details);
+  EXPECT_EQ(data["run"]["dataset"], "folder poker-dvs");
+  EXPECT_EQ(data["observed"]["dataset"], "folder poker-dvs");
+}
+
 TEST(Page, ComparesRecipesKeyByKey) {
   auto other = run_of("b", 0.75, "0.2");
   other.recipe.emplace_back("data.only_here", "true");
@@ -138,6 +151,45 @@ TEST(Page, RunsOfOneNameAreToldApart) {
   EXPECT_EQ(data["runs"][0]["name"], "runs/a");
   EXPECT_EQ(data["runs"][1]["name"], "elsewhere/a");
   EXPECT_EQ(data["runs"][2]["name"], "b");
+  EXPECT_EQ(run_list_data({run_of("a", 0.5, "0.1"), other})["runs"][1]["name"], "elsewhere/a");
+}
+
+TEST(Page, LayersThatDoNotFireAreNamed) {
+  auto run = run_of("a", 0.5, "0.1");
+  EXPECT_EQ(run_page_data(run, {})["warnings"], nlohmann::ordered_json::array());
+  run.epochs.back().firing_rates = {0.0, 0.96};
+  auto warnings = run_page_data(run, {})["warnings"];
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_EQ(
+      warnings[0],
+      "Layer conv1 does not fire (in the last epoch), so it passes nothing on and does not learn: raise "
+      "init.gain, use init.scheme = \"calibrated\" or lower neuron.v_threshold.");
+  EXPECT_EQ(warnings[1].get<std::string>().rfind("Layer voting fires at nearly every step", 0), 0u);
+  run.layers = {"a", "b", "c"};
+  run.epochs.back().firing_rates = {0.0, 0.5, 0.0};
+  EXPECT_EQ(run_page_data(run, {})["warnings"][0].get<std::string>().rfind("Layers a and c do not fire", 0),
+            0u);
+  run.epochs.back().firing_rates = {0.0, 0.0, 0.0};
+  EXPECT_EQ(run_page_data(run, {})["warnings"][0].get<std::string>().rfind("No layer fires", 0), 0u);
+  // What the samples say where the training wrote no rates.
+  run.epochs.clear();
+  RunDetails details;
+  details.observations.emplace();
+  auto& layers = details.observations->layers;
+  layers.resize(2);
+  for (auto& layer : layers) layer.fires = true;
+  layers[0].spikes = 7;
+  layers[0].firing_rate = 0.1;
+  layers[1].name = "voting";
+  auto data = run_page_data(run, details);
+  EXPECT_EQ(data["warnings"][0].get<std::string>().rfind("Layer voting does not fire (in the samples)", 0),
+            0u);
+  EXPECT_EQ(data["observed"]["no_votes"], true);
+  EXPECT_EQ(data["observed"]["no_spikes"], false);
+  layers[0].spikes = 0;
+  EXPECT_EQ(run_page_data(run, details)["observed"]["no_spikes"], true);
+  layers[1].fires = false;  // votes by potentials
+  EXPECT_EQ(run_page_data(run, details)["observed"]["no_votes"], false);
 }
 
 TEST(Page, ManyLongRunsStaySmall) {
@@ -197,10 +249,17 @@ TEST(Drawing, HasABoxALayerAndAnArcASkip) {
   EXPECT_GE(count_of(svg, "class=\"skip current"), 1u);
   EXPECT_NE(svg.find("aria-label=\""), std::string::npos);
   for (const auto& layer : plan.layers)
-    EXPECT_NE(svg.find(layer.name + "  "), std::string::npos) << layer.name;
+    EXPECT_NE(svg.find(">" + layer.name + "</text>"), std::string::npos) << layer.name;
   const std::string plain = draw_network(plan_of("8C3-AP2-Voting"));
   EXPECT_EQ(count_of(plain, "class=\"skip"), 0u);
   EXPECT_EQ(count_of(plain, "class=\"link\""), 4u);  // input, conv1, pool1, voting, classes
+  EXPECT_EQ(plain.find("viewBox=\"0 0 308 "), plain.find("viewBox")) << "no room for arcs that are not there";
+  auto named = plan_of("8C3-AP2-Voting");
+  named.layers[0].name = std::string(60, 'n') + "\xc3\xa4\xc3\xa4";
+  const std::string shown = draw_network(named);
+  EXPECT_NE(shown.find(">nnn"), std::string::npos);
+  EXPECT_NE(shown.find("n…</text>"), std::string::npos) << shown;  // beside the shape of the output
+  EXPECT_NE(shown.find("<title>" + named.layers[0].name + " 8C3</title>"), std::string::npos);
 }
 
 TEST(Base64, IsRfc4648s) {

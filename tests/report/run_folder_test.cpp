@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/report/run_labels.h"
 #include "spikeloom/report/thinned.h"
 
 namespace spikeloom::report {
@@ -76,6 +77,7 @@ TEST_F(RunFolderTest, ReadsWhatATrainingWrote) {
   EXPECT_EQ(run.test_accuracy, 0.875);
   EXPECT_EQ(run.epochs_done, 2);
   EXPECT_EQ(run.epochs_planned, 4);
+  EXPECT_EQ(run.epochs_text(), "2/4");
   EXPECT_EQ(run.iterations, 20);
   EXPECT_EQ(run.train_seconds, 4.0);
   ASSERT_EQ(run.resumed.size(), 1u);
@@ -116,6 +118,7 @@ TEST_F(RunFolderTest, TheAverageOfWeightsIsWhatIsKept) {
         "\n");
   const RunRecord run = read_run(path);
   EXPECT_EQ(run.best_validation_accuracy, 0.75);
+  EXPECT_EQ(run.epochs_text(), "2");  // without a recipe
   EXPECT_EQ(run.best_epoch, 2);
   EXPECT_EQ(run.epochs[0].average_validation_accuracy, 0.25);
 }
@@ -176,6 +179,33 @@ TEST_F(RunFolderTest, OddValuesAreNamedAndLeftOut) {
   EXPECT_EQ(run.problems, std::vector<std::string>{});
   EXPECT_EQ(run.state, RunState::kFinished);
   EXPECT_FALSE(run.test_accuracy);
+  write(path, "result.json", R"({"iterations":0,"test_accuracy":0.5,"validation_accuracy":1.5})");
+  run = read_run(path);
+  EXPECT_EQ(run.problems,
+            std::vector<std::string>{"result.json: 'validation_accuracy' is no fraction from 0 to 1"});
+  EXPECT_FALSE(run.result.contains("validation_accuracy"));
+  EXPECT_EQ(run.test_accuracy, 0.5);
+}
+
+TEST(RunLabels, TellRunsOfOneNameApart) {
+  const auto labels = [](const std::vector<std::string>& paths) {
+    std::vector<RunRecord> runs;
+    for (const std::string& path : paths) {
+      RunRecord run;
+      run.path = path;
+      run.name = fs::path(path).filename().string();
+      runs.push_back(run);
+    }
+    return run_labels(runs);
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(labels({"x/a", "x/b"}), (Texts{"a", "b"}));
+  EXPECT_EQ(labels({"a/run1", "b/run1", "c/run2"}), (Texts{"a/run1", "b/run1", "run2"}));
+  EXPECT_EQ(labels({"/r/1/a/run1", "/r/2/a/run1"}), (Texts{"1/a/run1", "2/a/run1"}));
+  EXPECT_EQ(labels({"/a/run1", "/x/a/run1"}), (Texts{"a/run1", "x/a/run1"}));
+  EXPECT_EQ(labels({"a/run1", "a/./run1", "b/run1"}), (Texts{"a/run1", "a/run1 (2)", "b/run1"}));
+  EXPECT_EQ(labels({"a/run1", "a/run1"}), (Texts{"run1", "run1 (2)"}));
+  EXPECT_EQ(labels({}), Texts{});
 }
 
 TEST_F(RunFolderTest, DeepAndWideLinesAreSurvived) {
@@ -195,9 +225,26 @@ TEST_F(RunFolderTest, PipesAndFoldersInTheirPlacesAreNotRead) {
   ASSERT_EQ(::mkfifo((path + "/metrics.jsonl").c_str(), 0600), 0);
   ASSERT_EQ(::mkfifo((path + "/environment.json").c_str(), 0600), 0);
   fs::create_directory(path + "/result.json");
-  EXPECT_THROW(read_run(path), DataError);
+  try {
+    read_run(path);
+    ADD_FAILURE() << "no run";
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.what(), path +
+                                ": holds neither recipe.toml nor metrics.jsonl nor result.json: not a run" +
+                                "; metrics.jsonl is a pipe, no file; result.json is a folder, no file");
+  }
   write(path, "recipe.toml", kRecipe);
-  EXPECT_TRUE(read_run(path).epochs.empty());
+  const RunRecord run = read_run(path);
+  EXPECT_TRUE(run.epochs.empty());
+  const std::string why = ", no file: it is not read";
+  EXPECT_EQ(run.problems,
+            (std::vector<std::string>{"metrics.jsonl is a pipe" + why, "environment.json is a pipe" + why,
+                                      "result.json is a folder" + why}));
+  fs::remove(path + "/metrics.jsonl");
+  fs::create_symlink("nowhere", path + "/metrics.jsonl");
+  EXPECT_EQ(read_run(path).problems[0], "metrics.jsonl is a link that leads nowhere" + why);
+  fs::remove(path + "/metrics.jsonl");
+  EXPECT_EQ(read_run(path).problems[0], "metrics.jsonl is missing");
   EXPECT_THROW(read_run(path + "/none"), DataError);
 }
 
@@ -231,6 +278,12 @@ TEST_F(RunFolderTest, RunsAreFoundSortedWithoutFollowingLinks) {
   EXPECT_EQ(find_runs(root), (std::vector<std::string>{root + "/a/deep/er", root + "/b"}));
   EXPECT_EQ(find_runs(root + "/b"), (std::vector<std::string>{root + "/b"}));
   EXPECT_EQ(find_runs(root, 1).size(), 1u);
+  // Without a recipe they are runs too, and do not hide what lies below them.
+  write(folder("runs/c"), "metrics.jsonl", "");
+  write(folder("runs/c/d"), "result.json", "{}");
+  write(folder("runs/c/e"), "recipe.toml", kRecipe);  // a recipe alone is none
+  EXPECT_EQ(find_runs(root),
+            (std::vector<std::string>{root + "/a/deep/er", root + "/b", root + "/c", root + "/c/d"}));
   EXPECT_THROW(find_runs(root + "/none"), DataError);
 }
 

@@ -152,6 +152,29 @@ TEST_F(Evaluation, DoesNotDependOnTheBatchSize) {
   }
 }
 
+// LibTorch has other ways of convolving one image; an artificial network hands every rounding on to the
+// votes.
+TEST_F(Evaluation, VotesOfAnArtificialNetworkDoNotDependOnTheBatchSize) {
+  const std::string run = *folder_ / "ann";
+  testing::Recorder recorder;
+  testing::run_training(
+      testing::small_recipe({"network.kind=ann", "network.structure=6C3(Encoding)-AP2-7C3-AP2-9FC-Voting",
+                             "training.epochs=1"}),
+      run, *folder_ / "data", recorder);
+  EvaluationRequest asked = request("test");
+  asked.model = run;
+  asked.keep_predictions = true;
+  const auto expected = evaluate_model(asked).result;
+  for (const std::int64_t batch : {1, 2, 7, 19}) {
+    asked.batch_size = batch;
+    const auto result = evaluate_model(asked).result;
+    ASSERT_EQ(result.predictions.size(), expected.predictions.size());
+    for (std::size_t i = 0; i < result.predictions.size(); ++i) {
+      EXPECT_EQ(result.predictions[i].votes, expected.predictions[i].votes) << batch << ", sample " << i;
+    }
+  }
+}
+
 TEST_F(Evaluation, StopsAtTheLimit) {
   auto limited = request("test");
   limited.limit = 9;
@@ -221,6 +244,29 @@ TEST_F(Evaluation, ClassesAreMatchedByName) {
   }
   other.class_map = "Trouser=10";
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { evaluate_model(other); }), "no class '10'"));
+}
+
+// What ends a training early needs validation samples, which other data may not have.
+TEST_F(Evaluation, OtherDataNeedsNoValidationSamples) {
+  const std::string run = *folder_ / "patient";
+  testing::Recorder recorder;
+  testing::run_training(
+      testing::small_recipe({"data.validation_samples=10", "training.early_stopping_epochs=3",
+                             "training.keep_best=true", "training.epochs=1"}),
+      run, *folder_ / "data", recorder);
+  EvaluationRequest other = request("test");
+  other.model = run;
+  for (const char* change : {"data.dataset=mnist", "data.validation_samples=0"}) {
+    other.overrides = {change};
+    EXPECT_EQ(evaluate_model(other).result.samples, 23) << change;
+  }
+}
+
+TEST_F(Evaluation, AFolderIsNotForgottenWhereTheSetHasAPlaceOfItsOwn) {
+  EvaluationRequest other = request("test");
+  other.overrides = {"data.folder=nowhere"};
+  const std::string message = message_of<ConfigError>([&] { evaluate_model(other); });
+  EXPECT_TRUE(contains(message, "data.folder") && contains(message, "the set here is 'mnist'")) << message;
 }
 
 TEST_F(Evaluation, TestPartAloneIsEnoughForIt) {

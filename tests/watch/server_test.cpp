@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -23,7 +24,9 @@ namespace fs = std::filesystem;
 
 class Client {
  public:
-  explicit Client(int port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  /// buffer: bytes that come without being received; 0: as many as usual.
+  explicit Client(int port, int buffer = 0) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    if (buffer > 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -34,6 +37,11 @@ class Client {
   }
   Client(Client&& other) noexcept : socket_(other.socket_), connected_(other.connected_) {
     other.socket_ = -1;
+  }
+  Client& operator=(Client&& other) noexcept {
+    std::swap(socket_, other.socket_);
+    std::swap(connected_, other.connected_);
+    return *this;
   }
   ~Client() {
     if (socket_ >= 0) ::close(socket_);
@@ -48,12 +56,17 @@ class Client {
   /// All that comes until the connection ends.
   std::string receive() {
     std::string all;
-    char block[4096];
-    for (ssize_t count = ::recv(socket_, block, sizeof block, 0); count > 0;
-         count = ::recv(socket_, block, sizeof block, 0)) {
-      all.append(block, static_cast<std::size_t>(count));
+    while (receive_some(&all) > 0) {
     }
     return all;
+  }
+  /// How many bytes came, at most 4096; 0 at the end.
+  std::size_t receive_some(std::string* to = nullptr) {
+    char block[4096];
+    const ssize_t count = ::recv(socket_, block, sizeof block, 0);
+    if (count <= 0) return 0;
+    if (to != nullptr) to->append(block, static_cast<std::size_t>(count));
+    return static_cast<std::size_t>(count);
   }
 
  private:
@@ -89,9 +102,15 @@ class WatchTest : public ::testing::Test {
   }
 
   void serve(int most_connections, int timeout_s) {
-    const ServerSettings settings{"127.0.0.1", 0, most_connections, timeout_s};
+    ServerSettings settings;
+    settings.most_connections = most_connections;
+    settings.timeout_s = timeout_s;
+    serve(settings);
+  }
+  void serve(const ServerSettings& settings) {
     server_ = std::make_unique<Server>(settings, [this](const std::string& path) {
       if (path == "/throws") throw DataError("no luck");
+      if (path == "/large") return text_response(200, std::string(kLarge, 'l'));
       return pages_->answer(path);
     });
     host_ = "127.0.0.1:" + std::to_string(server_->port());
@@ -145,6 +164,7 @@ class WatchTest : public ::testing::Test {
     return notes;
   }
 
+  static constexpr std::size_t kLarge = std::size_t{16} << 20;  // more than the system holds for a client
   std::string root_, host_;
   std::atomic<int> details_{0};
   std::atomic<bool> hold_details_{false};
@@ -300,6 +320,43 @@ TEST_F(WatchTest, SlowClientsHoldNobodyUp) {
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(status_of(get("/data")), 200);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));  // less than their timeout
+}
+
+TEST_F(WatchTest, ClientsThatDawdleKeepNobodyOutAndAreEnded) {
+  ServerSettings settings;
+  settings.times.request = std::chrono::milliseconds(600);
+  serve(settings);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto ended = [&] { return std::chrono::steady_clock::now() - begin > std::chrono::seconds(4); };
+  std::vector<Client> dawdlers;
+  for (int i = 0; i < 300; ++i) {
+    dawdlers.emplace_back(server_->port());
+    EXPECT_TRUE(dawdlers.back().send("GET /data HTTP/1.1\r\nX: "));
+  }
+  EXPECT_EQ(status_of(get("/data")), 200);
+  EXPECT_FALSE(ended());  // before any of them counts as one on which nothing moves
+  const auto is_ended = [](Client& client) { return !client.send("a"); };
+  while (!dawdlers.empty() && !ended()) {
+    dawdlers.erase(std::remove_if(dawdlers.begin(), dawdlers.end(), is_ended), dawdlers.end());
+    ::usleep(20000);
+  }
+  EXPECT_EQ(dawdlers.size(), 0u);
+}
+
+TEST_F(WatchTest, AnAnswerThatIsTakenTooSlowlyEnds) {
+  ServerSettings settings;
+  settings.times.answer = std::chrono::milliseconds(300);
+  serve(settings);
+  Client slow(server_->port(), 4096);
+  EXPECT_TRUE(slow.send("GET /large HTTP/1.1\r\nHost: " + host_ + "\r\n\r\n"));
+  std::size_t taken = 0;
+  const auto slow_until = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  for (std::size_t count = 1; count > 0; taken += count) {
+    count = slow.receive_some();
+    if (std::chrono::steady_clock::now() < slow_until) ::usleep(5000);
+  }
+  EXPECT_GT(taken, 0u);
+  EXPECT_LT(taken, kLarge);
 }
 
 /// Memory of this process in bytes.

@@ -1,6 +1,7 @@
 #include "spikeloom/backends/torch/torch_products.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
@@ -43,6 +44,17 @@ at::Tensor linear_by_blocks(const at::Tensor& x, const at::Tensor& weight, const
   return result.narrow(0, 0, rows);
 }
 
+std::vector<std::int64_t> both(std::int64_t value) { return {value, value}; }
+
+// As at::conv2d, but so that an image's result does not depend on how many there are: of a single small one
+// LibTorch asks another library than oneDNN, which adds in another order, so it comes twice.
+at::Tensor convolution_of_any_number(const model::Product& product, const at::Tensor& images,
+                                     const at::Tensor& weight, const at::Tensor& bias) {
+  const at::Tensor values = images.size(0) == 1 ? at::cat({images, images}) : images;
+  return at::conv2d(values, weight, bias, both(product.stride), both(product.padding))
+      .narrow(0, 0, images.size(0));
+}
+
 at::Tensor input_tensor(const model::Product& product, std::int64_t rows, const Buffer& x,
                         const at::Device& device) {
   return product.is_convolution() ? images_of(x, rows, product.input, device)
@@ -57,8 +69,6 @@ at::Tensor weight_tensor(const model::Product& product, const Buffer& weight, co
                    device);
 }
 
-std::vector<std::int64_t> both(std::int64_t value) { return {value, value}; }
-
 }  // namespace
 
 Buffer TorchProducts::forward(const model::Product& product, std::int64_t rows, const Buffer& x,
@@ -68,7 +78,9 @@ Buffer TorchProducts::forward(const model::Product& product, std::int64_t rows, 
                    weights = weight_tensor(product, weight, device_);
   const at::Tensor offsets = bias ? tensor_of(bias, {product.output.channels}, device_) : at::Tensor();
   if (product.is_convolution()) {
-    return buffer_of(at::conv2d(values, weights, offsets, both(product.stride), both(product.padding))
+    return buffer_of((inference && values.is_cpu()
+                          ? convolution_of_any_number(product, values, weights, offsets)
+                          : at::conv2d(values, weights, offsets, both(product.stride), both(product.padding)))
                          .contiguous(at::MemoryFormat::ChannelsLast));
   }
   return buffer_of((inference && values.is_cpu() ? linear_by_blocks(values, weights, offsets)

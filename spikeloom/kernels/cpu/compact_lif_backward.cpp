@@ -286,10 +286,11 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
 template <Surrogate kSurrogate, CompactState kState, class G, class T>
 HWY_ATTR void choose_neuron(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
                             std::int64_t end, LifParameterGradients& sums) {
-  if (!is_plain(arguments.params) || arguments.want_gradients || arguments.params.learnable) {
+  if (!is_plain(arguments.params) || arguments.want_gradients || arguments.params.learnable ||
+      closes_with_tail_code(arguments.params)) {
     return backward_range<kSurrogate, Neuron::kGeneral, kState>(arguments, begin, end, sums);
   }
-  // A surrogate that closes has codes of 16 bits in learnable neurons only.
+  // A surrogate that closes with codes of 16 bits was run above.
   if constexpr (kState != CompactState::kTailCode || kSurrogate == Surrogate::kSigmoid ||
                 kSurrogate == Surrogate::kArctan) {
     if (arguments.params.reset == Reset::kZero) {

@@ -50,7 +50,8 @@ void compact_lif_backward(const Queue& queue, const LifSize& size, const NeuronP
                                           Divisor(images.width),
                                           Divisor(images.height),
                                           Divisor(images.pool)};
-  if (!is_plain(params) || params.learnable || parameter_gradients != nullptr) {
+  if (!is_plain(params) || params.learnable || closes_with_tail_code(params) ||
+      parameter_gradients != nullptr) {
     return run_general(queue, params, arguments, parameter_gradients, workspace);
   }
   const bool in_vectors = images.channels % 8 == 0 && is_aligned(grad_pooled) && is_aligned(state) &&

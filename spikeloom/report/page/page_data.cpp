@@ -10,7 +10,9 @@
 #include "spikeloom/formats/html_text.h"
 #include "spikeloom/report/energy.h"
 #include "spikeloom/report/page/drawing.h"
+#include "spikeloom/report/page/firing_warnings.h"
 #include "spikeloom/report/page/page.h"
+#include "spikeloom/report/run_labels.h"
 
 namespace spikeloom::report {
 namespace {
@@ -88,6 +90,12 @@ const std::vector<std::pair<const char*, Field>> kEpochFields = {
     {"samples_per_s", &MetricsPoint::samples_per_s},
     {"seconds", &MetricsPoint::train_seconds}};
 
+/// The data set; of one's own recordings or images the folder too, which alone says what they are.
+std::string dataset_text(const RunRecord& run) {
+  const std::string dataset = run.recipe_string("data.dataset"), folder = run.recipe_string("data.folder");
+  return dataset == "folder" && !folder.empty() ? "folder " + folder : dataset;
+}
+
 ordered_json summary(const RunRecord& run) {
   const auto last = [&](Field field) { return run.epochs.empty() ? kMissing : run.epochs.back().*field; };
   return {{"name", run.name},
@@ -105,7 +113,7 @@ ordered_json summary(const RunRecord& run) {
           {"train_accuracy", number(last(&MetricsPoint::accuracy))},
           {"structure", run.recipe_string("network.structure")},
           {"num_steps", run.recipe_value("network.num_steps")},
-          {"dataset", run.recipe_string("data.dataset")},
+          {"dataset", dataset_text(run)},
           {"problems", run.problems}};
 }
 
@@ -204,6 +212,12 @@ ordered_json observations_json(const Observations& observed, const std::optional
     result["hardest"].push_back(
         {{"decision", decision_json(one.decision)}, {"picture", picture_json(one.picture)}});
   }
+  const auto fires = [](const LayerObservation& layer) { return layer.fires; };
+  const auto is_silent = [](const LayerObservation& layer) { return !layer.fires || layer.spikes == 0; };
+  result["no_spikes"] = std::any_of(observed.layers.begin(), observed.layers.end(), fires) &&
+                        std::all_of(observed.layers.begin(), observed.layers.end(), is_silent);
+  result["no_votes"] =
+      !observed.layers.empty() && observed.layers.back().fires && observed.layers.back().spikes == 0;
   result["cost"] = cost_json(observed, plan);
   return result;
 }
@@ -278,7 +292,10 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   }
   if (details.plan) data["network"] = network_json(*details.plan);
   if (details.observations) data["observed"] = observations_json(*details.observations, details.plan);
+  if (data.contains("observed") && data["observed"]["dataset"] == run.recipe_string("data.dataset"))
+    data["observed"]["dataset"] = dataset_text(run);
   data["model"] = details.model;
+  data["warnings"] = firing_warnings(run, details);
   data["notes"] = details.notes;
   return data;
 }
@@ -309,17 +326,17 @@ std::vector<std::size_t> with_curves(const std::vector<RunRecord>& runs) {
 
 ordered_json run_list_data(const std::vector<RunRecord>& runs) {
   ordered_json data = {{"kind", "list"}, {"runs", ordered_json::array()}};
-  for (const RunRecord& run : runs) data["runs"].push_back(summary(run));
+  const auto labels = run_labels(runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    data["runs"].push_back(summary(runs[i]));
+    data["runs"].back()["name"] = labels[i];
+  }
   return data;
 }
 
 ordered_json comparison_data(const std::vector<RunRecord>& runs, std::size_t points) {
   ordered_json data = run_list_data(runs);
   data["kind"] = "comparison";
-  std::map<std::string, int> names;
-  for (const RunRecord& run : runs) ++names[run.name];
-  for (auto& run : data["runs"])
-    if (names[run["name"].get<std::string>()] > 1) run["name"] = run["path"];
   std::set<std::string> keys;
   std::vector<std::string> order;  // that of the recipes
   for (const std::size_t i : with_curves(runs)) {

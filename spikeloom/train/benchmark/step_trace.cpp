@@ -74,6 +74,7 @@ class TimedSamples : public data::Dataset {
 class Trace {
  public:
   explicit Trace(const model::Program& program) : program_(program), begin_(Clock::now()) {
+    trace_.name_process("spikeloom bench step");
     trace_.name_thread(kNetwork, "network");
   }
 
@@ -89,7 +90,7 @@ class Trace {
     std::map<int, int> slices;  // how many laps a stage has forward: a batch may run in slices
     for (const auto& lap : laps) slices[lap.stage] += lap.kind == Kind::kForward ? 1 : 0;
     double kept = static_cast<double>(input_bytes);
-    trace_.counter("kept for backward (bytes)", microseconds(laps.front().begin), kept);
+    trace_.counter("kept for backward", "bytes", microseconds(laps.front().begin), kept);
     for (const auto& lap : laps) {
       const engine::StageCost* cost = lap.stage >= 0 ? &costs[static_cast<std::size_t>(lap.stage)] : nullptr;
       formats::ChromeTrace::Arguments arguments;
@@ -100,9 +101,9 @@ class Trace {
       span(kNetwork, name_of(lap), category_of(lap.kind), lap.begin, lap.end, arguments);
       if (cost == nullptr || lap.kind != Kind::kForward) continue;
       kept += static_cast<double>(cost->saved_bytes) / slices[lap.stage];
-      trace_.counter("kept for backward (bytes)", microseconds(lap.end), kept);
+      trace_.counter("kept for backward", "bytes", microseconds(lap.end), kept);
     }
-    trace_.counter("kept for backward (bytes)", microseconds(laps.back().end), 0.0);
+    trace_.counter("kept for backward", "bytes", microseconds(laps.back().end), 0.0);
   }
 
   void readings(const std::vector<TimedSamples::Reading>& readings) {

@@ -54,8 +54,10 @@ Recipe evaluated_recipe(const Recipe& trained, const std::vector<std::string>& o
     data.split_seed = defaults.split_seed;
     data.folds = defaults.folds;
     data.fold = defaults.fold;
-    recipe.training.keep_best = false;  // needs validation samples, and nothing is trained
   }
+  // These need validation samples, which other data may not have; and nothing is trained.
+  recipe.training.keep_best = false;
+  recipe.training.early_stopping_epochs = 0;
   const auto names_set = [](const std::string& assignment) {
     return starts_with(assignment, "data.dataset=");
   };

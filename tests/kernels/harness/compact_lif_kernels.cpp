@@ -250,7 +250,8 @@ Outputs exact_gradients(const Problem& p) {
 // that hold v_pre.
 Tolerance lost(const NeuronParams& params) {
   if (compact_state(params) == CompactState::kWindowBit) return {1e-30};  // 0 has two signs
-  const bool wide = params.learnable || params.surrogate == Surrogate::kRectangular;
+  const bool wide =
+      params.learnable || params.surrogate == Surrogate::kRectangular || closes_with_tail_code(params);
   return {0.0, 0.0, wide ? 1e-3 : params.surrogate == Surrogate::kTriangular ? 6e-3 : 3e-5};
 }
 

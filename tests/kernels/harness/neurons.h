@@ -7,7 +7,8 @@
 
 namespace spikeloom::kernels::harness {
 
-/// Every surrogate, with both resets of the plain neuron, cut and not.
+/// Every surrogate, with both resets of the plain neuron, cut and not; and a triangle that is so narrow that
+/// it has another code.
 inline std::vector<NeuronParams> plain_neurons() {
   std::vector<NeuronParams> all;
   for (const auto surrogate :
@@ -21,6 +22,13 @@ inline std::vector<NeuronParams> plain_neurons() {
         all.push_back(params);
       }
     }
+  }
+  for (const auto reset : {Reset::kZero, Reset::kSubtract}) {
+    NeuronParams narrow;
+    narrow.surrogate = Surrogate::kTriangular;
+    narrow.surrogate_width = 0.2 * narrow.v_threshold;
+    narrow.reset = reset;
+    all.push_back(narrow);
   }
   return all;
 }

@@ -86,7 +86,8 @@ function optionsOf(spec) {
   const least = values.reduce((a, b) => Math.min(a, b), Infinity), most = values.reduce((a, b) => Math.max(a, b), -Infinity);
   if (!spec.log && values.length > 0 && least === most && least >= 0) {
     y.min = 0;
-    y.max = spec.percent && most <= 1 ? 1 : most > 0 ? 2 * most : 1;
+    if (spec.percent && most <= 1) y.max = 1;
+    else y.suggestedMax = most > 0 ? 2 * most : 1;
   }
   if (spec.yMax !== undefined) y.max = spec.yMax;
   if (spec.yMin !== undefined) y.min = spec.yMin;
@@ -156,7 +157,7 @@ function dataTable(spec) {
   for (const [name, values] of dataRows(spec)) {
     body.append(make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "number" }, show(value)))));
   }
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers of " + spec.title },
+  return scrollBox({ tabindex: "0", role: "region", "aria-label": "Numbers of " + spec.title },
     make("table", {}, make("thead", {}, head), body));
 }
 
@@ -268,6 +269,14 @@ function recolourCharts() {
   }
 }
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolourCharts);
-// Paper is white.
-window.addEventListener("beforeprint", () => { document.documentElement.classList.add("light"); recolourCharts(); });
-window.addEventListener("afterprint", () => { document.documentElement.classList.remove("light"); recolourCharts(); });
+// Paper is white, and has its own width: charts are drawn for it, two beside each other.
+window.addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("light");
+  recolourCharts();
+  for (const { chart, element } of charts.values()) chart.resize(element.closest(".votes") ? 480 : 340, element.closest(".small, .votes") ? 140 : 200);
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("light");
+  recolourCharts();
+  for (const { chart } of charts.values()) chart.resize();
+});

@@ -22,13 +22,15 @@ function runTable(data, live) {
 function renderList(data) {
   document.getElementById("title").textContent = "Runs";
   const running = data.runs.filter((run) => run.state === "running").length;
-  document.getElementById("subtitle").textContent = `${data.runs.length} runs, ${running} of them running` +
+  document.getElementById("subtitle").textContent = `${data.runs.length} ${data.runs.length === 1 ? "run" : "runs"}, ${running === 0 ? "none" : running} of them running` +
     (data.is_whole === false ? "; there are more, which are not listed" : "");
   const home = part(document.getElementById("main"), "runs");
   const sorted = home.querySelector('th[aria-sort="ascending"], th[aria-sort="descending"]');
   const kept = sorted ? { index: [...sorted.parentNode.children].indexOf(sorted), order: sorted.getAttribute("aria-sort") } : null;
   const focused = document.activeElement && home.contains(document.activeElement) ? document.activeElement.textContent : null;
+  const from = home.firstChild ? home.firstChild.scrollLeft : 0;
   home.replaceChildren(data.runs.length > 0 ? runTable(data, true) : make("p", {}, "There are no runs yet."));
+  home.firstChild.scrollLeft = from;
   if (kept) {
     const head = home.querySelectorAll("th")[kept.index];
     for (let click = 0; click < 2 && head.getAttribute("aria-sort") !== kept.order; ++click) head.firstChild.click();

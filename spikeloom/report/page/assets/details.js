@@ -46,6 +46,8 @@ function renderClasses(data) {
   const home = freshSection("classes", "Classes");
   home.append(make("p", {}, `${observed.correct.toLocaleString("en")} of ${observed.samples.toLocaleString("en")} correct: ` +
     `${percent(observed.correct / observed.samples)}.`), make("p", { class: "note" }, observedText(observed)));
+  if (observed.no_votes) home.append(make("p", { class: "warning" }, "No sample got a vote, so the first class counts as the prediction of all of them: " +
+    "accuracy, confidence and calibration say nothing."));
   const sum = (list) => list.reduce((a, b) => a + b, 0);
   const rows = classes.map((name, k) => {
     const samples = sum(confusion[k]), taken = sum(confusion.map((row) => row[k])), right = confusion[k][k];
@@ -80,10 +82,10 @@ function renderSamples(data) {
   if ([...observed.rasters, ...observed.hardest].some(({ picture }) => picture.events && picture.channels > 1))
     home.append(make("p", { class: "note" }, "Pictures of recordings add up all events: blue where it became brighter (on), orange where it became darker (off)."));
   observed.rasters.forEach((raster, number) => addRaster(home, raster, observed, number));
-  if (observed.hardest.length === 0) return;
+  if (observed.hardest.length === 0 || observed.no_votes) return;
   home.append(make("h3", {}, "The hardest"), make("p", { class: "note" }, "Of all observed samples those whose label got the least confidence."));
   home.append(make("div", { class: "samples" }, ...observed.hardest.map(({ decision, picture }) => {
-    const what = decisionText(decision, observed.classes);
+    const what = decisionText(decision, observed.classes, observed.no_votes);
     return make("figure", {}, pictureCanvas(picture, `Sample ${decision.index}: ${what}`), make("div", {}, `${decision.index}: ${what}`));
   })));
 }
@@ -94,7 +96,8 @@ function renderCost(data) {
   const { cost } = observed, home = freshSection("cost", "Cost");
   const micro = (pj) => pj === null ? null : pj / 1e6;
   const against = cost.dense_energy_pj > 0 && cost.energy_pj > 0 ? cost.dense_energy_pj / cost.energy_pj : null;
-  home.append(make("p", {}, `About ${shortNumber(micro(cost.energy_pj))} µJ of arithmetic a sample` + (against === null || !observed.spiking ? "." :
+  home.append(make("p", {}, `About ${shortNumber(micro(cost.energy_pj))} µJ of arithmetic a sample` + (observed.no_spikes ? ", an estimate. No neuron fired, so it says nothing of a network that works." :
+    against === null || !observed.spiking ? "." :
     `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${Number(against.toPrecision(2))} times as much.`)),
     make("p", { class: "note" }, `An addition (${cost.addition_pj} pJ) for each synapse that a spike reaches, a multiply-accumulate (${cost.mac_pj} pJ) for each synapse of an ` +
       `input that is no spike and for each update of a membrane potential. A still image is convolved once. The artificial network multiplies every input once, zeros too. ` +
@@ -116,7 +119,7 @@ function renderNetwork(data) {
   if (!data.network) return;
   const home = freshSection("network", "Network"), { network } = data;
   const drawing = new DOMParser().parseFromString(network.drawing, "image/svg+xml").documentElement;
-  home.append(make("p", { class: "note" }, "Boxes: name, notation, shape of the output (channels x height x width), parameters. Arcs skip layers; dashed ones add currents."),
+  home.append(make("p", { class: "note" }, "Boxes: name and shape of the output (channels x height x width), below them notation and parameters. Arcs skip layers; dashed ones add currents."),
     document.importNode(drawing, true));
   const count = { number: true, show: (v) => v.toLocaleString("en") };
   home.append(sortableTable("Layers", [{ title: "name" }, { title: "layer" }, { title: "takes" }, { title: "output" }, { title: "parameters", ...count },
@@ -131,5 +134,5 @@ function renderSetup(data) {
     home.append(make("h3", {}, data.environment.length > 1 ? `Environment, session ${number + 1}` : "Environment"),
       keyValueTable(Object.entries(session).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : value])));
   });
-  if (data.recipe) home.append(make("h3", {}, "Recipe, with every key"), make("pre", { tabindex: "0", "aria-label": "The resolved recipe" }, data.recipe));
+  if (data.recipe) home.append(make("h3", {}, "Recipe, with every key"), make("pre", { class: "recipe", tabindex: "0", "aria-label": "The resolved recipe" }, data.recipe));
 }

@@ -50,7 +50,7 @@ function renderSummary(data) {
   cards.replaceChildren(...list.filter(([, value]) => value).map(([name, value]) =>
     make("div", { class: "card" }, make("b", { class: name === "state" ? "state-" + run.state : "" }, value), make("span", {}, name))));
   const warnings = part(main, "warnings");
-  warnings.replaceChildren(...run.problems.map((text) => make("p", { class: "warning" }, text)),
+  warnings.replaceChildren(...[...run.problems, ...data.warnings].map((text) => make("p", { class: "warning" }, text)),
     ...data.notes.map((text) => make("p", { class: "note" }, text)),
     ...data.resumed.map((one) => make("p", { class: "note" }, `Resumed in epoch ${one.epoch} with other settings: ${one.what}`)));
 }

@@ -21,7 +21,8 @@ function pictureCanvas(picture, alt) {
   return canvas;
 }
 
-function decisionText(decision, classes) {
+function decisionText(decision, classes, noVote) {
+  if (noVote) return `label ${classes[decision.label]}, no vote for any class`;
   const right = decision.label === decision.prediction;
   const sure = `, confidence ${percent(decision.confidence, 0)}`;
   return right ? `predicted ${classes[decision.prediction]}, correct${sure}`
@@ -30,11 +31,14 @@ function decisionText(decision, classes) {
 
 function rasterText(layer) {
   const show = (count) => count.toLocaleString("en"), rows = layer.trains.length;
+  if (layer.spikes === 0) return `no spikes: none of ${show(layer.neurons)} neurons fired`;
   return `${show(layer.spikes)} spikes; ${show(layer.active)} of ${show(layer.neurons)} neurons fired` +
     (rows < layer.active ? `, ${rows} of them shown` : "");
 }
 
 function trainsDrawing(layer) {
+  const caption = make("figcaption", {}, layer.layer, make("small", {}, rasterText(layer)));
+  if (layer.trains.length === 0) return make("figure", {}, caption);
   const svgName = "http://www.w3.org/2000/svg";
   const steps = Math.max(1, ...layer.trains.map((train) => train.length)), rows = layer.trains.length;
   const svg = document.createElementNS(svgName, "svg");
@@ -50,13 +54,13 @@ function trainsDrawing(layer) {
   });
   path.setAttribute("d", outline);
   svg.append(path);
-  return make("figure", {}, make("figcaption", {}, layer.layer,
-    make("small", {}, rasterText(layer))), svg);
+  return make("figure", {}, caption, svg);
 }
 
 function addRaster(parent, raster, observed, number) {
   const { decision } = raster, { classes } = observed;
-  const what = decisionText(decision, classes);
+  const noVote = observed.no_votes || (observed.spiking && raster.votes.length > 0 && raster.votes[raster.votes.length - 1].every((vote) => vote === 0));
+  const what = decisionText(decision, classes, noVote);
   const left = make("div", {}, pictureCanvas(raster.picture, `Sample ${decision.index}: ${what}`),
     make("p", {}, `Sample ${decision.index}: ${what}`));
   const right = make("div", {});
@@ -67,7 +71,7 @@ function addRaster(parent, raster, observed, number) {
   const votes = make("div", { class: "votes" });
   right.append(votes);
   parent.append(make("div", { class: "raster" }, left, right));
-  if (raster.votes.length < 2) return;
+  if (raster.votes.length < 2 || noVote) return;
   // The classes that matter at the end, at most eight.
   const last = raster.votes[raster.votes.length - 1];
   const order = last.map((vote, k) => k).sort((a, b) => last[b] - last[a]).slice(0, 6);

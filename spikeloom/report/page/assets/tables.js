@@ -1,4 +1,23 @@
 "use strict";
+// Says at the edges of what scrolls sideways that there is more, and in words that it scrolls.
+function markEdges(box) {
+  const most = box.scrollWidth - box.clientWidth;
+  box.classList.toggle("wide", most > 1);
+  box.classList.toggle("more-left", most > 1 && box.scrollLeft > 1);
+  box.classList.toggle("more-right", most > 1 && box.scrollLeft < most - 1);
+}
+// Later, since a mark changes heights.
+const kWidths = new ResizeObserver((entries) => requestAnimationFrame(() => {
+  for (const { target } of entries) if (target.isConnected) markEdges(target.closest(".scroll"));
+}));
+function scrollBox(attributes, table) {
+  const box = make("div", { class: "scroll", ...attributes }, table);
+  box.addEventListener("scroll", () => markEdges(box), { passive: true });
+  kWidths.observe(box);
+  kWidths.observe(table);
+  return box;
+}
+
 // A table whose columns sort. columns: [{title, number, show}], rows: [[value, ...]]; a value may be an element with
 // a data-value to sort by.
 function sortableTable(caption, columns, rows) {
@@ -32,7 +51,7 @@ function sortableTable(caption, columns, rows) {
     return head;
   });
   fill(rows);
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return scrollBox({ tabindex: "0", role: "region", "aria-label": caption },
     make("table", { class: "sortable" }, make("caption", { class: "visually-hidden" }, caption),
       make("thead", {}, make("tr", {}, ...heads)), body));
 }
@@ -53,7 +72,7 @@ function confusionTable(classes, confusion) {
       return cell;
     })));
   });
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
+  return scrollBox({ tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
     make("table", { class: "confusion" }, make("caption", { class: "visually-hidden" },
       "Confusion matrix: a row for each label, a column for each prediction"), make("thead", {}, head), body));
 }
@@ -61,5 +80,5 @@ function confusionTable(classes, confusion) {
 function keyValueTable(rows) {
   const body = make("tbody");
   for (const [key, value] of rows) body.append(make("tr", {}, make("th", { scope: "row" }, key), make("td", {}, String(value))));
-  return make("div", { class: "scroll" }, make("table", {}, body));
+  return scrollBox({}, make("table", {}, body));
 }
