@@ -60,6 +60,12 @@ int run_convert(const ConvertOptions& options) {
   const OutputTarget target = resolve_output(output);
   check_output(options, format, target);
   const auto reader = formats::open_events(options.input, options.recording.reader_options());
+  const std::string columns = reader->columns_by_value();
+  // Before the events, so that a wrong order is seen in time.
+  if (!columns.empty()) {
+    print_line(stderr, fmt::format("{}: columns read as {} (from the values; another order: --columns)",
+                                   options.input, columns));
+  }
   formats::EventFileWriter writer(output, format, reader->width(), reader->height());
   std::vector<events::Event> piece(std::size_t{1} << 14);
   std::int64_t total = 0;
@@ -80,6 +86,7 @@ int run_convert(const ConvertOptions& options) {
                                    {"output_format", format},
                                    {"events", total}};
     if (needs_format) json["needs_format"] = format;
+    if (!columns.empty()) json["columns"] = columns + " (from the values)";
     if (options.recording.drop_outside) json["dropped_outside"] = reader->dropped_events();
     if (options.recording.partial) json["unread_bytes"] = reader->unread_bytes();
     print_json(json, stream);

@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
     const data::FileSample sample = data::read_file_sample(argv[2], sampling);
     session.run({sample.values.data(), sample.values.size()});
     const double decided = seconds_since(start);
+    const std::int64_t used = resident_bytes() - before;
 
     const auto size = static_cast<std::size_t>(sample.shape.step_size());
     const std::size_t given = sample.values.size() / size;  // one of a still image, shown at every step
@@ -99,8 +100,12 @@ int main(int argc, char** argv) {
         "sample\n",
         static_cast<double>(whole) / whole_took, steps, static_cast<double>(samples) / took,
         1e-6 * static_cast<double>(operations) / static_cast<double>(samples));
-    fmt::print("memory      {:.2f} MB resident for model and session, weights {:.2f} MB ({:.2f} times)\n",
-               1e-6 * static_cast<double>(held), 1e-6 * weights, static_cast<double>(held) / weights);
+    fmt::print(
+        "memory      {:.2f} MB resident for model and session, {:.2f} MB after a run, weights {:.2f} MB "
+        "({:.2f} "
+        "and {:.2f} times)\n",
+        1e-6 * static_cast<double>(held), 1e-6 * static_cast<double>(used), 1e-6 * weights,
+        static_cast<double>(held) / weights, static_cast<double>(used) / weights);
     fmt::print("start       {:.1f} ms to the loaded model, {:.1f} ms to the first decision\n", 1e3 * loaded,
                1e3 * decided);
   } catch (const std::exception& error) {

@@ -56,7 +56,11 @@ class NetworkMaker {
     node.product.is_exact = node.bfloat16;
     if (is_event_driven(stage)) {
       round_to_steps(node.product, weight);
-      lay_out(weight, node.product, node.product.weight);
+      if (counts_are_exact(stage)) {
+        set_fixed(weight, stage.inputs.front().pool, node.product);
+      } else {
+        lay_out(weight, node.product, node.product.weight);
+      }
     } else if (node.bfloat16) {
       for (float& value : node.product.bias) {
         value = kernels::to_float(kernels::from_float<kernels::BFloat16>(value));
@@ -130,6 +134,38 @@ class NetworkMaker {
     return can && stage.reads_spikes() && product.output.channels >= arithmetic_.event_filters;
   }
 
+  // Averages of windows of 2^n spikes are whole numbers of 1 / 2^n, in bfloat16 too.
+  static bool counts_are_exact(const model::Stage& stage) {
+    constexpr int kLargest = 16;  // of its windows, counts have eight digits
+    const model::Pool& pool = stage.inputs.front().pool;
+    if (pool.kind != model::Pool::kAverage) return true;
+    return pool.factor <= kLargest && (pool.factor & (pool.factor - 1)) == 0;
+  }
+
+  // Weights that are whole; their scale is that of counts.
+  static void set_fixed(const std::vector<float>& weight, const model::Pool& pool, Product& product) {
+    constexpr std::int64_t kTogether = 32;
+    const std::int64_t filters = product.output.channels;
+    kernels::FixedPointWeights& fixed = product.fixed;
+    fixed.rows = product.rows();
+    fixed.stride = (filters + kTogether - 1) / kTogether * kTogether;
+    const int window = pool.kind == model::Pool::kAverage ? pool.factor * pool.factor : 1;
+    fixed.scale.assign(static_cast<std::size_t>(fixed.stride), 0.0f);
+    for (std::size_t f = 0; f < product.scale.size(); ++f) {
+      fixed.scale[f] = product.scale[f] / static_cast<float>(window);
+    }
+    fixed.values.resize(static_cast<std::size_t>(fixed.rows * fixed.stride));
+    constexpr auto kLargest = static_cast<float>(kernels::kLargestWeight);
+    for_each_row(product, [&](std::int64_t row, std::int64_t first, std::int64_t end, std::int64_t from) {
+      std::int16_t* const to = fixed.values.data() + fixed.at(row, first);  // a block: every second lane
+      for (std::int64_t f = first; f < end; ++f) {
+        const float value = weight[static_cast<std::size_t>(f * fixed.rows + from)];
+        to[2 * (f - first)] =
+            std::fabs(value) <= kLargest ? static_cast<std::int16_t>(value) : std::int16_t{0};
+      }
+    });
+  }
+
   // As the engine's event-driven layers have them (kernels::FixedPointWeights).
   static void round_to_steps(Product& product, std::vector<float>& weight) {
     const auto filters = static_cast<std::size_t>(product.output.channels);
@@ -145,28 +181,36 @@ class NetworkMaker {
     }
   }
 
-  // To Product::at(), in blocks whose cache lines are used whole on both sides.
-  template <class Weight>
-  static void lay_out(const std::vector<float>& weight, const Product& product, std::vector<Weight>& to) {
+  // Calls use(row of the weights, filters [first, end) of a block of 16, place in the filter's own weights)
+  // for all weights, in an order that uses cache lines whole on both sides.
+  template <class Use>
+  static void for_each_row(const Product& product, const Use& use) {
     const std::int64_t filters = product.output.channels, channels = product.input.channels;
     const std::int64_t taps = product.rows() / channels;
-    to.resize(weight.size());
     constexpr std::int64_t kBlock = 16;
     for (std::int64_t first_f = 0; first_f < filters; first_f += kBlock) {
       const std::int64_t end_f = std::min(first_f + kBlock, filters);
       for (std::int64_t first_c = 0; first_c < channels; first_c += kBlock) {
         const std::int64_t end_c = std::min(first_c + kBlock, channels);
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          for (std::int64_t c = first_c; c < end_c; ++c) {
-            Weight* const row = to.data() + product.at(tap * channels + c, first_f);
-            for (std::int64_t f = first_f; f < end_f; ++f) {
-              row[f - first_f] = kernels::from_float<Weight>(
-                  weight[static_cast<std::size_t>((f * channels + c) * taps + tap)]);
-            }
-          }
+          for (std::int64_t c = first_c; c < end_c; ++c)
+            use(tap * channels + c, first_f, end_f, c * taps + tap);
         }
       }
     }
+  }
+
+  // To Product::at().
+  template <class Weight>
+  static void lay_out(const std::vector<float>& weight, const Product& product, std::vector<Weight>& to) {
+    to.resize(weight.size());
+    for_each_row(product, [&](std::int64_t row, std::int64_t first, std::int64_t end, std::int64_t from) {
+      Weight* const of_row = to.data() + product.at(row, first);
+      for (std::int64_t f = first; f < end; ++f) {
+        of_row[f - first] =
+            kernels::from_float<Weight>(weight[static_cast<std::size_t>(f * product.rows() + from)]);
+      }
+    });
   }
 
   void set_recurrent(const model::Stage& stage, Node& node) {
@@ -216,7 +260,7 @@ std::int64_t Network::weight_bytes() const {
   std::size_t values = 0, halves = 0;
   for (const Node& node : nodes) {
     values += node.product.weight.size() + node.product.bias.size() + node.recurrent.size();
-    halves += node.product.weight16.size();
+    halves += node.product.weight16.size() + node.product.fixed.values.size();
     for (const Connection& connection : node.inputs) {
       if (connection.neunorm) values += connection.neunorm->u.size();
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/kernels/event_layer.h"
 #include "spikeloom/kernels/neuron_params.h"
 #include "spikeloom/model/program.h"
 
@@ -39,6 +40,7 @@ struct Product {
   int groups = 1;                           ///< divides the channels of input and output
   std::vector<float> weight;                ///< see at()
   std::vector<kernels::BFloat16> weight16;  ///< instead of it, where each weight is one
+  kernels::FixedPointWeights fixed;         ///< instead of both, where sums are exact in integers
   std::vector<float> scale;                 ///< [F], or empty: weights are whole numbers of such steps
   std::vector<float> bias;                  ///< [F], or empty
   /// Weights are bfloat16 or whole, and inputs are rounded to bfloat16: a product needs no rounding, so that
@@ -49,13 +51,19 @@ struct Product {
   static constexpr std::int64_t kBlock = 64;
   /// Rows of the weights: (tap, channel), the channel inner, the tap counted along rows of the kernel.
   std::int64_t rows() const { return std::int64_t{vertical.kernel} * horizontal.kernel * input.channels; }
+  /// Whether all inputs reach all outputs.
+  bool is_matrix() const {
+    return input.height * input.width == 1 && output.height * output.width == 1 &&
+           vertical.kernel * horizontal.kernel == 1 && groups == 1;
+  }
   /// Filters that a channel adds to.
   std::int64_t filters() const { return output.channels / groups; }
   /// Filters of the block that begins with this one.
   std::int64_t width(std::int64_t first) const { return std::min(kBlock, filters() - first); }
   float weight_at(std::int64_t row, std::int64_t filter) const {
-    const float value =
-        weight16.empty() ? weight[at(row, filter)] : kernels::to_float(weight16[at(row, filter)]);
+    const float value = fixed.rows > 0      ? fixed.values[static_cast<std::size_t>(fixed.at(row, filter))]
+                        : !weight16.empty() ? kernels::to_float(weight16[at(row, filter)])
+                                            : weight[at(row, filter)];
     return scale.empty() ? value : value * scale[static_cast<std::size_t>(filter)];
   }
   /// Place of a weight: [block of filters][row][filter of the block].

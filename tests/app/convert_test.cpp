@@ -165,6 +165,18 @@ TEST_F(Convert, StrayEventsAreLeftOutWhenAskedFor) {
   EXPECT_EQ(run({"convert", "a.bin", "c.csv", "--drop-outside", "--json"}).json().at("dropped_outside"), 0);
 }
 
+TEST_F(Convert, AnOrderOfColumnsFromTheValuesIsSaid) {
+  write("a.txt", "3,4,70000,1\n5,6,70001,0\n");
+  const Outcome outcome = run({"convert", "a.txt", "b.csv"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(
+      contains(outcome.err, "a.txt: columns read as x,y,t,p (from the values; another order: --columns)"))
+      << outcome.err;
+  EXPECT_EQ(run({"convert", "a.txt", "c.csv", "--json"}).json().at("columns"), "x,y,t,p (from the values)");
+  EXPECT_EQ(run({"convert", "a.txt", "d.csv", "--columns", "y,x,t,p"}).err, "");
+  EXPECT_EQ(run({"convert", "b.csv", "e.csv"}).err, "") << "names are no matter of values";
+}
+
 TEST_F(Convert, ARecordingThatWasCutOffIsSalvaged) {
   write_atis("a.bin", 100);
   write("cut.bin", read("a.bin").substr(0, 498));

@@ -1,5 +1,7 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -264,6 +266,33 @@ TEST(NCaltech101, SplitsByNumber) {
   const VerifyReport quick = verify_dataset("n-caltech101", folder.path().string(), VerifyDepth::kQuick);
   EXPECT_EQ(quick.counts[0].found, 40);
   EXPECT_FALSE(quick.complete);
+}
+
+TEST(Folder, AnOrderOfColumnsFromTheValuesIsLoggedOnce) {
+  const TemporaryFolder folder;
+  const std::string text = "3,4,70000,1\n5,6,70001,0\n";
+  for (int c = 0; c < 2; ++c) {
+    for (int i = 0; i < 10; ++i) {
+      write_bytes(folder / fmt::format("mine/{}/r{}.txt", c == 0 ? "a" : "b", i),
+                  std::vector<std::uint8_t>(text.begin(), text.end()));
+    }
+  }
+  const auto logged = [&](const std::string& columns) {
+    DataSettings settings = settings_for(folder / "mine");
+    settings.sensor = "34x34";
+    settings.columns = columns;
+    std::vector<std::string> lines;
+    set_log_sink([&](LogLevel, const std::string& message) { lines.push_back(message); });
+    const DataSplits splits = open_dataset(settings, 1, "");
+    read_sample(*splits.train, 0);
+    set_log_sink({});
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.find("columns read as x,y,t,p (from the values; another order: data.columns)") !=
+             std::string::npos;
+    });
+  };
+  EXPECT_EQ(logged(""), 1);
+  EXPECT_EQ(logged("x,y,t,p"), 0);
 }
 
 }  // namespace

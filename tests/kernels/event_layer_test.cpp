@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
@@ -66,6 +67,45 @@ TEST(EventLayer, SumsOfTheLargestWeightsDoNotOverflow) {
                     0.01);                               // the middle: all taps
         EXPECT_NEAR(output[0], weight * 4 * 512, 0.01);  // a corner: four
       });
+    }
+  }
+}
+
+// As the runtime calls it: any pixels of several steps, in room for so many of any place.
+TEST(EventLayer, RangesOfPixelsAreThoseOfTheWhole) {
+  const EventLayer layers[] = {{{3, 1, 7, 7, 40, 1}, 3, 1, 70},
+                               {{3, 1, 9, 8, 13, 2}, 3, 0, 33},
+                               {{2, 1, 6, 6, 800, 1}, 5, 0, 64},
+                               {{5, 1, 1, 1, 900, 1}, 1, 0, 20},
+                               {{2, 1, 6, 4, 70, 2}, 1, 0, 40}};
+  for (const EventLayer& layer : layers) {
+    SCOPED_TRACE(layer.images.channels);
+    const std::int64_t neurons = layer.images.neurons(), filters = layer.filters;
+    auto values = test::random_values<float>(layer.images.num_steps * neurons, 3);
+    for (float& value : values) value = value > 0.5f ? 1.0f : 0.0f;
+    const auto spikes = test::packed(layer.images.num_steps, neurons, values);
+    const auto weights = test::random_values<float>(layer.weight_rows() * filters, 9);
+    const auto fixed = cpu::fixed_point_weights(layer, weights.data(), row_strides(layer));
+    std::vector<float> whole(static_cast<std::size_t>(layer.output_pixels() * filters));
+    cpu::event_forward(layer, spikes.data(), fixed, nullptr, whole.data());
+    std::vector<float> scale = fixed.scale;
+    for (float& one : scale) one /= static_cast<float>(layer.images.pool * layer.images.pool);
+    for (const std::int64_t length : {1, 3, 20, 100}) {
+      cpu::EventForwardRoom room;
+      room.fit(layer, std::min(length, layer.output_pixels()));
+      std::int64_t additions = 0;
+      for (std::int64_t begin = 0; begin < layer.output_pixels(); begin += length) {
+        const std::int64_t end = std::min(begin + length, layer.output_pixels());
+        std::vector<float> part(static_cast<std::size_t>((end - begin) * filters));
+        cpu::event_forward_pixels(layer, spikes.data(), fixed, scale.data(), nullptr, begin, end, room,
+                                  part.data());
+        for (std::size_t i = 0; i < part.size(); ++i) {
+          ASSERT_EQ(part[i], whole[static_cast<std::size_t>(begin * filters) + i]);
+        }
+        additions += room.lists.additions();
+      }
+      if (layer.kernel > 1) continue;
+      EXPECT_EQ(additions, std::count(values.begin(), values.end(), 1.0f)) << "each spike once";
     }
   }
 }

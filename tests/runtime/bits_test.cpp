@@ -3,13 +3,16 @@
 // from the test's message, and says so in the change. That votes are right is for session_test.cpp.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <ostream>
 
 #include "spikeloom/base/random.h"
+#include "spikeloom/kernels/packed_spikes.h"
 #include "spikeloom/model/plan.h"
+#include "spikeloom/runtime/arithmetic/pooling.h"
 #include "spikeloom/runtime/session.h"
 
 namespace spikeloom::runtime {
@@ -82,10 +85,10 @@ SlotValues slot_values(const model::Program& program) {
   return values;
 }
 
-std::shared_ptr<const Network> network_of(const Case& one) {
+std::shared_ptr<const Network> network_of(const Case& one, int num_steps = kSteps) {
   model::NetworkSettings settings;
   settings.structure = one.structure;
-  settings.num_steps = kSteps;
+  settings.num_steps = num_steps;
   settings.voting.neurons_per_class = 5;
   settings.voting.assignment = model::VotingAssignment::kRandom;
   settings.compute.precision = model::Precision::kFp32;
@@ -138,6 +141,158 @@ TEST_P(RuntimeBits, AreThoseOfEveryMachine) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RuntimeBits, ::testing::ValuesIn(kCases),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+// A run goes node by node over blocks of steps.
+const Case kMoreCases[] = {
+    {"neunorm_after", "8C3(Encoding)-AP2-12C3-AP2-8C3-Voting", 0,
+     [](model::NetworkSettings& settings) {
+       settings.neunorm.enabled = settings.neunorm.after_pooling = settings.neunorm.per_channel_u = true;
+     }},
+    {"max_pool_events", "62C3(Encoding)-MP2-12C3-MP2-40C3-20FC-Voting", 0,
+     [](model::NetworkSettings& settings) {
+       settings.compute.precision = model::Precision::kBf16;
+       settings.compute.path = model::Path::kEvent;
+     }},
+    {"wide_bfloat16", "70C3(Encoding)-AP2-70C3-150FC-Voting", 0,
+     [](model::NetworkSettings& settings) { settings.compute.precision = model::Precision::kBf16; }},
+    {"matrices_alone", "150FC-20FC-Voting", 0},
+    {"recurrent_first", "40RFC-Voting", 0,  // what fires changes from step to step
+     [](model::NetworkSettings& settings) {
+       settings.neuron.v_threshold = 6.0;
+       settings.neuron.reset = kernels::Reset::kSubtract;
+     }},
+};
+const Case kArtificial{"artificial", "8C3(Encoding)-AP2-12C3-MP2-16FC-Voting", 0,
+                       [](model::NetworkSettings& settings) { settings.kind = model::NetworkKind::kAnn; }};
+
+class RuntimeBlocks : public ::testing::TestWithParam<Case> {
+ protected:
+  struct Result {
+    std::vector<float> votes, v_pre, outputs;
+    std::vector<std::int64_t> spikes;
+    std::int64_t operations = 0, steps = 0;
+  };
+
+  static std::vector<float> inputs(std::int64_t steps) {
+    RandomStream random(8, RandomPurpose::kSimulation);
+    std::vector<float> values(static_cast<std::size_t>(steps * kInput.size()));
+    for (float& value : values) {
+      value = random.uniform();
+      if (steps > 1) value = value > 0.7f ? 1.0f + static_cast<float>(value > 0.95f) : 0.0f;
+    }
+    return values;
+  }
+
+  static Span<const float> step_of(const std::vector<float>& values, std::int64_t step) {
+    const auto size = static_cast<std::size_t>(kInput.size());
+    return {values.data() + static_cast<std::size_t>(step) * size % values.size(), size};
+  }
+
+  /// What it has counted; then a step more, whose potentials show those that it left.
+  static Result result_of(Session& session, const std::vector<float>& values) {
+    Result result;
+    result.votes.assign(session.votes().begin(), session.votes().end());
+    result.spikes.assign(session.spike_counts().begin(), session.spike_counts().end());
+    result.operations = session.synaptic_operations();
+    result.steps = session.steps();
+    session.observe([&] {
+      for (std::size_t node = 0; node < session.network().nodes.size(); ++node) {
+        const auto v_pre = session.v_pre(node), outputs = session.outputs(node);
+        result.v_pre.insert(result.v_pre.end(), v_pre.begin(), v_pre.end());
+        result.outputs.insert(result.outputs.end(), outputs.begin(), outputs.end());
+      }
+    });
+    session.step(step_of(values, 0));
+    session.observe({});
+    return result;
+  }
+
+  static void expect_equal(const Result& run, const Result& by_step) {
+    EXPECT_EQ(run.votes, by_step.votes);
+    EXPECT_EQ(run.spikes, by_step.spikes);
+    EXPECT_EQ(run.v_pre, by_step.v_pre);
+    EXPECT_EQ(run.outputs, by_step.outputs);
+    EXPECT_EQ(run.steps, by_step.steps);
+  }
+};
+
+TEST_P(RuntimeBlocks, OfARunHaveTheBitsOfItsSteps) {
+  // Below a block, one, several of different lengths.
+  for (const int steps : {2, 16, 35}) {
+    SCOPED_TRACE(steps);
+    const auto network = network_of(GetParam(), steps + 1);
+    const std::vector<float> values = inputs(steps);
+    Session run(network), by_step(network);
+    run.step(step_of(values, 1));  // what was before does not matter
+    run.run({values.data(), values.size()});
+    for (int step = 0; step < steps; ++step) by_step.step(step_of(values, step));
+    EXPECT_GT(run.synaptic_operations(), 0);
+    EXPECT_EQ(run.synaptic_operations(), by_step.synaptic_operations());
+    expect_equal(result_of(run, values), result_of(by_step, values));
+  }
+}
+
+TEST_P(RuntimeBlocks, OfAStillImageToo) {
+  constexpr int kLong = 20;
+  auto network = std::make_shared<Network>(*network_of(GetParam(), kLong + 1));
+  network->num_steps = kLong;
+  const std::vector<float> image = inputs(1);
+  Session run(network), by_step(network);
+  run.run({image.data(), image.size()});
+  for (int step = 0; step < kLong; ++step) by_step.step(step_of(image, step));
+  EXPECT_LT(run.synaptic_operations(), by_step.synaptic_operations()) << "of an image there are none";
+  expect_equal(result_of(run, image), result_of(by_step, image));
+}
+
+TEST(RuntimeBlocksTest, AnArtificialNetworkRunsOnceWhetherObservedOrNot) {
+  const auto network = network_of(kArtificial);
+  std::vector<float> values(static_cast<std::size_t>(3 * kInput.size()));
+  RandomStream random(8, RandomPurpose::kSimulation);
+  for (float& value : values) value = random.uniform();
+  Session plain(network), observed(network);
+  int calls = 0;
+  observed.observe([&] {
+    ++calls;
+    EXPECT_GT(*std::max_element(observed.outputs(0).begin(), observed.outputs(0).end()), 0.0f);
+  });
+  plain.run({values.data(), values.size()});
+  observed.run({values.data(), values.size()});
+  EXPECT_EQ(calls, 1);
+  EXPECT_GT(plain.votes()[static_cast<std::size_t>(plain.best())], 0.0f);
+  for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(plain.votes()[k], observed.votes()[k]);
+  EXPECT_TRUE(plain.outputs(0).empty());
+}
+
+TEST(Pooling, OfPackedSpikesIsThatOfValues) {
+  RandomStream random(4, RandomPurpose::kSimulation);
+  for (const std::int64_t channels : {1, 13, 62, 64, 130}) {
+    const model::Shape shape{channels, 7, 5};
+    std::vector<float> values(static_cast<std::size_t>(shape.size()));
+    std::vector<std::uint8_t> spikes(static_cast<std::size_t>(packed_bytes(shape)));
+    for (std::int64_t i = 0; i < shape.size(); ++i) {
+      const bool fires = random.uniform() > 0.7f;
+      values[static_cast<std::size_t>(i)] = fires ? 1.0f : 0.0f;
+      kernels::set_bit(spikes.data(), i, fires);
+    }
+    for (const auto kind : {model::Pool::kNone, model::Pool::kAverage, model::Pool::kMax}) {
+      for (const int factor : {1, 2, 3, 5}) {
+        SCOPED_TRACE(std::to_string(channels) + " channels, pool " + std::to_string(factor));
+        const model::Pool pool{kind, kind == model::Pool::kNone ? 1 : factor};
+        const auto size = static_cast<std::size_t>(pooled(shape, pool).size());
+        std::vector<float> expected(size), got(size, -1.0f);
+        std::vector<std::uint8_t> any(spikes.size(), 0xff);
+        pool_values(shape, pool, values.data(), false, expected.data());
+        pool_spikes(shape, pool, spikes.data(), any.data(), got.data());
+        EXPECT_EQ(got, expected);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RuntimeBlocks, ::testing::ValuesIn(kCases),
+                         [](const auto& one) { return std::string(one.param.name); });
+INSTANTIATE_TEST_SUITE_P(More, RuntimeBlocks, ::testing::ValuesIn(kMoreCases),
                          [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace

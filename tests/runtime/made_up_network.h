@@ -24,6 +24,8 @@ inline std::shared_ptr<Network> network_of(const Case& one) {
   settings.num_steps = 6;
   settings.voting.neurons_per_class = 4;
   settings.voting.assignment = model::VotingAssignment::kRandom;
+  settings.compute.precision = model::Precision::kFp32;
+  settings.compute.path = model::Path::kDense;
   one.change(settings);
   const auto plan = model::plan_network(settings, {2, 12, 12}, 3);
   const model::Program program = model::make_program(plan, settings, 1);
@@ -42,7 +44,7 @@ inline std::shared_ptr<Network> network_of(const Case& one) {
                              : 0.3f + 0.4f * draw;
     }
   }
-  return std::make_shared<Network>(make_network(program, values));
+  return std::make_shared<Network>(make_network(program, values, arithmetic_of(settings.compute)));
 }
 
 }  // namespace spikeloom::runtime::testing

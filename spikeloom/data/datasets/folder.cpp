@@ -96,6 +96,21 @@ RecordingReader folder_reader(const DataSettings& settings, const FolderFacts& f
   };
 }
 
+/// Logs the order of columns that nothing names, as the first recording has it.
+void tell_columns(const ClassFolders& folders, const formats::EventReaderOptions& options) {
+  if (!options.columns.empty() || (folders.train.empty() && folders.test.empty())) return;
+  const Recording& first = folders.train.empty() ? folders.test.front() : folders.train.front();
+  std::string columns;
+  try {
+    columns = formats::open_events(first.path, options)->columns_by_value();
+  } catch (const Error&) {
+    return;  // is told when the recording is read
+  }
+  if (columns.empty()) return;
+  log(LogLevel::kWarning, fmt::format("{}: columns read as {} (from the values; another order: data.columns)",
+                                      first.path, columns));
+}
+
 DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
                 Parts wanted) {
   const DatasetInfo& info = source.info;
@@ -107,6 +122,10 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   format.reader = folder_reader(settings, facts);
   // Frames of the first readers may be of a part of the sensor, or of another chip: they are made anew.
   format.cache_scope += ", readers 2";
+  formats::EventReaderOptions told = options_of_folder(settings);
+  told.width = facts.sensor_width;
+  told.height = facts.sensor_height;
+  tell_columns(folders, told);
   std::error_code ignored;
   format.cache_scope += " in " + fs::absolute(root, ignored).string();
 

@@ -58,7 +58,9 @@ ColumnReader::ColumnReader(const char* format, std::vector<Window> windows, std:
     }
     plain_ = plain_ && type.is_integer();
   }
-  wrapped_polarity_ = columns_[kColumnP].type.wrapped_minus_one();
+  const NpyType& polarities = columns_[kColumnP].type;
+  wrapped_polarity_ = polarities.wrapped_minus_one();
+  if (has_column_[kColumnP] && polarities.kind == 'u') sure_polarity_.set(wrapped_polarity_);
   find_unit(options.time_unit);
   plain_ = plain_ && unit_ == TimeUnit::kMicroseconds;
 }
@@ -94,7 +96,7 @@ ColumnPlaces ColumnReader::find_order(std::vector<Window>& windows, const std::v
         const Column& column = columns[static_cast<std::size_t>(index)];
         return column.type.load_real(number_at(windows, column, row));
       },
-      static_cast<double>(type.wrapped_minus_one()));
+      type.kind == 'u' ? wrapped_minus_one_real(type.bytes) : 0);
   if (places) return *places;
   throw FormatError(finder.question(), windows[0].bytes.name(), windows[0].bytes.offset());
 }
@@ -166,9 +168,16 @@ bool ColumnReader::place_is_inside(std::int64_t x, std::int64_t y, std::size_t r
   return false;
 }
 
-void ColumnReader::refuse_polarity(const std::string& number, std::size_t row) const {
-  throw FormatError(fmt::format("a polarity of {}; there are 0 or -1 (off) and 1 (on)", number),
-                    windows_[0].bytes.name(), offset(kColumnP, row));
+std::uint8_t ColumnReader::polarity(std::int64_t number, std::size_t row) {
+  const auto polarity = polarity_of(number, wrapped_polarity_);
+  if (!polarity)
+    refuse_polarity(fmt::format("a polarity of {}; there are 0 or -1 (off) and 1 (on)", number), row);
+  if (!sure_polarity_.see(number)) refuse_polarity(sure_polarity_.question(), row);
+  return *polarity;
+}
+
+void ColumnReader::refuse_polarity(const std::string& what, std::size_t row) const {
+  throw FormatError(what, windows_[0].bytes.name(), offset(kColumnP, row));
 }
 
 void ColumnReader::decode_integers(std::size_t rows, events::Event* events, std::size_t* count) {
@@ -178,11 +187,10 @@ void ColumnReader::decode_integers(std::size_t rows, events::Event* events, std:
     const std::int64_t y = has_column_[kColumnY] ? value(kColumnY, row) : 0;
     if (!place_is_inside(x, y, row)) continue;
     const std::int64_t p = has_column_[kColumnP] ? value(kColumnP, row) : 1;
-    const auto polarity = polarity_of(p, wrapped_polarity_);
-    if (!polarity) refuse_polarity(fmt::format("{}", p), row);
+    const std::uint8_t on = polarity(p, row);
     const std::int64_t t = value(kColumnT, row);
     if (large_times && t < 0) time_us(row);  // refuses it
-    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), *polarity};
+    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), on};
   }
 }
 
@@ -192,10 +200,9 @@ void ColumnReader::decode_numbers(std::size_t rows, events::Event* events, std::
     const std::int64_t y = has_column_[kColumnY] ? whole(kColumnY, row) : 0;
     if (!place_is_inside(x, y, row)) continue;
     const std::int64_t p = has_column_[kColumnP] ? whole(kColumnP, row) : 1;
-    const auto polarity = polarity_of(p, wrapped_polarity_);
-    if (!polarity) refuse_polarity(fmt::format("{}", p), row);
+    const std::uint8_t on = polarity(p, row);
     const std::int64_t t = time_us(row);
-    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), *polarity};
+    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), on};
   }
 }
 

@@ -51,7 +51,8 @@ class ColumnReader : public TableReader {
   void decode_integers(std::size_t rows, events::Event* events, std::size_t* count);
   void decode_numbers(std::size_t rows, events::Event* events, std::size_t* count);
   bool place_is_inside(std::int64_t x, std::int64_t y, std::size_t row);
-  [[noreturn]] void refuse_polarity(const std::string& number, std::size_t row) const;
+  std::uint8_t polarity(std::int64_t number, std::size_t row);
+  [[noreturn]] void refuse_polarity(const std::string& what, std::size_t row) const;
   const std::uint8_t* at(EventColumn column, std::size_t row) const;
   std::int64_t value(EventColumn column, std::size_t row) const;
   /// A whole number of any type.
@@ -66,6 +67,7 @@ class ColumnReader : public TableReader {
   std::int64_t num_rows_, left_;
   TimeUnit unit_ = TimeUnit::kMicroseconds;
   std::int64_t wrapped_polarity_ = -1;
+  WrappedPolarity sure_polarity_;
   bool plain_ = true;  // integers alone, times in microseconds
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "spikeloom/formats/events/column_words.h"
 #include "spikeloom/formats/events/csv_line.h"
 
 namespace spikeloom::formats {
@@ -21,9 +22,11 @@ constexpr char kHowToName[] =
     "name them (--columns t,x,y,p or another, with _ for one that is not read; data.columns; or a first line "
     "with their names)";
 
-std::string joined(const std::vector<std::string>& names) {
+constexpr std::size_t kLongestName = 30, kLongestComment = 100;
+
+std::string joined(const std::vector<std::string>& names, std::size_t longest = kLongestName) {
   std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ",") + fmt::format("{:.30}", name);
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name.substr(0, longest);
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
   return text;
@@ -68,11 +71,27 @@ bool are_names(std::string_view line, const std::vector<std::string>& words) {
   return named.num_known >= (csv_separator(line) == ' ' ? 3 : 2);
 }
 
+/// The names in a line that is nothing but a list of them, with a word or two before it; {} if there are
+/// none.
+std::vector<std::string> list_in(std::string_view line) {
+  const std::size_t first = line.find(':'), last = line.rfind(':');
+  for (const std::string_view part :
+       {in_last_brackets(line), last == std::string_view::npos ? line : line.substr(last + 1),
+        first == std::string_view::npos ? std::string_view{} : line.substr(first + 1), line}) {
+    std::vector<std::string> words = fields_of(csv_trimmed(part));
+    if (last != std::string_view::npos) {
+      for (std::string& word : words) word = word.substr(0, word.find(':'));
+    }
+    if (are_names(part, words)) return words;
+  }
+  return {};
+}
+
 /// What comments say: "%geometry:640,480", "# geometry: 640,480", "# x y t p", "# columns: t, x, y, p", "#
-/// events (y, x, t, p)", "# y: row, x: column, t: time, p: polarity".
+/// events (y, x, t, p)", "# y: row, x: column, t: time, p: polarity", and what read_column_words() knows.
 struct Comments {
   std::optional<std::pair<int, int>> size;
-  std::vector<std::vector<std::string>> lists;  // of names
+  std::vector<std::string> lines;  // without the marks of a comment
 
   void see(std::string_view line) {
     line = csv_trimmed(line);
@@ -82,31 +101,42 @@ struct Comments {
       if (!size) size = sensor_size(line.substr(kGeometry.size()));
       return;
     }
-    constexpr std::size_t kMostLists = 16;
-    if (lists.size() == kMostLists) return;
-    const std::size_t first = line.find(':'), last = line.rfind(':');
-    for (const std::string_view part :
-         {in_last_brackets(line), last == std::string_view::npos ? line : line.substr(last + 1),
-          first == std::string_view::npos ? std::string_view{} : line.substr(first + 1), line}) {
-      std::vector<std::string> words = fields_of(csv_trimmed(part));
-      if (last != std::string_view::npos) {
-        for (std::string& word : words) word = word.substr(0, word.find(':'));
-      }
-      if (!are_names(part, words)) continue;
-      lists.push_back(std::move(words));
-      return;
-    }
+    constexpr std::size_t kMostLines = 256, kMostBytes = 1024;
+    if (!line.empty() && lines.size() < kMostLines) lines.emplace_back(line.substr(0, kMostBytes));
   }
 
-  /// The names of so many columns. Two lists that differ are no answer.
-  std::vector<std::string> names(std::size_t num_columns, bool* differ) const {
-    std::vector<std::string> found;
-    *differ = false;
-    for (const std::vector<std::string>& list : lists) {
+  struct Names {
+    std::vector<std::string> names;
+    bool differ = false;  ///< two comments do not say the same
+    std::string unclear;  ///< a comment that may name an order, where none does
+  };
+
+  /// The names of so many columns.
+  Names names(std::size_t num_columns) const {
+    Names found;
+    std::string all;
+    bool has_list = false;
+    for (const std::string& line : lines) {
+      all += line + "\n";
+      std::vector<std::string> list = list_in(line);
+      const bool fits = list.size() == num_columns;
+      if (num_columns == kNumEventColumns && !(fits && read_column_names(list).is_sure())) {
+        const ColumnWords words = read_column_words(line);
+        if (found.unclear.empty() && (words.mentions || !list.empty())) found.unclear = line;
+        if (!words.names.empty()) list = words.names;
+      }
       if (list.size() != num_columns) continue;
-      *differ = *differ || (!found.empty() && found != list);
-      found = list;
+      const NamedColumns now = read_column_names(list), before = read_column_names(found.names);
+      found.differ =
+          found.differ || (has_list && (now.places != before.places || now.unknown != before.unknown));
+      found.names = std::move(list);
+      has_list = true;
     }
+    if (has_list || num_columns != kNumEventColumns) return found;
+    // "column 1: t", "column 2: y" and so on, a line each.
+    const ColumnWords words = read_column_words(all);
+    found.names = words.names;
+    if (found.unclear.empty() && words.has_x_and_y) found.unclear = lines[0];
     return found;
   }
 };
@@ -169,16 +199,22 @@ class HeadReader {
   }
 
   void find_places() {
-    // An order that is given goes before names, which may be of another language.
+    // An order that is given takes precedence over names, which may be of another language.
     if (!options_.columns.empty()) {
       places_ = columns_as_given(options_, layout_.num_columns, text_.name());
       return;
     }
     if (layout_.names.empty()) {
-      bool differ = false;
-      layout_.names = comments_.names(layout_.num_columns, &differ);
-      if (differ)
+      const Comments::Names said = comments_.names(layout_.num_columns);
+      if (said.differ)
         text_.refuse(fmt::format("comments before it name the columns in two ways: {}", kHowToName));
+      if (said.names.empty() && !said.unclear.empty()) {
+        text_.refuse(
+            fmt::format("a comment before it may name the columns, but their order is not certain "
+                        "from it ('{}'): {}",
+                        joined({said.unclear}, kLongestComment), kHowToName));
+      }
+      layout_.names = said.names;
     }
     if (layout_.names.empty()) {
       places_ = order_by_content();

@@ -13,7 +13,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr double kMaxSide = 65536;
+constexpr double kMostPixels = 16384;  // a side of a sensor: 14 bits, as DAT has
 
 /// Without a unit such as "_us" or " [us]" at its end.
 std::string without_unit(std::string name) {
@@ -157,28 +157,25 @@ ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num
 }
 
 ColumnOrderFinder::ColumnOrderFinder(int width, int height, bool drop_outside)
-    : width_(width > 0 ? width : kMaxSide),
-      height_(height > 0 ? height : kMaxSide),
+    : has_sensor_(width > 0 && height > 0),
+      width_(width > 0 ? width : kMostPixels),
+      height_(height > 0 ? height : kMostPixels),
       drop_outside_(drop_outside) {}
 
 std::optional<ColumnPlaces> ColumnOrderFinder::find(
     std::size_t num_rows, const std::function<double(std::size_t row, int column)>& value, double wrapped) {
   struct Column {
-    bool polarity = true, whole = true;
-    std::size_t steps_back = 0;
+    bool polarity = true, whole = true, finite = true;
   };
   std::array<Column, kNumEventColumns> columns;
   for (std::size_t i = 0; i < kNumEventColumns; ++i) {
     Column& column = columns[i];
-    double before = 0;
     for (std::size_t row = 0; row < num_rows; ++row) {
       const double number = value(row, static_cast<int>(i));
       column.polarity = column.polarity &&
                         (number == 0 || number == 1 || number == -1 || (wrapped > 0 && number == wrapped));
       column.whole = column.whole && number == std::floor(number);
-      // Also what is no number: such a column is no time.
-      column.steps_back += row > 0 && !(before <= number) ? 1 : 0;
-      before = number;
+      column.finite = column.finite && std::isfinite(number);
     }
   }
   const auto num_outside = [&](const ColumnPlaces& order) {
@@ -192,38 +189,43 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
   possible_.clear();
   strays_.clear();
   std::size_t least = num_rows;
+  bool usable = false;
   for (const ColumnPlaces& order : kUsualOrders) {
     const auto column = [&](EventColumn what) -> const Column& {
       return columns[static_cast<std::size_t>(order[what])];
     };
-    if (column(kColumnT).steps_back > num_rows / 4 || !column(kColumnX).whole || !column(kColumnY).whole ||
+    if (!column(kColumnT).finite || !column(kColumnX).whole || !column(kColumnY).whole ||
         !column(kColumnP).polarity) {
       continue;
     }
     const std::size_t outside = num_outside(order);
-    if (outside == 0 || (drop_outside_ && outside * 100 < num_rows)) {
+    const bool fits = outside == 0 || (drop_outside_ && outside * 100 < num_rows);
+    if (outside == 0 || outside * 10 < num_rows) {
       possible_.push_back(order);
-    } else if (outside < least) {
-      least = outside;
-      strays_ = fmt::format(
-          " (as {}, {} of the first {} events lie outside a sensor of {} x {}{})", order_text(order), outside,
-          num_rows, width_, height_,
-          drop_outside_ ? "" : "; --drop-outside finds the order where fewer than 1 % of them do");
+      usable = fits;  // looked at if there is no other
     }
+    if (fits || outside >= least) continue;
+    least = outside;
+    strays_ =
+        fmt::format(" (as {}, {} of the first {} events lie outside a sensor of {} x {}{})",
+                    order_text(order), outside, num_rows, width_, height_,
+                    drop_outside_ ? "" : "; --drop-outside finds the order where fewer than 1 % of them do");
   }
   if (num_rows == 0) return possible_.front();  // no event depends on it
-  if (possible_.size() != 1) return std::nullopt;
-  return possible_.front();
+  if (possible_.size() == 1 && usable) return possible_.front();
+  return std::nullopt;
 }
 
 std::string ColumnOrderFinder::question() const {
   const std::string give = "give the order (--columns t,x,y,p or another; data.columns)";
-  if (possible_.empty())
+  if (possible_.size() < 2)
     return fmt::format("the four columns have no names and are not t, x, y and p in any usual order{}: {}",
                        strays_, give);
   std::string orders;
   for (const ColumnPlaces& order : possible_) orders += (orders.empty() ? "" : " or ") + order_text(order);
-  return fmt::format("the four columns have no names and may be {}: {}", orders, give);
+  return fmt::format(
+      "the four columns have no names and may be {}: {}{}", orders, give,
+      has_sensor_ ? "" : ", or the size of the sensor, which may settle it (--sensor WxH; data.sensor)");
 }
 
 std::string order_text(const ColumnPlaces& places) {
@@ -241,8 +243,19 @@ std::optional<std::uint8_t> polarity_of(std::int64_t number, std::int64_t wrappe
   return static_cast<std::uint8_t>(number == 1 ? 1 : 0);
 }
 
+std::string WrappedPolarity::question() const {
+  return fmt::format(
+      "polarities of 0 and of {0}, which may be -1 without a sign (off) or the on of a mask: store them as 0 "
+      "and 1 (NumPy: p == {0}) or as -1 and 1, or leave them out (--columns t,x,y,_; data.columns)",
+      static_cast<std::uint64_t>(wrapped_));
+}
+
 std::int64_t wrapped_minus_one(std::int64_t bytes) {
   return bytes >= 8 ? -1 : (std::int64_t{1} << 8 * bytes) - 1;
+}
+
+double wrapped_minus_one_real(std::int64_t bytes) {
+  return bytes >= 8 ? 0x1p64 : static_cast<double>(wrapped_minus_one(bytes));
 }
 
 }  // namespace spikeloom::formats

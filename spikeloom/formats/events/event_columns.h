@@ -51,12 +51,16 @@ std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& name
 ColumnPlaces columns_as_given(const EventReaderOptions& options, std::size_t num_columns,
                               const std::string& file);
 
-/// Finds the order of four columns without names: t,x,y,p; x,y,t,p or x,y,p,t. A column may be
-///   p if its numbers are 0, 1, -1 and `wrapped` (-1 as an unsigned number of the column's type);
-///   x or y if they are whole and inside the sensor (0: of up to 65536 columns or rows);
-///   t unless they go back in more than a quarter of the steps.
-/// More than one order that is possible is no answer: which one is right must be given. Also none is.
-/// Where events outside the sensor are dropped, fewer than 1 % of the rows may be outside.
+/// Finds the order of four columns without names: t,x,y,p; x,y,t,p or x,y,p,t. x comes before y in each: no
+/// number tells the two apart. Only what no column of a kind can hold speaks against an order:
+///   p has nothing but 0, 1, -1 and `wrapped` (-1 as an unsigned number of the column's type);
+///   x and y are whole and, but for strays, inside the sensor (0: of up to 16384 columns or rows, as many as
+///   cameras' formats have bits for);
+///   t is finite.
+/// That times go back, or coordinates do not, says nothing: rows may be in the order of the pixels. More than
+/// one order that is possible is no answer: which one is right must be given. Also none is.
+/// Fewer than 10 % of the rows outside may be strays. They leave an order possible, but unusable, unless
+/// events outside the sensor are dropped and they are fewer than 1 %.
 class ColumnOrderFinder {
  public:
   ColumnOrderFinder(int width, int height, bool drop_outside = false);
@@ -68,6 +72,7 @@ class ColumnOrderFinder {
   std::string question() const;
 
  private:
+  bool has_sensor_;
   double width_, height_;
   bool drop_outside_;
   std::vector<ColumnPlaces> possible_;
@@ -82,7 +87,28 @@ std::string order_text(const ColumnPlaces& places);
 /// number.
 std::optional<std::uint8_t> polarity_of(std::int64_t number, std::int64_t wrapped = -1);
 
+/// Tells whether the -1 of unsigned polarities is one: beside 0 it may as well be the "on" of a mask (255).
+class WrappedPolarity {
+ public:
+  /// `wrapped`: what -1 becomes in the column's type; 0 if that has a sign or no such number.
+  void set(std::int64_t wrapped) { wrapped_ = wrapped; }
+  /// False as soon as both have come.
+  bool see(std::int64_t number) {
+    if (wrapped_ == 0) return true;
+    seen_ |= number == 0 ? 1U : number == wrapped_ ? 2U : 0U;
+    return seen_ != 3U;
+  }
+  /// What errors say then.
+  std::string question() const;
+
+ private:
+  std::int64_t wrapped_ = 0;
+  unsigned seen_ = 0;
+};
+
 /// What -1 becomes in an unsigned number of so many bytes (8: -1, as such numbers are read).
 std::int64_t wrapped_minus_one(std::int64_t bytes);
+/// The same as floating point, 2^64 - 1 for 8 bytes, as ColumnOrderFinder::find() takes it.
+double wrapped_minus_one_real(std::int64_t bytes);
 
 }  // namespace spikeloom::formats

@@ -60,7 +60,7 @@ struct EventReaderOptions {
   /// Which recording of a file that holds several, from 0 on: HDF5 spike files.
   std::int64_t recording = 0;
   /// The chip of an AEDAT 1.0 or 2.0 file whose header does not name a known one: "dvs128", "davis346", ...
-  /// (event_chip_names()); it goes before what the header says. "": what the header says.
+  /// (event_chip_names()); it takes precedence over what the header says. "": what the header says.
   std::string chip;
   /// Which camera of a file that holds several: its name in the file, or its number, from 0 on (AEDAT4, HDF5)
   /// or that of the source (AEDAT 3.1); "0" or "master", "1" or "slave" (EVT 3.0). "": the only one.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "spikeloom/formats/events/column_words.h"
 #include "spikeloom/formats/events/event_columns.h"
 #include "spikeloom/formats/events/event_times.h"
 #include "spikeloom/formats/events/hdf5_tables.h"
@@ -57,7 +58,9 @@ class ColumnsReader : public TableReader {
     std::string time_name;
     if (table.kind == Hdf5Table::kGroup) open_group(table, options, &time_name);
     if (table.kind == Hdf5Table::kCompound) open_compound(table, options, &time_name);
-    if (table.kind == Hdf5Table::kMatrix) open_matrix(table, options);
+    if (table.kind == Hdf5Table::kMatrix) open_matrix(table, options, &time_name);
+    const Column& polarities = columns_[kColumnP];
+    if (polarities.data != nullptr && polarities.is_unsigned) sure_polarity_.set(polarities.wrapped());
     count_rows();
     find_unit(options.time_unit, time_name);
   }
@@ -88,6 +91,8 @@ class ColumnsReader : public TableReader {
       }
       const auto polarity = polarity_of(values[kColumnP][row], columns_[kColumnP].wrapped());
       if (!polarity) file_->refuse(fmt::format("row {} has the polarity {}", next_, values[kColumnP][row]));
+      if (!sure_polarity_.see(values[kColumnP][row]))
+        file_->refuse(fmt::format("up to row {} has {}", next_, sure_polarity_.question()));
       events[(*count)++] = {values[kColumnT][row], static_cast<std::uint16_t>(x),
                             static_cast<std::uint16_t>(y), *polarity};
     }
@@ -238,9 +243,9 @@ class ColumnsReader : public TableReader {
     const std::size_t slash = group.rfind('/');
     const std::string parent = slash == std::string::npos ? "" : group.substr(0, slash + 1);
     for (const std::string& place : {group.empty() ? "t_offset" : group + "/t_offset", parent + "t_offset"}) {
-      const std::vector<std::int64_t> offset = file_->small_integers(place);
-      if (offset.size() != 1) continue;
-      time_offset_ = offset[0];
+      const auto offset = file_->whole_number(place);
+      if (!offset) continue;
+      time_offset_ = *offset;
       return;
     }
   }
@@ -261,7 +266,7 @@ class ColumnsReader : public TableReader {
     }
   }
 
-  void open_matrix(const Hdf5Table& table, const EventReaderOptions& options) {
+  void open_matrix(const Hdf5Table& table, const EventReaderOptions& options, std::string* time_name) {
     data_.push_back(file_->dataset(table.place));
     Hdf5Dataset& data = data_.back();
     const auto wanted =
@@ -279,14 +284,51 @@ class ColumnsReader : public TableReader {
       columns_[i].along_dimension_1 = !in_rows;
       columns_[i].index = static_cast<int>(i);
     }
-    if (is_mvsec(table, columns_[0]) && options.columns.empty()) {
-      set_places({2, 0, 1, 3});
-      known_unit_ = TimeUnit::kSeconds;
-    } else if (!options.columns.empty()) {
+    const bool mvsec = is_mvsec(table, columns_[0]);
+    if (mvsec && options.columns.empty()) known_unit_ = TimeUnit::kSeconds;
+    std::string unclear;
+    const std::vector<std::string> said =
+        options.columns.empty() ? names_in_attributes(table.place, &unclear) : std::vector<std::string>{};
+    if (!options.columns.empty()) {
       set_places(columns_as_given(options, options.columns.size(), file_->path()));
+    } else if (!said.empty()) {
+      const ColumnPlaces places = read_column_names(said).places;
+      *time_name = said[static_cast<std::size_t>(places[kColumnT])];
+      set_places(places);
+    } else if (mvsec) {
+      set_places({2, 0, 1, 3});
+    } else if (!unclear.empty()) {
+      file_->refuse(
+          fmt::format("'{}': the attribute '{:.40}' may name the columns, but their order is not "
+                      "certain from it: give the order (--columns t,x,y,p or another; data.columns)",
+                      table.place, unclear));
     } else {
       count_rows();
       set_places(order_by_content(options));
+    }
+  }
+
+  /// What an attribute of the data set, or of a group that it is in, says of the order; `*unclear` is the
+  /// name of one that may mean an order and does not settle it. The nearest says it.
+  std::vector<std::string> names_in_attributes(std::string place, std::string* unclear) const {
+    static constexpr std::array<const char*, 8> kMeant = {
+        "columns", "column_names", "column_order", "names", "fields", "field_names", "order", "format"};
+    for (;;) {
+      std::vector<std::string> names;
+      for (const Hdf5Text& attribute : file_->texts_at(place)) {
+        const ColumnWords words = read_column_words(attribute.text);
+        const bool is_meant = place == data_[0].place &&
+                              std::find(kMeant.begin(), kMeant.end(), attribute.name) != kMeant.end();
+        if (!words.names.empty() && (names.empty() || names == words.names)) {
+          names = words.names;
+        } else if (words.mentions || is_meant) {
+          *unclear = attribute.name;
+        }
+      }
+      if (!names.empty() || !unclear->empty() || place.empty())
+        return unclear->empty() ? names : std::vector<std::string>{};
+      const std::size_t slash = place.rfind('/');
+      place.resize(slash == std::string::npos ? 0 : slash);
     }
   }
 
@@ -310,7 +352,7 @@ class ColumnsReader : public TableReader {
     const auto places = finder.find(
         rows,
         [&values](std::size_t row, int column) { return values[static_cast<std::size_t>(column)][row]; },
-        static_cast<double>(columns_[0].wrapped()));
+        columns_[0].is_unsigned ? wrapped_minus_one_real(columns_[0].bytes) : 0);
     if (!places) file_->refuse(fmt::format("'{}': {}", data_[0].place, finder.question()));
     if (rows > 0) columns_by_value_ = order_text(*places);
     return *places;
@@ -379,6 +421,7 @@ class ColumnsReader : public TableReader {
   std::int64_t num_rows_ = 0, next_ = 0;
   TimeUnit unit_ = TimeUnit::kMicroseconds, known_unit_ = TimeUnit::kFile;
   std::int64_t time_offset_ = 0;
+  WrappedPolarity sure_polarity_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -181,11 +182,12 @@ Hdf5Dataset Hdf5File::dataset(const std::string& place) const {
   const std::int64_t stored = static_cast<std::int64_t>(
       std::min<hsize_t>(H5Dget_storage_size(result.id.id()), static_cast<hsize_t>(size_)));
   const std::int64_t most = stored * (filters.of_the_library ? kMaxRatio : kMaxPluginRatio);
+  const bool is_empty = std::count(sizes, sizes + dimensions, hsize_t{0}) > 0;
   for (int i = 0; i < dimensions; ++i) {
     const auto size = static_cast<std::int64_t>(std::min<hsize_t>(sizes[i], std::int64_t{1} << 62));
     result.shape.push_back(size);
     // A partial file may say more than was ever written: rows_stored is what counts.
-    if (!partial_ && size > 0 && bytes > most / size) {
+    if (!partial_ && !is_empty && size > 0 && bytes > most / size) {
       refuse(
           fmt::format("data set '{}' claims more elements than its {} stored bytes can hold", place, stored));
     }
@@ -282,6 +284,66 @@ std::vector<std::int64_t> Hdf5File::small_integers(const std::string& place) con
   const Hdf5Handle id(H5Dopen2(file_.id(), place.c_str(), H5P_DEFAULT));
   if (H5Dread(id.id(), H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data()) < 0) return {};
   return numbers;
+}
+
+std::optional<std::int64_t> Hdf5File::whole_number(const std::string& place) const {
+  constexpr double kMost = 1e18;
+  const Hdf5Session session;
+  const auto outline = this->outline(place);
+  if (outline && outline->kind == H5T_INTEGER) {
+    const std::vector<std::int64_t> numbers = small_integers(place);
+    return numbers.size() == 1 ? std::optional(numbers[0]) : std::nullopt;
+  }
+  if (!outline || outline->kind != H5T_FLOAT || outline->shape.size() > 1) return std::nullopt;
+  if (!outline->shape.empty() && outline->shape[0] != 1) return std::nullopt;
+  double number = 0;
+  const Hdf5Handle id(H5Dopen2(file_.id(), place.c_str(), H5P_DEFAULT));
+  if (H5Dread(id.id(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &number) < 0) return std::nullopt;
+  if (!(std::abs(number) < kMost) || number != std::floor(number))
+    refuse(fmt::format("'{}' is {}, but it has to be a whole number", place, number));
+  return static_cast<std::int64_t>(number);
+}
+
+std::vector<Hdf5Text> Hdf5File::texts_at(const std::string& place) const {
+  constexpr int kMostAttributes = 64;
+  constexpr hssize_t kMostTexts = 16;
+  constexpr std::size_t kMaxBytes = 1024;  // of a text
+  const Hdf5Session session;
+  std::vector<Hdf5Text> texts;
+  if (!place.empty() && type_at(place) == H5O_TYPE_UNKNOWN) return texts;
+  const Hdf5Handle object(H5Oopen(file_.id(), place.empty() ? "/" : place.c_str(), H5P_DEFAULT));
+  const int count = object.valid() ? H5Aget_num_attrs(object.id()) : 0;
+  for (int i = 0; i < std::min(count, kMostAttributes); ++i) {
+    const Hdf5Handle id(H5Aopen_by_idx(object.id(), ".", H5_INDEX_NAME, H5_ITER_NATIVE,
+                                       static_cast<hsize_t>(i), H5P_DEFAULT, H5P_DEFAULT));
+    const Hdf5Handle type(id.valid() ? H5Aget_type(id.id()) : -1),
+        space(id.valid() ? H5Aget_space(id.id()) : -1);
+    if (!type.valid() || !space.valid() || H5Tget_class(type.id()) != H5T_STRING) continue;
+    const hssize_t num_texts = H5Sget_simple_extent_npoints(space.id());
+    if (num_texts < 1 || num_texts > kMostTexts) continue;
+    char name[kMaxBytes] = {};
+    H5Aget_name(id.id(), sizeof(name), name);
+    std::string all;
+    const auto add = [&all](const char* text, std::size_t most) {
+      all += (all.empty() ? "" : ", ") + std::string(text, strnlen(text, most));
+    };
+    if (H5Tis_variable_str(type.id()) > 0) {
+      std::vector<char*> pointers(static_cast<std::size_t>(num_texts), nullptr);
+      if (H5Aread(id.id(), type.id(), pointers.data()) < 0) continue;
+      for (const char* text : pointers) {
+        if (text != nullptr) add(text, kMaxBytes);
+      }
+      H5Dvlen_reclaim(type.id(), space.id(), H5P_DEFAULT, pointers.data());
+    } else {
+      const std::size_t bytes = H5Tget_size(type.id());
+      if (bytes == 0 || bytes > kMaxBytes) continue;
+      std::vector<char> chars(bytes * static_cast<std::size_t>(num_texts));
+      if (H5Aread(id.id(), type.id(), chars.data()) < 0) continue;
+      for (std::size_t at = 0; at < chars.size(); at += bytes) add(chars.data() + at, bytes);
+    }
+    texts.push_back({name, all});
+  }
+  return texts;
 }
 
 std::string Hdf5File::text_attribute(const char* name) const {

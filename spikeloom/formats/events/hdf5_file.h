@@ -60,6 +60,11 @@ struct Hdf5Outline {
   std::vector<std::string> fields;  ///< of compound elements
 };
 
+/// An attribute that is text.
+struct Hdf5Text {
+  std::string name, text;
+};
+
 /// An HDF5 file open for reading, of which nothing but hard links is followed.
 class Hdf5File {
  public:
@@ -91,8 +96,14 @@ class Hdf5File {
   Hdf5Dataset dataset(const std::string& place) const;
   /// The integers of a scalar or of a data set of up to 8 of them; empty if there is none.
   std::vector<std::int64_t> small_integers(const std::string& place) const;
+  /// The whole number of a scalar, or of a data set of one, of any type; nullopt if there is none. Throws
+  /// FormatError for a number that is not whole.
+  std::optional<std::int64_t> whole_number(const std::string& place) const;
   /// A text that is an attribute of the whole file; "" if there is none.
   std::string text_attribute(const char* name) const;
+  /// The attributes of what is at a place ("" is the top) that are text, or up to 16 texts: those with ", "
+  /// between them. Up to 64 of them.
+  std::vector<Hdf5Text> texts_at(const std::string& place) const;
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:

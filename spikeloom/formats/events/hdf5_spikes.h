@@ -45,8 +45,8 @@ bool is_hdf5_file(const std::string& path);
 /// HDF5 files: the layout of Hdf5SpikeFile, one recording at a time (its memory is that of one recording; the
 /// sensor is 700 x 1, as SHD and SSC have it, or as wide as the largest unit needs), or one recording, read a
 /// piece at a time, in columns (hdf5_tables.h). Integer t is in microseconds; floating-point t is in seconds
-/// where it is finer than 1/1000 (event_times.h) and in the layout of SHD; names and options go before that.
-/// `t_offset` beside the columns or above them (DSEC) is added. A matrix in davis/left/events or
+/// where it is finer than 1/1000 (event_times.h) and in the layout of SHD; names and options take precedence
+/// over that. `t_offset` beside the columns or above them (DSEC) is added. A matrix in davis/left/events or
 /// davis/right/events is MVSEC's: x, y, t in seconds, p. Rows that the file says but does not store are an
 /// error, or with EventReaderOptions::partial the end. Links to and data in other files are not followed.
 /// Compressed data needs a filter that the library has. The file is read by libhdf5, which is no stronger

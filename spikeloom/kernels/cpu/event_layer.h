@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "spikeloom/kernels/bfloat16.h"
+#include "spikeloom/kernels/cpu/spike_lists.h"
 #include "spikeloom/kernels/event_layer.h"
 
 namespace spikeloom::kernels::cpu {
@@ -19,6 +20,23 @@ FixedPointWeights fixed_point_weights(const EventLayer& layer, const float* weig
 template <class T>
 void event_forward(const EventLayer& layer, const std::uint8_t* spikes, const FixedPointWeights& weights,
                    const float* bias, T* output);
+
+/// What event_forward_pixels() works in; it grows where it is too small.
+struct EventForwardRoom {
+  SpikeLists lists;
+  AlignedVector<std::int32_t> sums;
+
+  /// So that it need not grow for any `pixels` output pixels of this layer that follow each other. What is
+  /// not used takes no memory yet.
+  void fit(const EventLayer& layer, std::int64_t pixels);
+};
+
+/// The same for output pixels [begin, end), 65535 at most, on the calling thread; output [end - begin,
+/// filters]. `scale` [weights.stride] instead of the weights' own, divided by pool * pool.
+template <class T>
+void event_forward_pixels(const EventLayer& layer, const std::uint8_t* spikes,
+                          const FixedPointWeights& weights, const float* scale, const float* bias,
+                          std::int64_t begin, std::int64_t end, EventForwardRoom& room, T* output);
 
 /// Gradient of the weights: gradient [output_pixels, filters], G = float or BFloat16 -> grad_weights in the
 /// memory order of `strides`, summed in float in the order of the pixels. Equal to the reference to the last

@@ -33,18 +33,32 @@ HWY_ATTR HWY_INLINE void store_lanes(D d, V value, float* to) {
   hwy::HWY_NAMESPACE::StoreU(value, d, to);
 }
 
+// The bits of bfloat16, in lanes of 32.
 template <class D, class V>
-HWY_ATTR HWY_INLINE void store_lanes(D, V value, BFloat16* to) {
+HWY_ATTR HWY_INLINE hwy::HWY_NAMESPACE::Vec<hwy::HWY_NAMESPACE::Rebind<std::uint32_t, D>> bfloat16_bits(
+    D, V value) {
   namespace hn = hwy::HWY_NAMESPACE;
-  const hn::Rebind<std::uint16_t, D> d16;
   const hn::Rebind<std::uint32_t, D> d32;
-  const hn::Rebind<std::int32_t, D> di32;
   const auto bits = hn::BitCast(d32, value);
   const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
   const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(even, hn::Set(d32, 0x7fffu))));
   const auto nan = hn::Or(hn::ShiftRight<16>(bits), hn::Set(d32, 0x40u));
-  const auto result = hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(value)), nan, rounded);
-  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di32, result)), d16, reinterpret_cast<std::uint16_t*>(to));
+  return hn::IfThenElse(hn::RebindMask(d32, hn::IsNaN(value)), nan, rounded);
+}
+
+template <class D, class V>
+HWY_ATTR HWY_INLINE V round_to_bfloat16(D d, V value) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  return hn::BitCast(d, hn::ShiftLeft<16>(bfloat16_bits(d, value)));
+}
+
+template <class D, class V>
+HWY_ATTR HWY_INLINE void store_lanes(D d, V value, BFloat16* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::Rebind<std::uint16_t, D> d16;
+  const hn::Rebind<std::int32_t, D> di32;
+  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di32, bfloat16_bits(d, value))), d16,
+             reinterpret_cast<std::uint16_t*>(to));
 }
 
 }  // namespace HWY_NAMESPACE

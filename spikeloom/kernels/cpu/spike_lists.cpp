@@ -59,8 +59,7 @@ bool can_compress() { return false; }
 
 }  // namespace
 
-void SpikeLists::build(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t begin,
-                       std::int64_t end) {
+void SpikeLists::set_shape(const EventLayer& layer, std::int64_t pixels) {
   channels_ = layer.images.channels;
   taps_ = layer.kernel * layer.kernel;
   taps_per_part_ = std::clamp<std::int64_t>(kRowsPerPart / channels_, 1, taps_);
@@ -70,19 +69,44 @@ void SpikeLists::build(const EventLayer& layer, const std::uint8_t* spikes, std:
   split_ = (channels_ + split_length_ - 1) / split_length_;
   words_ = (split_length_ + 63) / 64;
   planes_ = count_planes(layer.images.pool);
-  pixels_ = end - begin;
+  pixels_ = pixels;
+}
+
+// For at most as many rows as there are bits, and a chunk behind the last.
+void SpikeLists::make_room() {
+  const std::int64_t most = pixels_ * taps_ * channels_ * planes_ + kChunk;
+  if (room_ >= most) return;
+  rows_.reset(new std::uint16_t[static_cast<std::size_t>(most)]);
+  room_ = most;
+}
+
+void SpikeLists::reserve(const EventLayer& layer, std::int64_t pixels) {
+  set_shape(layer, pixels);
+  make_room();
+  // Where the pixels reach over several images, so do the rows that they see, those that only the padding's
+  // absence leaves out among them.
+  const std::int64_t output_rows = pixels / layer.output_width() + 2, height = layer.output_height();
+  const std::int64_t images = output_rows / height + 2, rows = layer.images.pooled_height();
+  const std::int64_t input_rows =
+      output_rows + layer.kernel + images * std::max<std::int64_t>(0, rows - height);
+  bits_.reserve(
+      static_cast<std::size_t>(input_rows * layer.images.pooled_width() * split_ * planes_ * words_));
+  inputs_.reserve(static_cast<std::size_t>(pixels * taps_));
+  order_.reserve(static_cast<std::size_t>(parts() * pixels));
+  lists_.reserve(static_cast<std::size_t>(parts() * pixels * planes_));
+  counts_.reserve(static_cast<std::size_t>(taps_per_part_ * channels_ + 2));
+}
+
+void SpikeLists::build(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t begin,
+                       std::int64_t end) {
+  set_shape(layer, end - begin);
   const std::int64_t width = layer.output_width();
   read_inputs(layer, spikes, begin / width, (end - 1) / width);
   find_inputs(layer, begin, end);
 
   order_.resize(static_cast<std::size_t>(parts() * pixels_));
   lists_.resize(static_cast<std::size_t>(parts() * pixels_ * planes_));
-  // At most as many rows as there are bits, and a chunk behind the last.
-  const std::int64_t most = pixels_ * taps_ * channels_ * planes_ + kChunk;
-  if (room_ < most) {
-    rows_.reset(new std::uint16_t[static_cast<std::size_t>(most)]);
-    room_ = most;
-  }
+  make_room();
   std::uint16_t* to = rows_.get();
   const bool compress = can_compress();
   for (std::int64_t part = 0; part < parts(); ++part) {
@@ -97,6 +121,15 @@ SpikeLists::Part SpikeLists::part(std::int64_t i) const {
   return {first_tap(i) * channels_ + channel,
           split_ > 1 ? std::min(split_length_, channels_ - channel) : taps * channels_, rows_.get(),
           order_.data() + i * pixels_, lists_.data() + i * pixels_ * planes_};
+}
+
+std::int64_t SpikeLists::additions() const {
+  std::int64_t sum = 0;
+  const List* list = lists_.data();
+  for (std::int64_t i = 0; i < parts() * pixels_; ++i) {
+    for (int plane = 0; plane < planes_; ++plane, ++list) sum += std::int64_t{list->length} << plane;
+  }
+  return sum;
 }
 
 // The spikes, or their counts, of each input pixel that output rows [first, last] (over all images) see.

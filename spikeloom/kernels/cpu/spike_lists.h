@@ -30,14 +30,21 @@ class SpikeLists {
     const List* lists;  ///< [pixel][plane]
   };
 
+  /// So that build() need not allocate for any `pixels` output pixels of this layer that follow each other.
+  void reserve(const EventLayer& layer, std::int64_t pixels);
   void build(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t begin, std::int64_t end);
 
   std::int64_t parts() const { return (taps_ + taps_per_part_ - 1) / taps_per_part_ * split_; }
   std::int64_t pixels() const { return pixels_; }
   int planes() const { return planes_; }
   Part part(std::int64_t i) const;
+  /// How many rows are added up for each filter, those of plane p 2^p times: of every spike one for each
+  /// pixel that sees it.
+  std::int64_t additions() const;
 
  private:
+  void set_shape(const EventLayer& layer, std::int64_t pixels);
+  void make_room();
   void read_inputs(const EventLayer& layer, const std::uint8_t* spikes, std::int64_t first,
                    std::int64_t last);
   void find_inputs(const EventLayer& layer, std::int64_t begin, std::int64_t end);

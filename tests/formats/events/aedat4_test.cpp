@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(All, Aedat4Compression, ::testing::Values(kRaw, kLz4, k
 
 TEST_P(Aedat4Compression, WhatIsWrittenIsRead) {
   // More than a piece of the decompressor holds.
-  const Events events = testing::made_up_events(4, 20000, 64, 48, 1605507430438338, 100);
+  const Events events = testing::made_up_events(4, 5000, 64, 48, 1605507430438338, 100);
   for (const bool interrupted : {false, true}) {
     const Bytes file = file_of(events, interrupted);
     const Decoded decoded = decode(file);

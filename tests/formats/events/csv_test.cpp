@@ -104,6 +104,38 @@ TEST(Csv, NamesInBracketsAreNames) {
   }
 }
 
+TEST(Csv, CommentsInProseNameTheColumns) {
+  const Events events = {{1000000, 1, 2, 1}, {1000001, 3, 4, 0}};
+  for (const char* comment :
+       {"# Order is t y x p", "# columns are t, y, x and p", "# t y x p # microseconds", "# fields=t y x p",
+        "# event format is <timestamp> <y> <x> <polarity>", "# ts, y_coord, x_coord, on_off",
+        "# 1st column: time, 2nd: y, 3rd: x, 4th: polarity",
+        "# column 0: time\n# column 1: y\n# column 2: x\n"
+        "# column 3: polarity",
+        "# One event per line: timestamp(us) y x polarity (0=off, 1=on)",
+        "# each event is time, row, column, polarity", "# t y x p\n# time y x polarity",
+        "# Every line contains the time t in us, then y, x and the polarity p (1 or -1)"}) {
+    const Decoded decoded = csv(std::string(comment) + "\n1000000 2 1 1\n1000001 4 3 0\n");
+    EXPECT_EQ(decoded.events, events) << comment << decoded.error;
+  }
+  EXPECT_EQ(csv("# t y x p (ms)\n1000 2 1 1\n").events, (Events{{1000000, 1, 2, 1}})) << "its unit";
+  // What prose leaves open is asked for.
+  for (const char* comment : {"# p is that of the event at x, y and time t", "# t y x p, sometimes z",
+                              "# 2nd: y, 1st: t, 3rd: x, 4th: p", "# t,y,x,p,label", "# the event's t y x p",
+                              "# t in s, y x p in us", "# tick y_px x_px polarity",
+                              "# x counts from the right\n# y from above", "# t y x p or t x y p"}) {
+    const Decoded decoded = csv(std::string(comment) + "\n1000000 2 1 1\n1000001 4 3 0\n");
+    EXPECT_EQ(decoded.events, Events{}) << comment;
+    EXPECT_NE(decoded.error.find("may name the columns, but their order is not certain"), std::string::npos)
+        << comment << decoded.error;
+    EXPECT_NE(decoded.error.find("--columns t,x,y,p or another"), std::string::npos) << decoded.error;
+  }
+  EventReaderOptions given;
+  given.columns = {"t", "y", "x", "p"};
+  EXPECT_EQ(csv("# x counts from the right, y from above\n1000000 2 1 1\n1000001 4 3 0\n", given).events,
+            events);
+}
+
 TEST(Csv, NamesThatAreNotKnownAreAskedAbout) {
   const std::pair<const char*, const char*> cases[] = {
       {"y_px,x,t,p", "no column for y, but there are columns whose names are not known: y_px"},

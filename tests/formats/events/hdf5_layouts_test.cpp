@@ -183,11 +183,11 @@ TEST_F(Hdf5Layouts, ATableOfFiveColumnsNeedsTheirOrder) {
 }
 
 TEST_F(Hdf5Layouts, MatricesOfAnyOrderAndBothDirections) {
-  const std::int64_t rows[] = {70000, 3, 4, 1, 70001, 2, 5, 4294967295, 70002, 1, 6, 0};
-  const Events expected = {{70000, 3, 4, 1}, {70001, 2, 5, 0}, {70002, 1, 6, 0}};
+  const std::int64_t rows[] = {70000, 3, 4, 1, 70001, 2, 5, 4294967295, 70002, 1, 6, 1};
+  const Events expected = {{70000, 3, 4, 1}, {70001, 2, 5, 0}, {70002, 1, 6, 1}};
   { Maker(path_).write("events", H5T_STD_U32LE, H5T_NATIVE_INT64, {3, 4}, rows); }
   EXPECT_EQ(read(), expected) << "-1 that was wrapped to 32 bits is off";
-  const std::int64_t transposed[] = {70000, 70001, 70002, 3, 2, 1, 4, 5, 6, 1, 0, 0};
+  const std::int64_t transposed[] = {70000, 70001, 70002, 3, 2, 1, 4, 5, 6, 1, 4294967295, 1};
   { Maker(path_).write("events", H5T_STD_U32LE, H5T_NATIVE_INT64, {4, 3}, transposed); }
   EXPECT_EQ(read(), expected);
   const double reals[] = {3, 4, 0.100001, 1, 2, 5, 0.2, -1};
@@ -205,6 +205,73 @@ TEST_F(Hdf5Layouts, MatricesOfAnyOrderAndBothDirections) {
   const std::int64_t five[] = {70000, 3, 4, 1, 9};
   { Maker(path_).write("events", H5T_STD_I64LE, H5T_NATIVE_INT64, {1, 5}, five); }
   EXPECT_EQ(read(columns({"t", "x", "y", "p", "_"})), (Events{{70000, 3, 4, 1}}));
+}
+
+TEST_F(Hdf5Layouts, AnAttributeNamesTheColumns) {
+  const std::int64_t rows[] = {4, 3, 70000, 1, 5, 2, 70001, 0};
+  const Events expected = {{70000, 3, 4, 1}, {70001, 2, 5, 0}};
+  const auto read_with = [&](const char* place, const char* name, const std::vector<std::string>& texts,
+                             bool variable = false) {
+    {
+      Maker file(path_);
+      file.group("davis");
+      file.write("davis/events", H5T_STD_I64LE, H5T_NATIVE_INT64, {2, 4}, rows);
+      file.texts(place, name, texts, variable);
+    }
+    return error().empty() ? read() : Events{};
+  };
+  EXPECT_EQ(read_with("davis/events", "columns", {"y,x,t,p"}), expected) << error();
+  EXPECT_EQ(read_with("davis/events", "columns", {"y,x,t,p"}, true), expected) << error();
+  EXPECT_EQ(read_with("davis/events", "names", {"row", "col", "ts", "polarity"}), expected) << error();
+  EXPECT_EQ(read_with("davis/events", "names", {"y", "x", "timestamp", "p"}, true), expected) << error();
+  EXPECT_EQ(read_with("davis", "note", {"Order is y x t p"}), expected) << error();
+  EXPECT_EQ(read_with("/", "note", {"order is y x t p"}), expected) << error();
+  EXPECT_EQ(read_with("davis/events", "columns", {"y,x,t_ms,p"}).at(0).t_us, 70000000);
+  EXPECT_EQ(read_with("davis/events", "camera", {"DAVIS"}).at(0).x, 4)
+      << "x comes first where nothing is said";
+  for (const char* text : {"y,x,t,q", "row, z, when, what"}) {
+    EXPECT_EQ(read_with("davis/events", "columns", {text}), Events{});
+    expect_error(
+        "the attribute 'columns' may name the columns, but their order is not certain from it: give the "
+        "order (--columns t,x,y,p");
+    EXPECT_EQ(read(columns({"y", "x", "t", "p"})), expected);
+  }
+}
+
+TEST_F(Hdf5Layouts, ATableWithoutEventsIsNotDamaged) {
+  for (const std::vector<hsize_t>& shape : {std::vector<hsize_t>{0, 4}, {4, 0}}) {
+    { Maker(path_).write("events", H5T_STD_I64LE, H5T_NATIVE_INT64, shape, nullptr); }
+    EXPECT_EQ(error(), "");
+    EXPECT_EQ(read(), Events{});
+  }
+}
+
+TEST_F(Hdf5Layouts, AnOffsetOfTimeIsWhole) {
+  const auto write = [&](double offset) {
+    Maker file(path_);
+    file.group("events");
+    file.events("events", {5, 6});
+    file.write("t_offset", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {1}, &offset);
+  };
+  write(100);
+  EXPECT_EQ(read().at(0).t_us, 105);
+  write(0.5);
+  expect_error("'t_offset' is 0.5, but it has to be a whole number");
+}
+
+TEST_F(Hdf5Layouts, ZeroAndTheLargestPolarityMayBeAMask) {
+  const auto write = [&](const Numbers& polarities) {
+    Maker file(path_);
+    file.group("events");
+    file.events("events", {5, 6, 7});
+    H5Ldelete(file.id(), "events/p", H5P_DEFAULT);
+    file.column("events/p", H5T_STD_U8LE, polarities);
+  };
+  write({0, 255, 255});
+  expect_error(
+      "up to row 1 has polarities of 0 and of 255, which may be -1 without a sign (off) or the on of a mask");
+  write({1, 255, 1});
+  EXPECT_EQ(read().at(1).polarity, 0);
 }
 
 TEST_F(Hdf5Layouts, TimesHaveTheUnitThatIsNamedOrAskedForAndFit) {

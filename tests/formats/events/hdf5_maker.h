@@ -49,6 +49,27 @@ class Maker {
     column(prefix + "y", H5T_STD_U16LE, Numbers(t.size(), 4));
     column(prefix + "p", H5T_STD_U8LE, Numbers(t.size(), 1));
   }
+  /// An attribute of texts of up to 31 bytes; `variable`: stored as texts of any length.
+  void texts(const char* place, const char* name, const std::vector<std::string>& texts,
+             bool variable = false) {
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, variable ? H5T_VARIABLE : kTextBytes);
+    const hsize_t count = texts.size();
+    const hid_t space = count == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &count, nullptr);
+    const hid_t object = H5Oopen(id_, place, H5P_DEFAULT);
+    const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    std::string fixed;
+    std::vector<const char*> pointers;
+    for (const std::string& text : texts) {
+      fixed += text + std::string(kTextBytes - text.size(), '\0');
+      pointers.push_back(text.c_str());
+    }
+    H5Awrite(attribute, type, variable ? static_cast<const void*>(pointers.data()) : fixed.data());
+    H5Aclose(attribute);
+    H5Oclose(object);
+    H5Sclose(space);
+    H5Tclose(type);
+  }
   void scalar(const char* name, std::int64_t number) {
     const hid_t space = H5Screate(H5S_SCALAR);
     const hid_t set = H5Dcreate2(id_, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -58,6 +79,8 @@ class Maker {
   }
 
  private:
+  static constexpr std::size_t kTextBytes = 32;
+
   hid_t id_;
 };
 

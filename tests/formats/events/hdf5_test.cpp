@@ -126,9 +126,9 @@ TEST_F(Hdf5, ReadsTablesOfEvents) {
     file.write("events", type, type, {3}, rows);
   }
   EXPECT_EQ(read_events(path_).events, kColumns);
-  const std::int64_t table[] = {3, 4, 5, 1, 2, 5, 600, 0, 1, 6, 700, 1};
+  const std::int64_t table[] = {3, 4, 5, 1, 2, 5, 60000, 0, 1, 6, 70000, 1};
   { Maker(path_).write("events", H5T_STD_I32LE, H5T_NATIVE_INT64, {3, 4}, table); }
-  EXPECT_EQ(read_events(path_).events, (Events{{5, 3, 4, 1}, {600, 2, 5, 0}, {700, 1, 6, 1}}));
+  EXPECT_EQ(read_events(path_).events, (Events{{5, 3, 4, 1}, {60000, 2, 5, 0}, {70000, 1, 6, 1}}));
 }
 
 TEST_F(Hdf5, PiecesAreTheWhole) {

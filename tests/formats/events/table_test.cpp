@@ -94,6 +94,44 @@ TEST(Table, OrdersAreFoundForRealRecordings) {
   }
 }
 
+TEST(Table, RowsInTheOrderOfPixelsAreNotTakenForAnotherOrder) {
+  // 1 to 3 events a pixel, as numpy.argwhere gives them: x grows, y nearly, and t jumps. Times up to 16383
+  // might be coordinates; above that they settle the order.
+  for (const int last_time : {16000, 60000}) {
+    for (const int per_pixel : {1, 2, 3}) {
+      for (const std::vector<int>& order : {std::vector<int>{1, 2, 0, 3}, {0, 1, 2, 3}, {0, 2, 1, 3}}) {
+        const bool by_rows = order[1] == 2;  // y grows instead
+        std::vector<std::int64_t> numbers;
+        Events events;
+        for (int i = 0; i < 300; ++i) {
+          const int pixel = i / per_pixel, outer = pixel / 10, inner = pixel % 10;
+          const int x = by_rows ? inner : outer, y = by_rows ? outer : inner;
+          const std::int64_t values[] = {(i * 7919LL) % last_time, x, y, i % 2};
+          for (std::size_t k = 0; k < 4; ++k) numbers.push_back(values[by_rows && k < 3 ? k : order[k]]);
+          events.push_back({values[0], static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
+                            static_cast<std::uint8_t>(i % 2)});
+        }
+        const Decoded decoded = decode(npy_file("'<i8'", "(300, 4)", little_endian(numbers, 8)));
+        if (last_time > 16384) {
+          EXPECT_EQ(decoded.events, events) << per_pixel << decoded.error;
+        } else {
+          expect_error(decoded,
+                       "t,x,y,p or x,y,t,p: give the order (--columns t,x,y,p or another; data.columns), or "
+                       "the size of the sensor, which may settle it (--sensor WxH; data.sensor)");
+        }
+      }
+    }
+  }
+  // A few events outside the sensor settle nothing: frames are counted here, x, y, t, p.
+  std::vector<std::int64_t> numbers;
+  for (int i = 0; i < 300; ++i) numbers.insert(numbers.end(), {i == 7 ? 64 : i % 60, i % 48, i / 10, i % 2});
+  EventReaderOptions sensor;
+  sensor.width = 64;
+  sensor.height = 48;
+  const Bytes frames = npy_file("'<i8'", "(300, 4)", little_endian(numbers, 8));
+  expect_error(decode(frames, sensor), "t,x,y,p or x,y,t,p");
+}
+
 TEST(Table, FourRowsAreColumnsToo) {
   const Events events = {{70000, 3, 4, 1}, {70001, 2, 5, 0}, {70002, 1, 6, 0}};
   const std::vector<std::int64_t> apart = {70000, 70001, 70002, 3, 2, 1, 4, 5, 6, 1, 0, 0};
@@ -237,6 +275,45 @@ TEST(Table, MinusOneIsOffInUnsignedNumbersToo) {
       "a polarity of 255");
   EXPECT_EQ(decode(npy_file("'<u4'", "(1, 4)", little_endian({70000, 3, 4, 4294967295}, 4))).events,
             (Events{{70000, 3, 4, 0}}));
+}
+
+TEST(Table, ZeroAndTheLargestNumberMayBeAMask) {
+  const char* types[] = {"|u1", "<u2", "<u4", "<u8"};
+  for (int i = 0; i < 4; ++i) {
+    const std::string descr = fmt::format("[('t', '<i8'), ('x', '<i2'), ('p', '{}')]", types[i]);
+    const auto read = [&](const std::vector<std::int64_t>& polarities, std::size_t capacity = 100) {
+      Bytes rows;
+      for (std::size_t row = 0; row < polarities.size(); ++row) {
+        rows = rows + little_endian({static_cast<std::int64_t>(row)}, 8) + little_endian({7}, 2) +
+               little_endian({polarities[row]}, 1 << i);
+      }
+      return decode(npy_file(descr, fmt::format("({},)", polarities.size()), rows), {}, capacity);
+    };
+    const std::string largest = i == 0   ? "255"
+                                : i == 1 ? "65535"
+                                : i == 2 ? "4294967295"
+                                         : "18446744073709551615";
+    for (const std::vector<std::int64_t>& mask :
+         {std::vector<std::int64_t>{-1, 0, -1}, {1, -1, -1, 0}, {0, -1, 1}}) {
+      for (const std::size_t capacity : {1, 2, 100}) {
+        const Decoded decoded = read(mask, capacity);
+        EXPECT_NE(decoded.error.find("polarities of 0 and of " + largest), std::string::npos)
+            << decoded.error;
+        EXPECT_NE(decoded.error.find("--columns t,x,y,_; data.columns"), std::string::npos) << decoded.error;
+        EXPECT_LT(decoded.events.size(), mask.size());
+      }
+    }
+    const Decoded sure = read({-1, 1, -1});
+    ASSERT_EQ(sure.events.size(), 3u) << sure.error;
+    EXPECT_EQ(sure.events[0].polarity, 0);
+    EXPECT_EQ(sure.events[1].polarity, 1);
+    EXPECT_EQ(read({0, 1}).events.size(), 2u);
+  }
+  EXPECT_EQ(decode(npy_file("'<u8'", "(2, 4)", little_endian({70000, 3, 4, -1, 70001, 3, 4, 1}, 8))).events,
+            (Events{{70000, 3, 4, 0}, {70001, 3, 4, 1}}));
+  expect_error(decode(npy_file("[('t', '<i8'), ('x', '<i2'), ('p', '|i1')]", "(1,)",
+                               little_endian({5}, 8) + little_endian({7}, 2) + little_endian({2}, 1))),
+               "a polarity of 2;");
 }
 
 TEST(Table, EventsOutsideAreLeftOutWhereThatIsAskedFor) {
