@@ -83,11 +83,11 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
       if (guess != label && count > (other == label ? 0 : result.confusion[label][other])) other = guess;
     }
     if (total == 0) continue;
-    rows.push_back({evaluation.class_names[label], with_separators(total),
+    rows.push_back({one_line(evaluation.class_names[label]), with_separators(total),
                     fmt::format("{:.1f} %", 100.0 * static_cast<double>(result.confusion[label][label]) /
                                                 static_cast<double>(total)),
                     other == label ? ""
-                                   : fmt::format("{} ({})", evaluation.class_names[other],
+                                   : fmt::format("{} ({})", one_line(evaluation.class_names[other]),
                                                  result.confusion[label][other])});
   }
   print_line(stdout, "\n" + table(rows, {false, true, true, false}));

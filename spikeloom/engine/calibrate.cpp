@@ -21,7 +21,7 @@ std::vector<double> Engine::calibrate(const Batch& batch, double firing_rate, Ca
       backend_->fire(stage.number, std::move(current), samples, pass);
       continue;
     }
-    Buffer current = whole_current(stage.number, samples, pass);
+    Buffer current = whole_current(stage.number, samples, pass, true);
     // The rate grows with the scale: bisection on its logarithm.
     double low = -12.0, high = 12.0, rate = 0.0, scale = 1.0;
     for (int step = 0; step < 30; ++step) {

@@ -86,7 +86,7 @@ void Engine::release_dead(int stage, Samples& samples) const {
 }
 
 // Product, normalisation, currents of earlier stages.
-Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass) {
+Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass, bool again) {
   const model::Stage& here = program_.stages[at(stage)];
   Activation& own = samples.stages[at(stage)];
   Buffer current = backend_->current(stage, samples, pass);
@@ -98,7 +98,7 @@ Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass) {
   for (const int source : here.shortcuts) {
     Activation& added = samples.stages[at(source)];
     current = backend_->add(std::move(current), added.current);
-    if (last_adder_[at(source)] == stage) added.current.reset();
+    if (!again && last_adder_[at(source)] == stage) added.current.reset();
   }
   own.static_input = current.count != program_.num_steps * own.images.neurons();
   if (last_adder_[at(stage)] != model::kNone) own.current = current;

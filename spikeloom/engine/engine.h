@@ -71,8 +71,9 @@ class Engine {
   Sums collect() { return backend_->collect(); }
 
   /// Multiplies weights, or divides thresholds, of each stage in turn until it fires at `firing_rate` on the
-  /// batch, found by bisection. Returns the rates that were reached. Throws ConfigError for an artificial
-  /// network or a rate outside of (0, 1).
+  /// batch, found by bisection. Returns the rates that were reached; a stage that adds currents of others
+  /// (MS) is looked at as if these were multiplied too, and then fires at another rate, with weights. Throws
+  /// ConfigError for an artificial network or a rate outside of (0, 1).
   enum class CalibrationTarget { kWeights, kThresholds };
   std::vector<double> calibrate(const Batch& batch, double firing_rate, CalibrationTarget target);
 
@@ -88,7 +89,8 @@ class Engine {
   void check(const Batch& batch) const;
   Samples samples_of(const Batch& batch) const;
   std::vector<Samples> run_forward(Samples& whole, const Pass& pass);
-  Buffer whole_current(int stage, Samples& samples, const Pass& pass);
+  /// again: it is computed once more, so what it is made of stays.
+  Buffer whole_current(int stage, Samples& samples, const Pass& pass, bool again = false);
   void end_lap(const Pass& pass, Timeline::Kind kind, int stage = -1);
   void run_stages(int first, int last, Samples& samples, const Pass& pass);
   void run_backward(int first, int last, Samples& samples, Incoming& incoming, const Pass& pass,

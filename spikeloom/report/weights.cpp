@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "spikeloom/formats/safetensors.h"
 
@@ -18,6 +19,17 @@ std::string title_of(const std::string& tensor) {
   const std::string recurrent = ".recurrent_weight", weight = ".weight";
   if (ends_with(tensor, recurrent)) return tensor.substr(0, tensor.size() - recurrent.size()) + " recurrent";
   return ends_with(tensor, weight) ? tensor.substr(0, tensor.size() - weight.size()) : "";
+}
+
+/// "conv2" before "conv10": letters, then the number, then what follows it.
+bool comes_before(const std::string& a, const std::string& b) {
+  const auto parts = [](const std::string& name) {
+    const std::size_t from = std::min(name.find_first_of("0123456789"), name.size());
+    const std::size_t to = std::min(name.find_first_not_of("0123456789", from), name.size());
+    const std::string digits = name.substr(from, to - from);
+    return std::make_tuple(name.substr(0, from), digits.size(), digits, name.substr(to));
+  };
+  return parts(a) < parts(b);
 }
 
 WeightStatistics statistics_of(const std::vector<float>& values) {
@@ -63,7 +75,8 @@ std::vector<WeightStatistics> read_weights(const std::string& path) {
     result.back().name = title;
     result.back().shape = tensor.shape;
   }
-  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(result.begin(), result.end(),
+            [](const auto& a, const auto& b) { return comes_before(a.name, b.name); });
   return result;
 }
 

@@ -172,6 +172,28 @@ TEST(Initialise, CalibrationWakesNetworksOnEvents) {
   }
 }
 
+// A residual block of currents reads those of a stage before it more than once.
+TEST(Calibrate, ReachesItsRateWithResidualBlocksOfCurrents) {
+  const at::Tensor input = random_normal({1, 8, 3, 16, 16}, at::kFloat, 1);
+  for (const Target target : {Target::kWeights, Target::kThresholds}) {
+    model::NetworkSettings settings = settings_of("8C3(Encoding)-[8C3-8C3]-[8C3-8C3]-AP2-20FC-Voting", 4);
+    settings.voting.neurons_per_class = 10;
+    const auto engine = make_engine(settings, {3, 16, 16}, 10);
+    const auto reached = calibrate(*engine, input, 0.2, target);
+    const auto measured = firing_rates(*engine, input);
+    ASSERT_EQ(reached.size(), measured.size());
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+      EXPECT_NEAR(reached[i], 0.2, 0.002) << i;
+      if (target == Target::kThresholds) {
+        EXPECT_NEAR(measured[i], reached[i], 2e-4) << i;
+      } else {  // of a sum only the stage's own part is scaled
+        EXPECT_GT(measured[i], 0.1) << i;
+        EXPECT_LT(measured[i], 0.4) << i;
+      }
+    }
+  }
+}
+
 TEST(Calibrate, ReachesItsRate) {
   const at::Tensor input = random_normal({1, 8, 3, 16, 16}, at::kFloat, 1);
   for (const Target target : {Target::kWeights, Target::kThresholds}) {

@@ -161,6 +161,24 @@ TEST(NirSimulator, RecurrentEdgeBringsTheStepBefore) {
   EXPECT_EQ(simulator.v("n")[0], 0.375);  // 0.25 * 1 + 0.125
 }
 
+// Graphs within a graph have Inputs and Outputs of their own, which hand on what comes.
+TEST(NirSimulator, AGraphWithinTheGraphRunsAsItsNodes) {
+  const auto scale = [](const char* name, double by) {
+    return node(name, formats::NirKind::kScale, {{"scale", {by, by}}});
+  };
+  formats::NirNode inner;
+  inner.name = "inner";
+  inner.kind = formats::NirKind::kGraph;
+  inner.graph = std::make_shared<formats::NirGraph>(chain({2}, {scale("a", 3.0), scale("b", 0.5)}));
+  formats::NirNode outer = inner;
+  outer.name = "outer";
+  outer.graph = std::make_shared<formats::NirGraph>(chain({2}, {scale("first", 2.0), inner}));
+  NirSimulator nested(chain({2}, {scale("before", 5.0), outer, scale("after", 7.0)}), {});
+  const std::vector<double> in{1.0, -2.0};
+  const auto out = nested.step({in.data(), in.size()});
+  EXPECT_EQ(std::vector<double>(out.begin(), out.end()), (std::vector<double>{105.0, -210.0}));
+}
+
 TEST(NirSimulator, DelayInSteps) {
   const auto graph = chain({2}, {node("d", formats::NirKind::kDelay, {{"delay", {0.002, 0.0}}})});
   NirSimulator simulator(graph, {});

@@ -86,6 +86,25 @@ TEST_F(ObservationTest, CountsWhatEvaluationCounts) {
   EXPECT_LE(observed.layers[0].macs, 28.0 * 28 * 9 * 6);
 }
 
+// Large layers are sampled, over all channels: the share at the threshold or above it is the firing rate.
+TEST_F(ObservationTest, PotentialsOfLargeLayersAreThoseOfAllChannels) {
+  make("64C3(Encoding)-AP2-32C3-AP2-20FC-Voting");
+  for (const auto& layer : observe(request_).layers) {
+    std::int64_t all = 0, above = 0;
+    const auto& counts = layer.potentials.counts;
+    for (std::size_t bin = 0; bin < counts.size(); ++bin) {
+      const double from = layer.potentials.low + (layer.potentials.high - layer.potentials.low) *
+                                                     static_cast<double>(bin) /
+                                                     static_cast<double>(counts.size());
+      all += counts[bin];
+      if (from > 1.0 - 1e-9) above += counts[bin];
+    }
+    ASSERT_GT(all, 0);
+    const double share = static_cast<double>(above) / static_cast<double>(all);
+    EXPECT_NEAR(share, layer.firing_rate, 0.03 * std::max(layer.firing_rate, 0.1)) << layer.name;
+  }
+}
+
 TEST_F(ObservationTest, RastersHoldTheSpikesOfEvaluation) {
   make("2C3(Encoding)-AP2-20FC-Voting");
   request_.rasters = {0};

@@ -247,9 +247,12 @@ ordered_json commands(const RunRecord& run, const std::string& split) {
   };
   add("Train it again, from its resolved recipe",
       "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name);
-  if (run.state == RunState::kInterrupted) add("Go on with it", "spikeloom train --resume " + folder);
+  if (run.state == RunState::kInterrupted) add("Resume it", "spikeloom train --resume " + folder);
+  // The test part of a training that has not ended is not read.
+  const bool untested = split.empty() && run.state != RunState::kFinished;
+  const std::string part = untested ? "train" : split.empty() ? "test" : split;
   add("Accuracy, by the engine that trained it",
-      "spikeloom eval " + folder + (split.empty() || split == "test" ? "" : " --split " + split));
+      "spikeloom eval " + folder + (part == "test" ? "" : " --split " + part));
   add("Make this report", "spikeloom report " + folder);
   return result;
 }

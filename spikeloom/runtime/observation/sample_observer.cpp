@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace spikeloom::runtime {
@@ -15,6 +16,15 @@ std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 void add_all(const std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+}
+
+/// Every so many of `neurons`, so that about kMostPotentials are met: a distance without a factor in common
+/// with their number, since one that divides the number of channels would meet the same channels at every
+/// pixel.
+std::size_t distance_between(std::size_t neurons) {
+  std::size_t distance = (neurons + kMostPotentials - 1) / kMostPotentials;
+  while (distance > 1 && std::gcd(distance, neurons) != 1) ++distance;
+  return std::max<std::size_t>(1, distance);
 }
 
 /// Of all neurons so many of those that fired, evenly spaced.
@@ -92,9 +102,10 @@ void SampleObserver::count_step() {
     if (histogram.counts.empty()) continue;
     const Span<const float> v_pre = session_.v_pre(n);
     const auto& thresholds = network_->nodes[n].neurons.v_threshold;
-    const std::size_t stride = (v_pre.size() + kMostPotentials - 1) / kMostPotentials;
+    const std::size_t stride = distance_between(v_pre.size());
     const double bins_per_threshold = kPotentialBins / (kHighest - kLowest);
-    for (std::size_t i = 0; i < v_pre.size(); i += stride) {
+    // Other ones at each step.
+    for (std::size_t i = static_cast<std::size_t>(session_.steps()) % stride; i < v_pre.size(); i += stride) {
       const double threshold = thresholds.size() == 1 ? thresholds[0] : thresholds[i];
       const double bin = std::floor((v_pre[i] / threshold - kLowest) * bins_per_threshold);
       ++histogram.counts[static_cast<std::size_t>(std::clamp(bin, 0.0, kPotentialBins - 1.0))];

@@ -74,7 +74,7 @@ class TimedSamples : public data::Dataset {
 class Trace {
  public:
   explicit Trace(const model::Program& program) : program_(program), begin_(Clock::now()) {
-    trace_.name_process("spikeloom bench step");
+    trace_.name_process("spikeloom bench");
     trace_.name_thread(kNetwork, "network");
   }
 

@@ -21,7 +21,7 @@ function renderPotentials(data) {
   if (!observed || observed.potentials.length === 0) return;
   const home = empty(part(section("activity", "Activity"), "potentials"));
   home.append(make("h3", {}, "Membrane potentials"), make("p", { class: "note" },
-    "Before the reset, as fractions of the threshold: from 1 on a neuron fires. The first and last bar hold what lies beyond. " + observedText(observed)));
+    "Before the reset, as fractions of the threshold: from 1 on a neuron fires. The first and last bar hold what lies beyond. Of a layer of more than 1,024 neurons about so many are counted, others at each step. " + observedText(observed)));
   const grid = make("div", { class: "grid small" });
   home.append(grid);
   for (const one of observed.potentials) histogramChart(grid, "potentials-" + one.layer, one.layer, "", one.histogram, "v / threshold");

@@ -65,7 +65,7 @@ function addRaster(parent, raster, observed, number) {
     make("p", {}, `Sample ${decision.index}: ${what}`));
   const right = make("div", {});
   if (raster.layers.length > 0) {
-    right.append(make("p", { class: "note" }, `Spikes over ${raster.num_steps} steps, from left to right; a row is a neuron that fired.`),
+    right.append(make("p", { class: "note" }, `Spikes over ${raster.votes.length > 0 && raster.votes.length < raster.num_steps ? `the first ${raster.votes.length} of ` : ""}${raster.num_steps} steps, from left to right; a row is a neuron that fired.`),
       make("div", { class: "trains" }, ...raster.layers.map(trainsDrawing)));
   }
   const votes = make("div", { class: "votes" });
