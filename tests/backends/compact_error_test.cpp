@@ -70,8 +70,9 @@ TEST(CompactError, OfTheFirstUpdateIsBelowOnePercent) {
           const double norm = exact[i].second.norm().item().toDouble();
           ASSERT_GT(norm, 0.0);
           const double error = (compact[i].second - exact[i].second).norm().item().toDouble() / norm;
-          EXPECT_LT(error, 0.01) << name << ", reset " << way.name << ", width " << width << ", "
-                                 << exact[i].first;
+          const bool is_narrow = surrogate == kernels::Surrogate::kTriangular && width < 0.2;
+          EXPECT_LT(error, is_narrow ? 1e-3 : 0.01)
+              << name << ", reset " << way.name << ", width " << width << ", " << exact[i].first;
           largest = std::max(largest, error);
         }
         char key[96], value[32];
