@@ -8,6 +8,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/output_target.h"
 #include "spikeloom/data/verify.h"
+#include "spikeloom/events/transforms/chain.h"
 #include "spikeloom/formats/nir/read.h"
 #include "spikeloom/formats/nir/write.h"
 #include "spikeloom/runtime/model_file.h"
@@ -29,6 +30,27 @@ std::int64_t step_us_of(const train::ModelInfo& info) {
   const bool has_step = data::dataset_info(data.dataset).is_recordings &&
                         data.slicing == data::Slicing::kWindow && data.overlap_us == 0;
   return has_step ? data.window_us : 1000;
+}
+
+/// Keys of the recipe that change what the network is given, and that a graph has no place for; "" without
+/// any.
+std::string keys_left_out(const train::ModelInfo& info) {
+  const data::DataSettings& data = info.recipe.data;
+  const bool is_recordings = data::dataset_info(data.dataset).is_recordings;
+  const bool is_window = data.slicing == data::Slicing::kWindow;
+  const std::pair<bool, const char*> changed[] = {
+      {is_recordings && !is_window, "data.slicing"},
+      {is_recordings && is_window && data.overlap_us > 0, "data.overlap_us"},
+      {is_recordings && is_window && data.time_origin == data::TimeOrigin::kZero, "data.time_origin"},
+      {is_recordings && data.binary_bins, "data.binary_bins"},
+      {is_recordings && data.downsample > 1, "data.downsample"},
+      {is_recordings && !events::TransformChain(data.transforms).fixed_text().empty(), "data.transforms"},
+      {!is_recordings && data.standardize, "data.standardize"}};
+  std::string keys;
+  for (const auto& [is_changed, key] : changed) {
+    if (is_changed) keys += (keys.empty() ? "" : ", ") + std::string(key);
+  }
+  return keys;
 }
 
 int run_export(const ExportOptions& options) {
@@ -74,6 +96,10 @@ int run_export(const ExportOptions& options) {
                          "different; votes differ by {:.2g} at most",
                          with_separators(compared.steps), with_separators(compared.spikes),
                          with_separators(compared.different_spikes), compared.largest_vote_difference));
+  if (const std::string keys = keys_left_out(model.info); !keys.empty()) {
+    print_warning("a graph does not say what the training does to its data before the network sees it (" +
+                  keys + "): who runs the graph has to do the same");
+  }
   if (model.info.recipe.network.compute.precision != model::Precision::kFp32) {
     print_warning(
         "the training rounds to bfloat16, which a graph does not: its votes may differ a little from "

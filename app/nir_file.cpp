@@ -80,6 +80,20 @@ ordered_json graph_json(const std::string& path, const formats::NirGraph& flat,
           {"metadata", flat.metadata}};
 }
 
+/// A graph has no recipe: what a set asks of one has to be in its files.
+data::DataSplits open_set(const data::DataSettings& settings, int steps, const NirEvalRequest& request) {
+  try {
+    return data::open_dataset(settings, steps, request.data_dir,
+                              request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
+  } catch (const ConfigError& error) {
+    if (error.key() != "data.sensor") throw;
+    throw DataError(
+        "the recordings do not say how large their sensor is, and a NIR graph has no recipe that does: write "
+        "it "
+        "into the files first (spikeloom convert FILE OUT.csv --sensor WxH)");
+  }
+}
+
 }  // namespace
 
 int info_nir(const std::string& path, bool json) {
@@ -114,24 +128,26 @@ int eval_nir(const NirEvalRequest& request) {
   if (request.split != "train" && request.split != "test")
     throw ConfigError("unknown split '" + request.split + "' of a NIR graph's data: train or test");
   const auto graph = formats::read_nir(request.path);
-  const NirStepOptions options = request.options.settled(graph);
+  const NirStepOptions options = request.options.settled(graph, request.path);
   const exchange::NirSimulator simulator(graph, options.simulator_options());
   data::DataSettings settings;
   settings.dataset = request.dataset;
   settings.folder = request.folder;
   settings.window_us = options.bin_us;
   if (options.time_origin == "zero") settings.time_origin = data::TimeOrigin::kZero;
-  const int steps = request.steps > 0 ? request.steps : kDefaultSteps;
-  const auto splits = data::open_dataset(settings, steps, request.data_dir,
-                                         request.split == "test" ? data::Parts::kTest : data::Parts::kAll);
+  // The training's, where the graph says them: then every step counts, as in `eval` of the model.
+  const int known_steps = request.steps > 0 ? request.steps : options.trained_steps;
+  const int steps = known_steps > 0 ? known_steps : kDefaultSteps;
+  const auto splits = open_set(settings, steps, request);
   const auto samples = request.split == "test" ? splits.require_test() : splits.train;
-  exchange::NirSamples which{request.limit, request.steps > 0};
-  which.image_steps = request.steps > 0 ? request.steps : options.trained_steps;
+  exchange::NirSamples which{request.limit, known_steps > 0};
+  which.image_steps = known_steps;
   if (samples->shape().is_static && which.image_steps == 0) {
     throw ConfigError(request.dataset +
                       " has still images, and the graph does not say for how many steps one is shown: "
                       "add --steps N");
   }
+  exchange::check_fit(simulator, *samples);
   train::configure_threads(request.threads > 0 ? request.threads : num_threads());
   const std::string assumed = options.assumed(graph);
   print_warning(options.warning(graph));

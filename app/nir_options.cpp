@@ -2,23 +2,63 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/exchange/nir_metadata.h"
 #include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::app {
+namespace {
+
+constexpr std::int64_t kDefaultBinUs = 1000;
+
+/// Numbers that are finite and, if `positive`, above 0: CLI11's PositiveNumber lets inf and nan pass.
+CLI::Validator finite_number(bool positive) {
+  return CLI::Validator(
+      [positive](const std::string& text) {
+        char* end = nullptr;
+        const double value = std::strtod(text.c_str(), &end);
+        const bool is_number = !text.empty() && *end == '\0' && std::isfinite(value);
+        if (is_number && (!positive || value > 0.0)) return std::string();
+        return fmt::format("'{}' is not a finite number{}", text, positive ? " above 0" : "");
+      },
+      "");
+}
+
+}  // namespace
 
 bool is_nir_file(const std::string& path) { return std::filesystem::path(path).extension() == ".nir"; }
 
-NirStepOptions NirStepOptions::settled(const formats::NirGraph& graph) const {
+NirStepOptions NirStepOptions::settled(const formats::NirGraph& graph, const std::string& path) const {
   NirStepOptions result = *this;
   const exchange::NirMetadata said = exchange::metadata_of(graph);
-  if (reset.empty()) result.reset = said.reset.empty() ? "zero" : said.reset;
-  if (bin_us == 0) result.bin_us = said.step_us > 0 ? said.step_us : 1000;
-  result.from_metadata = !said.reset.empty() && said.step_us > 0;
+  if (reset.empty()) {
+    if (!said.odd_reset.empty()) {
+      throw DataError(fmt::format("{}: its metadata: {}; --reset zero or --reset subtract settles it", path,
+                                  said.odd_reset));
+    }
+    result.reset = said.reset.empty() ? "zero" : said.reset;
+  }
+  if (bin_us == 0) {
+    if (!said.odd_dt.empty()) {
+      throw DataError(fmt::format("{}: its metadata: {}; --bin-us N settles it", path, said.odd_dt));
+    }
+    if (said.dt > 0.0 && said.step_us == 0) {
+      throw DataError(fmt::format(
+          "{}: its metadata: dt = {} s is no length of a bin (1 us to 1073 s); --bin-us N says how long a "
+          "step of a recording is, --dt {} keeps the graph's own",
+          path, said.dt, said.dt));
+    }
+    result.bin_us = said.step_us > 0 ? said.step_us : kDefaultBinUs;
+    if (dt == 0.0) result.dt = said.dt;
+  }
+  result.from_metadata = !said.reset.empty() && said.dt > 0.0;
   result.trained_steps = said.steps;
+  result.passed_over = said.passed_over;
   return result;
 }
 
@@ -56,7 +96,7 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
       ->check(CLI::IsMember({"first-event", "zero"}))
       ->capture_default_str();
   add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
-      ->check(CLI::PositiveNumber);
+      ->check(finite_number(true));
   add(command.add_option(
           "--reset", options.reset,
           "Of a NIR graph: what a spike does to v: zero (v = v_reset), subtract (default: as the graph's "
@@ -66,7 +106,8 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
                        "Of a NIR graph: a neuron fires as often in a step as v reaches its threshold, "
                        "Sinabs's MultiSpike"));
   add(command.add_option("--v-min", options.v_min,
-                         "Of a NIR graph: lowest v of a neuron, Sinabs's min_v_mem (default: none)"));
+                         "Of a NIR graph: lowest v of a neuron, Sinabs's min_v_mem (default: none)"))
+      ->check(finite_number(false));
   add(command.add_option("--method", options.method, "Of a NIR graph: how v leaks: euler, exponential"))
       ->check(CLI::IsMember({"euler", "exponential"}))
       ->capture_default_str();
@@ -74,25 +115,34 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
 }
 
 std::string NirStepOptions::warning(const formats::NirGraph& graph) const {
-  return std::string(from_metadata ? "stepped as the graph's metadata says, else by default: "
-                                   : "the graph's file does not store how it is stepped; taken: ") +
-         assumed(graph) + " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
+  std::string text =
+      std::string(from_metadata ? "stepped as the graph's metadata says, else by default: "
+                                : "the graph's file does not store how it is stepped; taken: ") +
+      assumed(graph) + " (--bin-us, --time-origin, --dt, --reset, --method, --several-spikes, --v-min)";
+  for (const std::string& line : passed_over) text += "; " + line;
+  return text;
+}
+
+bool takes_events(const formats::NirGraph& graph, const formats::NirShape& input) {
+  if (input.size() != 2 && input.size() != 3) return false;
+  const std::string kind = exchange::metadata_of(graph).input;
+  return kind == "events" ? input[0] <= 2 : kind != "image" && input[0] == 2;
 }
 
 void check_takes_events(const std::string& path, const formats::NirGraph& graph,
                         const formats::NirShape& input) {
-  const std::string kind = exchange::metadata_of(graph).input;
+  if (takes_events(graph, input)) return;
   std::string why;
-  if (input.size() != 3) {
+  if (input.size() == 3) {
+    why = fmt::format(", still images of {}", counted(input[0], "channel"));
+  } else if (input.size() == 2) {
+    why = fmt::format(", signals of {}", counted(input[0], "channel"));
+  } else {
     why = ", which are not frames";
-  } else if (kind == "image" || (input[0] != 2 && kind != "events")) {
-    why = fmt::format(", still images of {}",
-                      input[0] == 1 ? "1 channel" : fmt::format("{} channels", input[0]));
   }
-  if (why.empty()) return;
   throw ShapeError(
       fmt::format("{}: the graph takes {}{}; events come in 2 channels, off and on: a graph of [2, height, "
-                  "width] would fit",
+                  "width] would fit; spikeloom predict gives this one .npy arrays of what it takes",
                   path, formats::nir_shape_text(input), why));
 }
 

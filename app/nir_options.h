@@ -24,12 +24,14 @@ struct NirStepOptions {
   bool several_spikes = false;
 
   bool from_metadata = false;  ///< of settled options: the graph says dt and reset
-  int trained_steps =
-      0;  ///< of settled options: steps of a sample, as the graph's metadata says; 0: it does not
+  /// Of settled options: steps of a sample, as the graph's metadata says; 0: it does not.
+  int trained_steps = 0;
+  std::vector<std::string> passed_over;  ///< of settled options: what the metadata says that is not taken
 
   /// With what was not given: dt and reset of the graph's metadata, which `export` writes, else the defaults.
-  /// The functions below are for settled options.
-  NirStepOptions settled(const formats::NirGraph& graph) const;
+  /// The functions below are for settled options. Throws DataError, naming `path`, where the metadata says
+  /// something of dt or reset that has no meaning and the option that says it otherwise was not given.
+  NirStepOptions settled(const formats::NirGraph& graph, const std::string& path) const;
   exchange::NirOptions simulator_options() const;
   /// "bins of 1000 us, a spike sets v to v_reset, ... (--bin-us, ...)": what was taken for this graph.
   std::string assumed(const formats::NirGraph& graph) const;
@@ -40,9 +42,11 @@ struct NirStepOptions {
 /// Declares the options; gives them back, for who has to refuse them with another kind of file.
 std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOptions& options);
 
-/// Throws ShapeError, with what would fit, for a graph whose input [channels, height, width] is not of
-/// events: other than two channels, unless its metadata says "input": "events"; or one whose metadata says
-/// "image".
+/// Whether a graph's input, [channels, height, width] or [channels, width], is of events: of two channels, or
+/// its metadata says "input": "events"; not where they say "image".
+bool takes_events(const formats::NirGraph& graph, const formats::NirShape& input);
+
+/// Throws ShapeError, with what would fit, for a graph whose input is not of events.
 void check_takes_events(const std::string& path, const formats::NirGraph& graph,
                         const formats::NirShape& input);
 

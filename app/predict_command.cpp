@@ -5,16 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
-#include "app/event_file_options.h"
-#include "app/nir_options.h"
 #include "app/output.h"
-#include "app/votes.h"
+#include "app/predictor.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/data/single_file.h"
 #include "spikeloom/data/verify.h"
-#include "spikeloom/exchange/nir_evaluation.h"
-#include "spikeloom/formats/nir/read.h"
 #include "spikeloom/runtime/model_file.h"
 #include "spikeloom/runtime/ranking.h"
 #include "spikeloom/runtime/session.h"
@@ -24,102 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct PredictOptions {
-  std::string model, dataset, split = "test", data_dir, resize;
-  std::vector<std::string> inputs;
-  std::vector<std::int64_t> indices;
-  EventFileOptions recording;
-  bool json = false, csv = false;
-  int steps = 400;
-  NirStepOptions nir;
-  std::vector<const CLI::Option*> of_nir, of_models;
-};
-
-struct Prediction {
-  std::string input;
-  std::string label;  ///< of an element of a data set
-  RankedVotes ranked;
-};
-
 RankedVotes ranked(const std::vector<float>& votes) {
   const runtime::Ranking ranking = runtime::rank({votes.data(), votes.size()});
   return {votes, ranking.best, ranking.runner_up};
 }
-
-/// Whoever says what an input is.
-class Predictor {
- public:
-  virtual ~Predictor() = default;
-  virtual const std::vector<std::string>& classes() const = 0;
-  virtual const std::string& path() const = 0;
-  virtual Prediction of_file(const std::string& path) = 0;
-  virtual Prediction of_element(std::int64_t index) = 0;
-};
-
-/// A graph of NIR: a vote of a class is its output's mean over the steps.
-class GraphPredictor : public Predictor {
- public:
-  explicit GraphPredictor(const PredictOptions& options)
-      : GraphPredictor(options, formats::read_nir(options.model)) {}
-
-  GraphPredictor(const PredictOptions& options, const formats::NirGraph& graph)
-      : GraphPredictor(options, graph, options.nir.settled(graph)) {}
-
-  GraphPredictor(const PredictOptions& options, const formats::NirGraph& graph, const NirStepOptions& how)
-      : path_(options.model), graph_(graph, how.simulator_options()), warning_(how.warning(graph)) {
-    const formats::NirShape& input = graph_.input_shape();
-    check_takes_events(path_, graph, input);
-    sampling_.channels = input[0];
-    sampling_.height = input[1];
-    sampling_.width = input[2];
-    sampling_.settings.dataset = "folder";
-    sampling_.settings.window_us = how.bin_us;
-    if (how.time_origin == "zero") sampling_.settings.time_origin = data::TimeOrigin::kZero;
-    sampling_.num_steps = options.steps;
-    sampling_.reader = options.recording.reader_options();
-    if (sampling_.reader.width == 0) {
-      sampling_.reader.width = static_cast<int>(input[2]);
-      sampling_.reader.height = static_cast<int>(input[1]);
-    }
-    std::int64_t outputs = 1;
-    for (const std::int64_t extent : graph_.output_shape()) outputs *= extent;
-    for (std::int64_t k = 0; k < outputs; ++k) classes_.push_back(std::to_string(k));
-  }
-
-  const std::vector<std::string>& classes() const override { return classes_; }
-  const std::string& path() const override { return path_; }
-
-  Prediction of_file(const std::string& path) override {
-    if (data::holds_image(path)) {
-      throw DataError(path +
-                      ": is an image, and a NIR graph is asked about recordings of events; spikeloom eval "
-                      "GRAPH --dataset "
-                      "NAME --steps N runs one on a set of images");
-    }
-    const data::FileSample sample = data::read_file_sample(path, sampling_);
-    if (!warning_.empty()) print_warning(warning_);
-    warning_.clear();
-    const std::vector<double> sums = exchange::run_sample(graph_, sample.values, sample.shape);
-    Prediction result;
-    result.input = path;
-    std::vector<float> votes(classes_.size());
-    const auto steps = static_cast<double>(std::max(graph_.steps(), std::int64_t{1}));
-    for (std::size_t k = 0; k < sums.size(); ++k) votes[k] = static_cast<float>(sums[k] / steps);
-    result.ranked = ranked(votes);
-    return result;
-  }
-
-  Prediction of_element(std::int64_t) override {
-    throw ConfigError("a NIR graph does not say what it was trained on: give files, or use spikeloom eval");
-  }
-
- private:
-  std::string path_;
-  exchange::NirSimulator graph_;
-  std::string warning_;  ///< until it is printed, with the first answer
-  data::FileSampling sampling_;
-  std::vector<std::string> classes_;
-};
 
 class ModelPredictor : public Predictor {
  public:
@@ -161,6 +65,14 @@ class ModelPredictor : public Predictor {
   void prepare_files() {
     if (sampling_.channels > 0) return;
     const auto& recipe = model_.info.recipe;
+    const data::DatasetInfo& info = data::dataset_info(recipe.data.dataset);
+    if (info.is_recordings && !options_.resize.empty()) {
+      throw ConfigError(fmt::format(
+          "--resize {}: is for images; the model takes recordings of events, which are not scaled: "
+          "leave it out",
+          options_.resize));
+    }
+    if (!info.is_recordings) refuse_given(options_.of_recordings, "a model of images");
     if (model_.info.standardization) {
       sampling_.standardization = &*model_.info.standardization;
     } else if (recipe.data.standardize) {
@@ -201,7 +113,7 @@ class ModelPredictor : public Predictor {
     part_ = test ? splits.require_test() : options_.split == "train" ? splits.train : splits.validation;
     if (part_ == nullptr) {
       throw ConfigError(
-          "there is no validation part (data.validation_samples = 0); use --split test or train");
+          "--split validation: the model's training held no samples out; use --split test or train");
     }
     const data::SampleShape shape = part_->shape();
     const model::Shape given{shape.channels, shape.height, shape.width};
@@ -290,10 +202,15 @@ int run_predict(const PredictOptions& options) {
     throw ConfigError(
         "give either files or folders, or elements of the model's data set with --dataset and --index");
   }
+  if (options.dataset.empty()) {
+    refuse_given(options.of_sets, "files");
+  } else {
+    refuse_given(options.of_files, "elements of a data set");
+  }
   std::unique_ptr<Predictor> owner;
   if (is_nir_file(options.model)) {
     refuse_given(options.of_models, "a NIR graph");
-    owner = std::make_unique<GraphPredictor>(options);
+    owner = make_graph_predictor(options);
   } else {
     refuse_given(options.of_nir, "a model of Spikeloom");
     owner = std::make_unique<ModelPredictor>(options);
@@ -338,7 +255,10 @@ void add_predict(CLI::App& program, Command& chosen) {
       ->required()
       ->type_name("RUN_OR_MODEL")
       ->check(not_empty());
-  command->add_option("inputs", options->inputs, "Recordings, PNG or JPEG images, or folders of them")
+  command
+      ->add_option("inputs", options->inputs,
+                   "Recordings, PNG or JPEG images, or folders of them; of a NIR graph also .npy arrays of "
+                   "what it takes")
       ->type_name("INPUT");
   command->add_option("--dataset", options->dataset, "Elements of this set, which the model was trained on")
       ->type_name("NAME");
@@ -355,9 +275,12 @@ void add_predict(CLI::App& program, Command& chosen) {
       ->check(not_empty());
   options->of_nir = add_nir_options(*command, options->nir);
   auto* const steps =
-      command->add_option("--steps", options->steps, "Of a NIR graph: most steps of a recording")
-          ->check(CLI::Range(1, 1 << 20))
-          ->capture_default_str();
+      command
+          ->add_option(
+              "--steps", options->steps,
+              "Of a NIR graph: most steps of a recording, or for how many an image is shown (default: "
+              "the steps of the graph's metadata, else 400 of a recording)")
+          ->check(CLI::Range(1, 1 << 20));
   options->of_nir.push_back(steps);
   command
       ->add_option("--resize", options->resize,
@@ -367,6 +290,13 @@ void add_predict(CLI::App& program, Command& chosen) {
     options->of_models.push_back(command->get_option(name));
   }
   add_event_file_options(*command, options->recording);
+  options->of_sets = {command->get_option("--split")};
+  for (const char* name : {"--format", "--sensor", "--chip", "--camera", "--time-unit", "--columns",
+                           "--drop-outside", "--partial"}) {
+    options->of_recordings.push_back(command->get_option(name));
+  }
+  options->of_files = options->of_recordings;
+  options->of_files.push_back(command->get_option("--resize"));
   auto* const json = command->add_flag("--json", options->json, "Print JSON");
   command->add_flag("--csv", options->csv, "Print CSV")->excludes(json);
   command->footer(

@@ -9,6 +9,7 @@
 #include "app/nir_options.h"
 #include "app/output.h"
 #include "app/stop_signals.h"
+#include "app/stoppable_output.h"
 #include "app/votes.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/verify.h"
@@ -40,13 +41,13 @@ struct Trained {
   std::unique_ptr<runtime::Classifier> network;
   std::vector<std::string> classes;
   stream::DeciderSettings settings;
-  int sensor_width = 0, sensor_height = 0;  ///< of the training's set; 0: not known
+  int sensor_width = 0, sensor_height = 0;  ///< of the training's set, else what fits the network
   std::string warning;                      ///< what was taken, as a graph does not say it
 };
 
 Trained open_graph(const StreamOptions& options) {
   const auto graph = formats::read_nir(options.model);
-  const NirStepOptions how = options.nir.settled(graph);
+  const NirStepOptions how = options.nir.settled(graph, options.model);
   Trained trained;
   trained.path = options.model;
   exchange::NirSimulator simulator(graph, how.simulator_options());
@@ -56,7 +57,7 @@ Trained open_graph(const StreamOptions& options) {
     trained.classes.push_back(std::to_string(k));
   }
   trained.settings.step_us = how.bin_us;
-  trained.settings.window_steps = kNirWindowSteps;
+  trained.settings.window_steps = how.trained_steps > 0 ? how.trained_steps : kNirWindowSteps;
   trained.warning = how.warning(graph);
   return trained;
 }
@@ -103,6 +104,11 @@ Trained open_network(const StreamOptions& options) {
   settings.every_steps = options.every_steps > 0 ? options.every_steps : settings.window_steps;
   settings.carries_state = options.carry;
   settings.gap_us = std::max(1000 * options.gap_ms, settings.window_steps * settings.step_us);
+  if (trained.sensor_width == 0) {
+    const model::Shape input = trained.network->input();
+    trained.sensor_width = static_cast<int>(input.width * settings.downsample);
+    trained.sensor_height = static_cast<int>(input.height * settings.downsample);
+  }
   return trained;
 }
 
@@ -111,10 +117,7 @@ stream::SensorCheck sensor_check(const Trained& trained, const std::string& sour
   const model::Shape input = trained.network->input();
   events::Binning binning;
   binning.downsample = trained.settings.downsample;
-  const std::string fitting =
-      trained.sensor_width > 0
-          ? fmt::format("{} x {}", trained.sensor_width, trained.sensor_height)
-          : fmt::format("{} x {}", input.width * binning.downsample, input.height * binning.downsample);
+  const std::string fitting = fmt::format("{} x {}", trained.sensor_width, trained.sensor_height);
   return [=](int width, int height) {
     const std::int64_t frame_width = events::binned_width(width, binning),
                        frame_height = events::binned_width(height, binning);
@@ -212,16 +215,17 @@ OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
   const double speed = speed_of(options.speed);
   if (reader.width == 0 || reader.height == 0) {
     // What a file says of its sensor counts; the training's stands in for files that say nothing.
-    try {
-      const auto own = formats::open_events(options.source, reader);
-      if (own->width() > 0 && own->height() > 0) check(own->width(), own->height());
-    } catch (const ConfigError&) {  // it asks for a sensor
-    }
-    reader.width = trained.sensor_width;
-    reader.height = trained.sensor_height;
+    const events::SensorSize own = formats::stated_sensor(options.source, reader);
+    if (own.width > 0 && own.height > 0) check(own.width, own.height);
+    reader.width = own.width > 0 ? own.width : trained.sensor_width;
+    reader.height = own.height > 0 ? own.height : trained.sensor_height;
   }
   reader.drop_outside = true;
   return {stream::recording_source(options.source, reader, speed, check), speed == 0.0};
+}
+
+std::string json_line(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 nlohmann::ordered_json to_json(const stream::LiveDecision& live, const std::vector<std::string>& classes) {
@@ -249,66 +253,77 @@ std::string to_text(const stream::LiveDecision& live, const std::vector<std::str
   return one_line(text);
 }
 
-void print_summary(const stream::LiveSummary& summary, const stream::LiveSource& source, bool as_json) {
-  const double seconds = summary.seconds;
-  const double rate = seconds > 0.0 ? static_cast<double>(summary.received) / seconds : 0.0;
-  const double p50 = summary.latency.quantile_us(0.5), p99 = summary.latency.quantile_us(0.99);
-  const std::int64_t outside = summary.outside + source.left_out();
-  const stream::DatagramCounts* datagrams = source.datagrams();
-  if (as_json) {
-    nlohmann::ordered_json json = {{"source", source.name()},
-                                   {"stopped", summary.was_stopped},
-                                   {"seconds", seconds},
-                                   {"events", summary.received},
-                                   {"events_per_s", rate},
-                                   {"binned", summary.binned},
-                                   {"late", summary.late},
-                                   {"dropped", summary.dropped},
-                                   {"outside", outside},
-                                   {"out_of_range", summary.out_of_range},
-                                   {"restarts", summary.restarts},
-                                   {"steps", summary.steps},
-                                   {"decisions", summary.decisions},
-                                   {"latency_p50_us", p50},
-                                   {"latency_p99_us", p99},
-                                   {"synaptic_operations", summary.synaptic_operations}};
-    if (datagrams != nullptr) {
-      json["datagrams"] = {{"received", datagrams->received}, {"malformed", datagrams->malformed},
-                           {"lost", datagrams->lost},         {"out_of_order", datagrams->out_of_order},
-                           {"repeated", datagrams->repeated}, {"restarts", datagrams->restarts},
-                           {"senders", datagrams->senders}};
-    }
-    print_text(stdout, nlohmann::ordered_json{{"summary", json}}.dump(
-                           -1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                           "\n");
-    return;
+/// Events that were read: those that a recording's reader left out are among them.
+std::int64_t events_of(const stream::LiveSummary& summary, const stream::LiveSource& source) {
+  return summary.received + source.left_out();
+}
+
+double rate_of(const stream::LiveSummary& summary, const stream::LiveSource& source) {
+  return summary.seconds > 0.0 ? static_cast<double>(events_of(summary, source)) / summary.seconds : 0.0;
+}
+
+std::string summary_json(const stream::LiveSummary& summary, const stream::LiveSource& source) {
+  nlohmann::ordered_json json = {{"source", source.name()},
+                                 {"stopped", summary.was_stopped},
+                                 {"seconds", summary.seconds},
+                                 {"events", events_of(summary, source)},
+                                 {"events_per_s", rate_of(summary, source)},
+                                 {"binned", summary.binned},
+                                 {"late", summary.late},
+                                 {"dropped", summary.dropped},
+                                 {"left_in_queue", summary.left_in_queue},
+                                 {"outside", summary.outside + source.left_out()},
+                                 {"out_of_range", summary.out_of_range},
+                                 {"restarts", summary.restarts},
+                                 {"steps", summary.steps},
+                                 {"decisions", summary.decisions},
+                                 {"latency_p50_us", summary.latency.quantile_us(0.5)},
+                                 {"latency_p99_us", summary.latency.quantile_us(0.99)},
+                                 {"synaptic_operations", summary.synaptic_operations}};
+  if (const stream::DatagramCounts* datagrams = source.datagrams()) {
+    json["datagrams"] = {{"received", datagrams->received}, {"malformed", datagrams->malformed},
+                         {"lost", datagrams->lost},         {"out_of_order", datagrams->out_of_order},
+                         {"repeated", datagrams->repeated}, {"restarts", datagrams->restarts},
+                         {"senders", datagrams->senders}};
   }
-  print_line(stderr, fmt::format("events     {} in {:.2f} s ({:.0f} a second)",
-                                 with_separators(summary.received), seconds, rate));
-  print_line(
-      stderr,
-      fmt::format("left out   {} late, {} dropped, {} outside of the frame{}; {} new starts",
-                  with_separators(summary.late), with_separators(summary.dropped), with_separators(outside),
-                  summary.out_of_range == 0 ? ""
-                                            : fmt::format(", {} with a time out of range (beyond 2^61 us)",
-                                                          with_separators(summary.out_of_range)),
-                  summary.restarts));
-  if (datagrams != nullptr) {
-    print_line(
-        stderr,
-        fmt::format(
-            "datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {} senders, {} "
-            "restarts",
-            with_separators(datagrams->received), with_separators(datagrams->malformed),
-            with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
-            with_separators(datagrams->repeated), with_separators(datagrams->senders),
-            with_separators(datagrams->restarts)));
+  return json_line({{"summary", json}});
+}
+
+std::string summary_text(const stream::LiveSummary& summary, const stream::LiveSource& source) {
+  const auto part = [](std::int64_t count, const char* what) {
+    return count == 0 ? std::string() : fmt::format(", {} {}", with_separators(count), what);
+  };
+  std::string text =
+      fmt::format("events     {} in {:.2f} s ({:.0f} a second)\n",
+                  with_separators(events_of(summary, source)), summary.seconds, rate_of(summary, source));
+  text += fmt::format("left out   {} late, {} dropped, {} outside of the frame{}{}; {} new starts\n",
+                      with_separators(summary.late), with_separators(summary.dropped),
+                      with_separators(summary.outside + source.left_out()),
+                      part(summary.out_of_range, "with a time out of range (beyond 2^61 us)"),
+                      part(summary.left_in_queue, "left in the queue"), summary.restarts);
+  if (const stream::DatagramCounts* datagrams = source.datagrams()) {
+    text += fmt::format(
+        "datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {} senders, {} "
+        "restarts\n",
+        with_separators(datagrams->received), with_separators(datagrams->malformed),
+        with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
+        with_separators(datagrams->repeated), with_separators(datagrams->senders),
+        with_separators(datagrams->restarts));
   }
-  print_line(stderr,
-             fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
-                         with_prefix(static_cast<double>(summary.synaptic_operations))));
-  print_line(stderr, fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms",
-                                 with_separators(summary.decisions), 1e-3 * p50, 1e-3 * p99));
+  text += fmt::format("network    {} steps, {} synaptic operations\n", with_separators(summary.steps),
+                      with_prefix(static_cast<double>(summary.synaptic_operations)));
+  text +=
+      fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms\n", with_separators(summary.decisions),
+                  1e-3 * summary.latency.quantile_us(0.5), 1e-3 * summary.latency.quantile_us(0.99));
+  return text;
+}
+
+std::string plan_text(const std::string& source, const stream::DeciderSettings& settings) {
+  const bool tumbling = settings.every_steps == settings.window_steps;
+  return one_line(
+      fmt::format("{}: steps of {} us, {} windows of {} steps{}", source, settings.step_us,
+                  tumbling ? "tumbling" : "sliding", settings.window_steps,
+                  tumbling ? std::string() : fmt::format(", a decision every {}", settings.every_steps)));
 }
 
 int run_stream(const StreamOptions& options) {
@@ -322,28 +337,24 @@ int run_stream(const StreamOptions& options) {
   live.waits_when_full = options.when_full.empty() ? opened.waits : options.when_full == "wait";
   live.idle = std::chrono::milliseconds(options.idle_ms);
   live.most_decisions = options.decisions;
-  if (!trained.warning.empty()) print_warning(trained.warning);
-  const stream::DeciderSettings& settings = trained.settings;
-  print_line(
-      stderr,
-      one_line(fmt::format(
-          "{}: steps of {} us, {} windows of {} steps{}", opened.source->name(), settings.step_us,
-          settings.every_steps == settings.window_steps ? "tumbling" : "sliding", settings.window_steps,
-          settings.every_steps == settings.window_steps
-              ? std::string()
-              : fmt::format(", a decision every {}", settings.every_steps))));
+  StoppableOutput output(stop_requested);
+  if (!trained.warning.empty()) output.print_error("spikeloom: warning: " + one_line(trained.warning) + "\n");
+  output.print_error(plan_text(opened.source->name(), trained.settings) + "\n");
   const stream::LiveSummary summary =
       stream::run_live(*opened.source, decider, live, stop_requested, [&](const auto& decision) {
-        if (options.json) {
-          print_text(stdout, to_json(decision, trained.classes)
-                                     .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                                 "\n");
-        } else {
-          print_line(stdout, to_text(decision, trained.classes));
-        }
+        output.print(options.json ? json_line(to_json(decision, trained.classes))
+                                  : to_text(decision, trained.classes) + "\n");
       });
   const bool nothing_came = summary.failure && summary.received == 0;  // then the failure says all
-  if (!nothing_came) print_summary(summary, *opened.source, options.json);
+  if (!nothing_came) {
+    if (options.json) output.print(summary_json(summary, *opened.source));
+    if (output.gave_up()) {
+      output.print_error(
+          "spikeloom: warning: nobody read the output when the stream was stopped: its last lines are not "
+          "written\n");
+    }
+    if (!options.json || output.gave_up()) output.print_error(summary_text(summary, *opened.source));
+  }
   if (summary.failure) std::rethrow_exception(summary.failure);
   return kOk;
 }
@@ -376,9 +387,10 @@ void add_stream(CLI::App& program, Command& chosen) {
   command
       ->add_option(
           "--window-steps", options->window_steps,
-          fmt::format("Steps that a decision is about (default: as many as a sample of the training; "
-                      "of a NIR graph {})",
-                      kNirWindowSteps))
+          fmt::format(
+              "Steps that a decision is about (default: as many as a sample of the training; of a NIR "
+              "graph whose metadata does not say them {})",
+              kNirWindowSteps))
       ->check(CLI::Range(1, 1 << 20));
   command
       ->add_option("--every-steps", options->every_steps,

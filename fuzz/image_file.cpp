@@ -12,6 +12,7 @@
 #include "fuzz/format_name.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/images/image_array.h"
+#include "spikeloom/formats/npy_values.h"
 
 namespace {
 
@@ -35,6 +36,13 @@ void read_arrays(const std::uint8_t* data, std::size_t size) {
     const formats::ImageArray images = formats::read_image_array(formats::memory_source(data, size, "fuzz"));
     const std::int64_t bytes = images.count * images.height * images.width * images.channels;
     if (static_cast<std::int64_t>(images.pixels.size()) != bytes) std::abort();
+  } catch (const FormatError&) {
+  }
+  try {
+    const formats::NumberArray array = formats::read_number_array(formats::memory_source(data, size, "fuzz"));
+    std::int64_t values = 1;
+    for (const std::int64_t extent : array.shape) values *= extent;
+    if (static_cast<std::int64_t>(array.values.size()) != values) std::abort();
   } catch (const FormatError&) {
   }
   formats::read_label_array(formats::memory_source(data, size, "fuzz"));

@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   spikeloom_event_options options = {0};
   int64_t window = 0, end = -1;
   size_t count = 0, i = 0;
+  int width = 0, height = 0;
   options.size = sizeof(options);
   if (argc != 3) {
     fprintf(stderr, "usage: replay MODEL RECORDING\n");
@@ -46,11 +47,24 @@ int main(int argc, char** argv) {
   if (spikeloom_session_new(model, &session) != SPIKELOOM_OK) return fail(spikeloom_last_error());
   window = spikeloom_model_window_us(model);
   if (window == 0) return fail("the model was not trained on windows of time");
-  options.width = (int)spikeloom_model_width(model);
-  options.height = (int)spikeloom_model_height(model);
+  width = (int)spikeloom_model_width(model);
+  height = (int)spikeloom_model_height(model);
   options.drop_outside = 1;
-  if (spikeloom_events_open(argv[2], &options, &reader) != SPIKELOOM_OK) {
-    return fail(spikeloom_events_last_error());
+  /* What the recording says of its sensor counts; a size in the options would stand before it. */
+  if (spikeloom_events_open(argv[2], &options, &reader) == SPIKELOOM_OK &&
+      spikeloom_events_width(reader) > 0) {
+    if (spikeloom_events_width(reader) != width || spikeloom_events_height(reader) != height) {
+      fprintf(stderr, "replay: %s: a sensor of %d x %d, the model takes %d x %d\n", argv[2],
+              spikeloom_events_width(reader), spikeloom_events_height(reader), width, height);
+      return 1;
+    }
+  } else { /* it says none, or can only be read with one */
+    spikeloom_events_free(reader);
+    options.width = width;
+    options.height = height;
+    if (spikeloom_events_open(argv[2], &options, &reader) != SPIKELOOM_OK) {
+      return fail(spikeloom_events_last_error());
+    }
   }
   do {
     if (spikeloom_events_read(reader, events, sizeof(events) / sizeof(events[0]), &count) != SPIKELOOM_OK) {

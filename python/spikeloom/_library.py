@@ -47,6 +47,7 @@ RUNTIME = {
     "model_channels": (_INT64, _HANDLE),
     "model_height": (_INT64, _HANDLE),
     "model_width": (_INT64, _HANDLE),
+    "model_input_rank": (_INT, _HANDLE),
     "model_num_classes": (_INT, _HANDLE),
     "model_num_steps": (_INT, _HANDLE),
     "model_window_us": (_INT64, _HANDLE),

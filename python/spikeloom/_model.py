@@ -36,6 +36,28 @@ def _as_floats(values):
     return np.ascontiguousarray(array, np.float32)
 
 
+class _Layout:
+    """How a step is given: frames (height, width, channels), or what a graph takes that is no frame, (channels, length)
+    or (channels,)."""
+
+    def __init__(self, rank, height, width, channels):
+        self.frame = (height, width, channels)
+        #: what a step may be; the first is Model.input_shape
+        self.shapes = [(channels, width)] if rank == 2 else [self.frame, (channels,)] if rank == 1 else [self.frame]
+        self.moves_axes = rank == 2
+        axes = "channels, length" if rank == 2 else "height, width, channels"
+        self.text = f"[{', '.join(map(str, self.shapes[0]))}] ({axes})"
+
+    def array(self, values, what, most_steps):
+        """As C takes it: steps of [height, width, channels]. most_steps: 0 or 1 axes before those of a step."""
+        array = _as_floats(values)
+        for shape in self.shapes:
+            if array.ndim - len(shape) in range(most_steps + 1) and array.shape[array.ndim - len(shape):] == shape \
+                    and array.size:
+                return np.ascontiguousarray(np.moveaxis(array, -2, -1)) if self.moves_axes else array
+        raise ArgumentError(f"{what} {self.text}, not {list(array.shape)}")
+
+
 def _graph_options(given):
     names = {"dt", "subtract", "exponential", "several_spikes", "v_min"}
     if not names.issuperset(given):
@@ -68,9 +90,10 @@ class Model:
         self._library.check(status)
         self._handle = handle
         weakref.finalize(self, self._library.model_free, handle)
-        #: (height, width, channels) of a step
-        self.input_shape = (self._library.model_height(handle), self._library.model_width(handle),
-                            self._library.model_channels(handle))
+        self._layout = _Layout(self._library.model_input_rank(handle), self._library.model_height(handle),
+                               self._library.model_width(handle), self._library.model_channels(handle))
+        #: of a step: (height, width, channels); (channels, length) of a graph that takes that
+        self.input_shape = self._layout.shapes[0]
         #: steps of a sample of the training; 0 where a graph does not say it
         self.num_steps = self._library.model_num_steps(handle)
         #: length of a step of the training in microseconds; 0 for images and other ways of slicing
@@ -81,31 +104,28 @@ class Model:
 
     def predict(self, values):
         """The Prediction for one sample: numbers of shape [T, height, width, channels], or one image [height, width,
-        channels], shown for num_steps steps. Values are taken as they are: counts of events, or pixels prepared as
-        those of the training (divided by 255, standardised). Raises ArgumentError for another shape, NumericsError for
-        values that are not finite."""
-        array = _as_floats(values)
-        if array.shape[-3:] != self.input_shape or array.ndim not in (3, 4) or array.shape[0] == 0:
-            raise ArgumentError(f"a sample is [T, {self._shape_text()}], or one image [{self._shape_text()}] (height, "
-                                f"width, channels), not {list(array.shape)}")
+        channels], shown for num_steps steps (of a graph that does not say them: for one). A graph of [channels, length],
+        as one that begins with a Conv1d, takes [T, channels, length] or [channels, length], one of [channels] also [T,
+        channels] or [channels]. Values are taken as they are: counts of events, or pixels prepared as those of the
+        training (divided by 255, standardised). Raises ArgumentError for another shape, NumericsError for values that
+        are not finite."""
+        steps = ", ".join(map(str, self.input_shape))
+        array = self._layout.array(values, f"a sample is [T, {steps}], or one step", 1)
         if not hasattr(self._of_thread, "stream"):
-            self._of_thread.stream = Stream(self._library, self._handle, self.input_shape, self.class_names)
+            self._of_thread.stream = self.stream()
         return self._of_thread.stream._run(array)
 
     def stream(self):
         """A new Stream, from its beginning."""
-        return Stream(self._library, self._handle, self.input_shape, self.class_names)
-
-    def _shape_text(self):
-        return ", ".join(map(str, self.input_shape))
+        return Stream(self._library, self._handle, self._layout, self.class_names)
 
 
 class Stream:
     """A network's state, which goes on from step to step until reset(). Made by Model.stream(); used by one thread at a
     time."""
 
-    def __init__(self, library, model, input_shape, class_names):
-        self._library, self._input_shape, self._class_names = library, input_shape, class_names
+    def __init__(self, library, model, layout, class_names):
+        self._library, self._layout, self._class_names = library, layout, class_names
         handle = ctypes.c_void_p()
         library.check(library.session_new(model, ctypes.byref(handle)))
         self._handle = handle
@@ -116,12 +136,9 @@ class Stream:
         self._library.check(self._library.session_reset(self._handle))
 
     def step(self, values):
-        """One step: [height, width, channels] numbers -> the Prediction of all steps so far. Raises as
+        """One step: numbers of the model's input_shape -> the Prediction of all steps so far. Raises as
         Model.predict(); the state is then as it was."""
-        array = _as_floats(values)
-        if array.shape != self._input_shape:
-            raise ArgumentError(f"a step is {list(self._input_shape)} (height, width, channels), not "
-                                f"{list(array.shape)}")
+        array = self._layout.array(values, "a step is", 0)
         self._library.check(self._library.session_step(self._handle, _pointer(array), array.size))
         return self.prediction()
 

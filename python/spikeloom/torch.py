@@ -7,6 +7,8 @@ PyTorch has to be the same (Debian's python3-torch for a build with Debian's lib
 on the CPU; time comes first: [T, N, ...]. The operators take any memory order and copy once unless time is outermost
 and, for NeuNorm, channels are last in memory.
 """
+import math
+
 import torch
 from torch import nn
 
@@ -14,7 +16,7 @@ from ._errors import ArgumentError, LibraryError
 from ._library import find
 
 SURROGATES = ("rectangular", "triangular", "sigmoid", "arctan")
-RESETS = ("zero", "subtract")
+RESETS = ("zero", "subtract", "none")
 LIBRARY = "libspikeloom.so.0.1"
 
 
@@ -45,10 +47,14 @@ def _check(holds, what, value):
 class LIF(nn.Module):
     """Iterative leaky integrate-and-fire neurons over all steps at once (Wu et al. 2019, eq. 5 and 6):
 
-        v_pre[t]  = decay v[t-1] + input[t],  v[-1] = 0
+        i[t]      = current_decay i[t-1] + input[t],  i[-1] = 0     (0, the default: i = input)
+        v_pre[t]  = decay v[t-1] + i[t],  v[-1] = 0
         spikes[t] = 1 if v_pre[t] >= v_threshold else 0
-        v[t]      = v_pre[t] (1 - spikes[t])  (reset "zero")   or   v_pre[t] - v_threshold spikes[t]  ("subtract")
+        v[t]      = v_pre[t] (1 - spikes[t]) + v_reset spikes[t]    (reset "zero")
+                    v_pre[t] - v_threshold spikes[t]                ("subtract")
+                    v_pre[t]                                        ("none")
 
+    v_reset is below v_threshold, and for reset "zero" alone; current_decay is from 0 to below 1.
     input [T, N, ...] -> spikes [T, N, ...], 0 or 1, of the input's dtype. The gradient is that of the surrogate for the
     spike and exact for all else, the path through the reset included unless detach_reset. Surrogates, with x = v_pre -
     v_threshold and a = surrogate_width, have the peak 1/a and the area 1:
@@ -61,13 +67,17 @@ class LIF(nn.Module):
     """
 
     def __init__(self, decay=0.25, v_threshold=0.75, surrogate="rectangular", surrogate_width=1.0, reset="zero",
-                 detach_reset=False, learn_decay=False, learn_v_threshold=False):
+                 detach_reset=False, learn_decay=False, learn_v_threshold=False, v_reset=0.0, current_decay=0.0):
         super().__init__()
         _check(0.0 <= decay <= 1.0, "decay is from 0 to 1", decay)
         _check(v_threshold > 0.0, "v_threshold is above 0", v_threshold)
         _check(surrogate_width > 0.0, "surrogate_width is above 0", surrogate_width)
+        _check(-math.inf < v_reset < v_threshold, "v_reset is below v_threshold", v_reset)
+        _check(v_reset == 0.0 or reset == "zero", "v_reset is for reset 'zero', and else 0", v_reset)
+        _check(0.0 <= current_decay < 1.0, "current_decay is from 0 to below 1", current_decay)
         self.surrogate, self.surrogate_width = surrogate, float(surrogate_width)
         self.reset, self.detach_reset = reset, bool(detach_reset)
+        self.v_reset, self.current_decay = float(v_reset), float(current_decay)
         self._surrogate, self._reset = _choose("surrogate", surrogate, SURROGATES), _choose("reset", reset, RESETS)
         for name, value, learnt in (("decay", decay, learn_decay), ("v_threshold", v_threshold, learn_v_threshold)):
             scalar = torch.tensor(float(value), dtype=torch.float64)
@@ -83,7 +93,7 @@ class LIF(nn.Module):
         steps = input.shape[0] if num_steps is None else num_steps
         spikes, self.spike_count = torch.ops.spikeloom.lif(
             input, self.decay, self.v_threshold, steps, self._surrogate, self.surrogate_width, self._reset,
-            self.detach_reset, False)
+            self.detach_reset, False, self.v_reset, self.current_decay)
         return spikes
 
     @torch.no_grad()
@@ -94,7 +104,8 @@ class LIF(nn.Module):
 
     def extra_repr(self):
         return (f"decay={self.decay.item():g}, v_threshold={self.v_threshold.item():g}, surrogate={self.surrogate}, "
-                f"surrogate_width={self.surrogate_width:g}, reset={self.reset}, detach_reset={self.detach_reset}")
+                f"surrogate_width={self.surrogate_width:g}, reset={self.reset}, v_reset={self.v_reset:g}, "
+                f"current_decay={self.current_decay:g}, detach_reset={self.detach_reset}")
 
 
 class NeuNorm(nn.Module):

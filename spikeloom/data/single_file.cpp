@@ -9,6 +9,9 @@
 #include <cstring>
 #include <fstream>
 
+#include "spikeloom/base/errors.h"
+#include "spikeloom/base/log.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/data/datasets/image_dataset.h"
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/recording_reader.h"
@@ -62,15 +65,14 @@ FileSample image_sample(const std::string& path, const FileSampling& sampling) {
   return sample;
 }
 
-/// The options given, with what the training's settings and its set say where they say nothing.
+/// The options given, with what the training's settings and its set say where they say nothing; but for the
+/// sensor.
 formats::EventReaderOptions reader_options(const FileSampling& sampling) {
   formats::EventReaderOptions options = sampling.reader;
   const DatasetInfo& info = dataset_info(sampling.settings.dataset);
-  const bool sensor_given = options.width > 0 && options.height > 0;
   const bool format_given = options.format != "auto";
   if (info.is_users_own) {
     const formats::EventReaderOptions own = options_of_folder(sampling.settings);
-    if (!sensor_given) options.width = own.width, options.height = own.height;
     if (!format_given) options.format = own.format;
     // A chip is for other formats than columns and a unit of time: those that the training's files were of
     // say nothing of a file of which something is said by hand.
@@ -89,10 +91,82 @@ formats::EventReaderOptions reader_options(const FileSampling& sampling) {
   return options;
 }
 
+/// The sensor that the recipe gives all files, whatever they say (data.sensor); 0 x 0: none.
+events::SensorSize sensor_of_recipe(const DataSettings& settings) {
+  if (!dataset_info(settings.dataset).is_users_own) return {};
+  const formats::EventReaderOptions own = options_of_folder(settings);
+  return {own.width, own.height};
+}
+
+/// The sensor of the training's files, for those that do not say theirs; 0 x 0: not known.
+events::SensorSize sensor_of_training(const FileSampling& sampling) {
+  const DatasetInfo& info = dataset_info(sampling.settings.dataset);
+  const events::SensorSize own = sensor_of_recipe(sampling.settings);
+  if (own.width > 0 && own.height > 0) return own;
+  if (info.sensor_width > 0 && info.sensor_height > 0) return {info.sensor_width, info.sensor_height};
+  return sampling.usual_sensor;
+}
+
+/// What the user says counts, then what the file says, then what the training's files had.
+events::SensorSize sensor_of(const std::string& path, const FileSampling& sampling,
+                             const formats::EventReaderOptions& options) {
+  if (options.width > 0 && options.height > 0) return {options.width, options.height};
+  const events::SensorSize stated = formats::stated_sensor(path, options);
+  if (stated.width > 0 && stated.height > 0) return stated;
+  const events::SensorSize usual = sensor_of_training(sampling);
+  if (usual.width > 0 && usual.height > 0) return usual;
+  formats::open_events(path, options);  // where it cannot be opened, that is what is wrong
+  throw DataError(path + ": does not say how large its sensor is: add --sensor, for example 304x240");
+}
+
+/// Throws DataError, with the sensor that would fit, for one whose frames are not the network's.
+void check_fit(const std::string& path, const FileSampling& sampling, events::SensorSize sensor,
+               const SampleShape& shape) {
+  if (shape.height == sampling.height && shape.width == sampling.width) return;
+  const DataSettings& settings = sampling.settings;
+  std::string text =
+      fmt::format("{}: its sensor of {} gives frames of {}, the network takes {}: a sensor of {} would fit{}",
+                  path, size_text(sensor.width, sensor.height), size_text(shape.width, shape.height),
+                  size_text(sampling.width, sampling.height),
+                  size_text(sampling.width * settings.downsample, sampling.height * settings.downsample),
+                  settings.transforms.empty() ? "" : " after the transforms");
+  const events::SensorSize own = sensor_of_recipe(settings);
+  if (own.width > 0 && own.height > 0 && !(own == sensor)) {
+    text += fmt::format("; --sensor {}x{} reads it as the training read its files, whatever they said",
+                        own.width, own.height);
+  }
+  throw DataError(text);
+}
+
+RecordingFormat format_of(const std::string& path, const FileSampling& sampling,
+                          const formats::EventReaderOptions& options) {
+  const DatasetInfo& info = dataset_info(sampling.settings.dataset);
+  try {
+    return recording_format(info, sampling.settings, sampling.num_steps, options, options.width,
+                            options.height);
+  } catch (const ConfigError& error) {  // settings that the training's sensor has passed
+    throw DataError(
+        fmt::format("{}: its sensor of {} does not go through what the training does to recordings: {}", path,
+                    size_text(options.width, options.height), error.what()));
+  }
+}
+
+/// What was left out of a recording, for the user.
+void tell(const std::string& path, const ReadNotes& notes, events::SensorSize sensor) {
+  if (notes.dropped_events > 0) {
+    log(LogLevel::kWarning,
+        fmt::format("{}: {} outside of its sensor of {} left out", path,
+                    counted(notes.dropped_events, "event"), size_text(sensor.width, sensor.height)));
+  }
+  if (notes.unread_bytes > 0) {
+    log(LogLevel::kWarning, fmt::format("{}: is cut off: {} after its last whole event not read", path,
+                                        counted(notes.unread_bytes, "byte")));
+  }
+}
+
 FileSample recording_sample(const std::string& path, const FileSampling& sampling) {
   const DataSettings& settings = sampling.settings;
-  const DatasetInfo& info = dataset_info(settings.dataset);
-  if (!info.is_recordings) {
+  if (!dataset_info(settings.dataset).is_recordings) {
     if (::access(path.c_str(), R_OK) != 0) {
       throw DataError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
     }
@@ -100,38 +174,23 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
                                 path, settings.dataset));
   }
   formats::EventReaderOptions options = reader_options(sampling);
-  // Before the file is asked, which may say nothing of its sensor: what the set's cameras have.
-  int width = options.width, height = options.height;
-  if (width == 0 || height == 0) {
-    const auto reader = formats::open_events(path, options);
-    width = reader->width() > 0 ? reader->width() : info.sensor_width;
-    height = reader->height() > 0 ? reader->height() : info.sensor_height;
-  }
-  if (width < 1 || height < 1) {
-    throw DataError(path + ": does not say how large its sensor is: add --sensor, for example 304x240");
-  }
-  options.width = width;
-  options.height = height;
-  RecordingFormat format = recording_format(info, settings, sampling.num_steps, options, width, height);
+  const events::SensorSize sensor = sensor_of(path, sampling, options);
+  options.width = sensor.width;
+  options.height = sensor.height;
+  RecordingFormat format = format_of(path, sampling, options);
   format.channels = static_cast<int>(sampling.channels);
   const SampleShape shape{sampling.num_steps, sampling.channels,
                           events::binned_width(format.sensor_height, format.binning),
                           events::binned_width(format.sensor_width, format.binning), false};
-  if (shape.height != sampling.height || shape.width != sampling.width) {
-    throw DataError(
-        fmt::format("{}: its sensor of {} gives frames of {}, the network takes {}: a sensor of {} "
-                    "would fit{}",
-                    path, size_text(width, height), size_text(shape.width, shape.height),
-                    size_text(sampling.width, sampling.height),
-                    size_text(sampling.width * settings.downsample, sampling.height * settings.downsample),
-                    settings.transforms.empty() ? "" : " after the transforms"));
-  }
+  check_fit(path, sampling, sensor, shape);
   Recording recording;
   recording.path = path;
-  format.reader = [&](const Recording& one, ReadNotes& of_one) {
-    events::EventStream stream = read_recording_file(one.path, options, of_one);
-    stream.width = width;
-    stream.height = height;
+  ReadNotes notes;  // told here: the set's words are those of a recipe
+  format.reader = [&](const Recording& one, ReadNotes&) {
+    events::EventStream stream = read_recording_file(
+        one.path, options, notes, "give the right sensor (--sensor) and format (--format)");
+    stream.width = sensor.width;
+    stream.height = sensor.height;
     return stream;
   };
   const RecordingDataset dataset(path, {"unknown"}, {recording}, format, 0);
@@ -139,6 +198,7 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
   sample.shape = shape;
   sample.values.resize(static_cast<std::size_t>(shape.sample_size()));
   dataset.read(0, nullptr, sample.values.data());
+  tell(path, notes, sensor);
   return sample;
 }
 

@@ -15,8 +15,11 @@ struct FileSampling {
   DataSettings settings;                             ///< of the training
   int num_steps = 1;                                 ///< of a recording
   std::int64_t channels = 0, height = 0, width = 0;  ///< what the network takes
-  /// Of a recording. What stands at its default is taken from the settings and what is known of their set.
+  /// Of a recording. What stands at its default is taken from the settings and what is known of their set;
+  /// but the sensor is what the file says, where it says one.
   formats::EventReaderOptions reader;
+  /// Sensor of a recording that says none, where settings and set say none either; 0 x 0: it is asked for.
+  events::SensorSize usual_sensor;
   /// An image of another size is brought to the network's in this way; nullopt: data.resize where the
   /// settings have data.image_size, else it is refused.
   std::optional<Resize> resize;

@@ -12,16 +12,26 @@
 namespace spikeloom::exchange {
 namespace {
 
+/// The sum of an output: of one that does not fire, and so has any value, within 10^15.
+std::int64_t whole(double sum) {
+  constexpr double kMost = 1e15;
+  return std::llround(std::clamp(sum, -kMost, kMost));
+}
+
 /// Steps up to the last that is not all zeros.
 std::int64_t used_steps(const std::vector<float>& sample, const data::SampleShape& shape) {
   const auto last = std::find_if(sample.rbegin(), sample.rend(), [](float value) { return value != 0.0F; });
   return (static_cast<std::int64_t>(sample.rend() - last) + shape.step_size() - 1) / shape.step_size();
 }
 
+}  // namespace
+
 void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
   const data::SampleShape shape = samples.shape();
   const formats::NirShape image{shape.channels, shape.height, shape.width}, flat{shape.step_size()};
-  if (graph.input_shape() != image && graph.input_shape() != flat) {
+  const formats::NirShape row{shape.channels, shape.width};  // what a Conv1d takes
+  const bool is_row = shape.height == 1 && graph.input_shape() == row;
+  if (graph.input_shape() != image && graph.input_shape() != flat && !is_row) {
     throw ShapeError(fmt::format("the graph takes {}, samples of {} are {}",
                                  formats::nir_shape_text(graph.input_shape()), samples.name(),
                                  formats::nir_shape_text(image)));
@@ -33,8 +43,6 @@ void check_fit(const NirSimulator& graph, const data::Dataset& samples) {
                                  samples.class_names().size()));
   }
 }
-
-}  // namespace
 
 std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
                                const data::SampleShape& shape, const NirSamples& which) {
@@ -50,6 +58,26 @@ std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sa
       for (std::int64_t c = 0; c < shape.channels; ++c)
         input[static_cast<std::size_t>(c * pixels + p)] = frame[p * shape.channels + c];
     }
+    const auto output = graph.step(input);
+    sums.resize(output.size(), 0.0);
+    for (std::size_t i = 0; i < output.size(); ++i) sums[i] += output[i];
+  }
+  return sums;
+}
+
+std::vector<double> run_steps(NirSimulator& graph, Span<const float> values, std::int64_t image_steps) {
+  std::size_t size = 1;
+  for (const std::int64_t extent : graph.input_shape()) size *= static_cast<std::size_t>(extent);
+  if (size == 0 || values.empty() || values.size() % size != 0) {
+    throw ShapeError(fmt::format("{} values are no whole steps of {}", values.size(),
+                                 formats::nir_shape_text(graph.input_shape())));
+  }
+  graph.reset();
+  const auto given = static_cast<std::int64_t>(values.size() / size);
+  std::vector<double> input(size), sums;
+  for (std::int64_t t = 0; t < (given == 1 ? image_steps : given); ++t) {
+    const auto step = values.subspan(given == 1 ? 0 : static_cast<std::size_t>(t) * size, size);
+    std::copy(step.begin(), step.end(), input.begin());
     const auto output = graph.step(input);
     sums.resize(output.size(), 0.0);
     for (std::size_t i = 0; i < output.size(); ++i) sums[i] += output[i];
@@ -85,7 +113,7 @@ NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& sampl
         {
           ++result.confusion[label][static_cast<std::size_t>(guess)];
           if (static_cast<std::size_t>(guess) == label) ++result.correct;
-          for (const double sum : sums) result.output_spikes += static_cast<std::int64_t>(std::llround(sum));
+          for (const double sum : sums) result.output_spikes += whole(sum);
           for (std::size_t n = 0; n < counts.size(); ++n) result.spikes[n].second += counts[n].second;
           if (progress && ++done % 16 == 0) progress(done, total);
         }

@@ -29,11 +29,20 @@ struct NirSamples {
 std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sample,
                                const data::SampleShape& shape, const NirSamples& which = {});
 
-/// Runs a graph over samples of a set. Each is shown step by step, [C, H, W] (or
-/// flattened, where the graph takes one dimension); its class is the output with the largest sum, of equal
-/// ones the lowest. Samples are spread over the threads of OpenMP; the result does not depend on them. Throws
-/// ShapeError with both shapes if the samples do not fit the graph's input or there are fewer outputs than
-/// classes; what Dataset::read throws.
+/// The sums of the outputs from a reset on, of steps that are laid out as the graph takes them, row-major one
+/// after the other: [T, input_shape()]. A single one is shown for image_steps steps. Throws ShapeError unless
+/// they are whole steps.
+std::vector<double> run_steps(NirSimulator& graph, Span<const float> values, std::int64_t image_steps);
+
+/// Throws ShapeError with both shapes if the samples do not fit the graph's input or there are not as many outputs
+/// as classes.
+void check_fit(const NirSimulator& graph, const data::Dataset& samples);
+
+/// Runs a graph over samples of a set. Each is shown step by step, [C, H, W] (or flattened, where the graph
+/// takes one dimension; [C, W] where it takes two and the samples have one row); its class is the output with
+/// the largest sum, of equal ones the lowest. Samples are spread over the threads of OpenMP; the result does
+/// not depend on them. Throws ShapeError with both shapes if the samples do not fit the graph's input or
+/// there are fewer outputs than classes; what Dataset::read throws.
 NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& samples, const NirSamples& which,
                            const std::function<void(std::int64_t done, std::int64_t total)>& progress = {});
 

@@ -10,6 +10,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/exchange/nir_inner_ends.h"
+#include "spikeloom/exchange/nir_kinds.h"
 #include "spikeloom/exchange/nir_products.h"
 #include "spikeloom/formats/nir/shapes.h"
 
@@ -20,14 +21,6 @@ using formats::NirKind;
 using formats::NirNode;
 
 constexpr std::int64_t kMaxDelayed = std::int64_t{1} << 24;
-
-bool fires(NirKind kind) {
-  return kind == NirKind::kIf || kind == NirKind::kLif || kind == NirKind::kCubaLif;
-}
-bool has_synapse(NirKind kind) { return kind == NirKind::kCubaLi || kind == NirKind::kCubaLif; }
-bool is_integrator(NirKind kind) { return kind == NirKind::kI || kind == NirKind::kIf; }
-bool is_leaky(NirKind kind) { return kind == NirKind::kLi || kind == NirKind::kLif || has_synapse(kind); }
-bool has_v(NirKind kind) { return is_leaky(kind) || is_integrator(kind); }
 
 [[noreturn]] void refuse(const NirNode& node, const std::string& what) {
   throw ShapeError(fmt::format("node '{}' ({}): {}", node.name, formats::nir_kind_name(node.kind), what));
@@ -223,7 +216,9 @@ std::shared_ptr<const Plan> compile(const formats::NirGraph& graph, const NirOpt
     position[node.name] = i;
     for (const auto& [name, array] : node.parameters) {
       for (const double value : array.values) {
-        if (!std::isfinite(value)) refuse(node, name + " has values that are not finite");
+        if (std::isfinite(value)) continue;
+        throw NumericsError(fmt::format("node '{}' ({}): {} has values that are not finite", node.name,
+                                        formats::nir_kind_name(node.kind), name));
       }
     }
     Compiled to;
@@ -352,12 +347,23 @@ struct NirSimulator::State {
     } else if (node.kind == NirKind::kScale) {
       for (std::size_t k = 0; k < at.in.size(); ++k) at.out[k] = node.gain[k] * at.in[k];
     } else if (node.kind == NirKind::kThreshold) {
-      for (std::size_t k = 0; k < at.in.size(); ++k) at.out[k] = at.in[k] > node.threshold[k] ? 1.0 : 0.0;
+      for (std::size_t k = 0; k < at.in.size(); ++k) {
+        if (!std::isfinite(at.in[k])) overflowed(node, "the input");
+        at.out[k] = at.in[k] > node.threshold[k] ? 1.0 : 0.0;
+      }
     } else if (node.kind == NirKind::kDelay) {
       delay(node, at.in, at.ring, at.out);
     } else {
       at.out = at.in;
     }
+  }
+
+  /// Where what goes into a node, or its state, is no number: a spike, 0 or 1, would hide it from then on.
+  [[noreturn]] void overflowed(const Compiled& node, const char* what) const {
+    throw NumericsError(fmt::format(
+        "{} of node '{}' ({}) is not finite at step {}: the graph's parameters, or the step of {} s, let it "
+        "grow without bounds",
+        what, node.name, formats::nir_kind_name(node.kind), step + 1, plan->options.dt));
   }
 
   void neurons(const Compiled& node, Node& at) const {
@@ -377,6 +383,7 @@ struct NirSimulator::State {
         const double target = node.leak[k] + node.gain[k] * current;
         v = target + node.keep[k] * (v - target);
       }
+      if (!std::isfinite(v)) overflowed(node, "v");
       if (v < v_min) v = v_min;
       if (node.threshold.empty()) {
         at.out[k] = v;
@@ -467,30 +474,6 @@ std::vector<std::pair<std::string, std::int64_t>> NirSimulator::spike_counts() c
     if (fires(node.kind)) counts.emplace_back(node.name, state_->nodes[n].spikes);
   }
   return counts;
-}
-
-std::vector<std::string> assumptions(const formats::NirGraph& graph, const NirOptions& options) {
-  bool leaky = false, integrates = false, firing = false, delays = false;
-  for (const NirNode& node : formats::flattened(graph).nodes) {
-    leaky = leaky || is_leaky(node.kind);
-    integrates = integrates || is_integrator(node.kind);
-    firing = firing || fires(node.kind);
-    delays = delays || node.kind == NirKind::kDelay;
-  }
-  std::vector<std::string> lines;
-  if (firing)
-    lines.push_back(options.reset == NirOptions::Reset::kSubtract ? "a spike subtracts v_threshold from v"
-                                                                  : "a spike sets v to v_reset");
-  if (leaky || delays || (integrates && options.integrate_dt))
-    lines.push_back(fmt::format("a step is {} s", options.dt));
-  if (leaky)
-    lines.push_back(options.method == NirOptions::Method::kEuler ? "leaks by forward Euler"
-                                                                 : "leaks by the exponential of a step");
-  if (integrates)
-    lines.push_back(options.integrate_dt ? "I and IF add dt R I a step" : "I and IF add R I a step");
-  if (options.v_min && (leaky || integrates))
-    lines.push_back(fmt::format("v is at least {}", *options.v_min));
-  return lines;
 }
 
 }  // namespace spikeloom::exchange

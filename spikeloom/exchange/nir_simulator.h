@@ -44,8 +44,8 @@ struct NirOptions {
 class NirSimulator {
  public:
   /// Throws ShapeError (formats::nir_shapes), and for a graph without exactly one Input and one Output that
-  /// an edge leads to, or with parameters that are not finite, a tau <= 0, a delay below 0 or of more than
-  /// 2^24 values; ConfigError for a dt that is not positive.
+  /// an edge leads to, or with a tau <= 0, a delay below 0 or of more than 2^24 values; NumericsError for
+  /// parameters that are not finite; ConfigError for a dt that is not positive and finite.
   NirSimulator(const formats::NirGraph& graph, const NirOptions& options);
   NirSimulator(const NirSimulator& other);
   NirSimulator(NirSimulator&&) noexcept;
@@ -56,7 +56,8 @@ class NirSimulator {
   /// Back to the first step.
   void reset();
   /// One step: input [input_shape], row-major; the result, [output_shape], is valid until the next step.
-  /// Throws ShapeError for an input of another size, NumericsError where the result is not finite.
+  /// Throws ShapeError for an input of another size; NumericsError, naming the node, where a potential, what
+  /// a Threshold takes, or the result is not finite.
   Span<const double> step(Span<const double> input);
   /// Membrane potential of a node, by its name in the flat graph, after the reset of the last step. Throws
   /// ConfigError if there is no neuron of that name.
@@ -74,8 +75,5 @@ class NirSimulator {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-/// What a graph leaves open, as lines for a user: what was assumed about dt, reset and method.
-std::vector<std::string> assumptions(const formats::NirGraph& graph, const NirOptions& options);
 
 }  // namespace spikeloom::exchange

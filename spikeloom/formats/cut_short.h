@@ -10,4 +10,11 @@ class CutShort : public FormatError {
   using FormatError::FormatError;
 };
 
+/// The file gives two sizes of its sensor: none stands in for it but the user's word
+/// (EventReaderOptions::width).
+class TwoSensors : public FormatError {
+ public:
+  using FormatError::FormatError;
+};
+
 }  // namespace spikeloom::formats

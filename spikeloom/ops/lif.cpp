@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include <cmath>
 #include <tuple>
 #include <vector>
 
@@ -22,14 +23,19 @@ using kernels::NeuronParams;
 
 // The schema has flat arguments; in C++ they travel as one struct. Enumerations go as integers.
 NeuronParams make_params(const at::Tensor& decay, const at::Tensor& v_threshold, std::int64_t surrogate,
-                         double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth) {
+                         double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth,
+                         double v_reset, double current_decay) {
   if (surrogate < 0 || surrogate > 3) {
     throw ConfigError("lif: surrogate must be 0 ... 3, not " + std::to_string(surrogate));
   }
-  if (reset < 0 || reset > 1) throw ConfigError("lif: reset must be 0 or 1, not " + std::to_string(reset));
+  if (reset < 0 || reset > 2) throw ConfigError("lif: reset must be 0 ... 2, not " + std::to_string(reset));
   if (!(surrogate_width > 0.0)) {
     throw ConfigError("lif: surrogate_width must be above 0, not " + std::to_string(surrogate_width));
   }
+  if (!(current_decay >= 0.0 && current_decay < 1.0)) {
+    throw ConfigError("lif: current_decay must be from 0 to below 1, not " + std::to_string(current_decay));
+  }
+  if (!std::isfinite(v_reset)) throw ConfigError("lif: v_reset must be a finite number");
   check_shape(decay.numel() == 1, "lif: decay", "must be a scalar", decay);
   check_shape(v_threshold.numel() == 1, "lif: v_threshold", "must be a scalar", v_threshold);
   NeuronParams params;
@@ -40,15 +46,17 @@ NeuronParams make_params(const at::Tensor& decay, const at::Tensor& v_threshold,
   params.reset = static_cast<kernels::Reset>(reset);
   params.detach_reset = detach_reset;
   params.smooth = smooth;
+  params.v_reset = v_reset;
+  params.current_decay = current_decay;
   return params;
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_forward_cpu(
     const at::Tensor& input, const at::Tensor& decay, const at::Tensor& v_threshold, std::int64_t num_steps,
     std::int64_t surrogate, double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth,
-    bool keep_v_pre) {
-  const NeuronParams params =
-      make_params(decay, v_threshold, surrogate, surrogate_width, reset, detach_reset, smooth);
+    bool keep_v_pre, double v_reset, double current_decay) {
+  const NeuronParams params = make_params(decay, v_threshold, surrogate, surrogate_width, reset, detach_reset,
+                                          smooth, v_reset, current_decay);
   check_floating_cpu("lif: input", input);
   check_shape(input.dim() >= 1, "lif: input", "must be [T, N, ...]", input);
   if (num_steps < 1) throw ShapeError("lif: num_steps must be at least 1, not " + std::to_string(num_steps));
@@ -83,9 +91,10 @@ void check_like(const char* name, const at::Tensor& x, const at::Tensor& spikes)
 std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_backward_cpu(
     const at::Tensor& grad_spikes, const at::Tensor& v_pre_kept, const at::Tensor& spikes_kept,
     const at::Tensor& decay, const at::Tensor& v_threshold, bool is_static, std::int64_t surrogate,
-    double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth, bool parameter_gradients) {
-  const NeuronParams params =
-      make_params(decay, v_threshold, surrogate, surrogate_width, reset, detach_reset, smooth);
+    double surrogate_width, std::int64_t reset, bool detach_reset, bool smooth, bool parameter_gradients,
+    double v_reset, double current_decay) {
+  const NeuronParams params = make_params(decay, v_threshold, surrogate, surrogate_width, reset, detach_reset,
+                                          smooth, v_reset, current_decay);
   check_floating_cpu("lif_backward: grad_spikes", grad_spikes);
   check_shape(spikes_kept.dim() >= 1 && spikes_kept.size(0) >= 1, "lif_backward: spikes",
               "must be [T, N, ...] with T at least 1", spikes_kept);
@@ -128,10 +137,12 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
                                                 const at::Tensor& input, const at::Tensor& decay,
                                                 const at::Tensor& v_threshold, std::int64_t num_steps,
                                                 std::int64_t surrogate, double surrogate_width,
-                                                std::int64_t reset, bool detach_reset, bool smooth) {
+                                                std::int64_t reset, bool detach_reset, bool smooth,
+                                                double v_reset, double current_decay) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    auto [spikes, v_pre, count] = forward_op().call(input, decay, v_threshold, num_steps, surrogate,
-                                                    surrogate_width, reset, detach_reset, smooth, true);
+    auto [spikes, v_pre, count] =
+        forward_op().call(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset,
+                          detach_reset, smooth, true, v_reset, current_decay);
     context->save_for_backward({v_pre, spikes, decay, v_threshold});
     context->mark_non_differentiable({count});
     auto& data = context->saved_data;
@@ -141,6 +152,8 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
     data["reset"] = reset;
     data["detach_reset"] = detach_reset;
     data["smooth"] = smooth;
+    data["v_reset"] = v_reset;
+    data["current_decay"] = current_decay;
     data["parameter_gradients"] = decay.requires_grad() || v_threshold.requires_grad();
     return {spikes, count};
   }
@@ -150,14 +163,17 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
     const auto saved = context->get_saved_variables();
     auto& data = context->saved_data;
     const bool parameter_gradients = data["parameter_gradients"].toBool();
-    auto [grad_input, grad_decay, grad_threshold] = backward_op().call(
-        gradients[0], saved[0], saved[1], saved[2], saved[3], data["is_static"].toBool(),
-        data["surrogate"].toInt(), data["surrogate_width"].toDouble(), data["reset"].toInt(),
-        data["detach_reset"].toBool(), data["smooth"].toBool(), parameter_gradients);
+    auto [grad_input, grad_decay, grad_threshold] =
+        backward_op().call(gradients[0], saved[0], saved[1], saved[2], saved[3], data["is_static"].toBool(),
+                           data["surrogate"].toInt(), data["surrogate_width"].toDouble(),
+                           data["reset"].toInt(), data["detach_reset"].toBool(), data["smooth"].toBool(),
+                           parameter_gradients, data["v_reset"].toDouble(), data["current_decay"].toDouble());
     const at::Tensor none;
     return {grad_input,
             parameter_gradients ? grad_decay : none,
             parameter_gradients ? grad_threshold : none,
+            none,
+            none,
             none,
             none,
             none,
@@ -170,17 +186,19 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
 std::tuple<at::Tensor, at::Tensor> lif_autograd(const at::Tensor& input, const at::Tensor& decay,
                                                 const at::Tensor& v_threshold, std::int64_t num_steps,
                                                 std::int64_t surrogate, double surrogate_width,
-                                                std::int64_t reset, bool detach_reset, bool smooth) {
+                                                std::int64_t reset, bool detach_reset, bool smooth,
+                                                double v_reset, double current_decay) {
   const bool needs_gradient = at::GradMode::is_enabled() &&
                               (input.requires_grad() || decay.requires_grad() || v_threshold.requires_grad());
   if (needs_gradient) {
     auto outputs = LifFunction::apply(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset,
-                                      detach_reset, smooth);
+                                      detach_reset, smooth, v_reset, current_decay);
     return {outputs[0], outputs[1]};
   }
   at::AutoDispatchBelowADInplaceOrView guard;
-  auto [spikes, v_pre, count] = forward_op().call(input, decay, v_threshold, num_steps, surrogate,
-                                                  surrogate_width, reset, detach_reset, smooth, false);
+  auto [spikes, v_pre, count] =
+      forward_op().call(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset, detach_reset,
+                        smooth, false, v_reset, current_decay);
   return {spikes, count};
 }
 
@@ -189,16 +207,17 @@ std::tuple<at::Tensor, at::Tensor> lif_autograd(const at::Tensor& input, const a
 TORCH_LIBRARY_FRAGMENT(spikeloom, m) {
   m.def(
       "lif(Tensor input, Tensor decay, Tensor v_threshold, int num_steps, int surrogate, float "
-      "surrogate_width, "
-      "int reset, bool detach_reset, bool smooth) -> (Tensor spikes, Tensor spike_count)");
+      "surrogate_width, int reset, bool detach_reset, bool smooth, float v_reset=0.0, float "
+      "current_decay=0.0) -> (Tensor spikes, Tensor spike_count)");
   m.def(
       "lif_forward(Tensor input, Tensor decay, Tensor v_threshold, int num_steps, int surrogate, "
-      "float surrogate_width, int reset, bool detach_reset, bool smooth, bool keep_v_pre) "
-      "-> (Tensor spikes, Tensor v_pre, Tensor spike_count)");
+      "float surrogate_width, int reset, bool detach_reset, bool smooth, bool keep_v_pre, float v_reset=0.0, "
+      "float current_decay=0.0) -> (Tensor spikes, Tensor v_pre, Tensor spike_count)");
   m.def(
       "lif_backward(Tensor grad_spikes, Tensor v_pre, Tensor spikes, Tensor decay, Tensor v_threshold, "
       "bool is_static, int surrogate, float surrogate_width, int reset, bool detach_reset, bool smooth, "
-      "bool parameter_gradients) -> (Tensor grad_input, Tensor grad_decay, Tensor grad_v_threshold)");
+      "bool parameter_gradients, float v_reset=0.0, float current_decay=0.0) -> (Tensor grad_input, Tensor "
+      "grad_decay, Tensor grad_v_threshold)");
 }
 
 TORCH_LIBRARY_IMPL(spikeloom, CPU, m) {
@@ -212,9 +231,10 @@ TORCH_LIBRARY_IMPL(spikeloom, CompositeImplicitAutograd, m) { m.impl("lif", TORC
 LifResult lif(const at::Tensor& input, const at::Tensor& decay, const at::Tensor& v_threshold,
               std::int64_t num_steps, const kernels::NeuronParams& params) {
   static const auto op = operator_handle<decltype(lif_autograd)>("spikeloom::lif");
-  auto [spikes, count] = op.call(input, decay, v_threshold, num_steps,
-                                 static_cast<std::int64_t>(params.surrogate), params.surrogate_width,
-                                 static_cast<std::int64_t>(params.reset), params.detach_reset, params.smooth);
+  auto [spikes, count] =
+      op.call(input, decay, v_threshold, num_steps, static_cast<std::int64_t>(params.surrogate),
+              params.surrogate_width, static_cast<std::int64_t>(params.reset), params.detach_reset,
+              params.smooth, params.v_reset, params.current_decay);
   return {spikes, count};
 }
 

@@ -41,11 +41,13 @@ class NirClassifier : public Classifier {
  public:
   explicit NirClassifier(exchange::NirSimulator graph) : graph_(std::move(graph)) {
     const formats::NirShape& shape = graph_.input_shape();
-    if (shape.size() != 3 && shape.size() != 1) {
+    if (shape.empty() || shape.size() > 3) {
       throw ShapeError("the graph takes " + formats::nir_shape_text(shape) +
-                       ": frames have [channels, height, width], lists of values [channels]");
+                       ": frames have [channels, height, width], signals [channels, length], lists of values "
+                       "[channels]");
     }
-    input_ = shape.size() == 1 ? model::Shape{shape[0], 1, 1} : model::Shape{shape[0], shape[1], shape[2]};
+    const bool is_frame = shape.size() == 3;
+    input_ = {shape[0], is_frame ? shape[1] : 1, shape.size() == 1 ? 1 : shape.back()};
     values_.resize(static_cast<std::size_t>(input_.size()));
     const auto& output = graph_.output_shape();
     const std::int64_t outputs =

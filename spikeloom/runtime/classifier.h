@@ -40,7 +40,8 @@ class Classifier {
 std::unique_ptr<Classifier> make_classifier(std::shared_ptr<const Network> network);
 
 /// The outputs of the graph are its classes. Throws what NirSimulator does, and ShapeError unless its input
-/// is [channels, height, width] or [channels], which is a frame of one pixel.
+/// is [channels, height, width], [channels, length], which is a frame of one row, or [channels], of one
+/// pixel.
 std::unique_ptr<Classifier> make_classifier(const formats::NirGraph& graph,
                                             const exchange::NirOptions& options);
 std::unique_ptr<Classifier> make_classifier(exchange::NirSimulator graph);

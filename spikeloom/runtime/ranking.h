@@ -1,9 +1,21 @@
 #pragma once
 #include <cstddef>
+#include <limits>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/base/span.h"
 
 namespace spikeloom::runtime {
+
+/// A vote: the mean of a sum over so many values. Throws NumericsError where a float does not hold it, as the
+/// outputs of a graph, which are doubles, may be.
+inline float mean_vote(double sum, double values) {
+  const double mean = sum / values;
+  constexpr auto kMost = static_cast<double>(std::numeric_limits<float>::max());
+  if (mean >= -kMost && mean <= kMost) return static_cast<float>(mean);
+  throw NumericsError(
+      "a vote is beyond what a float holds: the network's parameters let it grow without bounds");
+}
 
 /// The class that votes are for and the best of the others; -1: none.
 struct Ranking {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/model/current_range.h"
 
 namespace spikeloom::runtime {
 namespace {
@@ -39,11 +40,13 @@ void Session::check(Span<const float> input, std::int64_t steps) const {
                      std::to_string(node.step_factor.size()) + " steps: it has none for step " +
                      std::to_string(steps) + "; reset the session before");
   }
+  constexpr auto kMost = static_cast<float>(model::kLargestInput);  // beyond it currents may overflow
   const auto* const wrong =
-      std::find_if(input.begin(), input.end(), [](float value) { return !std::isfinite(value); });
-  if (wrong != input.end()) {
-    throw NumericsError("input[" + std::to_string(wrong - input.begin()) + "] is not a finite number");
-  }
+      std::find_if(input.begin(), input.end(), [](float value) { return !(std::fabs(value) <= kMost); });
+  if (wrong == input.end()) return;
+  throw NumericsError("input[" + std::to_string(wrong - input.begin()) + "] is " +
+                      (std::isfinite(*wrong) ? std::to_string(*wrong) + ", beyond 10^9"
+                                             : std::string("not a finite number")));
 }
 
 void Session::step(Span<const float> input) {

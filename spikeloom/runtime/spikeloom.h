@@ -49,8 +49,8 @@ SPIKELOOM_API const char* spikeloom_last_error(void);
 /* Reads a model file, a checkpoint, the kept model of a run folder, or a graph of NIR, which is detected from
  * its content and read by libspikeloom_events: that has to be installed too. What a graph does not store is
  * taken from its metadata ("dt", "reset", "steps", as `spikeloom export` writes them), else a step is 1 ms, a
- * spike sets v to v_reset, v leaks by forward Euler. Graphs run in double, and not as fast as models. *model
- * is null where it fails. */
+ * spike sets v to v_reset, v leaks by forward Euler; a dt or reset there that has no meaning is an error.
+ * Graphs run in double, and not as fast as models. *model is null where it fails. */
 SPIKELOOM_API spikeloom_status spikeloom_model_load(const char* path, spikeloom_model** model);
 
 /* How a graph of NIR is stepped (docs/nir.md). A member that is 0 has its default. */
@@ -72,6 +72,10 @@ SPIKELOOM_API void spikeloom_model_free(spikeloom_model* model);
 SPIKELOOM_API int64_t spikeloom_model_channels(const spikeloom_model* model);
 SPIKELOOM_API int64_t spikeloom_model_height(const spikeloom_model* model);
 SPIKELOOM_API int64_t spikeloom_model_width(const spikeloom_model* model);
+/* Dimensions of what the network takes. 3: frames. Graphs of NIR may take fewer; a step of values has the
+ * same memory order. 2: [channels, length], given as frames of one row: [length, channels]. 1: [channels],
+ * one pixel. */
+SPIKELOOM_API int spikeloom_model_input_rank(const spikeloom_model* model);
 SPIKELOOM_API int spikeloom_model_num_classes(const spikeloom_model* model);
 /* Steps of a sample of the training; 0 where a graph does not say it. */
 SPIKELOOM_API int spikeloom_model_num_steps(const spikeloom_model* model);

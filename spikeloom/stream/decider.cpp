@@ -120,7 +120,7 @@ void Decider::take(const events::Event& event, const Decided& decided) {
     ++late_;
     return;
   }
-  while (event.t_us - step_start_us_ >= settings_.step_us) run_step(decided);
+  while (event.t_us - step_start_us_ >= settings_.step_us && !is_stopped()) run_step(decided);
   add(event);
   ++events_;
   ++undecided_events_;
@@ -129,7 +129,7 @@ void Decider::take(const events::Event& event, const Decided& decided) {
 void Decider::flush(const Decided& decided) {
   if (undecided_events_ == 0) return;
   const std::int64_t before = decisions_;
-  while (decisions_ == before) run_step(decided);
+  while (decisions_ == before && !is_stopped()) run_step(decided);
   undecided_events_ = 0;
 }
 
@@ -195,7 +195,7 @@ void Decider::decide(const runtime::Classifier& network, Span<const double> befo
   std::vector<float>& votes = decision_.votes;
   for (std::size_t k = 0; k < votes.size(); ++k) {
     const auto terms = static_cast<double>(settings_.window_steps * network.populations()[k]);
-    votes[k] = terms > 0.0 ? static_cast<float>((network.sums()[k] - before[k]) / terms) : 0.0f;
+    votes[k] = terms > 0.0 ? runtime::mean_vote(network.sums()[k] - before[k], terms) : 0.0f;
   }
   const runtime::Ranking ranking = runtime::rank({votes.data(), votes.size()});
   decision_.best = ranking.best;

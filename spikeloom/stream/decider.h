@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -56,6 +57,11 @@ class Decider {
   /// the last one.
   void flush(const Decided& decided);
 
+  /// From now on take() and flush() do not go on over the steps without events once `stop` is true: those up
+  /// to the next event, or the end of a window, may be a million. The decisions after it are then not to be
+  /// used.
+  void stop_with(const std::atomic<bool>& stop) { stop_ = &stop; }
+
   const DeciderSettings& settings() const { return settings_; }
   std::int64_t events() const { return events_; }  ///< that were binned
   std::int64_t late() const { return late_; }
@@ -81,7 +87,10 @@ class Decider {
   void decide(const runtime::Classifier& network, Span<const double> before, std::int64_t events,
               const Decided& decided);
 
+  bool is_stopped() const { return stop_ != nullptr && *stop_; }
+
   DeciderSettings settings_;
+  const std::atomic<bool>* stop_ = nullptr;
   model::Shape input_;
   std::vector<float> frame_;
   std::vector<Window> windows_;

@@ -11,7 +11,10 @@ std::size_t EventQueue::push(Span<const events::Event> events, Clock::time_point
   std::size_t done = 0;
   while (done < events.size()) {
     if (waits) changed_.wait(lock, [&] { return closed_ || count_ < ring_.size(); });
-    if (closed_) break;
+    if (closed_) {
+      left_ += events.size() - done;
+      return 0;
+    }
     const std::size_t fits = std::min(events.size() - done, ring_.size() - count_);
     for (std::size_t i = 0; i < fits; ++i) {
       ring_[(first_ + count_ + i) % ring_.size()] = {events[done + i], arrived};
@@ -44,8 +47,14 @@ void EventQueue::close() {
 void EventQueue::stop() {
   const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
+  left_ += count_;
   count_ = 0;
   changed_.notify_all();
+}
+
+std::size_t EventQueue::left() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return left_;
 }
 
 bool EventQueue::is_done() const {

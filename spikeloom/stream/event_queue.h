@@ -25,8 +25,9 @@ class EventQueue {
   /// capacity: events, > 0; all of its memory is taken here.
   explicit EventQueue(std::size_t capacity);
 
-  /// Appends events that arrived at one time. Where there is no room: `waits` waits for it until close() or
-  /// stop(), else what does not fit is left out. Returns how many were left out.
+  /// Appends events that arrived at one time. Where there is no room: `waits` waits for it, else what does
+  /// not fit is left out. Returns how many were left out. Once nothing comes any more (close(), stop()) they
+  /// are not taken, and count as left().
   std::size_t push(Span<const events::Event> events, Clock::time_point arrived, bool waits);
   /// Takes up to `capacity` events, waiting at most `timeout` for the first. Returns how many.
   std::size_t pop(ArrivedEvent* events, std::size_t capacity, std::chrono::milliseconds timeout);
@@ -34,6 +35,8 @@ class EventQueue {
   void close();
   /// The same, and what is there is gone; who waits in push() goes on.
   void stop();
+  /// Events that stop() found, and those that came, or waited for room, after it: nobody takes them.
+  std::size_t left() const;
   /// Closed, and all taken.
   bool is_done() const;
 
@@ -41,7 +44,7 @@ class EventQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<ArrivedEvent> ring_;
-  std::size_t first_ = 0, count_ = 0;
+  std::size_t first_ = 0, count_ = 0, left_ = 0;
   bool closed_ = false;
 };
 

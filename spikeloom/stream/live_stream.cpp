@@ -64,7 +64,9 @@ LiveSummary run_live(LiveSource& source, Decider& decider, const LiveSettings& s
   std::vector<ArrivedEvent> piece(kReadEvents);
   Clock::time_point began{}, cause{}, last_event{};
   bool any = false, enough = false;
+  std::int64_t unused = 0;  // of the last piece
   Reader reader(source, settings);
+  decider.stop_with(stop);
   const Decider::Decided tell = [&](const Decision& decision) {
     if (enough) return;  // a gap between two events can be many windows
     const std::int64_t latency =
@@ -86,10 +88,12 @@ LiveSummary run_live(LiveSource& source, Decider& decider, const LiveSettings& s
     }
     if (!any) began = piece.front().arrived;
     any = true;
-    for (std::size_t i = 0; i < count && !enough; ++i) {
-      cause = piece[i].arrived;
-      decider.take(piece[i].event, tell);
+    std::size_t used = 0;
+    for (; used < count && !enough && !stop; ++used) {
+      cause = piece[used].arrived;
+      decider.take(piece[used].event, tell);
     }
+    unused += static_cast<std::int64_t>(count - used);
     last_event = piece[count - 1].arrived;
   }
   summary.was_stopped = stop;
@@ -101,6 +105,7 @@ LiveSummary run_live(LiveSource& source, Decider& decider, const LiveSettings& s
   summary.failure = reader.failure();
   summary.received = reader.received();
   summary.dropped = reader.dropped();
+  summary.left_in_queue = static_cast<std::int64_t>(reader.queue().left()) + unused;
   summary.binned = decider.events();
   summary.late = decider.late();
   summary.outside = decider.outside();

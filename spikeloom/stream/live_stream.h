@@ -30,8 +30,11 @@ struct LiveDecision {
   std::int64_t late = 0, dropped = 0;  ///< since the beginning
 };
 
+/// received = binned + late + outside + out_of_range + dropped + left_in_queue.
 struct LiveSummary {
-  std::int64_t received = 0, binned = 0, late = 0, outside = 0, out_of_range = 0, dropped = 0, restarts = 0;
+  std::int64_t received = 0, binned = 0, late = 0, outside = 0, out_of_range = 0, restarts = 0;
+  std::int64_t dropped = 0;        ///< as the queue was full; 0 where the source is kept waiting
+  std::int64_t left_in_queue = 0;  ///< read and not used, as the stream was stopped or had its decisions
   std::int64_t steps = 0, decisions = 0, synaptic_operations = 0;
   double seconds = 0.0;  ///< from the first event's arrival to the end
   LatencyHistogram latency;

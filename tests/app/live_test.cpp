@@ -1,13 +1,18 @@
 // Live events, exported networks and graphs of NIR from the command line: what stream and graphs say is what
 // predict says of the same recordings.
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <cstring>
 #include <sstream>
+#include <thread>
 
+#include "spikeloom/formats/nir/write.h"
 #include "tests/app/program.h"
 #include "tests/data/made_images.h"
 
@@ -130,10 +135,171 @@ class Live : public ProgramTest {
     expect_error(run({"export", "some.nir"}), 2, {"some.nir is a NIR graph already"});
   }
 
+  /// A graph [2, 20, 24] whose values overflow, or not, before the neurons that would hide it.
+  void write_graph(const std::string& name, double scale,
+                   const std::map<std::string, std::string>& metadata = {}) const {
+    using formats::NirKind;
+    formats::NirGraph graph;
+    const std::vector<std::pair<std::string, NirKind>> nodes = {
+        {"input", NirKind::kInput},  {"big", NirKind::kScale}, {"bigger", NirKind::kScale},
+        {"flat", NirKind::kFlatten}, {"fc", NirKind::kLinear}, {"n", NirKind::kIf},
+        {"output", NirKind::kOutput}};
+    const auto array = [](formats::NirShape shape, double value) {
+      std::int64_t size = 1;
+      for (const std::int64_t extent : shape) size *= extent;
+      return formats::NirArray{formats::NirArray::Type::kFloat64, std::move(shape),
+                               std::vector<double>(static_cast<std::size_t>(size), value)};
+    };
+    for (const auto& [node, kind] : nodes) {
+      if (!graph.nodes.empty()) graph.edges.emplace_back(graph.nodes.back().name, node);
+      graph.nodes.emplace_back();
+      graph.nodes.back().name = node;
+      graph.nodes.back().kind = kind;
+    }
+    const auto parameters = [&](int index) -> auto& {
+      return graph.nodes[static_cast<std::size_t>(index)].parameters;
+    };
+    parameters(0)["shape"] = {formats::NirArray::Type::kInt64, {3}, {2, 20, 24}};
+    for (const int node : {1, 2}) parameters(node)["scale"] = array({2, 20, 24}, scale);
+    parameters(3)["start_dim"] = array({}, 0);
+    parameters(3)["end_dim"] = array({}, -1);
+    parameters(3)["input_type"] = {formats::NirArray::Type::kInt64, {3}, {2, 20, 24}};
+    parameters(4)["weight"] = array({2, 960}, 1.0);
+    parameters(5)["r"] = array({2}, 1.0);
+    parameters(5)["v_threshold"] = array({2}, 1.0);
+    parameters(6)["shape"] = {formats::NirArray::Type::kInt64, {1}, {2}};
+    graph.metadata = metadata;
+    formats::write_nir(path(name), graph);
+  }
+
+  /// Wherever a graph meets a file of another sensor than its own.
+  void expect_other_sensors_refused() const {
+    write_graph("sane.nir", 1.0);
+    write("large.csv", "%geometry:640,480\nt,x,y,p\n1,2,3,1\n");
+    for (const char* file : {"train/a/1.csv", "train/b/1.csv", "test/a/1.csv", "test/b/1.csv"})
+      write(std::string("other/") + file, read("large.csv"));
+    expect_error(run({"predict", "sane.nir", "large.csv"}), 3,
+                 {"large.csv", "640 x 480 pixels", "a sensor of 24 x 20 pixels would fit"});
+    expect_error(run({"stream", "sane.nir", "large.csv"}), 3, {"640 x 480", "24 x 20", "would fit"});
+    expect_error(run({"eval", "sane.nir", "--dataset", "folder", "--folder", "other"}), 2,
+                 {"[2, 20, 24]", "[2, 480, 640]"});
+    ASSERT_EQ(::mkfifo(path("events").c_str(), 0600), 0);
+    for (const char* model : {"sane.nir", "run"}) {
+      std::thread writer([&] { write("events", read("large.csv")); });
+      const auto piped = run({"stream", model, "events"});
+      writer.join();
+      EXPECT_EQ(piped.exit_code, 3);
+      EXPECT_EQ(piped.out, "");
+      EXPECT_TRUE(contains(piped.err, "640 x 480")) << piped.err;
+    }
+    // A file that says none is taken for one of the graph's size; one from elsewhere is not.
+    write("silent.csv", "t,x,y,p\n1,2,3,1\n900,2,3,0\n");
+    EXPECT_EQ(run({"predict", "sane.nir", "silent.csv"}).exit_code, 0);
+    EXPECT_EQ(run({"predict", "sane.nir", "large.csv", "--sensor", "24x20"}).exit_code, 0);
+  }
+
+  void expect_overflow_is_an_error() const {
+    write_graph("big.nir", 1e200);
+    const std::string file = "own/test/right/8.csv";
+    const auto expect_numerics = [](const Outcome& outcome, const std::string& part) {
+      EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
+    };
+    expect_numerics(run({"predict", "big.nir", file}), "v of node 'n' (IF) is not finite at step 1");
+    expect_numerics(run({"stream", "big.nir", file, "--speed", "max"}), "node 'n'");
+    expect_numerics(run({"eval", "big.nir", "--dataset", "folder", "--folder", "own"}), "node 'n'");
+    // A model: its file says that it is whole, but its weights are out of all bounds.
+    std::string bytes = read("run/model.safetensors");
+    const std::size_t header = static_cast<unsigned char>(bytes[0]) |
+                               static_cast<unsigned char>(bytes[1]) << 8 |
+                               static_cast<unsigned char>(bytes[2]) << 16;
+    auto json = nlohmann::json::parse(bytes.substr(8, header));
+    const std::size_t at = 8 + header + json.at("voting.weight").at("data_offsets").at(0).get<std::size_t>();
+    auto& metadata = json["__metadata__"];
+    for (auto entry = metadata.begin(); entry != metadata.end();)
+      entry = entry.key().rfind("xxh3_64.", 0) == 0 ? metadata.erase(entry) : std::next(entry);
+    const float huge = 1e38f;
+    std::memcpy(&bytes[at], &huge, sizeof huge);
+    std::string text = json.dump();
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    std::string size(8, '\0');
+    for (std::size_t i = 0; i < 4; ++i) size[i] = static_cast<char>(text.size() >> 8 * i);
+    write("huge/model.safetensors", size + text + bytes.substr(8 + header));
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"predict", "huge/model.safetensors", file},
+          {"stream", "huge/model.safetensors", file, "--speed", "max"},
+          {"eval", "huge/model.safetensors"}}) {
+      expect_numerics(run(words), "layer voting: currents of up to");
+    }
+  }
+
+  void expect_odd_steps_of_time_refused() const {
+    const std::string file = "own/test/right/8.csv";
+    for (const char* dt : {"nan", "-1e-3", "0", "inf", "-nan", "1e-3s"}) {
+      expect_error(run({"predict", "sane.nir", file, "--dt", dt}), 2, {"--dt"});
+    }
+    expect_error(run({"stream", "sane.nir", file, "--v-min", "nan"}), 2, {"--v-min"});
+    write_graph("odd.nir", 1.0, {{"dt", "-1"}});
+    for (const char* command : {"predict", "stream"}) {
+      expect_error(run({command, "odd.nir", file}), 3, {"odd.nir", "dt = '-1'", "--bin-us"});
+    }
+    write_graph("soft.nir", 1.0, {{"dt", "0.001"}, {"reset", "soft"}, {"steps", "few"}});
+    expect_error(run({"stream", "soft.nir", file}), 3, {"reset = 'soft'", "--reset zero"});
+    const auto told = run({"predict", "soft.nir", file, "--reset", "zero"});
+    EXPECT_EQ(told.exit_code, 0) << told.err;
+    EXPECT_TRUE(contains(told.err, "steps = 'few' is no number of steps")) << told.err;
+  }
+
+  /// Ctrl-C while the program waits for the reader of its output, a full pipe that nobody reads.
+  void expect_an_end_whoever_reads() const {
+    std::string text = "%geometry:24,20\nt,x,y,p\n";
+    for (int k = 0; k < 12000; ++k)
+      text += std::to_string(500 * k) + ",20," + std::to_string(k % 20) + ",1\n";
+    write("long.csv", text);
+    ASSERT_EQ(::mkfifo(path("out").c_str(), 0600), 0);
+    const int reader = ::open(path("out").c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(reader, 0);
+    Surroundings surroundings;
+    surroundings.out_file = path("out");
+    std::chrono::steady_clock::time_point signalled;
+    const auto stuck = run_and_signal(
+        {"stream", "run", "long.csv", "--speed", "max", "--json"}, SIGINT,
+        [&] {
+          int held = 0, before = 0;
+          ::ioctl(reader, FIONREAD, &before);
+          std::this_thread::sleep_for(std::chrono::milliseconds(before > 60000 ? 100 : 5));
+          ::ioctl(reader, FIONREAD, &held);
+          signalled = std::chrono::steady_clock::now();
+          return before > 60000 && held == before;
+        },
+        surroundings);
+    EXPECT_LT(std::chrono::steady_clock::now() - signalled, std::chrono::milliseconds(1500));
+    EXPECT_EQ(stuck.exit_code, 0) << stuck.err;
+    EXPECT_TRUE(contains(stuck.err, "nobody read the output")) << stuck.err;
+    EXPECT_TRUE(contains(stuck.err, "left in the queue")) << stuck.err;  // the summary
+    std::string lines(1 << 20, '\0');
+    lines.resize(static_cast<std::size_t>(std::max<ssize_t>(::read(reader, lines.data(), lines.size()), 0)));
+    ::close(reader);
+    ASSERT_FALSE(lines.empty());
+    EXPECT_EQ(lines.back(), '\n') << "a line was cut";
+    EXPECT_GT(lines_of(lines).size(), 100u);
+  }
+
   void expect_images_are_no_events() const {
     const auto exported = run({"export", "images", "i.nir"});
     ASSERT_EQ(exported.exit_code, 0) << exported.err;
     EXPECT_TRUE(contains(exported.out, "--steps ")) << exported.out;
+    // Pixels of a set are the bytes / 255 that predict shows.
+    const std::string set = read("sets/mnist/t10k-images-idx3-ubyte");
+    const data::Bytes pixels(set.begin() + 16 + 3 * 784, set.begin() + 16 + 4 * 784);
+    const data::Bytes png = data::png_bytes(28, 28, 1, pixels);
+    write("3.png", std::string(png.begin(), png.end()));
+    const auto shown = run({"predict", "i.nir", "3.png", "--json"});
+    ASSERT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_TRUE(contains(shown.err, "bytes / 255")) << shown.err;
+    expect_near(shown.json().at("predictions").at(0).at("votes"),
+                run({"predict", "images", "3.png", "--json"}).json().at("predictions").at(0).at("votes"));
     write("small.csv", "%geometry:28,28\nt,x,y,p\n1,2,3,1\n");
     for (const char* command : {"stream", "predict"}) {
       expect_error(run({command, "i.nir", "small.csv"}), 2,
@@ -195,6 +361,7 @@ TEST_F(Live, CtrlCEndsAStreamWithASummary) {
   ::close(writer);
   EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
   EXPECT_TRUE(contains(stopped.err, "decisions  0;")) << stopped.err;
+  expect_an_end_whoever_reads();
 }
 
 TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
@@ -212,7 +379,8 @@ TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
   const auto of_run = run({"predict", "run", file, "--json"}).json().at("predictions").at(0);
   // How it is stepped is in the graph's metadata.
   const auto with = [&](const std::vector<std::string>& words) { return run(words); };
-  const auto streamed = with({"stream", "g.nir", file, "--speed", "max", "--json", "--window-steps", "8"});
+  const auto streamed = with({"stream", "g.nir", file, "--speed", "max", "--json"});
+  EXPECT_TRUE(contains(streamed.err, "tumbling windows of 8 steps")) << streamed.err;
   EXPECT_EQ(streamed.exit_code, 0) << streamed.err;
   EXPECT_TRUE(contains(streamed.err, "warning: stepped as the graph's metadata says")) << streamed.err;
   EXPECT_TRUE(contains(streamed.err, "bins of 500 us")) << streamed.err;
@@ -220,6 +388,11 @@ TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
   const auto predicted = with({"predict", "g.nir", file, "--json"});
   ASSERT_EQ(predicted.exit_code, 0) << predicted.err;
   const auto votes = predicted.json().at("predictions").at(0).at("votes");
+  expect_near(votes, of_run.at("votes"));
+  // Quiet steps of the training's count too, as they do for the model.
+  write("short.csv", "%geometry:24,20\nt,x,y,p\n0,20,3,1\n10,20,4,1\n20,20,5,1\n30,20,6,1\n40,20,7,1\n");
+  expect_near(with({"predict", "g.nir", "short.csv", "--json"}).json().at("predictions").at(0).at("votes"),
+              run({"predict", "run", "short.csv", "--json"}).json().at("predictions").at(0).at("votes"));
   EXPECT_EQ(votes.size(), 2u);
   EXPECT_GT(votes.at(0).get<double>() + votes.at(1).get<double>(), 0.0);
 
@@ -235,7 +408,8 @@ TEST_F(Live, AnExportedNetworkIsTheSameNetwork) {
   expect_error(run({"predict", "g.nir", "none.csv"}), 3, {"none.csv"});
   const data::Bytes png = data::png_bytes(28, 28, 1, data::Bytes(28 * 28));
   write("img.png", std::string(png.begin(), png.end()));
-  expect_error(run({"predict", "g.nir", "img.png"}), 3, {"img.png", "is an image", "recordings of events"});
+  expect_error(run({"predict", "g.nir", "img.png"}), 3,
+               {"img.png", "is an image", "a recording of events from a sensor of 24 x 20 pixels would fit"});
   write("cut.nir", read("g.nir").substr(0, read("g.nir").size() - 100));
   const auto cut = run({"info", "cut.nir"});
   expect_error(cut, 3, {"cut.nir", "is cut off"});
@@ -254,6 +428,9 @@ TEST_F(Live, WhatDoesNotFitIsRefusedInALine) {
   expect_error(run({"stream", "run", "own/test/left/7.csv", "--every-steps", "9"}), 2, {"every 9 steps"});
   expect_error(run({"predict", "g.nir", "x", "--dataset", "mnist", "--index", "0"}), 2, {"files or folders"});
   expect_options_refused();
+  expect_other_sensors_refused();
+  expect_overflow_is_an_error();
+  expect_odd_steps_of_time_refused();
   ASSERT_EQ(run(train_command("images", {"--set", "compute.precision=fp32"})).exit_code, 0);
   expect_error(run({"stream", "images", "large.csv"}), 2, {"trained on images", "spikeloom predict"});
   expect_images_are_no_events();

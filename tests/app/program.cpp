@@ -98,8 +98,9 @@ Outcome ProgramTest::run(const std::vector<std::string>& arguments, const Surrou
 }
 
 Outcome ProgramTest::run_and_signal(const std::vector<std::string>& arguments, int signal,
-                                    const std::function<bool()>& ready) const {
-  const pid_t process = start(arguments, {});
+                                    const std::function<bool()>& ready,
+                                    const Surroundings& surroundings) const {
+  const pid_t process = start(arguments, surroundings);
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   bool ended = false;
   while (!ready() && !ended && std::chrono::steady_clock::now() < give_up) {

@@ -40,7 +40,7 @@ class ProgramTest : public ::testing::Test {
   /// Starts it, sends `signal` as soon as `ready` says so, and waits for its end. Fails the test if it ended
   /// before.
   Outcome run_and_signal(const std::vector<std::string>& arguments, int signal,
-                         const std::function<bool()>& ready) const;
+                         const std::function<bool()>& ready, const Surroundings& surroundings = {}) const;
   /// `train r.toml --data-dir sets --out NAME` and more arguments.
   static std::vector<std::string> train_command(const std::string& name,
                                                 const std::vector<std::string>& more = {});

@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/data/registry.h"
 #include "spikeloom/exchange/nir_evaluation.h"
+#include "spikeloom/exchange/nir_metadata.h"
 #include "spikeloom/formats/nir/read.h"
 #include "tests/exchange/nir_graphs.h"
 
@@ -263,6 +265,85 @@ TEST(NirSimulator, AResultThatIsNotFiniteIsAnError) {
   const double one = 1.0;
   simulator.step({&one, 1});
   EXPECT_THROW(simulator.step({&one, 1}), NumericsError);
+}
+
+/// What a graph throws in 2000 steps of an input.
+std::string numerics_error(const formats::NirGraph& graph, double input, const NirOptions& options = {}) {
+  try {
+    NirSimulator simulator(graph, options);
+    for (int t = 0; t < 2000; ++t) simulator.step({&input, 1});
+  } catch (const NumericsError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(NirSimulator, WhatOverflowsIsSaidWhateverComesAfter) {
+  const auto has = [](const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in: " << text;
+  };
+  const auto large = node("big", formats::NirKind::kScale, {{"scale", {1e200}}});
+  const auto larger = node("bigger", formats::NirKind::kScale, {{"scale", {1e200}}});
+  const auto neuron = node("n", formats::NirKind::kIf, {{"r", {1}}, {"v_threshold", {1}}});
+  const auto threshold = node("n", formats::NirKind::kThreshold, {{"threshold", {1}}});
+  // An infinite potential always fires, one that is no number never: both would look like spikes.
+  has(numerics_error(chain({1}, {large, larger, neuron}), 1.0), "v of node 'n' (IF) is not finite at step 1");
+  has(numerics_error(chain({1}, {large, larger, threshold}), 1.0), "the input of node 'n' (Threshold)");
+  has(numerics_error(chain({1}, {large, larger}), 1.0), "output 0 of the graph is not finite");
+  // A step of more than twice the time constant lets Euler's potential grow.
+  const auto leaky = node("li", formats::NirKind::kLi, {{"tau", {1e-4}}, {"r", {1}}, {"v_leak", {0}}});
+  has(numerics_error(chain({1}, {leaky, neuron}), 1.0), "v of node 'li' (LI)");
+  NirOptions exact;
+  exact.method = NirOptions::Method::kExponential;
+  EXPECT_EQ(numerics_error(chain({1}, {leaky, neuron}), 1.0, exact), "");
+  const auto nan = node("big", formats::NirKind::kScale, {{"scale", {std::nan("")}}});
+  has(numerics_error(chain({1}, {nan}), 1.0), "node 'big' (Scale): scale has values that are not finite");
+}
+
+TEST(NirMetadata, OddValuesAreToldApartFromMissingOnes) {
+  formats::NirGraph graph =
+      chain({1}, {node("n", formats::NirKind::kIf, {{"r", {1}}, {"v_threshold", {1}}})});
+  EXPECT_EQ(metadata_of(graph).odd_dt + metadata_of(graph).odd_reset, "");
+  EXPECT_EQ(metadata_of(graph).dt, 0.0);
+  for (const char* dt : {"-1", "0", "nan", "inf", "1e-3 s", "", "fast"}) {
+    graph.metadata["dt"] = dt;
+    EXPECT_NE(metadata_of(graph).odd_dt, "") << dt;
+    EXPECT_EQ(metadata_of(graph).step_us, 0) << dt;
+  }
+  const std::vector<std::tuple<const char*, double, std::int64_t>> times = {
+      {"0.005000", 0.005, 5000}, {"1e-4", 1e-4, 100}, {"0.0003333", 0.0003333, 333}, {"1e-8", 1e-8, 0}};
+  for (const auto& [text, dt, step_us] : times) {
+    graph.metadata["dt"] = text;
+    EXPECT_EQ(metadata_of(graph).odd_dt, "");
+    EXPECT_DOUBLE_EQ(metadata_of(graph).dt, dt);
+    EXPECT_EQ(metadata_of(graph).step_us, step_us);
+  }
+  graph.metadata["reset"] = "soft";
+  EXPECT_NE(metadata_of(graph).odd_reset.find("'soft'"), std::string::npos);
+  graph.metadata["reset"] = "subtract";
+  EXPECT_EQ(metadata_of(graph).reset, "subtract");
+  EXPECT_TRUE(metadata_of(graph).passed_over.empty());
+  graph.metadata["steps"] = "-3";
+  graph.nodes[1].metadata = {{"dt", "0.5"}, {"reset", "subtract"}};  // the second says what the graph says
+  const auto passed = metadata_of(graph).passed_over;
+  ASSERT_EQ(passed.size(), 2u);
+  EXPECT_NE(passed[0].find("steps = '-3'"), std::string::npos);
+  EXPECT_NE(passed[1].find("node 'n'"), std::string::npos);
+}
+
+TEST(NirEvaluation, StepsAsTheGraphTakesThem) {
+  const auto graph = chain({2, 3}, {node("n", formats::NirKind::kScale, {{"scale", {2, 2, 2, 2, 2, 2}}})});
+  auto shaped = graph;
+  shaped.nodes[1].parameters["scale"].shape = {2, 3};
+  NirSimulator simulator(shaped, {});
+  const std::vector<float> two = {1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60},
+                           one(two.begin(), two.begin() + 6);
+  EXPECT_EQ(run_steps(simulator, {two.data(), two.size()}, 7),
+            (std::vector<double>{22, 44, 66, 88, 110, 132}));
+  EXPECT_EQ(simulator.steps(), 2);
+  EXPECT_EQ(run_steps(simulator, {one.data(), one.size()}, 3), (std::vector<double>{6, 12, 18, 24, 30, 36}));
+  EXPECT_THROW(run_steps(simulator, {two.data(), 7}, 1), ShapeError);
+  EXPECT_THROW(run_steps(simulator, {two.data(), 0}, 1), ShapeError);
 }
 
 }  // namespace

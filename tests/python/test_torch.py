@@ -33,25 +33,36 @@ class Spike(torch.autograd.Function):
         return grad * surrogate(context.kind, context.saved_tensors[0], context.a), None, None
 
 
-def plain_lif(x, decay, v_threshold, kind, a, reset, detach_reset):
-    v, spikes = torch.zeros_like(x[0]), []
+def plain_lif(x, decay, v_threshold, kind, a, reset, detach_reset, v_reset=0.0, current_decay=0.0):
+    v, synapse, spikes = torch.zeros_like(x[0]), torch.zeros_like(x[0]), []
     for current in x:
-        v_pre = decay * v + current
+        synapse = current_decay * synapse + current
+        v_pre = decay * v + synapse
         spikes.append(Spike.apply(v_pre - v_threshold, kind, a))
         through = spikes[-1].detach() if detach_reset else spikes[-1]
-        v = v_pre * (1 - through) if reset == "zero" else v_pre - v_threshold * through
+        v = {"zero": v_pre * (1 - through) + v_reset * through, "subtract": v_pre - v_threshold * through,
+             "none": v_pre}[reset]
     return torch.stack(spikes)
 
 
-@pytest.mark.parametrize("kind, reset, detach_reset", itertools.product(SURROGATES, RESETS, (False, True)))
-def test_lif_is_the_plain_composition(kind, reset, detach_reset):
+def settings_of_neurons():
+    plain = itertools.product(SURROGATES, RESETS, (False, True), (0.0,), (0.0,))
+    other = itertools.product(("triangular",), RESETS, (False, True), (-0.3,), (0.5,))
+    return [*plain, *((kind, reset, cut, v_reset if reset == "zero" else 0.0, decay)
+                      for kind, reset, cut, v_reset, decay in other)]
+
+
+@pytest.mark.parametrize("kind, reset, detach_reset, v_reset, current_decay", settings_of_neurons())
+def test_lif_is_the_plain_composition(kind, reset, detach_reset, v_reset, current_decay):
     torch.manual_seed(1)
     x = torch.randn(6, 3, 4, 5, dtype=torch.float64) + 0.4
     weight = torch.randn(x.shape, dtype=torch.float64)
-    lif = LIF(0.6, 0.7, kind, 1.3, reset, detach_reset, learn_decay=True, learn_v_threshold=True)
+    lif = LIF(0.6, 0.7, kind, 1.3, reset, detach_reset, learn_decay=True, learn_v_threshold=True, v_reset=v_reset,
+              current_decay=current_decay)
     ours, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
     decay, v_threshold = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.6, 0.7))
-    spikes, expected = lif(ours), plain_lif(plain, decay, v_threshold, kind, 1.3, reset, detach_reset)
+    spikes, expected = lif(ours), plain_lif(plain, decay, v_threshold, kind, 1.3, reset, detach_reset, v_reset,
+                                           current_decay)
     assert torch.equal(spikes, expected) and lif.spike_count == spikes.sum() and 0 < spikes.mean() < 1
     (spikes * weight).sum().backward()
     (expected * weight).sum().backward()
@@ -160,7 +171,9 @@ def test_a_range_is_kept():
 def test_what_does_not_fit_is_refused():
     for make, text in ((lambda: LIF(decay=1.5), "decay"), (lambda: LIF(v_threshold=0), "v_threshold"),
                        (lambda: LIF(surrogate_width=0), "surrogate_width"), (lambda: LIF(surrogate="box"), "arctan"),
-                       (lambda: LIF(reset="none"), "subtract"), (lambda: NeuNorm(2, 3, 4, decay=1), "decay"),
+                       (lambda: LIF(reset="soft"), "subtract"), (lambda: LIF(v_reset=0.75), "v_reset"),
+                       (lambda: LIF(reset="none", v_reset=0.1), "v_reset"),
+                       (lambda: LIF(current_decay=1.0), "current_decay"), (lambda: NeuNorm(2, 3, 4, decay=1), "decay"),
                        (lambda: NeuNorm(0, 3, 4), "channels"), (lambda: NeuNorm(2, 3, 4, scale="a"), "literal"),
                        (lambda: Voting(0), "num_classes"), (lambda: Voting(2, 2, "a"), "blocks")):
         with pytest.raises(spikeloom.ArgumentError, match=text):

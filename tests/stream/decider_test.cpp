@@ -209,5 +209,22 @@ TEST(Decider, SettingsOutOfRangeAreRefused) {
   EXPECT_THROW(Decider(*network, settings), ConfigError);
 }
 
+TEST(Decider, AStopIsHeardInTheStepsWithoutEvents) {
+  DeciderSettings settings = settings_of(4, 4);
+  settings.gap_us = 1000 * 1000;
+  Player run(settings);
+  std::atomic<bool> stop{false};
+  run.decider.stop_with(stop);
+  run.take({{0, 0, 0, 1}});
+  stop = true;
+  run.take({{900 * 1000, 0, 0, 1}});
+  run.decider.flush(run.keep);
+  EXPECT_EQ(run.decider.steps(), 0);
+  EXPECT_EQ(run.decider.events(), 2);
+  stop = false;
+  run.take({{900 * 1000, 0, 0, 1}});
+  EXPECT_EQ(run.decider.steps(), 900);
+}
+
 }  // namespace
 }  // namespace spikeloom::stream

@@ -64,16 +64,19 @@ TEST(EventQueue, WaitsForRoomAndLosesNothing) {
 
 TEST(EventQueue, StopLetsAWaitingWriterGo) {
   EventQueue queue(2);
-  std::size_t left = 0, mine = 0;
-  std::thread writer([&] { left = queue.push(numbered(5), Clock::now(), true); });
+  std::size_t dropped = 1, mine = 0;
+  std::thread writer([&] { dropped = queue.push(numbered(5), Clock::now(), true); });
   while (queue.push(numbered(1), Clock::now(), false) == 0) {
     ++mine;
     std::this_thread::yield();
   }
   queue.stop();
   writer.join();
-  EXPECT_EQ(left, 3 + mine);  // of two places
+  EXPECT_EQ(dropped, 0u);  // the writer would have waited
+  EXPECT_EQ(queue.left(), 5 + mine);
   EXPECT_TRUE(queue.is_done());
+  EXPECT_EQ(queue.push(numbered(3), Clock::now(), false), 0u);
+  EXPECT_EQ(queue.left(), 8 + mine);
 }
 
 TEST(LatencyHistogram, QuantilesAreAtMostA32ndTooHigh) {

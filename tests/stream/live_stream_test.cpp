@@ -117,6 +117,42 @@ TEST_F(Live, AConsumerThatIsTooSlowIsSaid) {
   EXPECT_EQ(summary.binned + summary.late + summary.dropped, summary.received);
 }
 
+/// However it ends: each event that was read is somewhere.
+void expect_sum(const LiveSummary& summary) {
+  EXPECT_EQ(summary.received, summary.binned + summary.late + summary.outside + summary.out_of_range +
+                                  summary.dropped + summary.left_in_queue);
+}
+
+TEST_F(Live, WhatWaitsWhenAStreamIsStoppedIsCounted) {
+  const std::string file = folder_ + "/packed";
+  const auto list = random_events(0, 400, 200, 1);
+  const auto bytes = packed(list, {0, 0});
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  for (const bool waits : {true, false}) {
+    const auto source = pipe_source(file, {}, [](int, int) {});
+    LiveSettings live;
+    live.queue_events = 500;
+    live.waits_when_full = waits;
+    stop_ = false;
+    const LiveSummary stopped = run(*source, live, [&](const LiveDecision&) {
+      std::this_thread::sleep_for(milliseconds(20));  // the queue fills
+      stop_ = true;
+    });
+    EXPECT_TRUE(stopped.was_stopped);
+    EXPECT_EQ(stopped.decisions, 1);  // a stop does not wait for the rest of what was taken off the queue
+    EXPECT_GT(stopped.left_in_queue, 0);
+    EXPECT_EQ(stopped.dropped > 0, !waits);
+    expect_sum(stopped);
+    stop_ = false;
+    const auto again = pipe_source(file, {}, [](int, int) {});
+    live.most_decisions = 3;
+    const LiveSummary enough = run(*again, live);
+    EXPECT_TRUE(!waits || enough.left_in_queue > 0);
+    expect_sum(enough);
+  }
+}
+
 TEST_F(Live, DamageIsToldAfterWhatWasBefore) {
   const std::string file = folder_ + "/packed";
   const auto list = random_events(0, 12, 3, 1);

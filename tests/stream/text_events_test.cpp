@@ -45,6 +45,24 @@ TEST(TextEvents, NamesAndOptionsSayTheColumns) {
   EXPECT_THROW(decoded("", 100, {"x", "y", "t", "p", "p"}), ConfigError);
 }
 
+TEST(TextEvents, ACommentSaysTheSensor) {
+  for (const std::string line : {"%geometry:640,480\n", "# made by hand\n# geometry: 640,480\n"}) {
+    int width = 0, calls = 0;
+    TextDecoder decoder("pipe", {"t", "x", "y", "p"}, [&](int columns, int) {
+      width = columns;
+      ++calls;
+    });
+    std::vector<Event> list;
+    const std::string text = line + "t,x,y,p\n1,2,3,1\n# geometry: 9,9\n2,2,3,1\n";
+    decoder.feed({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, list);
+    EXPECT_EQ(list.size(), 2u);
+    EXPECT_EQ(width, 640);
+    EXPECT_EQ(calls, 1);
+    ASSERT_TRUE(decoder.sensor());
+    EXPECT_EQ(decoder.sensor()->height, 480);
+  }
+}
+
 TEST(TextEvents, WhatIsNoEventIsNamedByItsLine) {
   for (const std::string bad :
        {"1,2,3\n", "1,2,3,2\n", "1,2,x,1\n", "1,65536,0,1\n", "1,-1,0,1\n", "1.5,0,0,1\n"}) {

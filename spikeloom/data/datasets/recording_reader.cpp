@@ -92,7 +92,7 @@ void refuse_reader_settings(const DatasetInfo& info, const DataSettings& setting
 }
 
 events::EventStream read_recording_file(const std::string& path, const formats::EventReaderOptions& options,
-                                        ReadNotes& notes) {
+                                        ReadNotes& notes, const std::string& advice) {
   const std::unique_ptr<formats::EventReader> reader = formats::open_events(path, options);
   events::EventStream stream = formats::read_events(*reader);
   notes.dropped_events += reader->dropped_events();
@@ -101,9 +101,9 @@ events::EventStream read_recording_file(const std::string& path, const formats::
   if (reader->dropped_events() > kept) {
     throw FormatError(
         fmt::format("{} of {} events lie outside of the sensor of {} x {} pixels, which is too many to leave "
-                    "out as strays: set the right sensor (data.sensor) and format (data.format)",
+                    "out as strays: {}",
                     with_separators(reader->dropped_events()),
-                    with_separators(reader->dropped_events() + kept), stream.width, stream.height),
+                    with_separators(reader->dropped_events() + kept), stream.width, stream.height, advice),
         path);
   }
   return stream;

@@ -43,9 +43,10 @@ formats::EventReaderOptions options_of_folder(const DataSettings& settings);
 void refuse_reader_settings(const DatasetInfo& info, const DataSettings& settings, bool also_files);
 
 /// Reads a file. Throws FormatError also if more than half of its events are outside of the sensor: then the
-/// sensor is wrong, and not some events.
-events::EventStream read_recording_file(const std::string& path, const formats::EventReaderOptions& options,
-                                        ReadNotes& notes);
+/// sensor is wrong, and not some events; `advice` says what to do about it.
+events::EventStream read_recording_file(
+    const std::string& path, const formats::EventReaderOptions& options, ReadNotes& notes,
+    const std::string& advice = "set the right sensor (data.sensor) and format (data.format)");
 
 /// A reader of recordings that are a file each.
 RecordingReader file_reader(formats::EventReaderOptions options);

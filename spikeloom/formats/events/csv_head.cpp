@@ -43,6 +43,15 @@ std::optional<std::pair<int, int>> sensor_size(std::string_view line) {
   return std::pair(static_cast<int>(*width), static_cast<int>(*height));
 }
 
+constexpr std::string_view kGeometry = "geometry:";
+
+/// A comment without its marks.
+std::string_view without_marks(std::string_view line) {
+  line = csv_trimmed(line);
+  while (!line.empty() && (line[0] == '#' || line[0] == '%')) line = csv_trimmed(line.substr(1));
+  return line;
+}
+
 std::vector<std::string> fields_of(std::string_view line) {
   std::vector<std::string> words;
   for (const std::string_view field : csv_fields(line, csv_separator(line))) words.emplace_back(field);
@@ -94,9 +103,7 @@ struct Comments {
   std::vector<std::string> lines;  // without the marks of a comment
 
   void see(std::string_view line) {
-    line = csv_trimmed(line);
-    while (!line.empty() && (line[0] == '#' || line[0] == '%')) line = csv_trimmed(line.substr(1));
-    constexpr std::string_view kGeometry = "geometry:";
+    line = without_marks(line);
     if (line.substr(0, kGeometry.size()) == kGeometry) {
       if (!size) size = sensor_size(line.substr(kGeometry.size()));
       return;
@@ -309,6 +316,12 @@ class HeadReader {
 };
 
 }  // namespace
+
+std::optional<std::pair<int, int>> csv_geometry(std::string_view comment) {
+  comment = without_marks(comment);
+  if (comment.substr(0, kGeometry.size()) != kGeometry) return std::nullopt;
+  return sensor_size(comment.substr(kGeometry.size()));
+}
 
 CsvHead read_csv_head(CsvText& text, const EventReaderOptions& options) {
   return HeadReader(text, options).read();

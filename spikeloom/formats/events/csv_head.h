@@ -1,6 +1,8 @@
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "spikeloom/formats/events/csv_text.h"
 #include "spikeloom/formats/events/event_columns.h"
@@ -22,6 +24,9 @@ struct CsvHead {
 /// Reads it; the text then stands at its first row. Throws FormatError if the order of the columns or the
 /// unit of the times is not sure, or a first row is none; ConfigError if the options do not fit.
 CsvHead read_csv_head(CsvText& text, const EventReaderOptions& options);
+
+/// Width and height of the sensor that a comment says: "%geometry:640,480", "# geometry: 640,480".
+std::optional<std::pair<int, int>> csv_geometry(std::string_view comment);
 
 /// Whether the bytes begin as a text of events does.
 bool begins_as_csv(std::string_view text, bool cut);

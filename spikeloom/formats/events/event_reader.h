@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "spikeloom/events/event.h"
+#include "spikeloom/events/sensor.h"
 #include "spikeloom/formats/byte_source.h"
 
 namespace spikeloom::formats {
@@ -93,6 +94,11 @@ std::unique_ptr<EventReader> open_events(const std::string& path, const EventRea
 /// The same from any source of bytes. HDF5 needs a file and is refused here with FormatError.
 std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
                                          const EventReaderOptions& options = {});
+
+/// The sensor that a recording says itself, in its header or by its format, whatever size the options give; 0
+/// x 0 where nothing says it, or the file can only be opened with a size. Throws as open_events() for a file
+/// that cannot be read or gives two sizes.
+events::SensorSize stated_sensor(const std::string& path, EventReaderOptions options);
 
 /// All events that a reader still has, in memory; its width and height. Throws as EventReader::read().
 events::EventStream read_events(EventReader& reader);

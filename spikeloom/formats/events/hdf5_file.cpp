@@ -1,8 +1,12 @@
 #include "spikeloom/formats/events/hdf5_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +15,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/byte_source.h"
+#include "spikeloom/formats/events/hdf5_spikes.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -49,12 +54,43 @@ Filters filters_of(hid_t creation, const std::string& place) {
   return filters;
 }
 
+/// Whether another program has locked a file for itself alone.
+bool is_locked(int descriptor) {
+  if (::flock(descriptor, LOCK_SH | LOCK_NB) == 0) {
+    ::flock(descriptor, LOCK_UN);
+    return false;
+  }
+  return errno == EWOULDBLOCK;
+}
+
+/// Whether the superblock (versions 2 and later, at the file's beginning) is marked as open for writing.
+bool is_marked(int descriptor) {
+  constexpr char kSignature[] = "\x89HDF\r\n\x1a\n";
+  constexpr std::size_t kVersion = 8, kFlags = 11, kBytes = 12;
+  constexpr int kWriting = 1 | 4;  // open for writing; for a single writer beside readers
+  char start[kBytes] = {};
+  return ::pread(descriptor, start, sizeof start, 0) == static_cast<ssize_t>(sizeof start) &&
+         std::memcmp(start, kSignature, kVersion) == 0 && start[kVersion] >= 2 && start[kVersion] <= 3 &&
+         (start[kFlags] & kWriting) != 0;
+}
+
 std::recursive_mutex& library_mutex() {
   static std::recursive_mutex mutex;
   return mutex;
 }
 
 }  // namespace
+
+std::string hdf5_writer_text(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return "";
+  const bool locked = is_locked(descriptor), marked = is_marked(descriptor);
+  ::close(descriptor);
+  if (locked) return "another program has it open for writing; try again once it has closed the file";
+  if (!marked) return "";
+  return "it is marked as open for writing: another program may have it open, or ended without closing it "
+         "(h5clear -s FILE takes the mark off)";
+}
 
 Hdf5Session::Hdf5Session() : lock_(library_mutex()) {
   H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_);
@@ -87,7 +123,10 @@ Hdf5File::Hdf5File(const std::string& path, Cut cut)
   const hbool_t skip = true;
   H5Pset(access.id(), "skip_eof_check", &skip);
   Hdf5Handle cut_file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()));
-  if (!cut_file.valid()) refuse("is not an HDF5 file, or is damaged");
+  if (!cut_file.valid()) {
+    const std::string writer = hdf5_writer_text(path);
+    refuse(writer.empty() ? "is not an HDF5 file, or is damaged" : "cannot be read now: " + writer);
+  }
   if (cut == Cut::kRefused) refuse("is cut off: fetch the file again");
   if (cut == Cut::kOffered) refuse("is cut off: fetch the file again, or read what is there (--partial)");
   file_ = std::move(cut_file);

@@ -42,6 +42,10 @@ class Hdf5SpikeFile {
 /// Whether the file is there and begins as HDF5 (the constructor of Hdf5SpikeFile says more).
 bool is_hdf5_file(const std::string& path);
 
+/// What says that another program has an HDF5 file open for writing, or had: its lock, which libhdf5 takes,
+/// or the mark in the file; as the end of a message, "" where nothing says so.
+std::string hdf5_writer_text(const std::string& path);
+
 /// HDF5 files: the layout of Hdf5SpikeFile, one recording at a time (its memory is that of one recording; the
 /// sensor is 700 x 1, as SHD and SSC have it, or as wide as the largest unit needs), or one recording, read a
 /// piece at a time, in columns (hdf5_tables.h). Integer t is in microseconds; floating-point t is in seconds

@@ -151,7 +151,11 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
   if (options.partial) source = partial_source(std::move(source));
   auto peeked = std::make_unique<PeekedSource>(std::move(source));
   const RecordingStart start = peeked->start();
-  if (start.bytes.empty()) throw FormatError("the file is empty", peeked->name(), 0);
+  if (start.bytes.empty()) {
+    const std::string writer = path.empty() ? "" : hdf5_writer_text(path);
+    throw FormatError(writer.empty() ? "the file is empty" : "the file is empty so far: " + writer,
+                      peeked->name(), 0);
+  }
   if (format == nullptr) format = recognize_event_format(start);
   if (format == nullptr && options.partial) {  // a cut leaves a size that is no multiple of a record's
     format = recognize_event_format({start.bytes, -1});
@@ -229,6 +233,19 @@ std::unique_ptr<EventReader> open_events(const std::string& path, const EventRea
 std::unique_ptr<EventReader> open_events(std::unique_ptr<ByteSource> source,
                                          const EventReaderOptions& options) {
   return open_source(std::move(source), "", options);
+}
+
+events::SensorSize stated_sensor(const std::string& path, EventReaderOptions options) {
+  options.width = options.height = 0;
+  try {
+    const std::unique_ptr<EventReader> reader = open_events(path, options);
+    return {reader->width(), reader->height()};
+  } catch (const TwoSensors&) {
+    throw;
+  } catch (const ConfigError&) {  // it asks for a size, or for what the opening with one asks for too
+  } catch (const FormatError&) {
+  }
+  return {};
 }
 
 events::EventStream read_events(EventReader& reader) {

@@ -7,6 +7,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/text.h"
+#include "spikeloom/formats/cut_short.h"
 #include "spikeloom/formats/events/text_header.h"
 #include "spikeloom/formats/little_endian.h"
 
@@ -206,10 +207,10 @@ void settle_header(PropheseeHeader& header, const EventReaderOptions& options, c
         file, 0);
   }
   if (!header.size_contradiction.empty() && (options.width == 0 || options.height == 0)) {
-    throw FormatError(fmt::format("the header gives two sizes of the sensor, {}: say which it is "
-                                  "(--sensor WxH, data.sensor)",
-                                  header.size_contradiction),
-                      file, 0);
+    throw TwoSensors(fmt::format("the header gives two sizes of the sensor, {}: say which it is "
+                                 "(--sensor WxH, data.sensor)",
+                                 header.size_contradiction),
+                     file, 0);
   }
   if (options.width > 0) header.width = options.width;
   if (options.height > 0) header.height = options.height;

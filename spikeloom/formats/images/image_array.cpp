@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/base/text.h"
 #include "spikeloom/formats/byte_window.h"
 #include "spikeloom/formats/events/npy_header.h"
+#include "spikeloom/formats/npy_values.h"
 
 namespace spikeloom::formats {
 namespace {
@@ -20,23 +20,6 @@ std::string type_text(const NpyHeader& header) {
 
 [[noreturn]] void refuse(const ByteWindow& window, const std::string& message) {
   throw FormatError(message, window.name(), 0);
-}
-
-/// Gives the rest of the array piece by piece to take(data, bytes).
-template <class Take>
-void read_all(ByteWindow& window, std::int64_t bytes, std::size_t multiple, const Take& take) {
-  while (bytes > 0) {
-    if (!window.ensure(multiple)) {
-      throw FormatError(fmt::format("the file ends {} before its array does",
-                                    counted(bytes - static_cast<std::int64_t>(window.size()), "byte")),
-                        window.name(), window.offset() + static_cast<std::int64_t>(window.size()));
-    }
-    std::size_t now = window.size() - window.size() % multiple;
-    if (static_cast<std::int64_t>(now) > bytes) now = static_cast<std::size_t>(bytes);
-    take(window.data(), now);
-    window.consume(now);
-    bytes -= static_cast<std::int64_t>(now);
-  }
 }
 
 }  // namespace
@@ -64,7 +47,7 @@ ImageArray read_image_array(std::unique_ptr<ByteSource> source) {
                                images.height, kMostSide));
   }
   if (images.count < 1) refuse(window, "holds no image");
-  read_all(window, header.num_elements(), 1, [&](const std::uint8_t* data, std::size_t bytes) {
+  read_npy_values(window, header.num_elements(), 1, [&](const std::uint8_t* data, std::size_t bytes) {
     images.pixels.insert(images.pixels.end(), data, data + bytes);
   });
   return images;
@@ -80,10 +63,11 @@ std::vector<std::int64_t> read_label_array(std::unique_ptr<ByteSource> source) {
   }
   std::vector<std::int64_t> labels;
   const auto bytes = static_cast<std::size_t>(header.type.bytes);
-  read_all(window, header.num_elements() * header.type.bytes, bytes,
-           [&](const std::uint8_t* data, std::size_t size) {
-             for (std::size_t i = 0; i < size; i += bytes) labels.push_back(header.type.load(data + i));
-           });
+  read_npy_values(window, header.num_elements() * header.type.bytes, bytes,
+                  [&](const std::uint8_t* data, std::size_t size) {
+                    for (std::size_t i = 0; i < size; i += bytes)
+                      labels.push_back(header.type.load(data + i));
+                  });
   return labels;
 }
 

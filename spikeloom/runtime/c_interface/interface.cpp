@@ -112,6 +112,7 @@ void spikeloom_model_free(spikeloom_model* model) { delete model; }
 int64_t spikeloom_model_channels(const spikeloom_model* model) { return model->network->input.channels; }
 int64_t spikeloom_model_height(const spikeloom_model* model) { return model->network->input.height; }
 int64_t spikeloom_model_width(const spikeloom_model* model) { return model->network->input.width; }
+int spikeloom_model_input_rank(const spikeloom_model* model) { return model->network->input_rank; }
 int spikeloom_model_num_classes(const spikeloom_model* model) { return model->network->num_classes; }
 int spikeloom_model_num_steps(const spikeloom_model* model) { return model->network->num_steps; }
 int64_t spikeloom_model_window_us(const spikeloom_model* model) { return model->network->window_us; }

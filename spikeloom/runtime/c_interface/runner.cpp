@@ -8,6 +8,7 @@
 #include "spikeloom/runtime/c_interface/graph_library.h"
 #include "spikeloom/runtime/classifier.h"
 #include "spikeloom/runtime/model_file.h"
+#include "spikeloom/runtime/ranking.h"
 #include "spikeloom/runtime/session.h"
 
 namespace spikeloom::runtime {
@@ -57,7 +58,7 @@ class GraphRunner : public Runner {
     check_finite(values);
     graph_->step(values);
     const auto steps = static_cast<double>(graph_->steps());
-    for (std::size_t k = 0; k < votes_.size(); ++k) votes_[k] = static_cast<float>(graph_->sums()[k] / steps);
+    for (std::size_t k = 0; k < votes_.size(); ++k) votes_[k] = mean_vote(graph_->sums()[k], steps);
   }
   void run(Span<const float> values) override {
     const auto size = static_cast<std::size_t>(graph_->input().size());
@@ -90,19 +91,27 @@ class GraphRunner : public Runner {
 
 class RunnableGraph : public Runnable {
  public:
-  RunnableGraph(const formats::NirGraph& graph, const exchange::NirOptions* options) {
+  RunnableGraph(const std::string& path, const formats::NirGraph& graph,
+                const exchange::NirOptions* options) {
     constexpr std::int64_t kDefaultStepUs = 1000;
     const exchange::NirMetadata said = exchange::metadata_of(graph);
     exchange::NirOptions how;
-    window_us = said.step_us > 0 ? said.step_us : kDefaultStepUs;
-    how.dt = 1e-6 * static_cast<double>(window_us);
+    window_us = said.dt > 0.0 ? said.step_us : kDefaultStepUs;
+    how.dt = said.dt > 0.0 ? said.dt : 1e-6 * static_cast<double>(window_us);
     if (said.reset == "subtract") how.reset = exchange::NirOptions::Reset::kSubtract;
+    const std::string& odd = said.odd_dt.empty() ? said.odd_reset : said.odd_dt;
+    if (options == nullptr && !odd.empty()) {
+      throw DataError(path + ": its metadata: " + odd +
+                      "; say how the graph is stepped (spikeloom_graph_load(), in Python graph={...})");
+    }
     if (options != nullptr) {
       how = *options;
       window_us =
           std::max(std::int64_t{1}, static_cast<std::int64_t>(std::llround(std::min(1e6 * how.dt, 1e15))));
     }
-    graph_ = make_classifier(graph, how);
+    exchange::NirSimulator simulator(graph, how);
+    input_rank = static_cast<int>(simulator.input_shape().size());
+    graph_ = make_classifier(std::move(simulator));
     input = graph_->input();
     num_steps = said.steps;
     if (input.channels != 2 && said.input != "events") window_us = 0;
@@ -124,7 +133,7 @@ std::unique_ptr<Runnable> runnable_model(const std::string& run_or_model) {
 }
 
 std::unique_ptr<Runnable> runnable_graph(const std::string& path, const exchange::NirOptions* options) {
-  return std::make_unique<RunnableGraph>(read_graph_by_library(path), options);
+  return std::make_unique<RunnableGraph>(path, read_graph_by_library(path), options);
 }
 
 }  // namespace spikeloom::runtime

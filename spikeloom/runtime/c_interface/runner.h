@@ -30,6 +30,7 @@ class Runnable {
   virtual std::unique_ptr<Runner> runner() const = 0;
 
   model::Shape input;
+  int input_rank = 3;  ///< of what the network takes: 2: a graph of [channels, length], 1: of [channels]
   std::vector<std::string> class_names;
   int num_classes = 0;
   int num_steps = 0;           ///< of a sample in the training; 0: a graph does not say it
@@ -40,7 +41,8 @@ class Runnable {
 /// Throws what load_model() throws.
 std::unique_ptr<Runnable> runnable_model(const std::string& run_or_model);
 /// options: nullptr: what the graph's metadata says of dt and reset, else the defaults of NirOptions. Throws
-/// what read_graph_by_library() and make_classifier() throw.
+/// what read_graph_by_library() and make_classifier() throw, and DataError where that metadata has no
+/// meaning.
 std::unique_ptr<Runnable> runnable_graph(const std::string& path, const exchange::NirOptions* options);
 
 }  // namespace spikeloom::runtime

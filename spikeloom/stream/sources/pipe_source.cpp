@@ -70,7 +70,7 @@ class PipeSource : public LiveSource {
       decoder_ = std::make_unique<PackedDecoder>(name_, check_);
     } else {
       if (options_.format == PipeOptions::Format::kAuto) refuse_recordings();
-      decoder_ = std::make_unique<TextDecoder>(name_, options_.columns);
+      decoder_ = std::make_unique<TextDecoder>(name_, options_.columns, check_);
     }
     const std::vector<std::uint8_t> head = std::move(head_);
     head_.clear();

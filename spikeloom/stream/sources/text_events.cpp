@@ -4,6 +4,7 @@
 #include <array>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/csv_head.h"
 #include "spikeloom/formats/events/csv_line.h"
 
 namespace spikeloom::stream {
@@ -30,7 +31,8 @@ bool is_whole(const std::vector<int>& what) {
 
 }  // namespace
 
-TextDecoder::TextDecoder(std::string name, const std::vector<std::string>& columns) : name_(std::move(name)) {
+TextDecoder::TextDecoder(std::string name, const std::vector<std::string>& columns, SensorCheck check)
+    : name_(std::move(name)), check_(std::move(check)) {
   for (const std::string& column : columns) what_.push_back(field_of(column));
   if (!is_whole(what_))
     throw ConfigError("the columns of a stream of text are t, x, y and p, once each, and _");
@@ -68,7 +70,13 @@ void TextDecoder::finish(std::vector<events::Event>& events) {
 void TextDecoder::take(std::string_view line, std::vector<events::Event>& events) {
   ++line_;
   if (line.size() > kMostLineBytes) refuse("is longer than 1 KiB: this is not a csv of events, t,x,y,p");
-  if (formats::is_csv_comment(line)) return;
+  if (formats::is_csv_comment(line)) {
+    const auto size = started_ || sensor_ ? std::nullopt : formats::csv_geometry(line);
+    if (!size) return;
+    sensor_ = {size->first, size->second};
+    if (check_) check_(sensor_->width, sensor_->height);
+    return;
+  }
   if (!started_) {
     started_ = true;
     const auto layout = formats::csv_layout(line);

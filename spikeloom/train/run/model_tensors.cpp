@@ -5,6 +5,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
+#include "spikeloom/model/current_range.h"
 
 namespace spikeloom::train {
 namespace {
@@ -149,6 +150,11 @@ ModelTensors read_model_tensors(const std::string& path, const model::Program& p
       throw CheckpointError(path + ": belongs to another network: this one has no tensor '" + info.name +
                             "'");
     }
+  }
+  try {
+    model::check_currents(program, result.slots);
+  } catch (const NumericsError& error) {
+    throw NumericsError(path + ": " + error.what());
   }
   return result;
 }

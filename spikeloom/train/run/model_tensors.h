@@ -21,7 +21,8 @@ struct ModelTensors {
 
 /// Throws CheckpointError naming the file and the first tensor that is missing, of another shape or type, not
 /// known, not what its checksum says or not finite (with the place of the value). A file without checksums is
-/// read, with a warning to log().
+/// read, with a warning to log(). Throws NumericsError, naming file and layer, where the network's arithmetic
+/// may overflow (model/current_range.h).
 ModelTensors read_model_tensors(const std::string& path, const model::Program& program);
 
 /// One tensor. The bytes match their checksum, where the file has one, and numbers are finite. Older files

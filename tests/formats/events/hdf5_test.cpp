@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "spikeloom/formats/events/hdf5_file.h"
 #include "spikeloom/formats/events/hdf5_spikes.h"
 #include "tests/formats/events/builders.h"
 #include "tests/formats/events/hdf5_maker.h"
@@ -219,6 +220,19 @@ TEST_F(Hdf5, OtherFilesAreRefused) {
   EXPECT_THROW(read_events(path_), FormatError);
   EXPECT_THROW(read_events(folder_.write(testing::bytes_of("\x89HDF\r\n\x1a\n and no more"))), FormatError);
   testing::expect_missing_refused([](const std::string& path) { Hdf5SpikeFile file(path); });
+}
+
+TEST(Hdf5Writers, AFileThatIsBeingWrittenIsSaidToBe) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.write({}, "held.h5");
+  const auto refused = [&] {
+    return testing::refusal([](const std::string& name) { open_events(name); }, path).what;
+  };
+  EXPECT_NE(refused().find("the file is empty"), std::string::npos);
+  const Hdf5Handle held(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+  ASSERT_TRUE(held.valid());
+  EXPECT_NE(refused().find("another program has it open for writing"), std::string::npos) << refused();
+  EXPECT_EQ(hdf5_writer_text(folder.path() + "/none"), "");
 }
 
 }  // namespace

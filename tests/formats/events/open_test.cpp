@@ -52,6 +52,21 @@ TEST(OpenEvents, NamesPlayNoPart) {
   }
 }
 
+TEST(OpenEvents, TheSensorThatAFileSaysIsAskedForWhateverTheOptionsSay) {
+  const testing::TemporaryFolder folder;
+  const auto stated = [&](const Bytes& bytes) {
+    return stated_sensor(folder.write(bytes), {"auto", 34, 34});
+  };
+  const Events events = {{0, 1, 1, 1}, {5, 2, 2, 0}};
+  EXPECT_EQ(stated(encoded("evt3", 640, 480, events)), (events::SensorSize{640, 480}));
+  EXPECT_EQ(stated(bytes_of("# geometry: 24,20\nt,x,y,p\n1,2,3,1\n")), (events::SensorSize{24, 20}));
+  EXPECT_EQ(stated(encoded("atis-bin", 34, 34, events)), (events::SensorSize{0, 0}));
+  EXPECT_EQ(stated(bytes_of("no recording")), (events::SensorSize{0, 0}));  // opening it says why
+  const Bytes two = bytes_of("% evt 3.0\n% geometry 640x480\n% format EVT3;height=720;width=1280\n% end\n");
+  EXPECT_THROW(stated(two), FormatError);
+  EXPECT_THROW(stated_sensor(folder.path() + "/none", {}), DataError);
+}
+
 TEST(OpenEvents, WhatIsNoRecordingIsRefused) {
   const testing::TemporaryFolder folder;
   for (const Bytes& bytes :
