@@ -96,6 +96,25 @@ TEST_F(Predict, WhatDoesNotFitIsRefusedWithWhatWould) {
   train_own();
   expect_error(run({"predict", "run", "own/test/left/7.dat", "--sensor", "48x40"}), 3,
                {"48 x 40 pixels", "a sensor of 24 x 20 pixels would fit"});
+  // The recipe has data.sensor, but what a file says of itself counts.
+  write("large.csv", "%geometry:640,480\nt,x,y,p\n1,2,3,1\n");
+  expect_error(run({"predict", "run", "large.csv", "--format", "csv"}), 3,
+               {"640 x 480 pixels", "a sensor of 24 x 20 pixels would fit", "--sensor 24x20"});
+  EXPECT_EQ(run({"predict", "run", "large.csv", "--format", "csv", "--sensor", "24x20"}).exit_code, 0);
+  // Options of this command, no keys of a recipe.
+  write("stray.csv", "%geometry:24,20\nt,x,y,p\n1,2,3,1\n2,90,3,1\n3,2,90,1\n4,3,3,0\n5,4,3,0\n6,5,3,0\n");
+  const auto stray = run({"predict", "run", "stray.csv", "--format", "csv"});
+  EXPECT_EQ(stray.exit_code, 0) << stray.err;
+  EXPECT_TRUE(contains(stray.err, "2 events outside of its sensor of 24 x 20 pixels left out")) << stray.err;
+  write("astray.csv", "%geometry:24,20\nt,x,y,p\n1,2,3,1\n2,90,3,1\n3,2,90,1\n");
+  const auto astray = run({"predict", "run", "astray.csv", "--format", "csv"});
+  expect_error(astray, 3, {"2 of 3 events", "(--sensor)", "(--format)"});
+  for (const auto* outcome : {&stray, &astray}) EXPECT_FALSE(contains(outcome->err, "data.")) << outcome->err;
+  expect_error(run({"predict", "run", "own/test/left/7.dat", "--resize", "crop"}), 2,
+               {"--resize crop", "for images", "recordings"});
+  expect_error(run({"predict", "run", "--dataset", "folder", "--index", "0", "--sensor", "24x20"}), 2,
+               {"--sensor does not apply to elements"});
+  expect_error(run({"predict", "run", "own/test/left/7.dat", "--split", "train"}), 2, {"--split"});
   expect_error(run({"predict", "run", "missing.dat"}), 3, {"missing.dat"});
   expect_error(run({"predict", "run"}), 2, {"--dataset", "--index"});
   expect_error(run({"predict", "run", "--dataset", "mnist", "--index", "0"}), 2, {"'folder'"});

@@ -210,8 +210,11 @@ TEST_F(RuntimeInputTest, WrongInputIsRefusedAndLosesNothing) {
   untouched.step({step.data(), step.size()});
   EXPECT_THROW(session.step({step.data(), step.size() - 1}), ShapeError);
   EXPECT_THROW(session.run({step.data(), 0}), ShapeError);
-  step[7] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_THROW(session.step({step.data(), step.size()}), NumericsError);
+  using Limits = std::numeric_limits<float>;
+  for (const float value : {Limits::quiet_NaN(), Limits::infinity(), -Limits::max(), 2e9f}) {
+    step[7] = value;
+    EXPECT_THROW(session.step({step.data(), step.size()}), NumericsError) << value;
+  }
   step[7] = 0.0f;
   session.step({step.data(), step.size()});
   untouched.step({step.data(), step.size()});
