@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -30,6 +32,22 @@ std::vector<std::string> cells_of(const std::string& row) {
   return cells;
 }
 
+/// "" if a key of this type can have this default, which is written as in TOML; else what is expected.
+std::string type_mismatch(const std::string& type, const std::string& value) {
+  static const std::map<std::string, std::string> kForms = {{"boolean", "true|false"},
+                                                            {"integer", "-?[0-9]+"},
+                                                            {"list of strings", "\\[.*\\]"},
+                                                            {"number", "-?[0-9.]+(e-?[0-9]+)?"},
+                                                            {"string", "\".*\""}};
+  if (type.front() == '`') return type.find('`' + value + '`') != std::string::npos ? "" : "one of " + type;
+  for (const auto& [name, form] : kForms) {
+    if (type.rfind(name, 0) == 0) return std::regex_match(value, std::regex(form)) ? "" : form;
+  }
+  return "a type";
+}
+
+// A key is an item, "- **`KEY`**: TYPE, UNIT; default `VALUE`; SOURCE.", and what it means begins on the next
+// line.
 TEST(RecipeDocumentation, HasEveryKeyWithItsDefaultAndNoOther) {
   std::set<std::string> written, documented;
   std::string section;
@@ -41,14 +59,22 @@ TEST(RecipeDocumentation, HasEveryKeyWithItsDefaultAndNoOther) {
       written.insert(section + line);
     }
   }
+  const std::regex item("- \\*\\*`([a-z0-9_]+)`\\*\\*: ([^;]+); default `([^`]+)`; ([^;]+)\\.");
+  const std::vector<std::string> lines = lines_of(read_text_file(kDocs + "recipes.md"));
+  bool keys = false;
   section.clear();
-  for (const std::string& line : lines_of(read_text_file(kDocs + "recipes.md"))) {
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string& line = lines[i];
+    if (line.rfind("## ", 0) == 0) keys = line == "## Top level" || line[3] == '[';
     if (line.rfind("## [", 0) == 0) section = line.substr(4, line.size() - 5) + ".";
-    if (line.rfind("| `", 0) != 0) continue;
-    const std::vector<std::string> cells = cells_of(line);
-    ASSERT_EQ(cells.size(), 7u) << line;
-    EXPECT_FALSE(cells[2].empty() || cells[5].empty() || cells[6].empty()) << line;
-    documented.insert(section + cells[1] + " = " + cells[3]);
+    if (!keys || line.rfind("- ", 0) != 0) continue;
+    std::smatch part;
+    ASSERT_TRUE(std::regex_match(line, part, item)) << line;
+    EXPECT_EQ(type_mismatch(part[2], part[3]), "") << line;
+    EXPECT_TRUE(i + 1 < lines.size() && std::regex_match(lines[i + 1], std::regex("  [^ ].*")))
+        << "no meaning: " << line;
+    EXPECT_TRUE(documented.insert(section + part[1].str() + " = " + part[3].str()).second)
+        << "twice: " << line;
   }
   EXPECT_GT(written.size(), 60u);
   for (const std::string& line : written) EXPECT_EQ(documented.count(line), 1u) << "not in docs: " << line;
