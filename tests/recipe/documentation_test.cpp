@@ -104,21 +104,45 @@ TEST(StructureDocumentation, TableOfNetworksIsRight) {
   EXPECT_EQ(rows, 12);
 }
 
+/// The recipes of a page's TOML block in which each is headed by a comment with its name.
+std::map<std::string, std::string> named_recipes(const std::vector<std::string>& lines) {
+  std::map<std::string, std::string> recipes;
+  std::string name;
+  bool toml = false;
+  for (const std::string& line : lines) {
+    if (line.rfind("```", 0) == 0) {
+      toml = line == "```toml";
+      name.clear();
+    } else if (toml && line.rfind("# ", 0) == 0) {
+      name = line.substr(2);
+    } else if (toml && !name.empty()) {
+      recipes[name] += line + "\n";
+    }
+  }
+  return recipes;
+}
+
 TEST(StructureDocumentation, NetworksOfTheFieldHaveTheirSizes) {
   int rows = 0;
-  for (const std::string& line : lines_of(read_text_file(kDocs + "structure.md"))) {
+  const std::vector<std::string> lines = lines_of(read_text_file(kDocs + "structure.md"));
+  const std::map<std::string, std::string> recipes = named_recipes(lines);
+  for (const std::string& line : lines) {
     const std::vector<std::string> cells = cells_of(line);
-    if (cells.size() != 7 || cells[6].find_first_not_of("0123456789") != std::string::npos) continue;
+    if (cells.size() != 6 || cells[5].find_first_not_of("0123456789") != std::string::npos) continue;
     ++rows;
+    ASSERT_EQ(recipes.count(cells[1]), 1u) << line;
+    const std::string structure =
+        parse_recipe("[network]\n" + recipes.at(cells[1]), "structure.md").network.structure;
     model::NetworkSettings settings;
-    settings.structure = cells[2];
+    settings.structure = structure;
     const model::NetworkPlan plan =
-        model::plan_network(settings, model::parse_shape(cells[3]), std::stoi(cells[4]));
-    EXPECT_EQ(cells[5], std::to_string(plan.parameters())) << line;
-    EXPECT_EQ(cells[6], std::to_string(plan.macs_per_step())) << line;
-    EXPECT_EQ(model::to_string(model::parse_structure(cells[2])), cells[2]) << "not the shortest text";
+        model::plan_network(settings, model::parse_shape(cells[2]), std::stoi(cells[3]));
+    EXPECT_EQ(cells[4], std::to_string(plan.parameters())) << line;
+    EXPECT_EQ(cells[5], std::to_string(plan.macs_per_step())) << line;
+    EXPECT_EQ(model::to_string(model::parse_structure(structure)), structure) << "not the shortest text";
   }
   EXPECT_EQ(rows, 4);
+  EXPECT_EQ(recipes.size(), 4u);
 }
 
 }  // namespace
