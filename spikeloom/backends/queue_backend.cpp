@@ -55,7 +55,7 @@ void QueueBackend::prepare(std::uint64_t iteration, double learning_rate) {
 }
 
 Buffer QueueBackend::slot_values(int slot) const {
-  if (slot == model::kNone) return {};
+  if (slot == model::kNoSlot) return {};
   const model::Slot& what = program_->slot(slot);
   return engine::view_of(parameters_->of(what), what.size, Type::kFloat);
 }

@@ -45,7 +45,7 @@ class QueueBackend : public engine::Backend {
     return bfloat16 && program.spiking && !stage.reads_input() ? engine::Type::kBFloat16
                                                                : engine::Type::kFloat;
   }
-  /// The values of a slot where they lie; empty for kNone.
+  /// The values of a slot where they lie; empty for kNoSlot.
   engine::Buffer slot_values(int slot) const;
   /// Where a stage's spikes are counted, in the queue's memory.
   unsigned long long* spike_sum(int stage) const;

@@ -36,7 +36,7 @@ std::vector<double> Engine::calibrate(const Batch& batch, double firing_rate, Ca
       const bool normalised = stage.norm.kind != model::Norm::kNone;
       for (const int slot : {normalised ? stage.norm.scale : stage.product.weight,
                              normalised ? stage.norm.shift : stage.product.bias}) {
-        if (slot == model::kNone) continue;
+        if (slot == model::kNoSlot) continue;
         std::vector<float> values = read(slot);
         for (float& value : values) value *= static_cast<float>(scale);
         write(slot, {values.data(), values.size()});

@@ -35,11 +35,11 @@ Engine::Engine(model::Program program, std::unique_ptr<Backend> backend)
   parameters_.values = backend_->memory().allocate(program_.flat_size, Type::kFloat);
   backend_->memory().fill_zero(parameters_.values);
   parameters_.gradients.resize(program_.slots.size());
-  last_reader_.assign(program_.stages.size(), model::kNone);
-  last_adder_.assign(program_.stages.size(), model::kNone);
+  last_reader_.assign(program_.stages.size(), model::kNoStage);
+  last_adder_.assign(program_.stages.size(), model::kNoStage);
   for (const model::Stage& stage : program_.stages) {
     for (const model::Edge& edge : stage.inputs) {
-      if (edge.stage != model::kNone) last_reader_[at(edge.stage)] = stage.number;
+      if (edge.stage != model::kInput) last_reader_[at(edge.stage)] = stage.number;
     }
     for (const int source : stage.shortcuts) last_adder_[at(source)] = stage.number;
   }
@@ -101,7 +101,7 @@ Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass, bool
     if (!again && last_adder_[at(source)] == stage) added.current.reset();
   }
   own.static_input = current.count != program_.num_steps * own.images.neurons();
-  if (last_adder_[at(stage)] != model::kNone) own.current = current;
+  if (last_adder_[at(stage)] != model::kNoStage) own.current = current;
   return current;
 }
 
@@ -170,7 +170,7 @@ void Engine::announce(int stage, GradientListener* listener) const {
   if (listener == nullptr) return;
   const model::Stage& here = program_.stages[at(stage)];
   const auto tell = [&](int slot) {
-    if (slot != model::kNone) listener->ready(slot, parameters_.gradients[at(slot)]);
+    if (slot != model::kNoSlot) listener->ready(slot, parameters_.gradients[at(slot)]);
   };
   for (const model::Edge& edge : here.inputs) tell(edge.neunorm_u);
   for (const int slot : {here.product.weight, here.product.bias, here.norm.scale, here.norm.shift,

@@ -38,7 +38,7 @@ double initial_standard_deviation(double gain, double v_threshold, std::int64_t 
 void initialise(Engine& engine, const model::NetworkSettings& settings, std::uint64_t seed) {
   const model::Program& program = engine.program();
   const auto constant = [&](int slot, double value) {
-    if (slot == model::kNone) return;
+    if (slot == model::kNoSlot) return;
     const std::vector<float> values(static_cast<std::size_t>(program.slot(slot).size),
                                     static_cast<float>(value));
     engine.write(slot, {values.data(), values.size()});
@@ -56,7 +56,7 @@ void initialise(Engine& engine, const model::NetworkSettings& settings, std::uin
     constant(stage.norm.mean, 0.0);
     constant(stage.norm.variance, 1.0);
     constant(stage.norm.step_scale, 1.0);
-    if (stage.recurrent != model::kNone) {
+    if (stage.recurrent != model::kNoSlot) {
       const std::int64_t neurons = stage.product.output.size();
       std::vector<float> recurrent(static_cast<std::size_t>(program.slot(stage.recurrent).size));
       // A stream of its own; the recurrent current is as strong as the feed-forward one would be.

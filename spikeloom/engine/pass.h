@@ -76,7 +76,7 @@ struct Samples {
 
 /// The gradient of a stage's output as one of its readers has it.
 struct OutputGradient {
-  int stage = model::kNone;
+  int stage = model::kNoStage;
   model::Pool pool;  ///< it is that of the pooled output; kNone or kAverage
   Buffer values;     ///< [T * N, H / k, W / k, C], float or bfloat16
   /// Of the NeuNorm on the edge, where the neurons' backward pass is to add it: [T, N, P] float.

@@ -59,7 +59,7 @@ double working_bytes(const LayerPlan& layer, const NetworkSettings& settings, co
                      double steps, double waiting) {
   // Spikes are pooled as bits: only the next layer's input is made of floats.
   if (!layer.spec.has_weights() && runs_compact(settings)) return 0.0;
-  const bool reads_input = !layer.sources.empty() && layer.sources.front().layer == kNone;
+  const bool reads_input = !layer.sources.empty() && layer.sources.front().layer == kInput;
   const double input_steps = reads_input && use.static_input ? 1.0 : steps;
   const auto in = static_cast<double>(layer.input.size()), out = static_cast<double>(layer.output.size());
   auto samples = static_cast<double>(use.batch_size);

@@ -234,7 +234,7 @@ class Planner {
     const Shape shape = shape_;
     Pool::Kind pool = Pool::kNone;
     std::int64_t factor = 1, stride = 1;
-    int last_convolution = kNone;
+    int last_convolution = 0;
     for (std::size_t i = block.first; i <= block.last; ++i) {
       add_layer(structure.layers[i]);
       const LayerSpec& spec = plan_.layers.back().spec;
@@ -334,7 +334,7 @@ std::string to_string(const Pool& pool) {
 }
 
 std::string source_text(const NetworkPlan& plan, const Source& source) {
-  if (source.layer == kNone) return "input";
+  if (source.layer == kInput) return "input";
   const std::string& name = plan.layers[static_cast<std::size_t>(source.layer)].name;
   return source.pool.kind == Pool::kNone ? name : name + " " + to_string(source.pool);
 }

@@ -10,8 +10,8 @@
 
 namespace spikeloom::model {
 
-/// No layer, no stage, no slot.
-constexpr int kNone = -1;
+/// In the place of an index: the network's input instead of a layer or stage; no stage; no slot.
+constexpr int kInput = -1, kNoStage = -1, kNoSlot = -1;
 
 struct Pool {
   enum Kind { kNone, kAverage, kMax } kind = kNone;
@@ -22,7 +22,7 @@ inline bool operator!=(const Pool& a, const Pool& b) { return !(a == b); }
 
 /// Spikes that a layer with weights takes: of another one, through the pools between them.
 struct Source {
-  int layer = kNone;  ///< index in NetworkPlan::layers; kNone: the network's input
+  int layer = kInput;  ///< index in NetworkPlan::layers; kInput: the network's input
   Pool pool;
 };
 inline bool operator==(const Source& a, const Source& b) { return a.layer == b.layer && a.pool == b.pool; }

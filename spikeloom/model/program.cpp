@@ -19,7 +19,7 @@ class ProgramBuilder {
 
   Program build(std::uint64_t seed) {
     for (const LayerPlan& layer : plan_.layers) {
-      stage_of_.push_back(layer.spec.has_weights() ? static_cast<int>(program_.stages.size()) : kNone);
+      stage_of_.push_back(layer.spec.has_weights() ? static_cast<int>(program_.stages.size()) : kNoStage);
       if (layer.spec.has_weights()) {
         add_stage(layer);
       } else if (layer.neunorm_after) {
@@ -59,7 +59,7 @@ class ProgramBuilder {
     for (const Source& source : layer.sources) {
       stage.inputs.push_back(Edge{stage_of(source.layer), source.pool, neunorm_u_, neunorm_after_pool_});
     }
-    neunorm_u_ = kNone;
+    neunorm_u_ = kNoSlot;
     neunorm_after_pool_ = false;
     stage.dropout = layer.dropout_before ? settings_.dropout.rate : 0.0;
     stage.same_mask_each_step = settings_.dropout.same_mask_each_step;
@@ -75,7 +75,7 @@ class ProgramBuilder {
   }
 
   int stage_of(int layer) const {
-    return layer == kNone ? kNone : stage_of_[static_cast<std::size_t>(layer)];
+    return layer == kInput ? kInput : stage_of_[static_cast<std::size_t>(layer)];
   }
 
   void add_product(const LayerPlan& layer, Stage& stage) {
@@ -170,15 +170,15 @@ class ProgramBuilder {
   const NetworkSettings& settings_;
   Program program_;
   std::vector<int> stage_of_;  // stage of each layer
-  int neunorm_u_ = kNone;      // between the last stage and the next
+  int neunorm_u_ = kNoSlot;    // between the last stage and the next
   bool neunorm_after_pool_ = false;
 };
 
 std::string edge_text(const Program& program, const Edge& edge) {
   std::string text =
-      edge.stage == kNone ? "input" : program.stages[static_cast<std::size_t>(edge.stage)].name;
+      edge.stage == kInput ? "input" : program.stages[static_cast<std::size_t>(edge.stage)].name;
   const std::string pool = edge.pool.kind == Pool::kNone ? "" : " " + to_string(edge.pool);
-  const std::string neunorm = edge.neunorm_u == kNone ? "" : " NeuNorm";
+  const std::string neunorm = edge.neunorm_u == kNoSlot ? "" : " NeuNorm";
   return text + (edge.neunorm_after_pool ? pool + neunorm : neunorm + pool);
 }
 
@@ -209,7 +209,7 @@ std::string product_text(const Product& product) {
 int Program::find_slot(const std::string& name) const {
   const auto found =
       std::find_if(slots.begin(), slots.end(), [&](const Slot& slot) { return slot.name == name; });
-  return found == slots.end() ? kNone : static_cast<int>(found - slots.begin());
+  return found == slots.end() ? kNoSlot : static_cast<int>(found - slots.begin());
 }
 
 Program make_program(const NetworkPlan& plan, const NetworkSettings& settings, std::uint64_t seed) {
@@ -224,7 +224,7 @@ std::string to_string(const Program& program) {
       text += (i == 0 ? "" : " + ") + edge_text(program, stage.inputs[i]);
     }
     text += "  " + product_text(stage.product) + " " + to_string(stage.product.output);
-    if (stage.recurrent != kNone) text += "  recurrent";
+    if (stage.recurrent != kNoSlot) text += "  recurrent";
     if (stage.norm.kind != Norm::kNone) text += stage.norm.kind == Norm::kTdbn ? "  tdBN" : "  TEBN";
     for (const int shortcut : stage.shortcuts) {
       text += "  + " + program.stages[static_cast<std::size_t>(shortcut)].name;

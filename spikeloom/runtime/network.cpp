@@ -37,12 +37,13 @@ class NetworkMaker {
  private:
   const std::vector<float>& slot(int index) const {
     static const std::vector<float> none;
-    return index == model::kNone ? none : values_[static_cast<std::size_t>(index)];
+    return index == model::kNoSlot ? none : values_[static_cast<std::size_t>(index)];
   }
 
   // For the last use of it.
   std::vector<float> take_slot(int index) {
-    return index == model::kNone ? std::vector<float>() : std::move(values_[static_cast<std::size_t>(index)]);
+    return index == model::kNoSlot ? std::vector<float>()
+                                   : std::move(values_[static_cast<std::size_t>(index)]);
   }
 
   Node node_of(const model::Stage& stage) {
@@ -245,8 +246,8 @@ class NetworkMaker {
     neurons.v_threshold = {static_cast<float>(from.params.v_threshold)};
     neurons.v_reset = {static_cast<float>(from.params.v_reset)};
     neurons.current_decay = {static_cast<float>(from.params.current_decay)};
-    if (from.decay != model::kNone) neurons.decay = slot(from.decay);
-    if (from.v_threshold != model::kNone) neurons.v_threshold = slot(from.v_threshold);
+    if (from.decay != model::kNoSlot) neurons.decay = slot(from.decay);
+    if (from.v_threshold != model::kNoSlot) neurons.v_threshold = slot(from.v_threshold);
   }
 
   const model::Program& program_;

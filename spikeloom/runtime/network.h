@@ -26,7 +26,7 @@ struct NeuNorm {
 
 /// What a node takes of another one.
 struct Connection {
-  int from = model::kNone;  ///< an earlier node; kNone: the network's input
+  int from = model::kInput;  ///< an earlier node; kInput: the network's input
   model::Pool pool;
   std::optional<NeuNorm> neunorm;
 };
@@ -97,7 +97,7 @@ struct Node {
   std::vector<float> recurrent;    ///< [N, N], row i: what a spike of neuron i adds to each; empty: none
   Neurons neurons;
 
-  bool reads_input() const { return inputs.size() == 1 && inputs.front().from == model::kNone; }
+  bool reads_input() const { return inputs.size() == 1 && inputs.front().from == model::kInput; }
 };
 
 struct Network {

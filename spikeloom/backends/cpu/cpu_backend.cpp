@@ -27,7 +27,7 @@ CpuBackend::~CpuBackend() = default;
 std::string CpuBackend::refusal(const model::Program&, const Stage& stage) const {
   const model::Neuron& neuron = stage.neuron;
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
-  if (stage.recurrent != model::kNone && !neuron.fires())
+  if (stage.recurrent != model::kNoSlot && !neuron.fires())
     return "a recurrent layer without neurons that fire";
   return "";
 }
@@ -64,9 +64,9 @@ Type CpuBackend::output_gradient_type() const {
 
 kernels::NeuronParams CpuBackend::neuron_of(const Stage& stage) const {
   kernels::NeuronParams params = stage.neuron.params;
-  params.learnable = stage.neuron.decay != model::kNone || stage.neuron.v_threshold != model::kNone;
-  if (stage.neuron.decay != model::kNone) params.decay = slot_values(stage.neuron.decay).floats()[0];
-  if (stage.neuron.v_threshold != model::kNone) {
+  params.learnable = stage.neuron.decay != model::kNoSlot || stage.neuron.v_threshold != model::kNoSlot;
+  if (stage.neuron.decay != model::kNoSlot) params.decay = slot_values(stage.neuron.decay).floats()[0];
+  if (stage.neuron.v_threshold != model::kNoSlot) {
     params.v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
   }
   return params;
@@ -173,11 +173,11 @@ void CpuBackend::update(const engine::UpdateRule& rule, const std::vector<engine
                         engine::Moments& moments) {
   QueueBackend::update(rule, slots, moments);
   for (const Stage& stage : program_->stages) {
-    if (stage.neuron.decay != model::kNone) {
+    if (stage.neuron.decay != model::kNoSlot) {
       float& decay = slot_values(stage.neuron.decay).floats()[0];
       decay = std::clamp(decay, 0.0f, 1.0f);
     }
-    if (stage.neuron.v_threshold != model::kNone) {
+    if (stage.neuron.v_threshold != model::kNoSlot) {
       float& v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
       v_threshold = std::max(v_threshold, 1e-6f);
     }

@@ -116,9 +116,9 @@ void CpuBackend::fire(int index, Buffer current, engine::Samples& samples, const
     own.values = outputs_of(stage, std::move(current), own);
     return;
   }
-  own.spike_count = stage.recurrent != model::kNone ? fire_recurrent(stage, current, own, pass)
-                    : compact()                     ? fire_compact(stage, current, own, pass)
-                                                    : fire_exact(stage, current, own, pass);
+  own.spike_count = stage.recurrent != model::kNoSlot ? fire_recurrent(stage, current, own, pass)
+                    : compact()                       ? fire_compact(stage, current, own, pass)
+                                                      : fire_exact(stage, current, own, pass);
   *spike_sum(index) += static_cast<unsigned long long>(own.spike_count);
   if (pass.costs != nullptr && pass.keep) {
     const auto& state = static_cast<const NeuronState&>(*own.neurons);
@@ -166,7 +166,7 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
     }
     return converted(result, type_of(stage));
   }
-  if (stage.recurrent != model::kNone) return fire_recurrent_backward(stage, own, spread(own, gradient));
+  if (stage.recurrent != model::kNoSlot) return fire_recurrent_backward(stage, own, spread(own, gradient));
   const auto size = lif_size(own);
   const auto& state = static_cast<const NeuronState&>(*own.neurons);
   Buffer grad_current = allocate(rows_of(own), type_of(stage));
@@ -192,7 +192,7 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
     }
   }
   const auto add = [&](int slot, double value) {
-    if (slot == model::kNone) return;
+    if (slot == model::kNoSlot) return;
     Buffer scalar = allocate(1, Type::kFloat);
     scalar.floats()[0] = static_cast<float>(value);
     add_gradient(slot, scalar);

@@ -118,7 +118,7 @@ Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffe
                                                slot_values(stage.norm.shift).floats(),
                                                slot_values(stage.norm.step_scale).floats()};
   Buffer scale = allocate(channels, Type::kFloat), shift = allocate(channels, Type::kFloat), step_scale;
-  if (stage.norm.step_scale != model::kNone) step_scale = allocate(groups, Type::kFloat);
+  if (stage.norm.step_scale != model::kNoSlot) step_scale = allocate(groups, Type::kFloat);
   std::vector<double> sums(static_cast<std::size_t>(groups * 2 * channels)),
       totals(static_cast<std::size_t>(2 * channels));
   gradient = converted(gradient, x.type);

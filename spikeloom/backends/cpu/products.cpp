@@ -263,7 +263,7 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   }
 
   DenseProducts::Gradients gradients;
-  const bool has_bias = product.bias != model::kNone;
+  const bool has_bias = product.bias != model::kNoSlot;
   const DenseProducts::Wanted wanted{wants_x && windows == nullptr, !by_events, has_bias && !by_events};
   if (wanted.x || wanted.weight) {
     const Buffer x = by_events ? Buffer() : gather(stage, samples, pass);

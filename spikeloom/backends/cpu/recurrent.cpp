@@ -138,7 +138,7 @@ Buffer CpuBackend::fire_recurrent_backward(const Stage& stage, const Activation&
     }
   }
   const auto add = [&](int slot, double value) {
-    if (slot == model::kNone) return;
+    if (slot == model::kNoSlot) return;
     const Buffer scalar = allocate(1, Type::kFloat);
     scalar.floats()[0] = static_cast<float>(value);
     add_gradient(slot, scalar);

@@ -46,11 +46,11 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
   if (stage.norm.kind != model::Norm::kNone)
     return "batch normalisation cannot run on a device; use --device cpu";
   if (!stage.shortcuts.empty()) return "added currents cannot run on a device; use --device cpu";
-  if (stage.recurrent != model::kNone) return "a recurrent layer cannot run on a device; use --device cpu";
-  if (neuron.decay != model::kNone) {
+  if (stage.recurrent != model::kNoSlot) return "a recurrent layer cannot run on a device; use --device cpu";
+  if (neuron.decay != model::kNoSlot) {
     return "a learnable neuron.decay cannot run on a device; use --device cpu";
   }
-  if (neuron.v_threshold != model::kNone) {
+  if (neuron.v_threshold != model::kNoSlot) {
     return "a learnable neuron.v_threshold cannot run on a device; use --device cpu";
   }
   if (stage.inputs.size() != 1) return "the sum of several inputs cannot run on a device; use --device cpu";
@@ -82,7 +82,7 @@ void DeviceBackend::attach(const model::Program& program, engine::ParameterStore
   rounded_.assign(program.slots.size(), {});
   for (const Stage& stage : program.stages) {
     for (const model::Edge& edge : stage.inputs) {
-      if (edge.stage != model::kNone) readers_[at(edge.stage)] = {stage.number, edge};
+      if (edge.stage != model::kInput) readers_[at(edge.stage)] = {stage.number, edge};
     }
     // The same memory always: a captured step reads it.
     if (type_of(stage) == Type::kBFloat16) {
@@ -156,7 +156,7 @@ Buffer DeviceBackend::current(int index, engine::Samples& samples, const engine:
 
 // A batch is not parted and a slot belongs to one stage: what comes first is the whole gradient.
 void DeviceBackend::bias_gradient(const Stage& stage, const Buffer& grad_current) {
-  if (stage.product.bias == model::kNone) return;
+  if (stage.product.bias == model::kNoSlot) return;
   const std::int64_t channels = stage.product.output.channels, rows = grad_current.count / channels;
   Buffer sums = allocate(channels, Type::kFloat);
   const Buffer workspace = allocate(kernels::cuda::bias_gradient_workspace(rows, channels), Type::kByte);

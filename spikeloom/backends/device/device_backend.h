@@ -56,7 +56,7 @@ class DeviceBackend : public QueueBackend {
   struct NeuronState;
   /// The one stage that reads another's output, and how.
   struct Reader {
-    int stage = model::kNone;
+    int stage = model::kNoStage;
     model::Edge edge;
   };
 

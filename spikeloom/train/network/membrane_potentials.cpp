@@ -17,10 +17,10 @@ class Potentials : public engine::CurrentObserver {
   void current(int stage, const engine::Buffer& current, const engine::Samples& samples) override {
     const model::Program& program = network_.program();
     const model::Stage& here = program.stages[static_cast<std::size_t>(stage)];
-    if (!here.neuron.fires() || here.recurrent != model::kNone) return;
+    if (!here.neuron.fires() || here.recurrent != model::kNoSlot) return;
     kernels::NeuronParams params = here.neuron.params;
-    if (here.neuron.decay != model::kNone) params.decay = network_.engine().read(here.neuron.decay)[0];
-    if (here.neuron.v_threshold != model::kNone) {
+    if (here.neuron.decay != model::kNoSlot) params.decay = network_.engine().read(here.neuron.decay)[0];
+    if (here.neuron.v_threshold != model::kNoSlot) {
       params.v_threshold = network_.engine().read(here.neuron.v_threshold)[0];
     }
     kernels::LifSize size;
