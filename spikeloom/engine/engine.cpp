@@ -168,14 +168,8 @@ Buffer Engine::infer(const Batch& batch, const Pass& pass) {
 
 void Engine::announce(int stage, GradientListener* listener) const {
   if (listener == nullptr) return;
-  const model::Stage& here = program_.stages[at(stage)];
-  const auto tell = [&](int slot) {
-    if (slot != model::kNoSlot) listener->ready(slot, parameters_.gradients[at(slot)]);
-  };
-  for (const model::Edge& edge : here.inputs) tell(edge.neunorm_u);
-  for (const int slot : {here.product.weight, here.product.bias, here.norm.scale, here.norm.shift,
-                         here.norm.step_scale, here.recurrent, here.neuron.decay, here.neuron.v_threshold}) {
-    tell(slot);
+  for (const int slot : program_.stages[at(stage)].trained_slots()) {
+    listener->ready(slot, parameters_.gradients[at(slot)]);
   }
 }
 

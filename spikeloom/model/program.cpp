@@ -33,15 +33,16 @@ class ProgramBuilder {
   }
 
  private:
-  int add_slot(std::string name, std::vector<std::int64_t> shape, Role role, bool is_bias = false) {
+  int add_slot(std::string name, std::vector<std::int64_t> shape, Role role,
+               std::optional<double> start = std::nullopt) {
     Slot slot;
     slot.name = std::move(name);
     slot.size = 1;
     for (const std::int64_t extent : shape) slot.size *= extent;
     slot.shape = std::move(shape);
     slot.role = role;
-    slot.is_bias = is_bias;
     slot.trained = role != Role::kStatistics;
+    slot.start = start;
     program_.slots.push_back(std::move(slot));
     return static_cast<int>(program_.slots.size()) - 1;
   }
@@ -49,7 +50,7 @@ class ProgramBuilder {
   int add_neunorm(const LayerPlan& layer) {
     const std::int64_t maps = settings_.neunorm.per_channel_u ? layer.output.channels : 1;
     return add_slot(layer.name + ".neunorm_u", {maps, layer.output.height, layer.output.width},
-                    Role::kNeuNorm);
+                    Role::kNeuNorm, settings_.neunorm.u_init);
   }
 
   void add_stage(const LayerPlan& layer) {
@@ -97,7 +98,8 @@ class ProgramBuilder {
       stage.recurrent = add_slot(layer.name + ".recurrent_weight", {features, features}, role);
     }
     if (settings_.bias && !layer.normalised) {
-      product.bias = add_slot(layer.name + ".bias", {features}, role, true);
+      product.bias = add_slot(layer.name + ".bias", {features}, role, 0.0);
+      program_.slots.back().is_bias = true;
     }
   }
 
@@ -106,11 +108,13 @@ class ProgramBuilder {
     const bool tebn = settings.kind == NormKind::kTebn;
     const std::vector<std::int64_t> channels{layer.output.channels};
     norm.kind = tebn ? Norm::kTebn : Norm::kTdbn;
-    norm.scale = add_slot(layer.name + ".norm_scale", channels, Role::kNorm);
-    norm.shift = add_slot(layer.name + ".norm_shift", channels, Role::kNorm);
-    if (tebn) norm.step_scale = add_slot(layer.name + ".norm_step_scale", {settings_.num_steps}, Role::kNorm);
-    norm.mean = add_slot(layer.name + ".norm_mean", channels, Role::kStatistics);
-    norm.variance = add_slot(layer.name + ".norm_variance", channels, Role::kStatistics);
+    norm.scale = add_slot(layer.name + ".norm_scale", channels, Role::kNorm, 1.0);
+    norm.shift = add_slot(layer.name + ".norm_shift", channels, Role::kNorm, 0.0);
+    if (tebn) {
+      norm.step_scale = add_slot(layer.name + ".norm_step_scale", {settings_.num_steps}, Role::kNorm, 1.0);
+    }
+    norm.mean = add_slot(layer.name + ".norm_mean", channels, Role::kStatistics, 0.0);
+    norm.variance = add_slot(layer.name + ".norm_variance", channels, Role::kStatistics, 1.0);
     norm.momentum = settings.momentum;
     norm.epsilon = settings.epsilon;
     norm.factor = tebn || !program_.spiking ? 1.0 : settings.alpha * settings_.neuron.v_threshold;
@@ -128,11 +132,19 @@ class ProgramBuilder {
     } else if (!layer.has_neurons) {
       neuron.kind = Neuron::kReadout;
     } else {
-      if (settings_.learn_decay) neuron.decay = add_slot(layer.name + ".decay", {}, Role::kNeuron);
+      if (settings_.learn_decay) neuron.decay = add_learnt(layer, ".decay", neuron.params.decay, 0.0f, 1.0f);
       if (settings_.learn_v_threshold) {
-        neuron.v_threshold = add_slot(layer.name + ".v_threshold", {}, Role::kNeuron);
+        neuron.v_threshold = add_learnt(layer, ".v_threshold", neuron.params.v_threshold, 1e-6f);
       }
     }
+  }
+
+  int add_learnt(const LayerPlan& layer, const char* name, double start, float lowest,
+                 float highest = std::numeric_limits<float>::infinity()) {
+    const int slot = add_slot(layer.name + name, {}, Role::kNeuron, start);
+    program_.slots.back().lowest = lowest;
+    program_.slots.back().highest = highest;
+    return slot;
   }
 
   // Buffers lie behind everything that is trained, so that gradients and moments are one range without them.
@@ -205,6 +217,33 @@ std::string product_text(const Product& product) {
 }
 
 }  // namespace
+
+std::vector<int> Stage::trained_slots() const {
+  std::vector<int> all;
+  for (const Edge& edge : inputs) all.push_back(edge.neunorm_u);
+  all.insert(all.end(), {product.weight, product.bias, norm.scale, norm.shift, norm.step_scale, recurrent});
+  neuron.for_each_learnt([&](int slot, auto, auto) { all.push_back(slot); });
+  all.erase(std::remove(all.begin(), all.end(), kNoSlot), all.end());
+  return all;
+}
+
+std::vector<int> Stage::scaling_slots() const {
+  // Where the current is normalised, other weights would change nothing.
+  if (norm.kind != Norm::kNone) return {norm.scale, norm.shift};
+  return product.bias == kNoSlot ? std::vector<int>{product.weight}
+                                 : std::vector<int>{product.weight, product.bias};
+}
+
+std::vector<std::string> Stage::extras() const {
+  std::vector<std::string> texts;
+  if (norm.kind != Norm::kNone) texts.emplace_back("batch normalisation");
+  if (!shortcuts.empty()) texts.emplace_back("added currents");
+  if (recurrent != kNoSlot) texts.emplace_back("a recurrent layer");
+  if (neuron.decay != kNoSlot) texts.emplace_back("a learnable neuron.decay");
+  if (neuron.v_threshold != kNoSlot) texts.emplace_back("a learnable neuron.v_threshold");
+  if (inputs.size() != 1) texts.emplace_back("the sum of several inputs");
+  return texts;
+}
 
 int Program::find_slot(const std::string& name) const {
   const auto found =

@@ -10,6 +10,8 @@
 //   recurrence     weights times the stage's own spikes of the step before, added last
 // so that everything between two sets of neurons is one unit, which backends fuse.
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,8 +43,12 @@ struct Slot {
   /// row-major.
   std::vector<std::int64_t> shape;
   Role role = Role::kConvolution;
-  bool is_bias = false;     ///< of a convolution or a fully connected layer
-  bool trained = true;      ///< false: a buffer, without gradient and moments
+  bool is_bias = false;  ///< of a convolution or a fully connected layer
+  bool trained = true;   ///< false: a buffer, without gradient and moments
+  /// All values before a training; nothing where they are random (engine/initialise.h).
+  std::optional<double> start;
+  /// Values are kept within after each update.
+  float lowest = -std::numeric_limits<float>::infinity(), highest = std::numeric_limits<float>::infinity();
   std::int64_t offset = 0;  ///< of its first value in the flat array, a multiple of kSlotAlignment
   std::int64_t size = 0;    ///< values
 
@@ -91,6 +97,23 @@ struct Neuron {
   int decay = kNoSlot, v_threshold = kNoSlot;  ///< slots, where they are learnt
 
   bool fires() const { return kind == kLif; }
+  /// Calls use(slot, the parameter, its gradient) for each that is learnt; the latter two point to members.
+  template <class Use>
+  void for_each_learnt(const Use& use) const {
+    using kernels::LifParameterGradients;
+    using kernels::NeuronParams;
+    if (decay != kNoSlot) use(decay, &NeuronParams::decay, &LifParameterGradients::decay);
+    if (v_threshold != kNoSlot) {
+      use(v_threshold, &NeuronParams::v_threshold, &LifParameterGradients::v_threshold);
+    }
+  }
+  /// params with what is learnt as it is now: value(slot).
+  template <class Value>
+  kernels::NeuronParams params_now(const Value& value) const {
+    kernels::NeuronParams now = params;
+    for_each_learnt([&](int slot, auto parameter, auto) { now.*parameter = value(slot); });
+    return now;
+  }
 };
 
 struct Stage {
@@ -113,6 +136,12 @@ struct Stage {
   bool reads_spikes() const {
     return inputs.size() == 1 && inputs.front().stage != kInput && inputs.front().is_plain();
   }
+  /// Slots whose gradient is whole when the backward pass has left the stage, in an order that never changes.
+  std::vector<int> trained_slots() const;
+  /// Those that, multiplied by a factor, multiply the current so.
+  std::vector<int> scaling_slots() const;
+  /// What not every backend runs, in words: "a recurrent layer".
+  std::vector<std::string> extras() const;
 };
 
 struct Program {

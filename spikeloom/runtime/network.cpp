@@ -241,13 +241,12 @@ class NetworkMaker {
         neurons.kind = Neurons::kMean;
         break;
     }
-    neurons.reset = from.params.reset;
-    neurons.decay = {static_cast<float>(from.params.decay)};
-    neurons.v_threshold = {static_cast<float>(from.params.v_threshold)};
-    neurons.v_reset = {static_cast<float>(from.params.v_reset)};
-    neurons.current_decay = {static_cast<float>(from.params.current_decay)};
-    if (from.decay != model::kNoSlot) neurons.decay = slot(from.decay);
-    if (from.v_threshold != model::kNoSlot) neurons.v_threshold = slot(from.v_threshold);
+    const kernels::NeuronParams params = from.params_now([&](int index) { return slot(index).front(); });
+    neurons.reset = params.reset;
+    neurons.decay = {static_cast<float>(params.decay)};
+    neurons.v_threshold = {static_cast<float>(params.v_threshold)};
+    neurons.v_reset = {static_cast<float>(params.v_reset)};
+    neurons.current_decay = {static_cast<float>(params.current_decay)};
   }
 
   const model::Program& program_;

@@ -1,6 +1,7 @@
 #include "spikeloom/backends/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "spikeloom/backends/cpu/convert.h"
@@ -63,13 +64,7 @@ Type CpuBackend::output_gradient_type() const {
 }
 
 kernels::NeuronParams CpuBackend::neuron_of(const Stage& stage) const {
-  kernels::NeuronParams params = stage.neuron.params;
-  params.learnable = stage.neuron.decay != model::kNoSlot || stage.neuron.v_threshold != model::kNoSlot;
-  if (stage.neuron.decay != model::kNoSlot) params.decay = slot_values(stage.neuron.decay).floats()[0];
-  if (stage.neuron.v_threshold != model::kNoSlot) {
-    params.v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
-  }
-  return params;
+  return stage.neuron.params_now([&](int slot) { return slot_values(slot).floats()[0]; });
 }
 
 engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_input, bool training) const {
@@ -172,15 +167,10 @@ void CpuBackend::add_gradient(int slot, Buffer gradient) {
 void CpuBackend::update(const engine::UpdateRule& rule, const std::vector<engine::SlotUpdate>& slots,
                         engine::Moments& moments) {
   QueueBackend::update(rule, slots, moments);
-  for (const Stage& stage : program_->stages) {
-    if (stage.neuron.decay != model::kNoSlot) {
-      float& decay = slot_values(stage.neuron.decay).floats()[0];
-      decay = std::clamp(decay, 0.0f, 1.0f);
-    }
-    if (stage.neuron.v_threshold != model::kNoSlot) {
-      float& v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
-      v_threshold = std::max(v_threshold, 1e-6f);
-    }
+  for (const model::Slot& slot : program_->slots) {
+    if (std::isinf(slot.lowest) && std::isinf(slot.highest)) continue;
+    float* const values = parameters_->of(slot);
+    for (std::int64_t i = 0; i < slot.size; ++i) values[i] = std::clamp(values[i], slot.lowest, slot.highest);
   }
 }
 

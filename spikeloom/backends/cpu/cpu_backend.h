@@ -118,6 +118,7 @@ class CpuBackend : public QueueBackend {
                                            const engine::Buffer& gradient) const;
   /// Adds to a slot's gradient, or hands it over if it is the first.
   void add_gradient(int slot, engine::Buffer gradient);
+  void add_neuron_gradients(const model::Stage& stage, const kernels::LifParameterGradients& gradients);
 
   engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples, bool folded);
   engine::Buffer event_weight_gradient(const model::Stage& stage, const engine::Samples& samples,

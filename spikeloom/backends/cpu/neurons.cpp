@@ -191,15 +191,16 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
       with_pointer(grad_current, [&](auto* to) { run(static_cast<const BFloat16*>(values.data), to); });
     }
   }
-  const auto add = [&](int slot, double value) {
-    if (slot == model::kNoSlot) return;
-    Buffer scalar = allocate(1, Type::kFloat);
-    scalar.floats()[0] = static_cast<float>(value);
-    add_gradient(slot, scalar);
-  };
-  add(stage.neuron.decay, parameters.decay);
-  add(stage.neuron.v_threshold, parameters.v_threshold);
+  add_neuron_gradients(stage, parameters);
   return grad_current;
+}
+
+void CpuBackend::add_neuron_gradients(const Stage& stage, const kernels::LifParameterGradients& gradients) {
+  stage.neuron.for_each_learnt([&](int slot, auto, auto gradient) {
+    Buffer scalar = allocate(1, Type::kFloat);
+    scalar.floats()[0] = static_cast<float>(gradients.*gradient);
+    add_gradient(slot, scalar);
+  });
 }
 
 double CpuBackend::firing_rate(int index, const Buffer& current, const engine::Samples& samples,

@@ -43,17 +43,7 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
   if (program.spiking && !neuron.fires())
     return "neurons without spikes cannot run in a spiking network on a device";
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
-  if (stage.norm.kind != model::Norm::kNone)
-    return "batch normalisation cannot run on a device; use --device cpu";
-  if (!stage.shortcuts.empty()) return "added currents cannot run on a device; use --device cpu";
-  if (stage.recurrent != model::kNoSlot) return "a recurrent layer cannot run on a device; use --device cpu";
-  if (neuron.decay != model::kNoSlot) {
-    return "a learnable neuron.decay cannot run on a device; use --device cpu";
-  }
-  if (neuron.v_threshold != model::kNoSlot) {
-    return "a learnable neuron.v_threshold cannot run on a device; use --device cpu";
-  }
-  if (stage.inputs.size() != 1) return "the sum of several inputs cannot run on a device; use --device cpu";
+  for (const std::string& extra : stage.extras()) return extra + " cannot run on a device; use --device cpu";
   const model::Edge& edge = stage.inputs.front();
   if (edge.pool.kind == model::Pool::kMax && !edge.is_plain())
     return "NeuNorm with max pooling cannot run on a device; use --device cpu";
