@@ -85,16 +85,12 @@ void Engine::release_dead(int stage, Samples& samples) const {
   }
 }
 
-// Product, normalisation, currents of earlier stages.
+// The stage's own and currents of earlier ones.
 Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass, bool again) {
   const model::Stage& here = program_.stages[at(stage)];
   Activation& own = samples.stages[at(stage)];
   Buffer current = backend_->current(stage, samples, pass);
-  own.product_count = current.count;
-  if (here.norm.kind != model::Norm::kNone) {
-    current = backend_->normalise(stage, std::move(current), samples, pass);
-  }
-  own.normalised_count = current.count;
+  own.own_count = current.count;
   for (const int source : here.shortcuts) {
     Activation& added = samples.stages[at(source)];
     current = backend_->add(std::move(current), added.current);
@@ -173,7 +169,7 @@ void Engine::announce(int stage, GradientListener* listener) const {
   }
 }
 
-// Of the product's current, from what later stages said of the stage's output and of its whole current.
+// Of the stage's own current, from what later stages said of its output and of its whole current.
 Buffer Engine::gradient_of_current(int stage, Samples& samples, Incoming& incoming, const Pass& pass) {
   const model::Stage& here = program_.stages[at(stage)];
   const Activation& own = samples.stages[at(stage)];
@@ -186,11 +182,7 @@ Buffer Engine::gradient_of_current(int stage, Samples& samples, Incoming& incomi
   incoming.currents[at(stage)].clear();
   if (!gradient) return gradient;
   for (const int source : here.shortcuts) incoming.currents[at(source)].push_back(gradient);
-  gradient = backend_->sum_steps(std::move(gradient), own.normalised_count);
-  if (here.norm.kind != model::Norm::kNone) {
-    gradient = backend_->normalise_backward(stage, samples, std::move(gradient), pass);
-  }
-  return backend_->sum_steps(std::move(gradient), own.product_count);
+  return backend_->sum_steps(std::move(gradient), own.own_count);
 }
 
 void Engine::run_backward(int first, int last, Samples& samples, Incoming& incoming, const Pass& pass,

@@ -53,8 +53,7 @@ struct Activation {
   std::int64_t spike_count = -1;  ///< -1: not known on the host
   /// Its whole current, as its neurons take it, where a later stage adds it to its own.
   Buffer current;
-  /// Values of the product's current, and of the normalised one: a static input's have one step only.
-  std::int64_t product_count = 0, normalised_count = 0;
+  std::int64_t own_count = 0;     ///< values of the current before others are added
   std::unique_ptr<Kept> product;  ///< of gather and product
   std::unique_ptr<Kept> neurons;
 };

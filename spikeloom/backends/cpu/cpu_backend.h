@@ -37,10 +37,6 @@ class CpuBackend : public QueueBackend {
   engine::Activation join(const std::vector<engine::Samples>& slices, int stage) override;
 
   engine::Buffer current(int stage, engine::Samples& samples, const engine::Pass& pass) override;
-  engine::Buffer normalise(int stage, engine::Buffer current, engine::Samples& samples,
-                           const engine::Pass& pass) override;
-  engine::Buffer normalise_backward(int stage, engine::Samples& samples, engine::Buffer gradient,
-                                    const engine::Pass& pass) override;
   engine::Buffer add(engine::Buffer a, const engine::Buffer& b) override;
   engine::Buffer sum_steps(engine::Buffer gradient, std::int64_t count) override;
   void fire(int stage, engine::Buffer current, engine::Samples& samples, const engine::Pass& pass) override;
@@ -89,6 +85,12 @@ class CpuBackend : public QueueBackend {
     return QueueBackend::type_of(*program_, stage, bfloat16_);
   }
   kernels::NeuronParams neuron_of(const model::Stage& stage) const;
+  /// The stage's normalisation of its product's current: by the batch's own statistics, which also move the
+  /// running ones, where a backward pass follows, else by the running ones.
+  engine::Buffer normalise(const model::Stage& stage, engine::Buffer current, engine::Samples& samples,
+                           const engine::Pass& pass);
+  engine::Buffer normalise_backward(const model::Stage& stage, engine::Samples& samples,
+                                    engine::Buffer gradient, const engine::Pass& pass);
   /// folded: with the running statistics of the stage's normalisation in weights and bias, for inference.
   const engine::Buffer& dense_weight(const model::Stage& stage, bool folded);
   const kernels::FixedPointWeights& event_weight(const model::Stage& stage, bool folded);

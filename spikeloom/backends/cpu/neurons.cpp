@@ -123,8 +123,7 @@ void CpuBackend::fire(int index, Buffer current, engine::Samples& samples, const
   if (pass.costs != nullptr && pass.keep) {
     const auto& state = static_cast<const NeuronState&>(*own.neurons);
     (*pass.costs)[at(index)].saved_bytes += own.spikes.bytes() + state.bytes();
-    const auto& product = static_cast<const ProductState&>(*own.product);
-    (*pass.costs)[at(index)].saved_bytes += product.normalised_input.bytes() + product.pooled.bytes();
+    (*pass.costs)[at(index)].saved_bytes += static_cast<const ProductState&>(*own.product).bytes();
   }
 }
 

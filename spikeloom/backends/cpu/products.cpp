@@ -4,7 +4,6 @@
 #include "spikeloom/backends/cpu/convert.h"
 #include "spikeloom/backends/cpu/states.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/kernels/batch_norm_params.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
 #include "spikeloom/kernels/cpu/max_pool.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
@@ -57,41 +56,6 @@ Buffer column_sums(const Buffer& values, std::int64_t columns) {
 }
 
 }  // namespace
-
-// Normalised currents are linear in the product's: y = slope (W x + b - mean) + shift, so that inference
-// needs but other weights. A scale of its own for each step (TEBN) has no place in them.
-bool CpuBackend::folds(const Stage& stage, const engine::Pass& pass) const {
-  return !pass.keep && stage.norm.kind == model::Norm::kTdbn;
-}
-
-Buffer CpuBackend::weight_values(const Stage& stage, bool folded) const {
-  const Buffer values = slot_values(stage.product.weight);
-  if (!folded) return values;
-  Buffer result = allocate_host(values.count, Type::kFloat);
-  const std::int64_t filters = stage.product.output.channels, row = values.count / filters;
-  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
-  for (std::int64_t f = 0; f < filters; ++f) {
-    const auto slope = static_cast<float>(kernels::batch_norm_slope(
-        params, slot_values(stage.norm.scale).floats()[f], slot_values(stage.norm.variance).floats()[f]));
-    for (std::int64_t i = f * row; i < (f + 1) * row; ++i) result.floats()[i] = slope * values.floats()[i];
-  }
-  return result;
-}
-
-Buffer CpuBackend::bias_values(const Stage& stage, bool folded) const {
-  const Buffer bias = slot_values(stage.product.bias);
-  if (!folded) return bias;
-  const std::int64_t filters = stage.product.output.channels;
-  Buffer result = allocate_host(filters, Type::kFloat);
-  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
-  for (std::int64_t f = 0; f < filters; ++f) {
-    const double slope = kernels::batch_norm_slope(params, slot_values(stage.norm.scale).floats()[f],
-                                                   slot_values(stage.norm.variance).floats()[f]);
-    const double offset = (bias ? bias.floats()[f] : 0.0f) - slot_values(stage.norm.mean).floats()[f];
-    result.floats()[f] = static_cast<float>(slope * offset + slot_values(stage.norm.shift).floats()[f]);
-  }
-  return result;
-}
 
 const Buffer& CpuBackend::dense_weight(const Stage& stage, bool folded) {
   Converted& kept = converted_[at(stage.number)];
@@ -213,7 +177,7 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
           density_of(x) * static_cast<double>(samples.count) / static_cast<double>(samples.batch);
     }
   }
-  return current;
+  return normalise(stage, std::move(current), samples, pass);
 }
 
 Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samples,
@@ -253,7 +217,8 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   const model::Product& product = stage.product;
   Activation& own = samples.stages[at(index)];
   const bool by_events = static_cast<const ProductState&>(*own.product).event.weight_gradient;
-  const std::int64_t rows = own.product_count / product.output.size();
+  grad_current = normalise_backward(stage, samples, std::move(grad_current), pass);
+  const std::int64_t rows = grad_current.count / product.output.size();
   const bool wants_x = !stage.reads_input();
   double open_share = -1.0;
   const std::uint8_t* const windows = skip_windows(stage, samples, open_share);

@@ -14,6 +14,9 @@ struct CpuBackend::ProductState : engine::Kept {
   std::int64_t pooled_spikes = 0;
   /// Of a normalisation: its input, and mean and variance of the batch, float [channels].
   engine::Buffer normalised_input, mean, variance;
+  std::int64_t normalised_rows = 0;  ///< of the product's current: a static input's has one step only
+
+  std::int64_t bytes() const { return pooled.bytes() + normalised_input.bytes(); }
 };
 
 struct CpuBackend::NeuronState : engine::Kept {

@@ -165,7 +165,7 @@ std::vector<engine::OutputGradient> DeviceBackend::current_backward(int index, e
   const bool wants_x = !stage.reads_input();
   bias_gradient(stage, grad_current);
   const Activation& own = samples.stages[at(index)];
-  const std::int64_t rows = own.product_count / stage.product.output.size();
+  const std::int64_t rows = own.own_count / stage.product.output.size();
   Buffer x = gather(stage, samples, pass);
   auto gradients =
       products_->backward(stage.product, rows, grad_current, x, weight_of(stage), {wants_x, true, false});
