@@ -33,9 +33,9 @@ double neuron_bytes(const NetworkSettings& settings) {
 /// Bytes that are kept for each output of a layer at each step.
 double kept_bytes(const LayerPlan& layer, const NetworkSettings& settings) {
   if (!layer.spec.has_weights()) return 0.0;  // pooling, sums of spikes and NeuNorm are computed again
-  // Normalisation goes back through what it took, in the format in which the product gave it.
+  // In the format in which the product gave it.
   const bool half = runs_compact(settings) && settings.compute.precision == Precision::kBf16;
-  const double current = layer.normalised ? (half ? kBfloat : kFloat) : 0.0;
+  const double current = layer.keeps_current() ? (half ? kBfloat : kFloat) : 0.0;
   return current + (layer.has_neurons ? neuron_bytes(settings) : 0.0);
 }
 
@@ -89,7 +89,7 @@ MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& s
     const double outputs = static_cast<double>(layer.output.size()) * steps * batch;
     if (use.training) kept += outputs * kept_bytes(layer, settings);
     working = std::max(working, working_bytes(layer, settings, use, steps, waiting[i]));
-    if (layer.normalised) statistics += 2.0 * kFloat * static_cast<double>(layer.output.channels);
+    statistics += kFloat * static_cast<double>(layer.statistics);
   }
   MemoryEstimate estimate;
   const double gradients = use.training ? weights : 0.0;

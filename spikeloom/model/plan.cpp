@@ -75,16 +75,6 @@ void check(const NetworkSettings& settings, const Shape& input, int num_classes)
     throw ConfigError("neurons_per_class is " + std::to_string(settings.voting.neurons_per_class) +
                       ", expected at least 1");
   }
-  if (settings.neunorm.enabled && settings.kind == NetworkKind::kAnn) {
-    throw ConfigError(
-        "NeuNorm acts on spikes and an ANN has none; set neunorm.enabled = false or network.kind = "
-        "\"snn\"");
-  }
-  if (settings.norm.kind == NormKind::kTebn && settings.kind == NetworkKind::kAnn) {
-    throw ConfigError(
-        "TEBN has a factor for each step and an ANN has no steps; set norm.kind = \"tdbn\", there plain "
-        "batch normalisation, or network.kind = \"snn\"");
-  }
   for (const std::int64_t extent : {input.channels, input.height, input.width}) {
     if (extent < 1 || extent > 65536) {
       throw ShapeError("the network's input is " + to_string(input) + ", expected sizes from 1 to 65536");
@@ -221,6 +211,7 @@ class Planner {
     }
     if (layer.normalised) {
       layer.parameters = checked.add(layer.parameters, 2 * channels);
+      layer.statistics = 2 * channels;
       if (settings_.norm.kind == NormKind::kTebn) {
         layer.parameters = checked.add(layer.parameters, settings_.num_steps);
       }
@@ -315,10 +306,8 @@ std::int64_t NetworkPlan::macs_per_step() const { return total(layers, &LayerPla
 NetworkPlan plan_network(const NetworkSettings& settings, Shape input, int num_classes) {
   check(settings, input, num_classes);
   const Structure structure = parse_structure(settings.structure);
-  if (settings.neunorm.enabled && !structure.blocks.empty()) {
-    throw ConfigError(
-        "NeuNorm and residual blocks cannot be combined: it acts on the spikes of one layer and a block adds "
-        "those of several; set neunorm.enabled = false (norm.kind normalises currents)");
+  if (const auto wrong = contradiction(settings, !structure.blocks.empty())) {
+    throw ConfigError(wrong->message, "", 0, wrong->table + "." + wrong->key);
   }
   NetworkPlan plan = Planner(settings, input, num_classes).plan(structure);
   if (settings.neunorm.enabled) place_neunorm(plan.layers, settings.neunorm);

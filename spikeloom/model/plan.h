@@ -40,6 +40,7 @@ struct LayerPlan {
   bool neunorm_after = false;      ///< NeuNorm acts on `output`
   bool dropout_before = false;     ///< dropout acts on `input`
   bool normalised = false;         ///< batch normalisation acts on its current, and it has no bias
+  std::int64_t statistics = 0;     ///< values that it keeps and that are no parameters
   bool is_shortcut = false;  ///< a block's projection: a convolution that the structure string does not name
   bool has_neurons = false;  ///< its output are spikes; not of pools, Readout and projections of MS blocks
   /// Of a layer with weights: whose spikes are summed to its input. More than one behind a SEW block.
@@ -47,6 +48,9 @@ struct LayerPlan {
   /// Of the last convolution of an MS block: the earlier layer whose whole current is added to its own,
   /// behind normalisation.
   std::vector<int> shortcuts;
+
+  /// Whether the way back needs the current as it came from the weights.
+  bool keeps_current() const { return normalised; }
 };
 
 struct NetworkPlan {

@@ -107,7 +107,7 @@ class ProgramBuilder {
     const NormSettings& settings = settings_.norm;
     const bool tebn = settings.kind == NormKind::kTebn;
     const std::vector<std::int64_t> channels{layer.output.channels};
-    norm.kind = tebn ? Norm::kTebn : Norm::kTdbn;
+    norm.kind = settings.kind;
     norm.scale = add_slot(layer.name + ".norm_scale", channels, Role::kNorm, 1.0);
     norm.shift = add_slot(layer.name + ".norm_shift", channels, Role::kNorm, 0.0);
     if (tebn) {
@@ -264,7 +264,7 @@ std::string to_string(const Program& program) {
     }
     text += "  " + product_text(stage.product) + " " + to_string(stage.product.output);
     if (stage.recurrent != kNoSlot) text += "  recurrent";
-    if (stage.norm.kind != Norm::kNone) text += stage.norm.kind == Norm::kTdbn ? "  tdBN" : "  TEBN";
+    if (stage.norm.kind != Norm::kNone) text += "  " + to_string(stage.norm.kind);
     for (const int shortcut : stage.shortcuts) {
       text += "  + " + program.stages[static_cast<std::size_t>(shortcut)].name;
     }

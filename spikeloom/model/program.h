@@ -80,7 +80,8 @@ struct Product {
 
 /// Batch normalisation of the product's current; the equations stand at NormKind.
 struct Norm {
-  enum Kind { kNone, kTdbn, kTebn } kind = kNone;
+  static constexpr NormKind kNone = NormKind::kNone, kTdbn = NormKind::kTdbn, kTebn = NormKind::kTebn;
+  NormKind kind = kNone;
   int scale = kNoSlot, shift = kNoSlot;    ///< slots [F]; start at 1 and 0
   int mean = kNoSlot, variance = kNoSlot;  ///< slots [F], running; start at 0 and 1
   int step_scale = kNoSlot;                ///< slot [T], of kTebn; starts at 1
@@ -136,6 +137,8 @@ struct Stage {
   bool reads_spikes() const {
     return inputs.size() == 1 && inputs.front().stage != kInput && inputs.front().is_plain();
   }
+  /// Statistics of a batch are those of all of its samples.
+  bool needs_whole_batch() const { return norm.kind != NormKind::kNone; }
   /// Slots whose gradient is whole when the backward pass has left the stage, in an order that never changes.
   std::vector<int> trained_slots() const;
   /// Those that, multiplied by a factor, multiply the current so.

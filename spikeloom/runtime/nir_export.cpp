@@ -105,7 +105,7 @@ class Exporter {
     const Node& node = network_.nodes[n];
     const bool vector = is_vector(node);
     vector_.push_back(vector);
-    if (!node.step_factor.empty()) refuse(node, "it is normalised by step (TEBN)");
+    if (!node.step_factor.empty()) refuse(node, std::string("it ") + kByStep);
     std::string to = node.name;
     if (vector && !sources_are_vectors(node)) {
       const model::Shape from = source_shape(node);

@@ -78,8 +78,7 @@ engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_inp
   if (convolutions == 0) return whole;
   // What follows may read the last of them only, and its spikes.
   for (const Stage& here : stages) {
-    // Statistics of a batch are those of all of its samples.
-    if (training && here.number < convolutions && here.norm.kind != model::Norm::kNone) return whole;
+    if (training && here.number < convolutions && here.needs_whole_batch()) return whole;
     if (here.number < convolutions) continue;
     for (const model::Edge& edge : here.inputs) {
       if (edge.stage < convolutions - 1) return whole;
