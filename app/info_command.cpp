@@ -310,9 +310,7 @@ void refuse_others(const InfoOptions& options, const std::string& what, const st
 bool looks_like_network(const std::string& what) {
   namespace fs = std::filesystem;
   if (what.find('/') != std::string::npos || fs::path(what).has_extension()) return false;
-  // Layers and blocks begin so: 128C3, 512FC, AP2, Voting, Readout, {, [; MP2 and GAP.
-  return std::string("0123456789AVR{[").find(what.front()) != std::string::npos || what.rfind("MP", 0) == 0 ||
-         what.rfind("GAP", 0) == 0;
+  return model::begins_like_structure(what);
 }
 
 int info_file(const InfoOptions& options) {

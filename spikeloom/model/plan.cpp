@@ -96,13 +96,8 @@ Pool behind(const Pool& before, const Pool& pool, const std::string& layer) {
         " on their way, and only pools of one kind can follow each other; use one kind of pool, or "
         "put a convolution between them");
   }
-  // Pools of one kind in a row are one: averages of averages (maxima of maxima) of whole windows, and a rest
-  // that is dropped in two goes is dropped in one as well.
+  // Pools of one kind in a row are one: a rest that is dropped in two goes is dropped in one as well.
   return {pool.kind != Pool::kNone ? pool.kind : before.kind, before.factor * pool.factor};
-}
-
-Pool pool_of(const LayerSpec& spec) {
-  return {spec.kind == LayerKind::kMaxPool ? Pool::kMax : Pool::kAverage, spec.kernel};
 }
 
 /// Goes through the layers with what the next one takes.
@@ -129,23 +124,19 @@ class Planner {
   int last() const { return static_cast<int>(plan_.layers.size()) - 1; }
 
   std::string name(const LayerSpec& spec) {
+    if (spec.is_pool()) return "pool" + std::to_string(++pools_);
     switch (spec.kind) {
       case LayerKind::kConvolution:
         return "conv" + std::to_string(++convolutions_);
-      case LayerKind::kAveragePool:
-      case LayerKind::kMaxPool:
-      case LayerKind::kGlobalAveragePool:
-        return "pool" + std::to_string(++pools_);
       case LayerKind::kFullyConnected:
         return "fc" + std::to_string(++connected_);
       case LayerKind::kRecurrent:
         return "rfc" + std::to_string(++recurrent_);
       case LayerKind::kVoting:
         return "voting";
-      case LayerKind::kReadout:
-        break;
+      default:
+        return "readout";
     }
-    return "readout";
   }
 
   std::int64_t neurons(const LayerSpec& spec) const {
@@ -178,7 +169,7 @@ class Planner {
       layer.spec.kernel = layer.spec.stride = static_cast<int>(shape_.height);
     }
     layer.output = output_shape(layer);
-    for (Source& source : open_) source.pool = behind(source.pool, pool_of(layer.spec), layer.name);
+    for (Source& source : open_) source.pool = behind(source.pool, layer.spec.pool(), layer.name);
     plan_.layers.push_back(std::move(layer));
   }
 
@@ -231,7 +222,7 @@ class Planner {
       const LayerSpec& spec = plan_.layers.back().spec;
       // Beyond the size of any map they are all the same.
       if (spec.is_pool()) {
-        pool = pool_of(spec).kind;
+        pool = spec.pool().kind;
         factor = std::min(factor * spec.kernel, kBeyondAnyMap);
       } else {
         stride = std::min(stride * spec.stride, kBeyondAnyMap);
@@ -315,11 +306,6 @@ NetworkPlan plan_network(const NetworkSettings& settings, Shape input, int num_c
   plan.parameters();
   plan.macs_per_step();
   return plan;
-}
-
-std::string to_string(const Pool& pool) {
-  if (pool.kind == Pool::kNone) return "";
-  return (pool.kind == Pool::kMax ? "MP" : "AP") + std::to_string(pool.factor);
 }
 
 std::string source_text(const NetworkPlan& plan, const Source& source) {

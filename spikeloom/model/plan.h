@@ -13,13 +13,6 @@ namespace spikeloom::model {
 /// In the place of an index: the network's input instead of a layer or stage; no stage; no slot.
 constexpr int kInput = -1, kNoStage = -1, kNoSlot = -1;
 
-struct Pool {
-  enum Kind { kNone, kAverage, kMax } kind = kNone;
-  int factor = 1;  ///< side and stride of the window, pixels; a rest at the right and bottom is dropped
-};
-inline bool operator==(const Pool& a, const Pool& b) { return a.kind == b.kind && a.factor == b.factor; }
-inline bool operator!=(const Pool& a, const Pool& b) { return !(a == b); }
-
 /// Spikes that a layer with weights takes: of another one, through the pools between them.
 struct Source {
   int layer = kInput;  ///< index in NetworkPlan::layers; kInput: the network's input
@@ -97,8 +90,5 @@ std::string source_text(const NetworkPlan& plan, const Source& source);
 
 /// "conv1 + conv3 AP2": what a layer with weights takes; "" for a pool.
 std::string sources_text(const NetworkPlan& plan, const LayerPlan& layer);
-
-/// "AP2", "MP4", "" for no pool.
-std::string to_string(const Pool& pool);
 
 }  // namespace spikeloom::model

@@ -138,9 +138,8 @@ class NetworkMaker {
   // Averages of windows of 2^n spikes are whole numbers of 1 / 2^n, in bfloat16 too.
   static bool counts_are_exact(const model::Stage& stage) {
     constexpr int kLargest = 16;  // of its windows, counts have eight digits
-    const model::Pool& pool = stage.inputs.front().pool;
-    if (pool.kind != model::Pool::kAverage) return true;
-    return pool.factor <= kLargest && (pool.factor & (pool.factor - 1)) == 0;
+    const int side = stage.inputs.front().pool.averaged();
+    return side <= kLargest && (side & (side - 1)) == 0;
   }
 
   // Weights that are whole; their scale is that of counts.
@@ -150,7 +149,7 @@ class NetworkMaker {
     kernels::FixedPointWeights& fixed = product.fixed;
     fixed.rows = product.rows();
     fixed.stride = (filters + kTogether - 1) / kTogether * kTogether;
-    const int window = pool.kind == model::Pool::kAverage ? pool.factor * pool.factor : 1;
+    const int window = pool.averaged() * pool.averaged();
     fixed.scale.assign(static_cast<std::size_t>(fixed.stride), 0.0f);
     for (std::size_t f = 0; f < product.scale.size(); ++f) {
       fixed.scale[f] = product.scale[f] / static_cast<float>(window);

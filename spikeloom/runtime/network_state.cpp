@@ -24,21 +24,17 @@ std::optional<float> spikes_per_value(const Network& network, const Node& node,
                                       const Connection& connection) {
   if (!carries_spikes(network, connection)) return kNoSpikes;
   const bool is_input = connection.from == model::kInput, is_alone = node.inputs.size() == 1;
-  const auto window = static_cast<float>(std::int64_t{connection.pool.factor} * connection.pool.factor);
   constexpr float kExact = 256.0f;  // that many spikes are told apart after rounding to bfloat16
-  switch (connection.pool.kind) {
-    case model::Pool::kNone:
-      if (is_input || !is_alone) return 1.0f;
-      return kEachIsOne;
-    case model::Pool::kMax:
-      if (is_alone) return kEachIsOne;
-      if (is_input) return std::nullopt;
-      return 1.0f;
-    case model::Pool::kAverage:
-      if (node.bfloat16 && window > kExact) return std::nullopt;
-      return window;
+  const model::Pool& pool = connection.pool;
+  if (pool.gives_spikes()) {
+    if (is_alone) return kEachIsOne;
+    if (is_input) return std::nullopt;
+    return 1.0f;
   }
-  return std::nullopt;
+  if (pool.kind == model::Pool::kNone) return is_input || !is_alone ? 1.0f : kEachIsOne;
+  const auto window = static_cast<float>(std::int64_t{pool.factor} * pool.factor);
+  if (node.bfloat16 && window > kExact) return std::nullopt;
+  return window;
 }
 
 /// The same for all that a node takes, whose values are summed.
@@ -189,7 +185,7 @@ void NetworkState::make_room(std::size_t n) {
     const model::Shape& source = from.product.output;
     const bool is_read_as_values = fires(from) && (!is_alone || connection.neunorm || state.fan_out);
     if (is_read_as_values && state.kind != NodeState::kEvents) grow(scratch_.source, source.size());
-    if (connection.pool.kind == model::Pool::kMax) {
+    if (connection.pool.gives_spikes()) {
       const std::int64_t steps = state.kind == NodeState::kEvents ? most_steps_ : 1;
       grow(scratch_.windows, steps * packed_bytes(pooled(source, connection.pool)));
     }
@@ -322,7 +318,7 @@ void NetworkState::advance_events(std::size_t n, Counts& counts) {
   model::Shape source = network_.nodes[at(connection.from)].product.output;
   const std::uint8_t* spikes = spikes_of(connection.from, 0);
   model::Pool pool = connection.pool;
-  if (pool.kind == model::Pool::kMax) {
+  if (pool.gives_spikes()) {
     const model::Shape small = pooled(source, pool);
     for (std::int64_t t = 0; t < block_.steps; ++t) {
       any_of_windows(source, pool.factor, spikes_of(connection.from, t),

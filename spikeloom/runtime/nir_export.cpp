@@ -134,7 +134,7 @@ class Exporter {
     const bool is_input = connection.from == model::kInput;
     const model::Shape shape = is_input ? network_.input : network_.nodes[at(connection.from)].product.output;
     std::string from = is_input ? "input" : output_of(at(connection.from));
-    if (connection.pool.kind == model::Pool::kMax) refuse(node, "max pooling");
+    if (connection.pool.gives_spikes()) refuse(node, name_of(connection.pool));
     const bool pools = connection.pool.kind == model::Pool::kAverage && connection.pool.factor > 1;
     const bool vector = !is_input && vector_[at(connection.from)];
     if (vector && (pools || connection.neunorm)) refuse(node, "pooling or NeuNorm of a vector");

@@ -41,8 +41,8 @@ std::string CpuBackend::path(const model::Program& program, const Stage& stage) 
   if (compact() && compute_.path != model::Path::kDense && stage.reads_spikes() && stage.dropout <= 0.0) {
     const auto& edge = stage.inputs.front();
     const auto& before = program.stages[static_cast<std::size_t>(edge.stage)].product.output;
-    const kernels::PackedImages images{program.num_steps, 1, before.height, before.width, before.channels,
-                                       edge.pool.factor};
+    const kernels::PackedImages images{program.num_steps,   1, before.height, before.width, before.channels,
+                                       edge.pool.averaged()};
     if (event_layer(images, stage.product)) {
       text += compute_.path == model::Path::kEvent ? ", event-driven" : ", event-driven where spikes are few";
     }

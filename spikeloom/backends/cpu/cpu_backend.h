@@ -97,7 +97,7 @@ class CpuBackend : public QueueBackend {
   engine::Buffer weight_values(const model::Stage& stage, bool folded) const;
   engine::Buffer bias_values(const model::Stage& stage, bool folded) const;
   bool folds(const model::Stage& stage, const engine::Pass& pass) const;
-  /// Only where stage.reads_spikes(); of max pooling its result, which a stage keeps.
+  /// Only where stage.reads_spikes(); of a pooling that gives spikes these, which a stage keeps.
   Seen seen(const model::Stage& stage, const engine::Samples& samples) const;
   void pool_bits(const model::Stage& stage, engine::Samples& samples) const;
   EventChoice choose(const model::Stage& stage, const engine::Samples& samples,
@@ -116,8 +116,8 @@ class CpuBackend : public QueueBackend {
                                                       const engine::Pass& pass, engine::Buffer gradient);
   engine::OutputGradient edge_backward(const model::Stage& stage, const model::Edge& edge,
                                        const engine::Samples& samples, const engine::Buffer& gradient);
-  engine::OutputGradient max_pool_gradient(const model::Edge& edge, const engine::Samples& samples,
-                                           const engine::Buffer& gradient) const;
+  engine::OutputGradient pool_gradient(const model::Edge& edge, const engine::Samples& samples,
+                                       const engine::Buffer& gradient) const;
   /// Adds to a slot's gradient, or hands it over if it is the first.
   void add_gradient(int slot, engine::Buffer gradient);
   void add_neuron_gradients(const model::Stage& stage, const kernels::LifParameterGradients& gradients);

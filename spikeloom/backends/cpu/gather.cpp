@@ -39,6 +39,7 @@ kernels::NeuNormSize neunorm_size(const kernels::PackedImages& images, const Edg
   return size;
 }
 
+// Spikes that a pooling gives, as bits.
 Buffer pooled_bits(const Activation& from, const Edge& edge) {
   const auto pooled = kernels::max_pooled(from.images, edge.pool.factor);
   Buffer bits = allocate_host(pooled.num_steps * kernels::packed_bytes(pooled.neurons()), Type::kByte);
@@ -54,6 +55,31 @@ void add_to(const Buffer& sum, const Buffer& values) {
 }
 
 }  // namespace
+
+void CpuBackend::pool_bits(const Stage& stage, engine::Samples& samples) const {
+  const Edge& edge = stage.inputs.front();
+  if (!stage.reads_spikes() || !edge.pool.gives_spikes()) return;
+  const Activation& from = samples.stages[at(edge.stage)];
+  if (!from.spikes) return;
+  auto& state = static_cast<ProductState&>(*samples.stages[at(stage.number)].product);
+  state.pooled = pooled_bits(from, edge);
+  for (std::int64_t i = 0; i < state.pooled.count; ++i) {
+    state.pooled_spikes += __builtin_popcount(state.pooled.octets()[i]);
+  }
+}
+
+CpuBackend::Seen CpuBackend::seen(const Stage& stage, const engine::Samples& samples) const {
+  const Edge& edge = stage.inputs.front();
+  const Activation& from = samples.stages[at(edge.stage)];
+  const auto& product = samples.stages[at(stage.number)].product;
+  if (edge.pool.gives_spikes() && product != nullptr) {
+    const auto& state = static_cast<const ProductState&>(*product);
+    return {kernels::max_pooled(from.images, edge.pool.factor), state.pooled.octets(), state.pooled_spikes};
+  }
+  Seen result{from.images, from.spikes.octets(), from.spike_count};
+  result.images.pool = edge.pool.factor;
+  return result;
+}
 
 double CpuBackend::dropout_rate(const Stage& stage, const engine::Pass& pass) const {
   return pass.training ? stage.dropout : 0.0;
@@ -95,7 +121,7 @@ Buffer CpuBackend::edge_values(const Stage& stage, const Edge& edge, const engin
     return pooled;
   }
   kernels::PackedImages images = from.images;
-  if (edge.pool.kind == model::Pool::kMax) {
+  if (edge.pool.gives_spikes()) {
     const auto& product = samples.stages[at(stage.number)].product;
     const bool kept = stage.reads_spikes() && product != nullptr;  // of the only edge
     const Buffer bits = kept ? static_cast<const ProductState&>(*product).pooled : pooled_bits(from, edge);
@@ -162,8 +188,9 @@ Buffer CpuBackend::gather(const Stage& stage, const engine::Samples& samples, co
   return x;
 }
 
-OutputGradient CpuBackend::max_pool_gradient(const Edge& edge, const engine::Samples& samples,
-                                             const Buffer& gradient) const {
+// Spread over the whole images.
+OutputGradient CpuBackend::pool_gradient(const Edge& edge, const engine::Samples& samples,
+                                         const Buffer& gradient) const {
   const Activation& from = samples.stages[at(edge.stage)];
   OutputGradient result;
   result.stage = edge.stage;
@@ -187,7 +214,7 @@ OutputGradient CpuBackend::edge_backward(const Stage& stage, const Edge& edge, c
   result.stage = edge.stage;
   result.pool = edge.pool;
   result.values = gradient;
-  if (edge.pool.kind == model::Pool::kMax) return max_pool_gradient(edge, samples, gradient);
+  if (edge.pool.gives_spikes()) return pool_gradient(edge, samples, gradient);
   if (edge.is_plain()) return result;
 
   // Run again: nothing of it was kept.

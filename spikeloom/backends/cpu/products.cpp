@@ -5,7 +5,6 @@
 #include "spikeloom/backends/cpu/states.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
-#include "spikeloom/kernels/cpu/max_pool.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 
 namespace spikeloom::backends {
@@ -81,35 +80,6 @@ const kernels::FixedPointWeights& CpuBackend::event_weight(const Stage& stage, b
     kept.event_folded = folded;
   }
   return *kept.event;
-}
-
-void CpuBackend::pool_bits(const Stage& stage, engine::Samples& samples) const {
-  const model::Edge& edge = stage.inputs.front();
-  if (!stage.reads_spikes() || edge.pool.kind != model::Pool::kMax) return;
-  const Activation& from = samples.stages[at(edge.stage)];
-  if (!from.spikes) return;
-  auto& state = static_cast<ProductState&>(*samples.stages[at(stage.number)].product);
-  const auto pooled = kernels::max_pooled(from.images, edge.pool.factor);
-  state.pooled = allocate_host(pooled.num_steps * kernels::packed_bytes(pooled.neurons()), Type::kByte);
-  kernels::cpu::max_pool_spikes(from.images, edge.pool.factor, from.spikes.octets(), state.pooled.octets());
-  std::int64_t spikes = 0;
-  for (std::int64_t i = 0; i < state.pooled.count; ++i) {
-    spikes += __builtin_popcount(state.pooled.octets()[i]);
-  }
-  state.pooled_spikes = spikes;
-}
-
-CpuBackend::Seen CpuBackend::seen(const Stage& stage, const Samples& samples) const {
-  const model::Edge& edge = stage.inputs.front();
-  const Activation& from = samples.stages[at(edge.stage)];
-  const auto& product = samples.stages[at(stage.number)].product;
-  if (edge.pool.kind == model::Pool::kMax && product != nullptr) {
-    const auto& state = static_cast<const ProductState&>(*product);
-    return {kernels::max_pooled(from.images, edge.pool.factor), state.pooled.octets(), state.pooled_spikes};
-  }
-  Seen result{from.images, from.spikes.octets(), from.spike_count};
-  result.images.pool = edge.pool.factor;
-  return result;
 }
 
 EventChoice CpuBackend::choose(const Stage& stage, const Samples& samples, const engine::Pass& pass) const {
@@ -195,7 +165,7 @@ Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samp
 const std::uint8_t* CpuBackend::skip_windows(const Stage& stage, const Samples& samples,
                                              double& share) const {
   if (!compact() || !stage.reads_spikes() || compute_.path == model::Path::kDense ||
-      !stage.product.is_convolution() || stage.inputs.front().pool.kind == model::Pool::kMax) {
+      !stage.product.is_convolution() || stage.inputs.front().pool.gives_spikes()) {
     return nullptr;
   }
   const Activation& before = samples.stages[at(stage.inputs.front().stage)];

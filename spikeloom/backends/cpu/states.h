@@ -10,7 +10,7 @@ namespace spikeloom::backends {
 
 struct CpuBackend::ProductState : engine::Kept {
   EventChoice event;
-  engine::Buffer pooled;  ///< bits behind max pooling
+  engine::Buffer pooled;  ///< bits, of a pooling that gives spikes
   std::int64_t pooled_spikes = 0;
   /// Of a normalisation: its input, and mean and variance of the batch, float [channels].
   engine::Buffer normalised_input, mean, variance;

@@ -45,8 +45,8 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
   for (const std::string& extra : stage.extras()) return extra + " cannot run on a device; use --device cpu";
   const model::Edge& edge = stage.inputs.front();
-  if (edge.pool.kind == model::Pool::kMax && !edge.is_plain())
-    return "NeuNorm with max pooling cannot run on a device; use --device cpu";
+  if (edge.pool.gives_spikes() && !edge.is_plain())
+    return "NeuNorm with " + name_of(edge.pool) + " cannot run on a device; use --device cpu";
   if (stage.reads_input() && (edge.pool.kind != model::Pool::kNone || !edge.is_plain())) {
     return "pooling and NeuNorm of the network's input cannot run on a device";
   }

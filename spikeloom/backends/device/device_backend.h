@@ -80,9 +80,9 @@ class DeviceBackend : public QueueBackend {
                                          const engine::Pass& pass, engine::Buffer gradient);
   void neunorm_gradient(const model::Edge& edge, const engine::Activation& from,
                         engine::OutputGradient& gradient);
-  /// Spreads a gradient of maxima over the whole images.
-  void max_pool_gradient(const model::Edge& edge, const engine::Activation& from,
-                         engine::OutputGradient& gradient);
+  /// Spreads the gradient behind a pooling that gives spikes over the whole images.
+  void pool_gradient(const model::Edge& edge, const engine::Activation& from,
+                     engine::OutputGradient& gradient);
   void bias_gradient(const model::Stage& stage, const engine::Buffer& grad_current);
 
   /// Those of a stage as its reader pools them.

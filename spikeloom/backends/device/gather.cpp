@@ -24,11 +24,6 @@ kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
   return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
 }
 
-/// By how much the average of the edge's pooling parts images.
-std::int64_t average_factor(const Edge& edge) {
-  return edge.pool.kind == model::Pool::kAverage ? edge.pool.factor : 1;
-}
-
 }  // namespace
 
 kernels::cuda::DropoutDraw DeviceBackend::draw_of(const Stage& stage, const engine::Pass& pass) const {
@@ -60,7 +55,7 @@ void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, const engine::S
 
 kernels::PackedImages DeviceBackend::images_read(int stage, const engine::Samples& samples) const {
   kernels::PackedImages images = samples.stages[at(stage)].images;
-  images.pool = average_factor(readers_[at(stage)].edge);
+  images.pool = readers_[at(stage)].edge.pool.averaged();
   return images;
 }
 
@@ -75,9 +70,9 @@ Buffer DeviceBackend::values_of_spikes(const Stage& stage, const Activation& fro
     return pooled;
   }
   kernels::PackedImages images = from.images;
-  images.pool = average_factor(edge);
+  images.pool = edge.pool.averaged();
   Buffer spikes = from.spikes;
-  if (edge.pool.kind == model::Pool::kMax) {
+  if (edge.pool.gives_spikes()) {
     images = kernels::max_pooled(from.images, edge.pool.factor);
     spikes = allocate(images.num_steps * kernels::packed_bytes(images.neurons()), Type::kByte);
     kernels::cuda::max_pool_spikes(queue(), from.images, edge.pool.factor, from.spikes.octets(),
@@ -153,7 +148,7 @@ void DeviceBackend::neunorm_gradient(const Edge& edge, const Activation& from, O
   parameters_->gradients[at(edge.neunorm_u)] = std::move(grad_u);
 }
 
-void DeviceBackend::max_pool_gradient(const Edge& edge, const Activation& from, OutputGradient& gradient) {
+void DeviceBackend::pool_gradient(const Edge& edge, const Activation& from, OutputGradient& gradient) {
   const Buffer whole = allocate(from.images.num_steps * from.images.neurons(), gradient.values.type);
   with_pointer(gradient.values, [&](auto* pooled) {
     using T = std::remove_pointer_t<decltype(pooled)>;
@@ -182,7 +177,7 @@ OutputGradient DeviceBackend::gather_backward(const Stage& stage, const engine::
   result.values = std::move(gradient);
   const Activation& from = samples.stages[at(edge.stage)];
   if (!edge.is_plain()) neunorm_gradient(edge, from, result);
-  if (edge.pool.kind == model::Pool::kMax) max_pool_gradient(edge, from, result);
+  if (edge.pool.gives_spikes()) pool_gradient(edge, from, result);
   return result;
 }
 

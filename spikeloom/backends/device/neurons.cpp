@@ -22,7 +22,7 @@ using model::Stage;
 bool DeviceBackend::writes_pooled(int index, const engine::Pass& pass) const {
   const Reader& reader = readers_[at(index)];
   if (reader.stage == model::kNoStage || !reader.edge.is_plain()) return false;
-  if (reader.edge.pool.kind == model::Pool::kMax) return false;
+  if (reader.edge.pool.gives_spikes()) return false;
   const Stage& behind = stage(reader.stage);
   return type_of(behind) == type_of(stage(index)) && draw_of(behind, pass).rate <= 0.0;
 }
