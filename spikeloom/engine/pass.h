@@ -30,7 +30,7 @@ struct Pass {
   bool accumulate = false;      ///< the gradients add to those that are there
   std::uint64_t seed = 0;       ///< of the dropout masks
   std::uint64_t iteration = 0;  ///< which training iteration: makes the masks fresh
-  /// Where other processes have the rest of the batch: its normalisations take the statistics of all.
+  /// Where other processes have the rest of the batch: its statistics are those of all.
   StatisticsExchange* statistics = nullptr;
   /// Filled if given, one entry a stage; then each stage is waited for.
   std::vector<StageCost>* costs = nullptr;

@@ -119,8 +119,8 @@ class NetworkMaker {
     for (std::size_t f = 0; f < filters; ++f) {
       const double slope =
           kernels::batch_norm_slope(params, slot(stage.norm.scale)[f], slot(stage.norm.variance)[f]);
-      const double offset = node.product.bias[f] - slot(stage.norm.mean)[f];
-      node.product.bias[f] = static_cast<float>(slope * offset + slot(stage.norm.shift)[f]);
+      node.product.bias[f] = kernels::batch_norm_folded_bias(
+          slope, node.product.bias[f], slot(stage.norm.mean)[f], slot(stage.norm.shift)[f]);
       const auto factor = static_cast<float>(slope);
       for (std::size_t i = 0; i < of_filter; ++i) weight[f * of_filter + i] *= factor;
     }

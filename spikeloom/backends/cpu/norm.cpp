@@ -88,8 +88,9 @@ Buffer CpuBackend::bias_values(const Stage& stage, bool folded) const {
   for (std::int64_t f = 0; f < filters; ++f) {
     const double slope = kernels::batch_norm_slope(params, slot_values(stage.norm.scale).floats()[f],
                                                    slot_values(stage.norm.variance).floats()[f]);
-    const double offset = (bias ? bias.floats()[f] : 0.0f) - slot_values(stage.norm.mean).floats()[f];
-    result.floats()[f] = static_cast<float>(slope * offset + slot_values(stage.norm.shift).floats()[f]);
+    result.floats()[f] = kernels::batch_norm_folded_bias(slope, bias ? bias.floats()[f] : 0.0f,
+                                                         slot_values(stage.norm.mean).floats()[f],
+                                                         slot_values(stage.norm.shift).floats()[f]);
   }
   return result;
 }
