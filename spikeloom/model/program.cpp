@@ -195,18 +195,8 @@ std::string edge_text(const Program& program, const Edge& edge) {
 }
 
 std::string neuron_text(const Neuron& neuron) {
-  switch (neuron.kind) {
-    case Neuron::kLif:
-      return "LIF";
-    case Neuron::kRelu:
-      return "ReLU";
-    case Neuron::kReadout:
-      return "mean";
-    case Neuron::kLinear:
-    case Neuron::kNone:
-      break;
-  }
-  return "";
+  if (neuron.fires()) return "LIF";
+  return neuron.kind == Neuron::kRelu ? "ReLU" : neuron.kind == Neuron::kReadout ? "mean" : "";
 }
 
 std::string product_text(const Product& product) {

@@ -266,15 +266,9 @@ bool operator==(const LayerSpec& a, const LayerSpec& b) {
 }
 
 Pool LayerSpec::pool() const {
-  switch (kind) {
-    case LayerKind::kMaxPool:
-      return {Pool::kMax, kernel};
-    case LayerKind::kAveragePool:
-    case LayerKind::kGlobalAveragePool:
-      return {Pool::kAverage, kernel};
-    default:
-      return {};
-  }
+  if (kind == LayerKind::kMaxPool) return {Pool::kMax, kernel};
+  const bool average = kind == LayerKind::kAveragePool || kind == LayerKind::kGlobalAveragePool;
+  return average ? Pool{Pool::kAverage, kernel} : Pool();
 }
 
 StructureError::StructureError(const std::string& short_message, const std::string& whole_text,

@@ -222,24 +222,15 @@ class NetworkMaker {
     }
   }
 
+  static Neurons::Kind kind_of(model::Neuron::Kind kind) {
+    if (kind == model::Neuron::kLif) return Neurons::kSpiking;
+    if (kind == model::Neuron::kRelu) return Neurons::kRelu;
+    if (kind == model::Neuron::kNone) return Neurons::kNone;
+    return kind == model::Neuron::kReadout ? Neurons::kMean : Neurons::kValue;
+  }
+
   void set_neurons(const model::Neuron& from, Neurons& neurons) const {
-    switch (from.kind) {
-      case model::Neuron::kLif:
-        neurons.kind = Neurons::kSpiking;
-        break;
-      case model::Neuron::kRelu:
-        neurons.kind = Neurons::kRelu;
-        break;
-      case model::Neuron::kLinear:
-        neurons.kind = Neurons::kValue;
-        break;
-      case model::Neuron::kNone:
-        neurons.kind = Neurons::kNone;
-        break;
-      case model::Neuron::kReadout:
-        neurons.kind = Neurons::kMean;
-        break;
-    }
+    neurons.kind = kind_of(from.kind);
     const kernels::NeuronParams params = from.params_now([&](int index) { return slot(index).front(); });
     neurons.reset = params.reset;
     neurons.decay = {static_cast<float>(params.decay)};
