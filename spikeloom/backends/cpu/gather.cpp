@@ -21,10 +21,6 @@ using model::Stage;
 
 constexpr std::int64_t kParallelCount = 1 << 15;
 
-kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
-  return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
-}
-
 // Of the NeuNorm on an edge.
 kernels::NeuNormSize neunorm_size(const kernels::PackedImages& images, const Edge& edge,
                                   const model::Slot& u) {
@@ -87,15 +83,7 @@ double CpuBackend::dropout_rate(const Stage& stage, const engine::Pass& pass) co
 
 void CpuBackend::drop(const Stage& stage, const engine::Samples& samples, const engine::Pass& pass,
                       std::int64_t steps, const Buffer& from, const Buffer& to) const {
-  kernels::DropoutSize size;
-  size.num_steps = steps;
-  size.elements = from.count / steps;
-  size.same_mask_each_step = stage.same_mask_each_step;
-  if (samples.count != samples.whole) {
-    const std::int64_t sample = size.elements / samples.count;
-    size.whole = sample * samples.whole;
-    size.first = sample * samples.whole_first;
-  }
+  const auto size = dropout_size(samples, steps, from.count, stage.same_mask_each_step);
   const kernels::DropoutKey key{stream_key(pass.seed, RandomPurpose::kDropout),
                                 kernels::dropout_counter(stage.number, pass.iteration)};
   with_pointer(from, [&](const auto* values) {

@@ -34,9 +34,8 @@ Buffer spread(const Activation& own, const OutputGradient& gradient) {
   const Buffer values = converted(gradient.values, Type::kFloat);
   if (gradient.pool.kind == model::Pool::kNone) return values;
   Buffer result = allocate_host(own.images.num_steps * own.images.neurons(), Type::kFloat);
-  kernels::cpu::avg_pool_backward({own.images.num_steps * own.images.batch, own.images.height,
-                                   own.images.width, own.images.channels, gradient.pool.factor},
-                                  values.floats(), result.floats());
+  kernels::cpu::avg_pool_backward(pool_size(own.images, gradient.pool.factor), values.floats(),
+                                  result.floats());
   return result;
 }
 

@@ -18,15 +18,6 @@ using engine::Type;
 using kernels::BFloat16;
 using model::Stage;
 
-double density_of(const Buffer& x) {
-  std::int64_t not_zero = 0;
-  with_pointer(x, [&](const auto* values) {
-#pragma omp parallel for reduction(+ : not_zero) num_threads(num_threads())
-    for (std::int64_t i = 0; i < x.count; ++i) not_zero += kernels::to_float(values[i]) != 0.0f ? 1 : 0;
-  });
-  return static_cast<double>(not_zero) / static_cast<double>(x.count);
-}
-
 // Sum over rows of [rows, columns], float.
 Buffer column_sums(const Buffer& values, std::int64_t columns) {
   Buffer sums = allocate_host(columns, Type::kFloat);

@@ -1,6 +1,5 @@
 #include "spikeloom/backends/device/device_backend.h"
 
-#include <algorithm>
 #include <stdexcept>
 #include <type_traits>
 
@@ -110,17 +109,6 @@ void DeviceBackend::update(const engine::UpdateRule& rule, const std::vector<eng
 Buffer DeviceBackend::weight_of(const Stage& stage) const {
   const Buffer& low = rounded_[at(stage.product.weight)];
   return low ? low : slot_values(stage.product.weight);
-}
-
-double DeviceBackend::density_of(const Buffer& x) {
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(x.bytes()));
-  memory().to_host(x, bytes.data());
-  const Buffer on_host = engine::view_of(bytes.data(), x.count, x.type);
-  std::int64_t not_zero = 0;
-  with_pointer(on_host, [&](const auto* values) {
-    for (std::int64_t i = 0; i < x.count; ++i) not_zero += kernels::to_float(values[i]) != 0.0f ? 1 : 0;
-  });
-  return static_cast<double>(not_zero) / static_cast<double>(std::max<std::int64_t>(x.count, 1));
 }
 
 Buffer DeviceBackend::current(int index, engine::Samples& samples, const engine::Pass& pass) {

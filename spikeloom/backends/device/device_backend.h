@@ -93,7 +93,6 @@ class DeviceBackend : public QueueBackend {
                    const engine::Pass& pass);
   engine::Buffer values_backward(const model::Stage& stage, const engine::Activation& own,
                                  const engine::OutputGradient& gradient);
-  double density_of(const engine::Buffer& x);
 
   std::unique_ptr<Device> device_;
   std::unique_ptr<DenseProducts> products_;

@@ -20,10 +20,6 @@ using model::Stage;
 
 bool is_shared(const model::Slot& u) { return u.shape.front() == 1; }
 
-kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
-  return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
-}
-
 }  // namespace
 
 kernels::cuda::DropoutDraw DeviceBackend::draw_of(const Stage& stage, const engine::Pass& pass) const {
@@ -40,12 +36,7 @@ kernels::cuda::DropoutDraw DeviceBackend::draw_of(const Stage& stage, const engi
 
 void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, const engine::Samples& samples,
                          std::int64_t steps, const Buffer& from, const Buffer& to) const {
-  kernels::DropoutSize size{steps, from.count / steps, draw.same_mask_each_step};
-  if (samples.count != samples.whole) {
-    const std::int64_t sample = size.elements / samples.count;
-    size.whole = sample * samples.whole;
-    size.first = sample * samples.whole_first;
-  }
+  const auto size = dropout_size(samples, steps, from.count, draw.same_mask_each_step);
   with_pointer(from, [&](auto* values) {
     using T = std::remove_pointer_t<decltype(values)>;
     kernels::cuda::apply_dropout(queue(), size, draw, static_cast<const T*>(values),

@@ -81,9 +81,7 @@ Buffer DeviceBackend::values_backward(const Stage& stage, const Activation& own,
   Buffer result = gradient.values;
   if (gradient.pool.kind != model::Pool::kNone) {
     result = allocate(own.values.count, Type::kFloat);
-    kernels::cuda::value_pool_backward(queue(),
-                                       {own.images.num_steps * own.images.batch, own.images.height,
-                                        own.images.width, own.images.channels, gradient.pool.factor},
+    kernels::cuda::value_pool_backward(queue(), pool_size(own.images, gradient.pool.factor),
                                        gradient.values.floats(), result.floats());
   }
   if (stage.neuron.kind == model::Neuron::kRelu) {
