@@ -100,9 +100,7 @@ void add_export(CLI::App& program, Command& chosen) {
   command->add_option("output", options->output, "File to write")->type_name("OUT.nir")->required();
   command->add_flag("--force", options->force, "Replace OUT.nir if it exists");
   command->add_flag("--json", options->json, "Print JSON");
-  command->footer(
-      "What NIR cannot express (max pooling, TEBN, neurons without a reset, artificial networks) is "
-      "refused.");
+  command->footer("What NIR cannot express is refused, with the layer's name; docs/nir.md lists it.");
   command->callback([options, &chosen] { chosen = [options] { return run_export(*options); }; });
 }
 

@@ -17,12 +17,9 @@ class Potentials : public engine::CurrentObserver {
   void current(int stage, const engine::Buffer& current, const engine::Samples& samples) override {
     const model::Program& program = network_.program();
     const model::Stage& here = program.stages[static_cast<std::size_t>(stage)];
-    if (!here.neuron.fires() || here.recurrent != model::kNone) return;
-    kernels::NeuronParams params = here.neuron.params;
-    if (here.neuron.decay != model::kNone) params.decay = network_.engine().read(here.neuron.decay)[0];
-    if (here.neuron.v_threshold != model::kNone) {
-      params.v_threshold = network_.engine().read(here.neuron.v_threshold)[0];
-    }
+    if (!here.neuron.fires() || here.recurrent != model::kNoSlot) return;
+    const kernels::NeuronParams params =
+        here.neuron.params_now([&](int slot) { return network_.engine().read(slot)[0]; });
     kernels::LifSize size;
     size.num_steps = program.num_steps;
     size.neurons = here.product.output.size() * samples.count;
