@@ -11,6 +11,7 @@
 #include "spikeloom/base/text.h"
 #include "spikeloom/formats/byte_window.h"
 #include "spikeloom/formats/events/careful_reader.h"
+#include "spikeloom/formats/events/sensor_bounds.h"
 #include "spikeloom/formats/events/text_header.h"
 #include "spikeloom/formats/little_endian.h"
 
@@ -275,9 +276,33 @@ class Aedat3Reader : public CarefulReader {
       }
       const std::size_t here = static_cast<std::size_t>(std::min<std::int64_t>(
           left_, static_cast<std::int64_t>(std::min(window_.size() / kEventBytes, capacity - *count))));
-      for (std::size_t i = 0; i < here; ++i) decode_event(events, count);
+      const std::size_t plain = decode_plain(here, events + *count, count);
+      if (plain < here) decode_event(events, count);
       whole_end_ = window_.offset();
     }
+  }
+
+  /// The first events of the window, at most `most`, up to one with a negative time or outside the sensor.
+  /// Returns how many those are; of them `*count` grows by the valid ones, which are in `events`.
+  std::size_t decode_plain(std::size_t most, events::Event* events, std::size_t* count) {
+    const std::uint8_t* data = window_.data();
+    const auto width = static_cast<std::uint32_t>(columns()), height = static_cast<std::uint32_t>(rows());
+    const std::uint32_t always_valid = all_valid_ ? 1 : 0;
+    std::size_t i = 0, written = 0;
+    for (; i < most; ++i) {
+      const std::uint32_t address = load_little_endian_u32(data + i * kEventBytes);
+      const std::uint32_t timestamp = load_little_endian_u32(data + i * kEventBytes + 4);
+      const std::uint32_t valid = (address | always_valid) & 1;
+      const std::uint32_t x = address >> 17, y = address >> 2 & 0x7fff;
+      if ((valid & ((timestamp >> 31) | is_outside(x, y, width, height))) != 0) break;
+      events[written] = {base_us_ + timestamp, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
+                         static_cast<std::uint8_t>(address >> 1 & 1)};
+      written += valid;
+    }
+    window_.consume(i * kEventBytes);
+    left_ -= static_cast<std::int64_t>(i);
+    *count += written;
+    return i;
   }
 
   void decode_event(events::Event* events, std::size_t* count) {

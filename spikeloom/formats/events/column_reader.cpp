@@ -181,8 +181,35 @@ void ColumnReader::refuse_polarity(const std::string& what, std::size_t row) con
 }
 
 void ColumnReader::decode_integers(std::size_t rows, events::Event* events, std::size_t* count) {
+  std::array<std::array<std::int64_t, kBlockRows>, kNumEventColumns> block;
+  Numbers numbers;
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    numbers[i] = block[i].data();
+    if (!has_column_[i]) block[i].fill(i == kColumnP ? 1 : 0);
+  }
+  const std::array<std::int64_t, kBlockRows>& times = block[kColumnT];
+  for (std::size_t first = 0; first < rows; first += kBlockRows) {
+    const std::size_t size = std::min(rows - first, kBlockRows);
+    for (const EventColumn i : {kColumnT, kColumnX, kColumnY, kColumnP}) {
+      if (!has_column_[i]) continue;
+      const Column& column = columns_[i];
+      column.type.load_many(at(i, first), windows_[column.window].row_bytes, size, block[i].data());
+    }
+    const bool large_times =
+        columns_[kColumnT].type.is_unsigned_64() &&
+        std::any_of(times.begin(), times.begin() + size, [](std::int64_t time) { return time < 0; });
+    if (!large_times && write_plain(numbers, size, wrapped_polarity_, &sure_polarity_, events + *count)) {
+      *count += size;
+    } else {
+      decode_singly(first, size, events, count);
+    }
+  }
+}
+
+void ColumnReader::decode_singly(std::size_t first, std::size_t rows, events::Event* events,
+                                 std::size_t* count) {
   const bool large_times = columns_[kColumnT].type.is_unsigned_64();
-  for (std::size_t row = 0; row < rows; ++row) {
+  for (std::size_t row = first; row < first + rows; ++row) {
     const std::int64_t x = value(kColumnX, row);
     const std::int64_t y = has_column_[kColumnY] ? value(kColumnY, row) : 0;
     if (!place_is_inside(x, y, row)) continue;

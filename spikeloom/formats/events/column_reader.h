@@ -49,6 +49,7 @@ class ColumnReader : public TableReader {
   std::size_t rows_at_hand(std::size_t wanted);
   void find_unit(TimeUnit asked);
   void decode_integers(std::size_t rows, events::Event* events, std::size_t* count);
+  void decode_singly(std::size_t first, std::size_t rows, events::Event* events, std::size_t* count);
   void decode_numbers(std::size_t rows, events::Event* events, std::size_t* count);
   bool place_is_inside(std::int64_t x, std::int64_t y, std::size_t row);
   std::uint8_t polarity(std::int64_t number, std::size_t row);

@@ -184,4 +184,20 @@ ColumnWords read_column_words(std::string_view text) {
   return result;
 }
 
+bool ColumnTexts::is_meant(const std::string& name) {
+  static const std::array<const char*, 8> kNames = {"columns", "column_names", "column_order", "names",
+                                                    "fields",  "field_names",  "order",        "format"};
+  return is_one_of(name, kNames);
+}
+
+void ColumnTexts::see(const std::string& name, const std::string& text, bool must_say) {
+  const ColumnWords words = read_column_words(text);
+  if (unclear_.empty() && !words.names.empty() && (names_.empty() || names_ == words.names)) {
+    names_ = words.names;
+  } else if (words.mentions || must_say) {
+    names_.clear();
+    unclear_ = name;
+  }
+}
+
 }  // namespace spikeloom::formats

@@ -168,6 +168,30 @@ std::int64_t NpyType::load(const std::uint8_t* data) const {
   return static_cast<std::int64_t>(bits);
 }
 
+void NpyType::load_many(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                        std::int64_t* numbers) const {
+  const auto each = [&](auto load_one) {
+    for (std::size_t i = 0; i < count; ++i, data += stride)
+      numbers[i] = static_cast<std::int64_t>(load_one(data));
+  };
+  // A loop of its own for each of the usual types, so that it asks for the type once.
+  const bool is_signed = kind != 'u' && kind != 'b', little_endian = !big_endian;
+  if (little_endian && bytes == 8)
+    return each([](const std::uint8_t* at) { return load_little_endian_u64(at); });
+  if (little_endian && bytes == 4 && is_signed)
+    return each([](const std::uint8_t* at) { return static_cast<std::int32_t>(load_little_endian_u32(at)); });
+  if (little_endian && bytes == 4)
+    return each([](const std::uint8_t* at) { return load_little_endian_u32(at); });
+  if (little_endian && bytes == 2 && is_signed)
+    return each([](const std::uint8_t* at) { return static_cast<std::int16_t>(load_little_endian_u16(at)); });
+  if (little_endian && bytes == 2)
+    return each([](const std::uint8_t* at) { return load_little_endian_u16(at); });
+  if (bytes == 1 && is_signed)
+    return each([](const std::uint8_t* at) { return static_cast<std::int8_t>(*at); });
+  if (kind == 'u' && bytes == 1) return each([](const std::uint8_t* at) { return *at; });
+  each([this](const std::uint8_t* at) { return load(at); });
+}
+
 bool NpyType::is_real() const { return kind == 'f' && (bytes == 2 || bytes == 4 || bytes == 8); }
 
 std::int64_t NpyType::wrapped_minus_one() const {
@@ -246,6 +270,35 @@ NpyHeader read_npy_header(ByteWindow& window) {
   }
   window.consume(end);
   return header;
+}
+
+std::optional<std::vector<std::string>> read_npy_texts(ByteWindow& window) {
+  constexpr std::int64_t kMostTexts = 16, kMostBytes = 1024;
+  const NpyHeader header = read_npy_header(window);
+  const std::int64_t count = header.num_elements();
+  const NpyType& type = header.type;
+  const bool is_wide = type.kind == 'U';
+  if ((!is_wide && type.kind != 'S') || header.shape.size() > 1 || count < 1 || count > kMostTexts ||
+      type.bytes > kMostBytes) {
+    return std::nullopt;
+  }
+  const auto bytes = static_cast<std::size_t>(type.bytes), step = is_wide ? sizeof(char32_t) : 1;
+  std::vector<std::string> texts;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (!window.ensure(bytes)) throw FormatError("the texts are cut short", window.name(), window.offset());
+    std::string text;
+    for (std::size_t at = 0; at < bytes; at += step) {
+      const std::uint8_t* letter = window.data() + at;
+      std::uint32_t code = *letter;
+      if (is_wide) code = load_little_endian_u32(letter);
+      if (is_wide && type.big_endian) code = __builtin_bswap32(code);
+      if (code == 0) break;
+      text += code < 0x80 ? static_cast<char>(code) : '?';
+    }
+    texts.push_back(std::move(text));
+    window.consume(bytes);
+  }
+  return texts;
 }
 
 }  // namespace spikeloom::formats
