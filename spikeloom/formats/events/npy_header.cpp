@@ -222,6 +222,22 @@ double NpyType::load_real(const std::uint8_t* data) const {
   return (bits >> 15) != 0 ? -number : number;
 }
 
+void NpyType::load_many_real(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                             double* numbers) const {
+  const bool is_usual = kind == 'f' && !big_endian && bytes >= 4;
+  for (std::size_t i = 0; i < count && !is_usual; ++i, data += stride) numbers[i] = load_real(data);
+  for (std::size_t i = 0; i < count && is_usual && bytes == 8; ++i, data += stride) {
+    const std::uint64_t bits = load_little_endian_u64(data);
+    std::memcpy(&numbers[i], &bits, sizeof(bits));
+  }
+  for (std::size_t i = 0; i < count && is_usual && bytes == 4; ++i, data += stride) {
+    const std::uint32_t bits = load_little_endian_u32(data);
+    float number = 0;
+    std::memcpy(&number, &bits, sizeof(bits));
+    numbers[i] = number;
+  }
+}
+
 std::int64_t NpyHeader::num_elements() const {
   std::int64_t product = 1;
   for (const std::int64_t size : shape) product *= size;

@@ -33,6 +33,9 @@ struct NpyType {
                  std::int64_t* numbers) const;
   /// The number at `data`, of either kind.
   double load_real(const std::uint8_t* data) const;
+  /// `count` of them, one every `stride` bytes.
+  void load_many_real(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                      double* numbers) const;
 };
 
 struct NpyField {
