@@ -154,9 +154,9 @@ class Aedat3Reader : public CarefulReader {
   }
 
   [[noreturn]] void refuse_camera(const std::string& camera) const {
-    throw ConfigError(fmt::format("{}: no camera '{:.60}'{}", window_.name(), camera,
-                                  sources_.empty() ? "; its number is that of a source of events"
-                                                   : "; there are " + list_of_sources()));
+    throw ConfigError(fmt::format(
+        "{}: no camera '{:.60}'{}", window_.name(), camera,
+        sources_.empty() ? "; give the number of a source of events" : "; there are " + list_of_sources()));
   }
 
   [[noreturn]] void ask_for_camera(const std::string& list) const {
@@ -227,16 +227,16 @@ class Aedat3Reader : public CarefulReader {
 
   void check(const PacketHeader& header) const {
     const auto refuse = [this](const char* what, std::int64_t value, std::int64_t place) {
-      throw FormatError(fmt::format("a packet header with {} {}; fetch the file again", what, value),
+      throw FormatError(fmt::format("a packet header gives {} for the {}; fetch the file again", value, what),
                         window_.name(), window_.offset() + place);
     };
     if (header.type < 0) refuse("event type", header.type, 0);
-    if (header.event_bytes < 0) refuse("bytes an event", header.event_bytes, 4);
+    if (header.event_bytes < 0) refuse("bytes of an event", header.event_bytes, 4);
     if (header.type == kPolarityType) {
-      if (header.event_bytes != kEventBytes) refuse("bytes a polarity event", header.event_bytes, 4);
+      if (header.event_bytes != kEventBytes) refuse("bytes of a polarity event", header.event_bytes, 4);
       if (header.timestamp_place != 4) refuse("place of the timestamp", header.timestamp_place, 8);
     }
-    if (header.overflows < 0) refuse("timestamp overflows", header.overflows, 12);
+    if (header.overflows < 0) refuse("number of timestamp overflows", header.overflows, 12);
     if (header.capacity < 0) refuse("capacity", header.capacity, 16);
     if (header.number < 0 || header.number > header.capacity) refuse("number of events", header.number, 20);
     if (header.valid < 0 || header.valid > header.number) refuse("number of valid events", header.valid, 24);
@@ -251,7 +251,7 @@ class Aedat3Reader : public CarefulReader {
   void skip(std::int64_t bytes) {
     while (bytes > 0) {
       if (!window_.ensure(1)) {
-        throw CutShort(fmt::format("the file ends within a packet, {} before its end; {}",
+        throw CutShort(fmt::format("the file ends within a packet, {} before the packet's end; {}",
                                    counted(bytes, "byte"), kRemedy),
                        window_.name(), window_.offset());
       }
@@ -270,7 +270,7 @@ class Aedat3Reader : public CarefulReader {
         continue;
       }
       if (!window_.ensure(kEventBytes)) {
-        throw CutShort(fmt::format("the file ends within a packet, {} before its end; {}",
+        throw CutShort(fmt::format("the file ends within a packet, {} before the packet's end; {}",
                                    counted(left_, "event"), kRemedy),
                        window_.name(), window_.offset());
       }

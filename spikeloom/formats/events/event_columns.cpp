@@ -205,10 +205,12 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
     }
     if (fits || outside >= least) continue;
     least = outside;
-    strays_ =
-        fmt::format(" (as {}, {} of the first {} events lie outside a sensor of {} x {}{})",
-                    order_text(order), outside, num_rows, width_, height_,
-                    drop_outside_ ? "" : "; --drop-outside finds the order where fewer than 1 % of them do");
+    strays_ = fmt::format(
+        " (as {}, {} of the first {} events lie outside a sensor of {} x {}{})", order_text(order), outside,
+        num_rows, width_, height_,
+        drop_outside_
+            ? ""
+            : "; --drop-outside (data.drop_outside) finds the order where fewer than 1 % of them do");
   }
   if (num_rows == 0) return possible_.front();  // no event depends on it
   if (possible_.size() == 1 && usable) return possible_.front();

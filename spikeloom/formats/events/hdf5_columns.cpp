@@ -108,7 +108,7 @@ class ColumnsReader : public TableReader {
       const auto polarity = polarity_of(p, columns_[kColumnP].wrapped());
       if (!polarity) file_->refuse(fmt::format("row {} has the polarity {}", next_, p));
       if (!sure_polarity_.see(p))
-        file_->refuse(fmt::format("up to row {} has {}", next_, sure_polarity_.question()));
+        file_->refuse(fmt::format("the rows up to {} have {}", next_, sure_polarity_.question()));
       events[(*count)++] = {numbers[kColumnT][row], static_cast<std::uint16_t>(x),
                             static_cast<std::uint16_t>(y), *polarity};
     }
@@ -170,7 +170,9 @@ class ColumnsReader : public TableReader {
 
   std::int64_t time_us(double time) const {
     const auto us = real_to_us(time + static_cast<double>(time_offset_), unit_);
-    if (!us) file_->refuse(fmt::format("a time of {} {}", time, time_unit_name(unit_)));
+    if (!us)
+      file_->refuse(fmt::format("a time of {} {}, which does not fit into 64 bits of microseconds", time,
+                                time_unit_name(unit_)));
     return *us;
   }
 
@@ -209,7 +211,8 @@ class ColumnsReader : public TableReader {
     if (!column.data->missing_filter.empty()) file_->refuse(column.data->missing_filter);
     if (partial_) return false;
     file_->refuse(fmt::format(
-        "events {} and on cannot be read: the file is damaged (--partial reads what comes before them)",
+        "the events from {} on cannot be read: the file is damaged (--partial, data.partial: read "
+        "what comes before them)",
         first));
   }
 
@@ -246,7 +249,7 @@ class ColumnsReader : public TableReader {
       Hdf5Dataset& data = data_.back();
       if (data.shape.size() != 1) file_->refuse(fmt::format("'{}' is not a column", name));
       if (!partial_ && data.shape != data_.front().shape) {
-        file_->refuse(fmt::format("'{}' has {} numbers, the columns before it {}", name, data.shape[0],
+        file_->refuse(fmt::format("'{}' has {} numbers, the columns before it have {}", name, data.shape[0],
                                   data_.front().shape[0]));
       }
       set_column(i, &data, data.type.id(), "");

@@ -83,9 +83,8 @@ class TableReader : public EventReader {
     // An array whose places count from 1 has its last column and row here.
     const bool from_one = (x == columns() || y == rows()) && x > 0 && y > 0 && x <= columns() && y <= rows();
     return fmt::format(
-        "an event at ({}, {}), outside a sensor of {} x {} pixels{}: give the right size (--sensor WxH), "
-        "leave "
-        "such events out (--drop-outside), or fetch the file again",
+        "an event at ({}, {}), outside a sensor of {} x {} pixels{}: give the right size (--sensor WxH, "
+        "data.sensor), leave such events out (--drop-outside, data.drop_outside), or fetch the file again",
         x, y, columns(), rows(), from_one ? ", whose columns and rows count from 0" : "");
   }
 
