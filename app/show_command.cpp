@@ -127,6 +127,7 @@ Shown prepare(const ShowOptions& options) {
   shown.transforms.insert(shown.transforms.end(), options.transforms.begin(), options.transforms.end());
   const events::TransformChain chain(shown.transforms);
   const auto reader = formats::open_events(options.input, options.recording.reader_options());
+  print_columns(options.input, reader->columns_by_value());
   shown.before = read_all(*reader);
   shown.format = reader->format();
   shown.left_out = left_out_text(*reader);

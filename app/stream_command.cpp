@@ -317,6 +317,7 @@ int run_stream(const StreamOptions& options) {
   const Trained trained = open_network(options);
   stream::Decider decider(*trained.network, trained.settings);
   const OpenedSource opened = open_source(options, trained);
+  print_columns(options.source, opened.source->columns_by_value());
   stream::LiveSettings live;
   live.queue_events = static_cast<std::size_t>(options.queue_events);
   live.waits_when_full = options.when_full.empty() ? opened.waits : options.when_full == "wait";
@@ -389,12 +390,13 @@ void add_stream(CLI::App& program, Command& chosen) {
                     "Let one state go through all windows, instead of a reset before each");
   command
       ->add_option("--idle-ms", options->idle_ms,
-                   "After so long without events, finish the window; 0: wait for ever")
+                   "Milliseconds without events after which the window is finished; 0: wait forever")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   command
-      ->add_option("--gap-ms", options->gap_ms,
-                   "A jump of the events' times by more than this, or a window, starts anew")
+      ->add_option(
+          "--gap-ms", options->gap_ms,
+          "Milliseconds: where the events' times jump by more than this, and than a window, all starts anew")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
   command->add_option("--queue", options->queue_events, "Most events that wait for the network")
@@ -406,7 +408,7 @@ void add_stream(CLI::App& program, Command& chosen) {
           "Where the network is too slow: wait (the source has to), drop (new events are left out and "
           "counted; default of udp and of recordings in real time)")
       ->check(CLI::IsMember({"wait", "drop"}));
-  command->add_option("--decisions", options->decisions, "End after so many decisions (default: none)")
+  command->add_option("--decisions", options->decisions, "Stop after this many decisions (default: none)")
       ->check(CLI::Range(1, 1 << 30));
   add_event_file_options(*command, options->recording);
   options->of_nir = add_nir_options(*command, options->nir);

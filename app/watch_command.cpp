@@ -88,7 +88,7 @@ void add_watch(CLI::App& program, Command& chosen) {
   command->add_option("folders", options->folders, "Run folders, or folders that hold some (default: runs)")
       ->type_name("RUN_OR_FOLDER")
       ->check(not_empty());
-  command->add_option("--port", options->server.port, "Port; 0: one that is free")
+  command->add_option("--port", options->server.port, "Port; 0: any that is free")
       ->capture_default_str()
       ->check(CLI::Range(0, 65535));
   command
