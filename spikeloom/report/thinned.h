@@ -28,8 +28,19 @@ class Thinned {
     last_is_kept_ = true;
   }
 
-  /// Points that were added.
-  std::size_t count() const { return count_; }
+  /// Takes the last points back as long as `is_void` says so of them; the next one that is added is kept.
+  template <class IsVoid>
+  void take_back(const IsVoid& is_void) {
+    if (!last_is_kept_) {
+      if (!is_void(last_)) return;
+      last_is_kept_ = true;
+    }
+    while (!points_.empty() && is_void(points_.back())) points_.pop_back();
+    count_ = points_.size() * stride_;
+  }
+
+  /// Whether some were left out.
+  bool is_thinned() const { return stride_ > 1; }
 
   /// The points that remain, in order.
   std::vector<Point> take() {
@@ -38,7 +49,7 @@ class Thinned {
   }
 
  private:
-  std::size_t capacity_, stride_ = 1, count_ = 0;
+  std::size_t capacity_, stride_ = 1, count_ = 0;  ///< points that were added, about
   std::vector<Point> points_;
   Point last_{};
   bool last_is_kept_ = true;

@@ -22,7 +22,7 @@ function runTable(data, live) {
 function renderList(data) {
   document.getElementById("title").textContent = "Runs";
   const running = data.runs.filter((run) => run.state === "running").length;
-  document.getElementById("subtitle").textContent = `${data.runs.length} ${data.runs.length === 1 ? "run" : "runs"}, ${running === 0 ? "none" : running} of them running` +
+  document.getElementById("subtitle").textContent = `${counted(data.runs.length, "run")}, ${running === 0 ? "none" : running} of them running` +
     (data.is_whole === false ? "; there are more, which are not listed" : "");
   const home = part(document.getElementById("main"), "runs");
   const sorted = home.querySelector('th[aria-sort="ascending"], th[aria-sort="descending"]');
@@ -40,12 +40,13 @@ function renderList(data) {
 
 function renderComparison(data) {
   const { runs } = data;
-  document.getElementById("title").textContent = `${runs.length} runs`;
+  document.getElementById("title").textContent = counted(runs.length, "run");
   document.getElementById("subtitle").textContent = runs.length <= 6 ? runs.map((run) => run.name).join(" · ") : "";
-  section("runs", "Runs").append(runTable(data, false), ...runs.flatMap((run) => run.problems.map((text) =>
+  section("runs", "Runs").append(runTable(data, false), ...runs.flatMap((run) => [...(run.failure ? [run.failure] : []), ...run.problems].map((text) =>
     make("p", { class: "warning" }, `${run.name}: ${text}`))));
   const curved = runs.filter((run) => run.epochs), home = section("curves", "Curves");
   if (curved.length < runs.length) home.append(make("p", { class: "note" }, `Those of the ${curved.length} runs of the highest accuracy.`));
+  if (data.thinned) home.append(make("p", { class: "note" }, "The curves of long runs are thinned: epochs evenly spaced, and the last. A run's own report shows more."));
   const grid = part(home, "curve-charts", "grid");
   const overlay = (id, title, key, extra) => addChart(grid, id, { title, xTitle: "epoch", wholeX: true, x: longest(curved), ...extra,
     series: curved.map((run, index) => ({ name: run.name, values: run.epochs[key], x: run.epochs.epoch, colour: index })) });
