@@ -32,7 +32,7 @@ Compared read(const std::string& path) {
   Compared compared;
   compared.run = report::read_run(path);
   for (const char* name : {"model.safetensors", "checkpoint.safetensors"}) {
-    const std::string file = path + "/" + name;
+    const std::string file = compared.run.path + "/" + name;
     std::error_code ignored;
     if (!std::filesystem::exists(file, ignored)) continue;
     try {

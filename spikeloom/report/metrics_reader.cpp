@@ -129,6 +129,7 @@ class MetricsReader {
       epoch(point(object, source, "train_"));
     }
     if (kind == "resume") resume(object);
+    if (kind == "init") init(object);
     if (kind == "failure") {
       failure(object);
     } else {
@@ -279,6 +280,28 @@ class MetricsReader {
     failure.exit_code = static_cast<int>(std::min<std::int64_t>(count(object, "exit_code"), 255));
     failure.reason = text(object, "reason").substr(0, kLongestReason);
     run_.failure = std::move(failure);
+  }
+
+  void init(const json& object) {
+    constexpr std::size_t kMost = 8;
+    const auto names = [&](const char* key) {
+      std::string list;
+      const auto at = object.find(key);
+      if (at == object.end() || !at->is_array()) return list;
+      std::size_t count = 0;
+      for (const auto& one : *at) {
+        if (one.is_string() && ++count <= kMost)
+          list += (list.empty() ? "" : ", ") + one.get<std::string>().substr(0, kLongestName);
+      }
+      return count > kMost ? list + fmt::format(" and {} more", count - kMost) : list;
+    };
+    run_.init_from = text(object, "from").substr(0, kLongestReason);
+    const auto taken = object.find("taken");
+    const auto count = taken != object.end() && taken->is_array() ? taken->size() : 0;
+    run_.init_text = counted(static_cast<std::int64_t>(count), "parameter");
+    const std::string kept = names("start_values"), unused = names("not_used");
+    if (!kept.empty()) run_.init_text += "; start values of " + kept;
+    if (!unused.empty()) run_.init_text += "; not used of it: " + unused;
   }
 
   void resume(const json& object) {

@@ -55,6 +55,8 @@ struct RunRecord {
   std::vector<MetricsPoint> steps;   ///< kind "train"
   std::vector<MetricsPoint> epochs;  ///< kind "epoch"
   std::vector<ResumePoint> resumed;  ///< with other settings or data
+  std::string init_from;             ///< the file whose weights it started with (--init-from); "" without
+  std::string init_text;             ///< what it took of them: "6 parameters; start values of fc2.weight"
   /// Lines of these kinds, also those that were thinned out; not those that came once more.
   std::int64_t step_lines = 0, epoch_lines = 0;
   std::int64_t epochs_done = 0;     ///< the last one's number

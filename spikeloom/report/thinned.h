@@ -20,7 +20,8 @@ class Thinned {
       return;
     }
     if (points_.size() == 2 * capacity_) {
-      for (std::size_t i = 0; i < capacity_; ++i) points_[i] = std::move(points_[2 * i]);
+      // Not the first one onto itself, which would empty it.
+      for (std::size_t i = 1; i < capacity_; ++i) points_[i] = std::move(points_[2 * i]);
       points_.resize(capacity_);
       stride_ *= 2;  // the point that is added is number 2 * capacity * stride: still a multiple
     }

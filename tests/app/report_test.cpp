@@ -218,8 +218,8 @@ TEST_F(ReportInBrowser, FiftyLongRunsWork) {
                                {"train_loss", loss},
                                {"train_accuracy", 1.0 - loss / 3.0},
                                {"validation_accuracy", 0.98 - loss / 3.0},
-                               {"learning_rate", 0.1},
-                               {"samples_per_s", 1000.0},
+                               {"learning_rate", 1e-5 + 1e-9 * epoch},  // ticks need their digits
+                               {"samples_per_s", 123456.0 + 0.1 * epoch},
                                {"train_seconds", 1.5 * epoch},
                                {"firing_rates", {{"conv1", 0.1}}}})
                    .dump() +

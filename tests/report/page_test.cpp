@@ -148,6 +148,17 @@ TEST(Page, SaysWhichIterationIsShown) {
   EXPECT_EQ(run_page_data(run, {})["network_of"], "");
 }
 
+TEST(Page, SaysWhatARunStartedWith) {
+  auto run = run_of("a", 0.5, "0.1");
+  EXPECT_EQ(run_page_data(run, {})["run"]["init"], "");
+  run.init_from = "runs/b c";
+  run.init_text = "2 parameters";
+  const auto data = run_page_data(run, {});
+  EXPECT_EQ(data["run"]["init"], "runs/b c: 2 parameters");
+  EXPECT_EQ(data["commands"][0]["command"],
+            "spikeloom train runs/a/recipe.toml --out a-again --init-from 'runs/b c'");
+}
+
 TEST(Page, SaysWhyARunFailed) {
   auto run = run_of("a", 0.5, "0.1");
   EXPECT_TRUE(run_page_data(run, {})["run"]["failure"].is_null());

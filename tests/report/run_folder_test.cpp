@@ -223,6 +223,24 @@ TEST_F(RunFolderTest, ARunThatFailedSaysWhy) {
   EXPECT_EQ(run.state, RunState::kFinished);
 }
 
+TEST_F(RunFolderTest, ARunSaysWhatItStartedWith) {
+  const std::string
+      path = folder("run"),
+      begin =
+          R"({"kind":"init","from":"runs/b","taken":["conv1.weight"],"start_values":["fc1.weight"],"not_used":[7]})"
+          "\n";
+  write(path, "metrics.jsonl", begin + kMetrics);
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.init_from, "runs/b");
+  EXPECT_EQ(run.init_text, "1 parameter; start values of fc1.weight");
+  EXPECT_EQ(run.epochs.size(), 2u);
+  write(path, "metrics.jsonl",
+        R"({"kind":"init","from":7,"taken":8})"
+        "\n");
+  run = read_run(path);
+  EXPECT_EQ(run.init_from, "");
+}
+
 TEST_F(RunFolderTest, OfAVeryLongFileSomeLinesAreRead) {
   std::string metrics;
   for (int i = 1; i <= 5000; ++i) {
@@ -459,6 +477,12 @@ TEST(Thinned, KeepsEveryStridethAndTheLast) {
     }
     for (std::size_t i = 2; i + 1 < kept.size(); ++i) EXPECT_EQ(kept[i] - kept[i - 1], kept[1] - kept[0]);
   }
+}
+
+TEST(Thinned, LeavesThePointsAsTheyAre) {
+  Thinned<std::vector<int>> thinned(4);
+  for (int i = 0; i < 20; ++i) thinned.add({i, i});
+  for (const auto& point : thinned.take()) EXPECT_EQ(point.size(), 2u);
 }
 
 TEST(Thinned, TakesBackTheLastPoints) {

@@ -114,6 +114,7 @@ ordered_json summary(const RunRecord& run) {
           {"best_epoch", run.best_epoch},
           {"best_iteration", run.best_iteration},
           {"selection", run.selection()},
+          {"init", run.init_from.empty() ? "" : run.init_from + ": " + run.init_text},
           {"failure", run.failure ? ordered_json(run.failure->text()) : nullptr},
           {"last_epoch_iteration", run.epochs.empty() ? 0 : run.epochs.back().iteration},
           {"test_accuracy", number(run.test_accuracy)},
@@ -280,7 +281,8 @@ ordered_json commands(const RunRecord& run, const std::string& split) {
     result.push_back({{"what", what}, {"command", command}});
   };
   add("Train it again, from its resolved recipe",
-      "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name);
+      "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name +
+          (run.init_from.empty() ? "" : " --init-from " + shell_quoted(run.init_from)));
   if (run.state == RunState::kInterrupted || run.state == RunState::kFailed)
     add("Resume it", "spikeloom train --resume " + folder);
   // The test part of a training that has not ended is not read.

@@ -59,6 +59,7 @@ function renderSummary(data) {
     ...(behind ? [make("p", { class: "note" }, `State, accuracies and curves go up to iteration ${run.iterations.toLocaleString("en")}; ` +
       `weights, classes, samples and cost are those of ${data.network_of}.`)] : []),
     ...data.notes.map((text) => make("p", { class: "note" }, text)),
+    ...(run.init ? [make("p", { class: "note" }, `Started with the weights of ${run.init}.`)] : []),
     ...data.resumed.map((one) => make("p", { class: "note" }, `Resumed in epoch ${one.epoch} with other settings: ${one.what}`)));
 }
 
@@ -102,7 +103,7 @@ function renderRates(data) {
   const { epochs } = data, done = epochs.iteration.length;
   const length = done > 0 ? epochs.iteration[done - 1] / epochs.epoch[done - 1] : 0;
   addChart(grid, "rates", {
-    title: "Firing rate of each layer", note: "spikes a neuron and step, while training", percent: true,
+    title: "Firing rate of each layer", note: "spikes a neuron and step, while training", percent: true, wholeX: true,
     xTitle: length > 0 ? "epoch" : "iteration", x: data.rates.iteration.map((i) => length > 0 ? i / length : i),
     series: data.layers.map((name, index) => ({ name, values: data.rates.layers[index] })),
   });
