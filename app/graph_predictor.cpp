@@ -69,6 +69,7 @@ class GraphPredictor : public Predictor {
     } else {
       check_takes_events(path_, source_, graph_.input_shape());
       const data::FileSample sample = data::read_file_sample(path, sampling_);
+      columns_.print(path, sample.columns);
       warn();
       sums = exchange::run_sample(graph_, sample.values, sample.shape, recordings_);
     }
@@ -156,6 +157,7 @@ class GraphPredictor : public Predictor {
   exchange::NirSamples recordings_;
   std::int64_t image_steps_ = 1;
   bool steps_known_ = false;
+  ColumnsOfFiles columns_;
   std::vector<std::string> classes_;
 };
 

@@ -36,6 +36,7 @@ class ModelPredictor : public Predictor {
   Prediction of_file(const std::string& path) override {
     prepare_files();
     const data::FileSample sample = data::read_file_sample(path, sampling_);
+    columns_.print(path, sample.columns);
     return of(path, {sample.values.data(), sample.values.size()});
   }
 
@@ -102,8 +103,8 @@ class ModelPredictor : public Predictor {
     const auto& recipe = model_.info.recipe;
     if (options_.dataset != recipe.data.dataset) {
       throw ConfigError(
-          fmt::format("--dataset {}: the model was trained on '{}', whose elements it can be asked "
-                      "for; give files of other sets by their names",
+          fmt::format("--dataset {}: the model was trained on '{}', and only elements of that set can be "
+                      "chosen; give files of other sets by their names",
                       options_.dataset, recipe.data.dataset));
     }
     const bool test = options_.split == "test";
@@ -127,6 +128,7 @@ class ModelPredictor : public Predictor {
   runtime::Model model_;
   runtime::Session session_;
   data::FileSampling sampling_;
+  ColumnsOfFiles columns_;
   std::shared_ptr<const data::Dataset> part_, table_owner_;
 };
 

@@ -30,6 +30,19 @@ struct Prediction {
   RankedVotes ranked;
 };
 
+/// The order of columns that the values of files show, printed for the first and where it changes.
+class ColumnsOfFiles {
+ public:
+  void print(const std::string& file, const std::string& columns) {
+    if (columns == last_) return;
+    print_columns(file, columns);
+    last_ = columns;
+  }
+
+ private:
+  std::string last_;
+};
+
 class Predictor {
  public:
   virtual ~Predictor() = default;

@@ -247,7 +247,7 @@ std::string to_text(const stream::LiveDecision& live, const std::vector<std::str
   std::string text = fmt::format("{:12.3f} ms  {}", 1e-3 * static_cast<double>(decision.end_us),
                                  decision.best < 0 ? kNoVotes : said(decision.best));
   if (decision.runner_up >= 0) text += fmt::format("  ({})", said(decision.runner_up));
-  text += fmt::format("  {} events  latency {:.3f} ms", decision.events,
+  text += fmt::format("  {}  latency {:.3f} ms", counted(decision.events, "event"),
                       1e-6 * static_cast<double>(live.latency_ns));
   if (live.dropped > 0) text += fmt::format("  {} dropped so far", with_separators(live.dropped));
   return one_line(text);
@@ -296,22 +296,23 @@ std::string summary_text(const stream::LiveSummary& summary, const stream::LiveS
   std::string text =
       fmt::format("events     {} in {:.2f} s ({:.0f} a second)\n",
                   with_separators(events_of(summary, source)), summary.seconds, rate_of(summary, source));
-  text += fmt::format("left out   {} late, {} dropped, {} outside of the frame{}{}; {} new starts\n",
+  text += fmt::format("left out   {} late, {} dropped, {} outside of the frame{}{}; {}\n",
                       with_separators(summary.late), with_separators(summary.dropped),
                       with_separators(summary.outside + source.left_out()),
                       part(summary.out_of_range, "with a time out of range (beyond 2^61 us)"),
-                      part(summary.left_in_queue, "left in the queue"), summary.restarts);
+                      part(summary.left_in_queue, "left in the queue"),
+                      counted(static_cast<std::int64_t>(summary.restarts), "new start"));
   if (const stream::DatagramCounts* datagrams = source.datagrams()) {
-    text += fmt::format(
-        "datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {} senders, {} "
-        "restarts\n",
-        with_separators(datagrams->received), with_separators(datagrams->malformed),
-        with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
-        with_separators(datagrams->repeated), with_separators(datagrams->senders),
-        with_separators(datagrams->restarts));
+    text +=
+        fmt::format("datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {}, {}\n",
+                    with_separators(datagrams->received), with_separators(datagrams->malformed),
+                    with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
+                    with_separators(datagrams->repeated), counted(datagrams->senders, "sender"),
+                    counted(datagrams->restarts, "restart"));
   }
-  text += fmt::format("network    {} steps, {} synaptic operations\n", with_separators(summary.steps),
-                      with_prefix(static_cast<double>(summary.synaptic_operations)));
+  text += fmt::format("network    {}, {} synaptic {}\n", counted(summary.steps, "step"),
+                      with_prefix(static_cast<double>(summary.synaptic_operations)),
+                      noun_for(summary.synaptic_operations, "operation"));
   text +=
       fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms\n", with_separators(summary.decisions),
                   1e-3 * summary.latency.quantile_us(0.5), 1e-3 * summary.latency.quantile_us(0.99));
@@ -321,8 +322,8 @@ std::string summary_text(const stream::LiveSummary& summary, const stream::LiveS
 std::string plan_text(const std::string& source, const stream::DeciderSettings& settings) {
   const bool tumbling = settings.every_steps == settings.window_steps;
   return one_line(
-      fmt::format("{}: steps of {} us, {} windows of {} steps{}", source, settings.step_us,
-                  tumbling ? "tumbling" : "sliding", settings.window_steps,
+      fmt::format("{}: steps of {} us, {} windows of {}{}", source, settings.step_us,
+                  tumbling ? "tumbling" : "sliding", counted(settings.window_steps, "step"),
                   tumbling ? std::string() : fmt::format(", a decision every {}", settings.every_steps)));
 }
 
@@ -332,6 +333,7 @@ int run_stream(const StreamOptions& options) {
   const Trained trained = open_network(options);
   stream::Decider decider(*trained.network, trained.settings);
   const OpenedSource opened = open_source(options, trained);
+  print_columns(options.source, opened.source->columns_by_value());
   stream::LiveSettings live;
   live.queue_events = static_cast<std::size_t>(options.queue_events);
   live.waits_when_full = options.when_full.empty() ? opened.waits : options.when_full == "wait";
@@ -401,12 +403,13 @@ void add_stream(CLI::App& program, Command& chosen) {
                     "Let one state go through all windows, instead of a reset before each");
   command
       ->add_option("--idle-ms", options->idle_ms,
-                   "After so long without events, finish the window; 0: wait for ever")
+                   "Milliseconds without events after which the window is finished; 0: wait forever")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   command
-      ->add_option("--gap-ms", options->gap_ms,
-                   "A jump of the events' times by more than this, or a window, starts anew")
+      ->add_option(
+          "--gap-ms", options->gap_ms,
+          "Milliseconds: where the events' times jump by more than this, and than a window, all starts anew")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
   command->add_option("--queue", options->queue_events, "Most events that wait for the network")
@@ -418,7 +421,7 @@ void add_stream(CLI::App& program, Command& chosen) {
           "Where the network is too slow: wait (the source has to), drop (new events are left out and "
           "counted; default of udp and of recordings in real time)")
       ->check(CLI::IsMember({"wait", "drop"}));
-  command->add_option("--decisions", options->decisions, "End after so many decisions (default: none)")
+  command->add_option("--decisions", options->decisions, "Stop after this many decisions (default: none)")
       ->check(CLI::Range(1, 1 << 30));
   add_event_file_options(*command, options->recording);
   options->of_nir = add_nir_options(*command, options->nir);

@@ -183,19 +183,20 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
                           events::binned_width(format.sensor_height, format.binning),
                           events::binned_width(format.sensor_width, format.binning), false};
   check_fit(path, sampling, sensor, shape);
+  FileSample sample;
+  sample.shape = shape;
   Recording recording;
   recording.path = path;
   ReadNotes notes;  // told here: the set's words are those of a recipe
   format.reader = [&](const Recording& one, ReadNotes&) {
     events::EventStream stream = read_recording_file(
         one.path, options, notes, "give the right sensor (--sensor) and format (--format)");
+    sample.columns = notes.columns;
     stream.width = sensor.width;
     stream.height = sensor.height;
     return stream;
   };
   const RecordingDataset dataset(path, {"unknown"}, {recording}, format, 0);
-  FileSample sample;
-  sample.shape = shape;
   sample.values.resize(static_cast<std::size_t>(shape.sample_size()));
   dataset.read(0, nullptr, sample.values.data());
   tell(path, notes, sensor);

@@ -36,7 +36,7 @@ class Bounds {
   /// Largest magnitude in a slot; 0 without one.
   double most(int slot) const {
     float result = 0.0f;
-    if (slot == kNone) return result;
+    if (slot == kNoSlot) return result;
     for (const float value : slots_[static_cast<std::size_t>(slot)])
       result = std::max(result, std::fabs(value));
     return result;
@@ -45,7 +45,7 @@ class Bounds {
   double input_of(const Stage& stage) const {
     double sum = 0.0;
     for (const Edge& edge : stage.inputs) {
-      if (edge.stage == kNone) {
+      if (edge.stage == kInput) {
         sum += kLargestInput;
         continue;
       }
@@ -68,7 +68,7 @@ class Bounds {
                                                        static_cast<double>(product.input.channels)
                                                  : static_cast<double>(product.input.size());
     double current = most(product.weight) * rows * input_of(stage) + most(product.bias);
-    if (stage.norm.kind != Norm::kNone) {
+    if (stage.norm.kind != NormKind::kNone) {
       const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
       const auto& scale = slots_[static_cast<std::size_t>(stage.norm.scale)];
       const auto& variance = slots_[static_cast<std::size_t>(stage.norm.variance)];
@@ -79,10 +79,10 @@ class Bounds {
         slope = std::max(slope, one);
       }
       current = slope * (current + most(stage.norm.mean)) + most(stage.norm.shift);
-      if (stage.norm.step_scale != kNone) current *= most(stage.norm.step_scale);
+      if (stage.norm.step_scale != kNoSlot) current *= most(stage.norm.step_scale);
     }
     for (const int source : stage.shortcuts) current += currents_[static_cast<std::size_t>(source)];
-    if (stage.recurrent != kNone)
+    if (stage.recurrent != kNoSlot)
       current += most(stage.recurrent) * static_cast<double>(product.output.size());
     if (!(current <= kLargestCurrent)) refuse(stage, "currents", current);
     return current;

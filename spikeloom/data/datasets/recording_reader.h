@@ -24,6 +24,7 @@ struct Recording {
 struct ReadNotes {
   std::int64_t dropped_events = 0;  ///< outside of the sensor (DataSettings::drop_outside)
   std::int64_t unread_bytes = 0;    ///< after the last whole event of a file cut off (DataSettings::partial)
+  std::string columns{};            ///< formats::EventReader::columns_by_value()
 };
 
 /// Reads a recording whole. Called from several threads.
@@ -42,11 +43,16 @@ formats::EventReaderOptions options_of_folder(const DataSettings& settings);
 /// for sets that have no use for it. `also_files`: data.partial too.
 void refuse_reader_settings(const DatasetInfo& info, const DataSettings& settings, bool also_files);
 
+constexpr const char* kAdviceOfRecipes = "set the right sensor (data.sensor) and format (data.format)";
+
 /// Reads a file. Throws FormatError also if more than half of its events are outside of the sensor: then the
 /// sensor is wrong, and not some events; `advice` says what to do about it.
-events::EventStream read_recording_file(
-    const std::string& path, const formats::EventReaderOptions& options, ReadNotes& notes,
-    const std::string& advice = "set the right sensor (data.sensor) and format (data.format)");
+events::EventStream read_recording_file(const std::string& path, const formats::EventReaderOptions& options,
+                                        ReadNotes& notes, const std::string& advice = kAdviceOfRecipes);
+
+/// The same of a file that is open; nothing has been read of it yet.
+events::EventStream read_opened_recording(const std::string& path, formats::EventReader& reader,
+                                          ReadNotes& notes, const std::string& advice = kAdviceOfRecipes);
 
 /// A reader of recordings that are a file each.
 RecordingReader file_reader(formats::EventReaderOptions options);

@@ -173,7 +173,7 @@ class Aedat4Reader : public CarefulReader {
 
   void finish_packet() {
     drop(after_);
-    if (ensure(1)) refuse("a packet with more contents than it says");
+    if (ensure(1)) refuse("a packet that holds more than it says");
   }
 
   void check_table() {

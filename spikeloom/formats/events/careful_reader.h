@@ -80,12 +80,14 @@ class CarefulReader : public EventReader {
                       file, offset);
   }
 
+  /// What coordinates stay below: the sensor's size where it is known.
+  std::int64_t columns() const { return width_ > 0 ? width_ : kMaxSize; }
+  std::int64_t rows() const { return height_ > 0 ? height_ : kMaxSize; }
+
   int width_, height_;
 
  private:
   static constexpr std::int64_t kMaxSize = 65536;
-  std::int64_t columns() const { return width_ > 0 ? width_ : kMaxSize; }
-  std::int64_t rows() const { return height_ > 0 ? height_ : kMaxSize; }
   bool is_pixel(std::int64_t x, std::int64_t y) const {
     return x >= 0 && x < columns() && y >= 0 && y < rows();
   }

@@ -13,6 +13,7 @@ namespace spikeloom::formats {
 namespace {
 
 constexpr std::size_t kLookRows = 4096;
+constexpr double kMostWhole = 1e18;  // of a whole number in floating point
 
 std::size_t rows_in(ColumnReader::Window& window, std::size_t wanted) {
   const auto row_bytes = static_cast<std::size_t>(window.row_bytes);
@@ -56,13 +57,11 @@ ColumnReader::ColumnReader(const char* format, std::vector<Window> windows, std:
                       kEventColumnNames[i], type.kind, type.bytes),
           window.name(), window.offset());
     }
-    plain_ = plain_ && type.is_integer();
   }
   const NpyType& polarities = columns_[kColumnP].type;
   wrapped_polarity_ = polarities.wrapped_minus_one();
   if (has_column_[kColumnP] && polarities.kind == 'u') sure_polarity_.set(wrapped_polarity_);
   find_unit(options.time_unit);
-  plain_ = plain_ && unit_ == TimeUnit::kMicroseconds;
 }
 
 void ColumnReader::find_unit(TimeUnit asked) {
@@ -106,10 +105,11 @@ std::size_t ColumnReader::rows_at_hand(std::size_t wanted) {
   for (Window& window : windows_) {
     const std::size_t rows = rows_in(window, wanted);
     if (rows == 0 && !partial_) {
-      throw FormatError(fmt::format("the file ends {} before its end: fetch the file again, or read what is "
-                                    "there (--partial)",
-                                    counted(left_, "event")),
-                        window.bytes.name(), window.bytes.offset());
+      throw FormatError(
+          fmt::format("the file is cut short, {} before its end: fetch the file again, or read what is "
+                      "there (--partial, data.partial)",
+                      counted(left_, "event")),
+          window.bytes.name(), window.bytes.offset());
     }
     wanted = std::min(wanted, rows);
   }
@@ -125,10 +125,9 @@ std::int64_t ColumnReader::value(EventColumn column, std::size_t row) const {
 }
 
 std::int64_t ColumnReader::whole(EventColumn column, std::size_t row) const {
-  constexpr double kMost = 1e18;
   if (!columns_[column].type.is_real()) return value(column, row);
   const double number = columns_[column].type.load_real(at(column, row));
-  if (!(std::abs(number) < kMost) || number != std::floor(number)) {
+  if (!(std::abs(number) < kMostWhole) || number != std::floor(number)) {
     throw FormatError(fmt::format("{} is {}, which is not a whole number", kEventColumnNames[column], number),
                       windows_[0].bytes.name(), offset(column, row));
   }
@@ -180,22 +179,42 @@ void ColumnReader::refuse_polarity(const std::string& what, std::size_t row) con
   throw FormatError(what, windows_[0].bytes.name(), offset(kColumnP, row));
 }
 
-void ColumnReader::decode_integers(std::size_t rows, events::Event* events, std::size_t* count) {
-  const bool large_times = columns_[kColumnT].type.is_unsigned_64();
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::int64_t x = value(kColumnX, row);
-    const std::int64_t y = has_column_[kColumnY] ? value(kColumnY, row) : 0;
-    if (!place_is_inside(x, y, row)) continue;
-    const std::int64_t p = has_column_[kColumnP] ? value(kColumnP, row) : 1;
-    const std::uint8_t on = polarity(p, row);
-    const std::int64_t t = value(kColumnT, row);
-    if (large_times && t < 0) time_us(row);  // refuses it
-    events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), on};
+bool ColumnReader::load_block(EventColumn which, std::size_t first, std::size_t count,
+                              std::int64_t* numbers) const {
+  const Column& column = columns_[which];
+  const std::int64_t stride = windows_[column.window].row_bytes;
+  if (column.type.is_real()) {
+    std::array<double, kBlockRows> reals;
+    column.type.load_many_real(at(which, first), stride, count, reals.data());
+    bool good = true;
+    for (std::size_t i = 0; i < count && which == kColumnT; ++i) {
+      const auto us = real_to_us(reals[i], unit_);
+      if (!us) return false;
+      numbers[i] = *us;
+    }
+    for (std::size_t i = 0; i < count && which != kColumnT; ++i) {
+      good &= std::abs(reals[i]) < kMostWhole;
+      numbers[i] = static_cast<std::int64_t>(good ? reals[i] : 0);
+      good &= static_cast<double>(numbers[i]) == reals[i];
+    }
+    return good;
   }
+  column.type.load_many(at(which, first), stride, count, numbers);
+  if (which != kColumnT) return true;
+  const bool too_large = column.type.is_unsigned_64() &&
+                         std::any_of(numbers, numbers + count, [](std::int64_t ticks) { return ticks < 0; });
+  if (too_large) return false;
+  for (std::size_t i = 0; i < count && unit_ != TimeUnit::kMicroseconds; ++i) {
+    const auto us = ticks_to_us(numbers[i], unit_);
+    if (!us) return false;
+    numbers[i] = *us;
+  }
+  return true;
 }
 
-void ColumnReader::decode_numbers(std::size_t rows, events::Event* events, std::size_t* count) {
-  for (std::size_t row = 0; row < rows; ++row) {
+void ColumnReader::decode_singly(std::size_t first, std::size_t rows, events::Event* events,
+                                 std::size_t* count) {
+  for (std::size_t row = first; row < first + rows; ++row) {
     const std::int64_t x = whole(kColumnX, row);
     const std::int64_t y = has_column_[kColumnY] ? whole(kColumnY, row) : 0;
     if (!place_is_inside(x, y, row)) continue;
@@ -203,6 +222,27 @@ void ColumnReader::decode_numbers(std::size_t rows, events::Event* events, std::
     const std::uint8_t on = polarity(p, row);
     const std::int64_t t = time_us(row);
     events[(*count)++] = {t, static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), on};
+  }
+}
+
+void ColumnReader::decode_rows(std::size_t rows, events::Event* events, std::size_t* count) {
+  std::array<std::array<std::int64_t, kBlockRows>, kNumEventColumns> block;
+  Numbers numbers;
+  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
+    numbers[i] = block[i].data();
+    if (!has_column_[i]) block[i].fill(i == kColumnP ? 1 : 0);
+  }
+  for (std::size_t first = 0; first < rows; first += kBlockRows) {
+    const std::size_t size = std::min(rows - first, kBlockRows);
+    bool good = true;
+    for (const EventColumn i : {kColumnT, kColumnX, kColumnY, kColumnP}) {
+      good = good && (!has_column_[i] || load_block(i, first, size, block[i].data()));
+    }
+    if (good && write_plain(numbers, size, wrapped_polarity_, &sure_polarity_, events + *count)) {
+      *count += size;
+    } else {
+      decode_singly(first, size, events, count);
+    }
   }
 }
 
@@ -225,7 +265,7 @@ bool ColumnReader::decode(events::Event* events, std::size_t capacity, std::size
     left_ = 0;
     return false;
   }
-  plain_ ? decode_integers(rows, events, count) : decode_numbers(rows, events, count);
+  decode_rows(rows, events, count);
   for (Window& window : windows_) window.bytes.consume(rows * static_cast<std::size_t>(window.row_bytes));
   left_ -= static_cast<std::int64_t>(rows);
   return true;

@@ -48,8 +48,10 @@ class ColumnReader : public TableReader {
   /// Rows that lie in all windows, at most `wanted`; 0 if the recording is cut there.
   std::size_t rows_at_hand(std::size_t wanted);
   void find_unit(TimeUnit asked);
-  void decode_integers(std::size_t rows, events::Event* events, std::size_t* count);
-  void decode_numbers(std::size_t rows, events::Event* events, std::size_t* count);
+  void decode_rows(std::size_t rows, events::Event* events, std::size_t* count);
+  void decode_singly(std::size_t first, std::size_t rows, events::Event* events, std::size_t* count);
+  /// Whole numbers of some rows, times in microseconds; false if one of them is none or too large.
+  bool load_block(EventColumn which, std::size_t first, std::size_t count, std::int64_t* numbers) const;
   bool place_is_inside(std::int64_t x, std::int64_t y, std::size_t row);
   std::uint8_t polarity(std::int64_t number, std::size_t row);
   [[noreturn]] void refuse_polarity(const std::string& what, std::size_t row) const;
@@ -68,7 +70,6 @@ class ColumnReader : public TableReader {
   TimeUnit unit_ = TimeUnit::kMicroseconds;
   std::int64_t wrapped_polarity_ = -1;
   WrappedPolarity sure_polarity_;
-  bool plain_ = true;  // integers alone, times in microseconds
 };
 
 }  // namespace spikeloom::formats

@@ -1,9 +1,9 @@
 #include "spikeloom/formats/events/column_words.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <optional>
+#include <set>
 
 #include "spikeloom/formats/events/event_columns.h"
 #include "spikeloom/formats/events/event_times.h"
@@ -13,89 +13,73 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 4096;
 
-template <std::size_t N>
-bool is_one_of(const std::string& word, const std::array<const char*, N>& words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
+/// Whether a list of words with a space around each has the word.
+bool has_word(std::string_view list, const std::string& word) {
+  return list.find(" " + word + " ") != std::string_view::npos;
 }
 
-/// Words that leave the order as it is. "of", "at" and "where" are not among them: "p of the event at x, y".
+/// Words that leave the order as it is, also with an s at their end. "of", "at" and "where" are not among
+/// them: "p of the event at x, y".
 bool is_filler(const std::string& word) {
-  static const std::array<const char*, 52> kWords = {
-      "a",       "an",         "the",   "and",   "then",    "is",       "are",     "as",        "each",
-      "every",   "per",        "one",   "order", "ordered", "ordering", "format",  "layout",    "column",
-      "columns", "col",        "cols",  "field", "fields",  "name",     "names",   "event",     "events",
-      "line",    "lines",      "row",   "rows",  "entry",   "entries",  "record",  "records",   "data",
-      "file",    "header",     "csv",   "txt",   "text",    "contains", "follows", "following", "has",
-      "given",   "coordinate", "coord", "pixel", "pixels",  "px",       "position"};
-  return is_one_of(word, kWords);
+  constexpr std::string_view kWords =
+      " a an the and then is are as each every per one order ordered ordering format layout column col field "
+      "name event line row entry entries record data file header csv txt text contain follow following has "
+      "given coordinate coord pixel px position ";
+  return has_word(kWords, word) || (word.back() == 's' && has_word(kWords, word.substr(0, word.size() - 1)));
 }
 
 /// Names of columns that are everyday words as well.
-bool is_everyday(const std::string& word) {
-  static const std::array<const char*, 4> kWords = {"col", "column", "row", "on"};
-  return is_one_of(word, kWords);
+bool is_everyday(const std::string& word) { return has_word(" col column row on ", word); }
+
+/// "x" of "x_coord" and "xcoord", if the list has "coord"; else "".
+std::string axis_before(const std::string& word, std::string_view ends) {
+  if (word.size() < 2 || (word[0] != 'x' && word[0] != 'y')) return "";
+  return has_word(ends, word.substr(word[1] == '_' ? 2 : 1)) ? word.substr(0, 1) : "";
 }
 
 /// The EventColumn of a word; -1: none.
-int column_of_word(std::string word) {
-  for (const char* end : {"_coordinate", "_coord", "coordinate", "coord"}) {
-    const std::size_t length = std::string(end).size();
-    if (word.size() == length + 1 && word.compare(1, length, end) == 0 && (word[0] == 'x' || word[0] == 'y'))
-      word.resize(1);
-  }
-  if (word == "on_off") word = "p";
-  const NamedColumns named = read_column_names({word});
-  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
-    if (named.places[i] >= 0) return static_cast<int>(i);
-  }
-  return -1;
+int column_of_word(const std::string& word) {
+  const std::string axis = axis_before(word, " coordinate coord ");
+  const NamedColumns named = read_column_names({!axis.empty() ? axis : word == "on_off" ? "p" : word});
+  const auto* place = std::find(named.places.begin(), named.places.end(), 0);
+  return place == named.places.end() ? -1 : static_cast<int>(place - named.places.begin());
 }
 
 /// The EventColumn that a word speaks of, also where it is no name that is known: "x_px". -1: none.
 int column_spoken_of(const std::string& word) {
-  static const std::array<const char*, 6> kEnds = {"px", "pix", "pixel", "addr", "address", "index"};
-  const bool is_x = !word.empty() && word[0] == 'x', is_y = !word.empty() && word[0] == 'y';
-  const std::string end =
-      word.substr(std::min(word.size(), word[word.size() > 1 ? 1 : 0] == '_' ? std::size_t{2} : 1));
-  if ((is_x || is_y) && is_one_of(end, kEnds)) return is_x ? kColumnX : kColumnY;
-  return column_of_word(word);
+  const std::string axis = axis_before(word, " px pix pixel addr address index ");
+  return column_of_word(axis.empty() ? word : axis);
 }
 
 /// Which column a word counts, from 1 on; "0" is 0.
 std::optional<int> number_in(const std::string& word) {
-  static const std::array<const char*, 4> kWords = {"first", "second", "third", "fourth"};
-  static const std::array<const char*, 4> kShort = {"1st", "2nd", "3rd", "4th"};
-  for (std::size_t i = 0; i < kWords.size(); ++i) {
-    if (word == kWords[i] || word == kShort[i]) return static_cast<int>(i) + 1;
+  const std::string_view numbers[] = {
+      " 0 ", " 1 1st first ", " 2 2nd second ", " 3 3rd third ", " 4 4th fourth ", " 5 ", " 6 ", " 7 ", " 8 ",
+      " 9 "};
+  for (int i = 0; i < 10; ++i) {
+    if (has_word(numbers[i], word)) return i;
   }
-  if (word.size() == 1 && word[0] >= '0' && word[0] <= '9') return word[0] - '0';
   return std::nullopt;
 }
 
 TimeUnit unit_of(const std::string& word) { return time_unit_in_name("t_" + word); }
 
 std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  std::string word;
-  const auto end_word = [&] {
-    if (!word.empty()) words.push_back(word);
-    word.clear();
+  std::vector<std::string> words(1);
+  const auto is_letter = [&text](std::size_t i) {
+    const auto byte = static_cast<unsigned char>(i < text.size() ? text[i] : ' ');
+    return std::isalnum(byte) != 0 || byte == '_' || byte >= 0x80;
   };
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '_' || c == '\'' || byte >= 0x80) {
-      word += static_cast<char>(byte < 0x80 ? std::tolower(byte) : byte);
-    } else {
-      end_word();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    // Quotes around a word are none of it; an apostrophe within is.
+    const bool is_within = text[i] == '\'' && !words.back().empty() && is_letter(i + 1);
+    if (is_letter(i) || is_within) {
+      words.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
+    } else if (!words.back().empty()) {
+      words.emplace_back();
     }
   }
-  end_word();
-  for (std::string& one : words) {
-    // Quotes around a word are none of it; an apostrophe within is.
-    while (!one.empty() && one.back() == '\'') one.pop_back();
-    while (!one.empty() && one.front() == '\'') one.erase(0, 1);
-  }
-  words.erase(std::remove(words.begin(), words.end(), std::string()), words.end());
+  if (words.back().empty()) words.pop_back();
   return words;
 }
 
@@ -120,7 +104,6 @@ std::string without_brackets(std::string text) {
 /// The order that the words give; nullopt if they leave it open. `everyday`: "row", "column" and "on" count.
 std::optional<std::vector<std::string>> order_of(const std::vector<std::string>& words, bool everyday) {
   std::vector<int> columns, numbers;
-  std::vector<std::size_t> columns_before;  // of each number
   TimeUnit unit = TimeUnit::kFile;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
@@ -128,8 +111,10 @@ std::optional<std::vector<std::string>> order_of(const std::vector<std::string>&
     if (column >= 0 && (everyday || !is_everyday(word))) {
       if (columns.empty() || columns.back() != column) columns.push_back(column);
     } else if (const auto number = number_in(word)) {
+      // Numbers count the columns, each before its own, from 0 or 1 on.
+      const bool is_next = numbers.empty() ? *number <= 1 : *number == numbers.back() + 1;
+      if (!is_next || columns.size() != numbers.size()) return std::nullopt;
       numbers.push_back(*number);
-      columns_before.push_back(columns.size());
     } else if (word == "in" && i + 1 < words.size() && unit_of(words[i + 1]) != TimeUnit::kFile) {
       continue;
     } else if (unit_of(word) == TimeUnit::kFile && !is_filler(word) && !is_everyday(word)) {
@@ -140,16 +125,9 @@ std::optional<std::vector<std::string>> order_of(const std::vector<std::string>&
     if (unit != TimeUnit::kFile && unit != said) return std::nullopt;
     unit = said;
   }
-  if (columns.size() != kNumEventColumns) return std::nullopt;
-  for (std::size_t i = 0; i < kNumEventColumns; ++i) {
-    if (std::find(columns.begin(), columns.end(), static_cast<int>(i)) == columns.end()) return std::nullopt;
-  }
-  if (!numbers.empty()) {
-    if (numbers.size() != kNumEventColumns || numbers[0] > 1) return std::nullopt;
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if (numbers[i] != numbers[0] + static_cast<int>(i) || columns_before[i] != i) return std::nullopt;
-    }
-  }
+  const bool each_once = columns.size() == kNumEventColumns &&
+                         std::set<int>(columns.begin(), columns.end()).size() == kNumEventColumns;
+  if (!each_once || (!numbers.empty() && numbers.size() != kNumEventColumns)) return std::nullopt;
   std::vector<std::string> names;
   for (const int column : columns) {
     names.emplace_back(kEventColumnNames[column]);
@@ -163,18 +141,16 @@ std::optional<std::vector<std::string>> order_of(const std::vector<std::string>&
 
 ColumnWords read_column_words(std::string_view text) {
   const std::vector<std::string> words = words_of(without_brackets(std::string(text.substr(0, kMaxBytes))));
-  std::array<bool, kNumEventColumns> is_there{}, is_there_in_earnest{};
+  std::set<int> kinds, kinds_in_earnest;
   for (const std::string& word : words) {
     const int column = column_spoken_of(word);
-    if (column < 0) continue;
-    is_there[static_cast<std::size_t>(column)] = true;
-    if (!is_everyday(word)) is_there_in_earnest[static_cast<std::size_t>(column)] = true;
+    if (column >= 0) kinds.insert(column);
+    if (column >= 0 && !is_everyday(word)) kinds_in_earnest.insert(column);
   }
-  const auto num_kinds = std::count(is_there.begin(), is_there.end(), true);
   ColumnWords result;
-  result.has_x_and_y = is_there_in_earnest[kColumnX] && is_there_in_earnest[kColumnY];
+  result.has_x_and_y = kinds_in_earnest.count(kColumnX) + kinds_in_earnest.count(kColumnY) == 2;
   result.mentions =
-      result.has_x_and_y || num_kinds >= 3 || (words.size() == kNumEventColumns && num_kinds >= 2);
+      result.has_x_and_y || kinds.size() >= 3 || (words.size() == kNumEventColumns && kinds.size() >= 2);
   for (const bool everyday : {false, true}) {
     if (const auto names = order_of(words, everyday)) {
       result.names = *names;
@@ -182,6 +158,20 @@ ColumnWords read_column_words(std::string_view text) {
     }
   }
   return result;
+}
+
+bool ColumnTexts::is_meant(const std::string& name) {
+  return has_word(" columns column_names column_order names fields field_names order format ", name);
+}
+
+void ColumnTexts::see(const std::string& name, const std::string& text, bool must_say) {
+  const ColumnWords words = read_column_words(text);
+  if (unclear_.empty() && !words.names.empty() && (names_.empty() || names_ == words.names)) {
+    names_ = words.names;
+  } else if (words.mentions || must_say) {
+    names_.clear();
+    unclear_ = name;
+  }
 }
 
 }  // namespace spikeloom::formats

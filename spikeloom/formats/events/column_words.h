@@ -22,4 +22,21 @@ struct ColumnWords {
 /// other word leaves the order open. Of a long text the first 4096 bytes are read.
 ColumnWords read_column_words(std::string_view text);
 
+/// What texts with names that lie beside a table (attributes of HDF5, arrays of an npz) say of its columns.
+class ColumnTexts {
+ public:
+  /// Whether a text of this name is meant for the columns: "columns", "names", "order", ...
+  static bool is_meant(const std::string& name);
+  /// `must_say`: one that does not settle the order leaves it open.
+  void see(const std::string& name, const std::string& text, bool must_say);
+  /// ColumnWords::names of the texts that have any; empty if there are none or the order is not sure.
+  const std::vector<std::string>& names() const { return names_; }
+  /// A text that may mean an order and does not settle it, or settles another; "" if there is none.
+  const std::string& unclear() const { return unclear_; }
+
+ private:
+  std::vector<std::string> names_;
+  std::string unclear_;
+};
+
 }  // namespace spikeloom::formats

@@ -146,7 +146,8 @@ class CsvReader : public TableReader {
     }
     text_.refuse(fmt::format(
         "{} columns; {} {} missing{}", column, missing, missing.size() > 1 ? "are" : "is",
-        text_.is_open_ended() ? ", so the file is cut off: --partial reads what comes before" : ""));
+        text_.is_open_ended() ? ", so the file is cut off: --partial (data.partial) reads what comes before"
+                              : ""));
   }
 
   CsvText text_;

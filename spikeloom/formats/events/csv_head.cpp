@@ -161,8 +161,7 @@ class HeadReader {
       text_.take();
       line = first_content();
       if (line.empty()) return head();
-      if (sensor_size(line))
-        text_.refuse("a row of two numbers, which is not an event: wanted are t, x, y, p");
+      if (sensor_size(line)) text_.refuse("a row of two numbers is not an event: t, x, y and p are needed");
     }
     if (line.empty()) text_.refuse("no events: a row of numbers or of the names t, x, y, p is needed");
     const auto layout = csv_layout(line);

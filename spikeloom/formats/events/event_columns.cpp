@@ -53,18 +53,6 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
-/// Names as a file has them, for an error.
-std::string shown_names(const std::vector<std::string>& names) {
-  constexpr std::size_t kMost = 8, kLongest = 30;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
-    text += (i == 0 ? "" : ",") + (names[i].empty() ? "''" : names[i].substr(0, kLongest));
-  }
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
-  return names.size() > kMost ? text + ",..." : text;
-}
-
 constexpr ColumnPlaces kUsualOrders[] = {{0, 1, 2, 3}, {2, 0, 1, 3}, {3, 0, 1, 2}};
 
 }  // namespace
@@ -86,6 +74,17 @@ std::string bare_column_name(const std::string& name) {
     if (std::strchr(kClose, text.back()) != nullptr && count(kClose) > count(kOpen)) text.pop_back();
   }
   return text;
+}
+
+std::string shown_column_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 8, kLongest = 30;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
+    text += (i == 0 ? "" : ",") + (names[i].empty() ? "''" : names[i].substr(0, kLongest));
+  }
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  return names.size() > kMost ? text + ",..." : text;
 }
 
 NamedColumns read_column_names(const std::vector<std::string>& names) {
@@ -110,14 +109,14 @@ NamedColumns read_column_names(const std::vector<std::string>& names) {
 
 std::string NamedColumns::fault() const {
   if (is_sure()) return "";
-  if (!twice.empty()) return "more than one column of one kind: " + shown_names(twice);
+  if (!twice.empty()) return "more than one column of one kind: " + shown_column_names(twice);
   std::string missing;
   for (std::size_t i = 0; i < kNumEventColumns; ++i) {
     if (places[i] < 0) missing += (missing.empty() ? "" : ", ") + std::string(kEventColumnNames[i]);
   }
   if (unknown.empty()) return "no column for " + missing;
   return fmt::format("no column for {}, but there are columns whose names are not known: {}", missing,
-                     shown_names(unknown));
+                     shown_column_names(unknown));
 }
 
 std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names) {
@@ -206,10 +205,12 @@ std::optional<ColumnPlaces> ColumnOrderFinder::find(
     }
     if (fits || outside >= least) continue;
     least = outside;
-    strays_ =
-        fmt::format(" (as {}, {} of the first {} events lie outside a sensor of {} x {}{})",
-                    order_text(order), outside, num_rows, width_, height_,
-                    drop_outside_ ? "" : "; --drop-outside finds the order where fewer than 1 % of them do");
+    strays_ = fmt::format(
+        " (as {}, {} of the first {} events lie outside a sensor of {} x {}{})", order_text(order), outside,
+        num_rows, width_, height_,
+        drop_outside_
+            ? ""
+            : "; --drop-outside (data.drop_outside) finds the order where fewer than 1 % of them do");
   }
   if (num_rows == 0) return possible_.front();  // no event depends on it
   if (possible_.size() == 1 && usable) return possible_.front();

@@ -43,6 +43,9 @@ NamedColumns read_column_names(const std::vector<std::string>& names);
 /// A name without the quotes, brackets and marks around it: "[t", "p)", "'x'"; "time [ms]" stays.
 std::string bare_column_name(const std::string& name);
 
+/// Names as a file has them, for an error: up to 8, shortened, without control characters.
+std::string shown_column_names(const std::vector<std::string>& names);
+
 /// NamedColumns::places where is_sure().
 std::optional<ColumnPlaces> columns_by_name(const std::vector<std::string>& names);
 
@@ -97,6 +100,14 @@ class WrappedPolarity {
     if (wrapped_ == 0) return true;
     seen_ |= number == 0 ? 1U : number == wrapped_ ? 2U : 0U;
     return seen_ != 3U;
+  }
+  /// The same for many numbers, of which some were 0 or wrapped; false leaves everything as it was.
+  bool see_many(bool some_zero, bool some_wrapped) {
+    if (wrapped_ == 0) return true;
+    const unsigned seen = seen_ | (some_zero ? 1U : 0U) | (some_wrapped ? 2U : 0U);
+    if (seen == 3U) return false;
+    seen_ = seen;
+    return true;
   }
   /// What errors say then.
   std::string question() const;

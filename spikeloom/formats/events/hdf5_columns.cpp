@@ -36,7 +36,7 @@ struct Column {
 };
 
 /// Numbers of one column, of one kind or the other.
-struct Numbers {
+struct ColumnNumbers {
   std::vector<std::int64_t> integers;  // those from 2^63 on are negative
   std::vector<double> reals;
 };
@@ -82,21 +82,36 @@ class ColumnsReader : public TableReader {
       else if (!read_values(i, rows, &values[i]))
         return end_here();
     }
+    const std::int64_t wrapped = columns_[kColumnP].wrapped();
+    for (std::size_t first = 0; first < rows; first += kBlockRows) {
+      const std::size_t size = std::min(rows - first, kBlockRows);
+      Numbers numbers;
+      for (std::size_t i = 0; i < kNumEventColumns; ++i) numbers[i] = values[i].data() + first;
+      if (write_plain(numbers, size, wrapped, &sure_polarity_, events + *count)) {
+        *count += size;
+        next_ += static_cast<std::int64_t>(size);
+      } else {
+        decode_singly(numbers, size, events, count);
+      }
+    }
+    return true;
+  }
+
+  void decode_singly(const Numbers& numbers, std::size_t rows, events::Event* events, std::size_t* count) {
     for (std::size_t row = 0; row < rows; ++row, ++next_) {
-      const std::int64_t x = values[kColumnX][row], y = values[kColumnY][row];
+      const std::int64_t x = numbers[kColumnX][row], y = numbers[kColumnY][row], p = numbers[kColumnP][row];
       if (!is_inside(x, y)) {
         if (!drop_outside_) file_->refuse(fmt::format("row {} is {}", next_, outside(x, y)));
         ++dropped_;
         continue;
       }
-      const auto polarity = polarity_of(values[kColumnP][row], columns_[kColumnP].wrapped());
-      if (!polarity) file_->refuse(fmt::format("row {} has the polarity {}", next_, values[kColumnP][row]));
-      if (!sure_polarity_.see(values[kColumnP][row]))
-        file_->refuse(fmt::format("up to row {} has {}", next_, sure_polarity_.question()));
-      events[(*count)++] = {values[kColumnT][row], static_cast<std::uint16_t>(x),
+      const auto polarity = polarity_of(p, columns_[kColumnP].wrapped());
+      if (!polarity) file_->refuse(fmt::format("row {} has the polarity {}", next_, p));
+      if (!sure_polarity_.see(p))
+        file_->refuse(fmt::format("the rows up to {} have {}", next_, sure_polarity_.question()));
+      events[(*count)++] = {numbers[kColumnT][row], static_cast<std::uint16_t>(x),
                             static_cast<std::uint16_t>(y), *polarity};
     }
-    return true;
   }
 
   /// Rows of a cut file that cannot be read after all.
@@ -115,7 +130,7 @@ class ColumnsReader : public TableReader {
   /// Coordinates and polarities as they are, times in microseconds. False where a partial file cannot be
   /// read.
   bool read_values(std::size_t i, std::size_t rows, std::vector<std::int64_t>* values) const {
-    Numbers numbers;
+    ColumnNumbers numbers;
     if (!read_numbers(columns_[i], next_, rows, &numbers)) return false;
     const bool real = columns_[i].is_real();
     if (i == kColumnT) {
@@ -155,11 +170,14 @@ class ColumnsReader : public TableReader {
 
   std::int64_t time_us(double time) const {
     const auto us = real_to_us(time + static_cast<double>(time_offset_), unit_);
-    if (!us) file_->refuse(fmt::format("a time of {} {}", time, time_unit_name(unit_)));
+    if (!us)
+      file_->refuse(fmt::format("a time of {} {}, which does not fit into 64 bits of microseconds", time,
+                                time_unit_name(unit_)));
     return *us;
   }
 
-  bool read_numbers(const Column& column, std::int64_t first, std::size_t rows, Numbers* numbers) const {
+  bool read_numbers(const Column& column, std::int64_t first, std::size_t rows,
+                    ColumnNumbers* numbers) const {
     if (column.is_real()) {
       numbers->reals.resize(rows);
       return read_rows(column, H5T_NATIVE_DOUBLE, first, rows, numbers->reals.data());
@@ -193,7 +211,8 @@ class ColumnsReader : public TableReader {
     if (!column.data->missing_filter.empty()) file_->refuse(column.data->missing_filter);
     if (partial_) return false;
     file_->refuse(fmt::format(
-        "events {} and on cannot be read: the file is damaged (--partial reads what comes before them)",
+        "the events from {} on cannot be read: the file is damaged (--partial, data.partial: read "
+        "what comes before them)",
         first));
   }
 
@@ -230,7 +249,7 @@ class ColumnsReader : public TableReader {
       Hdf5Dataset& data = data_.back();
       if (data.shape.size() != 1) file_->refuse(fmt::format("'{}' is not a column", name));
       if (!partial_ && data.shape != data_.front().shape) {
-        file_->refuse(fmt::format("'{}' has {} numbers, the columns before it {}", name, data.shape[0],
+        file_->refuse(fmt::format("'{}' has {} numbers, the columns before it have {}", name, data.shape[0],
                                   data_.front().shape[0]));
       }
       set_column(i, &data, data.type.id(), "");
@@ -286,9 +305,8 @@ class ColumnsReader : public TableReader {
     }
     const bool mvsec = is_mvsec(table, columns_[0]);
     if (mvsec && options.columns.empty()) known_unit_ = TimeUnit::kSeconds;
-    std::string unclear;
-    const std::vector<std::string> said =
-        options.columns.empty() ? names_in_attributes(table.place, &unclear) : std::vector<std::string>{};
+    const ColumnTexts texts = options.columns.empty() ? texts_around(table.place) : ColumnTexts{};
+    const std::vector<std::string>& said = texts.names();
     if (!options.columns.empty()) {
       set_places(columns_as_given(options, options.columns.size(), file_->path()));
     } else if (!said.empty()) {
@@ -297,36 +315,26 @@ class ColumnsReader : public TableReader {
       set_places(places);
     } else if (mvsec) {
       set_places({2, 0, 1, 3});
-    } else if (!unclear.empty()) {
+    } else if (!texts.unclear().empty()) {
       file_->refuse(
           fmt::format("'{}': the attribute '{:.40}' may name the columns, but their order is not "
                       "certain from it: give the order (--columns t,x,y,p or another; data.columns)",
-                      table.place, unclear));
+                      table.place, texts.unclear()));
     } else {
       count_rows();
       set_places(order_by_content(options));
     }
   }
 
-  /// What an attribute of the data set, or of a group that it is in, says of the order; `*unclear` is the
-  /// name of one that may mean an order and does not settle it. The nearest says it.
-  std::vector<std::string> names_in_attributes(std::string place, std::string* unclear) const {
-    static constexpr std::array<const char*, 8> kMeant = {
-        "columns", "column_names", "column_order", "names", "fields", "field_names", "order", "format"};
+  /// What attributes of the data set, or of a group that it is in, say of the order. The nearest say it.
+  ColumnTexts texts_around(std::string place) const {
     for (;;) {
-      std::vector<std::string> names;
+      ColumnTexts texts;
       for (const Hdf5Text& attribute : file_->texts_at(place)) {
-        const ColumnWords words = read_column_words(attribute.text);
-        const bool is_meant = place == data_[0].place &&
-                              std::find(kMeant.begin(), kMeant.end(), attribute.name) != kMeant.end();
-        if (!words.names.empty() && (names.empty() || names == words.names)) {
-          names = words.names;
-        } else if (words.mentions || is_meant) {
-          *unclear = attribute.name;
-        }
+        texts.see(attribute.name, attribute.text,
+                  place == data_[0].place && ColumnTexts::is_meant(attribute.name));
       }
-      if (!names.empty() || !unclear->empty() || place.empty())
-        return unclear->empty() ? names : std::vector<std::string>{};
+      if (!texts.names().empty() || !texts.unclear().empty() || place.empty()) return texts;
       const std::size_t slash = place.rfind('/');
       place.resize(slash == std::string::npos ? 0 : slash);
     }
@@ -385,7 +393,7 @@ class ColumnsReader : public TableReader {
     unit_ = TimeUnit::kMicroseconds;
     const Column& column = columns_[kColumnT];
     const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(num_rows_, kPieceRows));
-    Numbers numbers;
+    ColumnNumbers numbers;
     if (!column.is_real() || rows == 0 || !read_numbers(column, 0, rows, &numbers)) return;
     TimeUnitFinder finder;
     for (const double time : numbers.reals) finder.see(time, column.bytes);

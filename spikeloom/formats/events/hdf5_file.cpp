@@ -128,7 +128,8 @@ Hdf5File::Hdf5File(const std::string& path, Cut cut)
     refuse(writer.empty() ? "is not an HDF5 file, or is damaged" : "cannot be read now: " + writer);
   }
   if (cut == Cut::kRefused) refuse("is cut off: fetch the file again");
-  if (cut == Cut::kOffered) refuse("is cut off: fetch the file again, or read what is there (--partial)");
+  if (cut == Cut::kOffered)
+    refuse("is cut off: fetch the file again, or read what is there (--partial, data.partial)");
   file_ = std::move(cut_file);
   cut_ = true;
 }
@@ -260,7 +261,7 @@ Hdf5Dataset Hdf5File::dataset(const std::string& place) const {
   if (result.rows_stored < result.shape[0] && !partial_) {
     refuse(
         fmt::format("data set '{}' claims {} rows, but not all of those from {} on are stored (libhdf5 would "
-                    "give zeros): fetch the file again, or read what is there (--partial)",
+                    "give zeros): fetch the file again, or read what is there (--partial, data.partial)",
                     place, result.shape[0], result.rows_stored));
   }
   return result;

@@ -195,7 +195,7 @@ std::vector<std::int64_t> Hdf5SpikeFile::labels() const {
   const Hdf5Dataset data = file_->dataset(kLabels);
   if (H5Tget_class(data.type.id()) != H5T_INTEGER ||
       data.shape != std::vector<std::int64_t>{num_recordings_}) {
-    file_->refuse("'labels' are not one integer a recording");
+    file_->refuse("'labels' must have one integer for each recording");
   }
   std::vector<std::int64_t> labels(static_cast<std::size_t>(num_recordings_));
   if (H5Dread(data.id.id(), H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()) < 0) {

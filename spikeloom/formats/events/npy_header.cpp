@@ -168,6 +168,30 @@ std::int64_t NpyType::load(const std::uint8_t* data) const {
   return static_cast<std::int64_t>(bits);
 }
 
+void NpyType::load_many(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                        std::int64_t* numbers) const {
+  const auto each = [&](auto load_one) {
+    for (std::size_t i = 0; i < count; ++i, data += stride)
+      numbers[i] = static_cast<std::int64_t>(load_one(data));
+  };
+  // A loop of its own for each of the usual types, so that it asks for the type once.
+  const bool is_signed = kind != 'u' && kind != 'b', little_endian = !big_endian;
+  if (little_endian && bytes == 8)
+    return each([](const std::uint8_t* at) { return load_little_endian_u64(at); });
+  if (little_endian && bytes == 4 && is_signed)
+    return each([](const std::uint8_t* at) { return static_cast<std::int32_t>(load_little_endian_u32(at)); });
+  if (little_endian && bytes == 4)
+    return each([](const std::uint8_t* at) { return load_little_endian_u32(at); });
+  if (little_endian && bytes == 2 && is_signed)
+    return each([](const std::uint8_t* at) { return static_cast<std::int16_t>(load_little_endian_u16(at)); });
+  if (little_endian && bytes == 2)
+    return each([](const std::uint8_t* at) { return load_little_endian_u16(at); });
+  if (bytes == 1 && is_signed)
+    return each([](const std::uint8_t* at) { return static_cast<std::int8_t>(*at); });
+  if (kind == 'u' && bytes == 1) return each([](const std::uint8_t* at) { return *at; });
+  each([this](const std::uint8_t* at) { return load(at); });
+}
+
 bool NpyType::is_real() const { return kind == 'f' && (bytes == 2 || bytes == 4 || bytes == 8); }
 
 std::int64_t NpyType::wrapped_minus_one() const {
@@ -196,6 +220,22 @@ double NpyType::load_real(const std::uint8_t* data) const {
   double number = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
   if (exponent == 31) number = fraction == 0 ? HUGE_VAL : std::nan("");
   return (bits >> 15) != 0 ? -number : number;
+}
+
+void NpyType::load_many_real(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                             double* numbers) const {
+  const bool is_usual = kind == 'f' && !big_endian && bytes >= 4;
+  for (std::size_t i = 0; i < count && !is_usual; ++i, data += stride) numbers[i] = load_real(data);
+  for (std::size_t i = 0; i < count && is_usual && bytes == 8; ++i, data += stride) {
+    const std::uint64_t bits = load_little_endian_u64(data);
+    std::memcpy(&numbers[i], &bits, sizeof(bits));
+  }
+  for (std::size_t i = 0; i < count && is_usual && bytes == 4; ++i, data += stride) {
+    const std::uint32_t bits = load_little_endian_u32(data);
+    float number = 0;
+    std::memcpy(&number, &bits, sizeof(bits));
+    numbers[i] = number;
+  }
 }
 
 std::int64_t NpyHeader::num_elements() const {
@@ -246,6 +286,35 @@ NpyHeader read_npy_header(ByteWindow& window) {
   }
   window.consume(end);
   return header;
+}
+
+std::optional<std::vector<std::string>> read_npy_texts(ByteWindow& window) {
+  constexpr std::int64_t kMostTexts = 16, kMostBytes = 1024;
+  const NpyHeader header = read_npy_header(window);
+  const std::int64_t count = header.num_elements();
+  const NpyType& type = header.type;
+  const bool is_wide = type.kind == 'U';
+  if ((!is_wide && type.kind != 'S') || header.shape.size() > 1 || count < 1 || count > kMostTexts ||
+      type.bytes > kMostBytes) {
+    return std::nullopt;
+  }
+  const auto bytes = static_cast<std::size_t>(type.bytes), step = is_wide ? sizeof(char32_t) : 1;
+  std::vector<std::string> texts;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (!window.ensure(bytes)) throw FormatError("the texts are cut short", window.name(), window.offset());
+    std::string text;
+    for (std::size_t at = 0; at < bytes; at += step) {
+      const std::uint8_t* letter = window.data() + at;
+      std::uint32_t code = *letter;
+      if (is_wide) code = load_little_endian_u32(letter);
+      if (is_wide && type.big_endian) code = __builtin_bswap32(code);
+      if (code == 0) break;
+      text += code < 0x80 ? static_cast<char>(code) : '?';
+    }
+    texts.push_back(std::move(text));
+    window.consume(bytes);
+  }
+  return texts;
 }
 
 }  // namespace spikeloom::formats

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,14 @@ struct NpyType {
   std::int64_t wrapped_minus_one() const;
   /// The integer at `data`; unsigned numbers from 2^63 on read as negative.
   std::int64_t load(const std::uint8_t* data) const;
+  /// `count` of them, one every `stride` bytes.
+  void load_many(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                 std::int64_t* numbers) const;
   /// The number at `data`, of either kind.
   double load_real(const std::uint8_t* data) const;
+  /// `count` of them, one every `stride` bytes.
+  void load_many_real(const std::uint8_t* data, std::int64_t stride, std::size_t count,
+                      double* numbers) const;
 };
 
 struct NpyField {
@@ -51,6 +58,11 @@ struct NpyHeader {
 
 /// Takes the header off the window. Throws FormatError if it is damaged, or of an array of Python objects.
 NpyHeader read_npy_header(ByteWindow& window);
+
+/// The texts of an array of them ('U' or 'S', of up to one dimension): up to 16 of up to 1024 bytes, in UTF-8
+/// as far as they are ASCII, '?' for other characters. Nullopt for another array. Throws as
+/// read_npy_header(), and FormatError if it is cut short.
+std::optional<std::vector<std::string>> read_npy_texts(ByteWindow& window);
 
 /// Whether the bytes begin as a .npy file does.
 bool is_npy(const std::uint8_t* bytes, std::size_t size);

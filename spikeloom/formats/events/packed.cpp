@@ -43,7 +43,7 @@ class PackedReader : public EventReader {
         if (partial_) unread_bytes_ = static_cast<std::int64_t>(window_.size());
         if (window_.size() == 0 || partial_) return 0;
         throw CutShort(
-            fmt::format("the file ends in the middle of an event: {} bytes are left of {}; fetch the file "
+            fmt::format("the file ends in the middle of an event, after {} of its {} bytes; fetch the file "
                         "again, or read what is whole (--partial, data.partial)",
                         window_.size(), kPackedEventBytes),
             window_.name(), window_.offset());

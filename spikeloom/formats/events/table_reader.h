@@ -1,12 +1,14 @@
 #pragma once
 #include <fmt/format.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <string>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/events/event_columns.h"
 #include "spikeloom/formats/events/event_reader.h"
 
 namespace spikeloom::formats {
@@ -48,6 +50,30 @@ class TableReader : public EventReader {
   /// recording. May throw at any time.
   virtual bool decode(events::Event* events, std::size_t capacity, std::size_t* count) = 0;
 
+  /// The four numbers of some events, by EventColumn.
+  using Numbers = std::array<const std::int64_t*, kNumEventColumns>;
+  /// How many events are written at a time: where one of them needs a closer look, all do.
+  static constexpr std::size_t kBlockRows = 256;
+
+  /// Writes `count` events if none needs a closer look: all inside the sensor, with polarities that are sure
+  /// and one of 0, 1, -1 and `wrapped`. Otherwise nothing counts as written. No branch an event.
+  bool write_plain(const Numbers& numbers, std::size_t count, std::int64_t wrapped,
+                   WrappedPolarity* sure_polarity, events::Event* events) const {
+    const auto width = static_cast<std::uint64_t>(columns()), height = static_cast<std::uint64_t>(rows());
+    bool good = true, some_zero = false, some_wrapped = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t x = numbers[kColumnX][i], y = numbers[kColumnY][i], p = numbers[kColumnP][i];
+      const bool on = p == 1, zero = p == 0, is_wrapped = p == wrapped;
+      good &= (static_cast<std::uint64_t>(x) < width) & (static_cast<std::uint64_t>(y) < height) &
+              (on | zero | is_wrapped | (p == -1));
+      some_zero |= zero;
+      some_wrapped |= is_wrapped;
+      events[i] = {numbers[kColumnT][i], static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
+                   static_cast<std::uint8_t>(on)};
+    }
+    return good && sure_polarity->see_many(some_zero, some_wrapped);
+  }
+
   bool is_inside(std::int64_t x, std::int64_t y) const {
     return x >= 0 && x < columns() && y >= 0 && y < rows();
   }
@@ -57,9 +83,8 @@ class TableReader : public EventReader {
     // An array whose places count from 1 has its last column and row here.
     const bool from_one = (x == columns() || y == rows()) && x > 0 && y > 0 && x <= columns() && y <= rows();
     return fmt::format(
-        "an event at ({}, {}), outside a sensor of {} x {} pixels{}: give the right size (--sensor WxH), "
-        "leave "
-        "such events out (--drop-outside), or fetch the file again",
+        "an event at ({}, {}), outside a sensor of {} x {} pixels{}: give the right size (--sensor WxH, "
+        "data.sensor), leave such events out (--drop-outside, data.drop_outside), or fetch the file again",
         x, y, columns(), rows(), from_one ? ", whose columns and rows count from 0" : "");
   }
 
