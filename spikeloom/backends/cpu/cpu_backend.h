@@ -77,6 +77,10 @@ class CpuBackend : public QueueBackend {
     const std::uint8_t* bits = nullptr;
     std::int64_t spikes = 0;
   };
+  /// NeuNorm's map [T, N, P], and what comes out of it.
+  struct NeuNormValues {
+    engine::Buffer x, values;
+  };
   struct ProductState;
   struct NeuronState;
 
@@ -109,15 +113,14 @@ class CpuBackend : public QueueBackend {
   /// What a product takes: [T * N, H, W, C].
   engine::Buffer gather(const model::Stage& stage, const engine::Samples& samples, const engine::Pass& pass);
   engine::Buffer edge_values(const model::Stage& stage, const model::Edge& edge,
-                             const engine::Samples& samples, engine::Type type,
-                             engine::Buffer* neunorm_x) const;
+                             const engine::Samples& samples, engine::Type type, NeuNormValues* neunorm) const;
   std::vector<engine::OutputGradient> gather_backward(const model::Stage& stage,
                                                       const engine::Samples& samples,
                                                       const engine::Pass& pass, engine::Buffer gradient);
   engine::OutputGradient edge_backward(const model::Stage& stage, const model::Edge& edge,
                                        const engine::Samples& samples, const engine::Buffer& gradient);
-  engine::OutputGradient pool_gradient(const model::Edge& edge, const engine::Samples& samples,
-                                       const engine::Buffer& gradient) const;
+  engine::Buffer unpooled(const model::Edge& edge, const engine::Activation& from,
+                          const engine::Buffer& values, const engine::Buffer& gradient) const;
   /// Adds to a slot's gradient, or hands it over if it is the first.
   void add_gradient(int slot, engine::Buffer gradient);
   void add_neuron_gradients(const model::Stage& stage, const kernels::LifParameterGradients& gradients);
