@@ -55,7 +55,7 @@ int run_report(const ReportOptions& options) {
   }
   std::string out = output_path(options.out), page;
   if (runs.size() == 1) {
-    if (out.empty()) out = folders[0] + "/report.html";
+    if (out.empty()) out = runs[0].path + "/report.html";
     check_output(out, ".html", "--out");
     RunDetailsRequest request = options.details;
     request.run_samples = !options.no_samples;

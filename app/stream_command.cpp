@@ -243,7 +243,7 @@ std::string to_text(const stream::LiveDecision& live, const std::vector<std::str
   std::string text = fmt::format("{:12.3f} ms  {}", 1e-3 * static_cast<double>(decision.end_us),
                                  decision.best < 0 ? kNoVotes : said(decision.best));
   if (decision.runner_up >= 0) text += fmt::format("  ({})", said(decision.runner_up));
-  text += fmt::format("  {} events  latency {:.3f} ms", decision.events,
+  text += fmt::format("  {}  latency {:.3f} ms", counted(decision.events, "event"),
                       1e-6 * static_cast<double>(live.latency_ns));
   if (live.dropped > 0) text += fmt::format("  {} dropped so far", with_separators(live.dropped));
   return one_line(text);
@@ -287,26 +287,24 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
                                  with_separators(summary.received), seconds, rate));
   print_line(
       stderr,
-      fmt::format("left out   {} late, {} dropped, {} outside of the frame{}; {} new starts",
+      fmt::format("left out   {} late, {} dropped, {} outside of the frame{}; {}",
                   with_separators(summary.late), with_separators(summary.dropped), with_separators(outside),
                   summary.out_of_range == 0 ? ""
                                             : fmt::format(", {} with a time out of range (beyond 2^61 us)",
                                                           with_separators(summary.out_of_range)),
-                  summary.restarts));
+                  counted(static_cast<std::int64_t>(summary.restarts), "new start")));
   if (datagrams != nullptr) {
     print_line(
         stderr,
-        fmt::format(
-            "datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {} senders, {} "
-            "restarts",
-            with_separators(datagrams->received), with_separators(datagrams->malformed),
-            with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
-            with_separators(datagrams->repeated), with_separators(datagrams->senders),
-            with_separators(datagrams->restarts)));
+        fmt::format("datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {}, {}",
+                    with_separators(datagrams->received), with_separators(datagrams->malformed),
+                    with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
+                    with_separators(datagrams->repeated), counted(datagrams->senders, "sender"),
+                    counted(datagrams->restarts, "restart")));
   }
-  print_line(stderr,
-             fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
-                         with_prefix(static_cast<double>(summary.synaptic_operations))));
+  print_line(stderr, fmt::format("network    {}, {} synaptic {}", counted(summary.steps, "step"),
+                                 with_prefix(static_cast<double>(summary.synaptic_operations)),
+                                 noun_for(summary.synaptic_operations, "operation")));
   print_line(stderr, fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms",
                                  with_separators(summary.decisions), 1e-3 * p50, 1e-3 * p99));
 }
@@ -325,14 +323,13 @@ int run_stream(const StreamOptions& options) {
   live.most_decisions = options.decisions;
   if (!trained.warning.empty()) print_warning(trained.warning);
   const stream::DeciderSettings& settings = trained.settings;
-  print_line(
-      stderr,
-      one_line(fmt::format(
-          "{}: steps of {} us, {} windows of {} steps{}", opened.source->name(), settings.step_us,
-          settings.every_steps == settings.window_steps ? "tumbling" : "sliding", settings.window_steps,
-          settings.every_steps == settings.window_steps
-              ? std::string()
-              : fmt::format(", a decision every {}", settings.every_steps))));
+  print_line(stderr, one_line(fmt::format(
+                         "{}: steps of {} us, {} windows of {}{}", opened.source->name(), settings.step_us,
+                         settings.every_steps == settings.window_steps ? "tumbling" : "sliding",
+                         counted(settings.window_steps, "step"),
+                         settings.every_steps == settings.window_steps
+                             ? std::string()
+                             : fmt::format(", a decision every {}", settings.every_steps))));
   const stream::LiveSummary summary =
       stream::run_live(*opened.source, decider, live, stop_requested, [&](const auto& decision) {
         if (options.json) {

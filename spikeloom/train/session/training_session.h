@@ -73,6 +73,10 @@ class TrainingSession {
   TrainingResult run();
 
  private:
+  /// Trains what is left, tests.
+  TrainingResult train_to_end();
+  /// Notes in metrics.jsonl why the training fails. Throws nothing.
+  void note_failure(const std::exception& error) noexcept;
   void build();
   void check_memory(const model::NetworkPlan& plan);
   /// Reads a run's recipe and state, and applies what is to change. The result if nothing is left to do.
@@ -138,6 +142,7 @@ class TrainingSession {
   void open_records();
   void record_iteration(double learning_rate, const LayerRates& rates);
   void record_epoch(const EpochReport& report);
+  void record_confusion(const std::string& split, const EvaluationResult& result);
   void record_test(const EvaluationResult& test);
   void save_checkpoint();
   EvaluationResult evaluate(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
