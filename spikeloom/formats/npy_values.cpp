@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "spikeloom/formats/events/npy_header.h"
+#include "spikeloom/formats/events/numpy/npy_header.h"
 
 namespace spikeloom::formats {
 

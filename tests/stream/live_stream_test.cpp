@@ -132,7 +132,7 @@ TEST_F(Live, WhatWaitsWhenAStreamIsStoppedIsCounted) {
   for (const bool waits : {true, false}) {
     const auto source = pipe_source(file, {}, [](int, int) {});
     LiveSettings live;
-    live.queue_events = 500;
+    live.queue_events = 2000;  // more than a window, less than what is read at once
     live.waits_when_full = waits;
     stop_ = false;
     const LiveSummary stopped = run(*source, live, [&](const LiveDecision&) {

@@ -8,7 +8,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/byte_window.h"
-#include "spikeloom/formats/events/npy_header.h"
+#include "spikeloom/formats/events/numpy/npy_header.h"
 #include "spikeloom/formats/npy_values.h"
 
 namespace spikeloom::formats {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/events/hdf5_file.h"
+#include "spikeloom/formats/events/hdf5/hdf5_file.h"
 #include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::formats {

@@ -4,8 +4,8 @@
 #include <array>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/events/csv_head.h"
-#include "spikeloom/formats/events/csv_line.h"
+#include "spikeloom/formats/events/text/csv_head.h"
+#include "spikeloom/formats/events/text/csv_line.h"
 
 namespace spikeloom::stream {
 namespace {
