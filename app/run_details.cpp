@@ -41,6 +41,17 @@ std::vector<std::string> models_of(const report::RunRecord& run) {
   return {found, checkpoint};
 }
 
+/// As the network has its layers; "rfc1 recurrent" is of rfc1.
+void in_order_of(const model::NetworkPlan& plan, std::vector<report::WeightStatistics>& weights) {
+  const auto place = [&](const report::WeightStatistics& one) {
+    const std::string layer = one.name.substr(0, one.name.find(' '));
+    return std::find_if(plan.layers.begin(), plan.layers.end(),
+                        [&](const model::LayerPlan& each) { return each.name == layer; });
+  };
+  std::stable_sort(weights.begin(), weights.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
+}
+
 /// Network and weights of the first of the run's files that is whole; what is wrong with those before it
 /// becomes a note.
 bool read_model(const report::RunRecord& run, report::RunDetails& details) {
@@ -51,6 +62,7 @@ bool read_model(const report::RunRecord& run, report::RunDetails& details) {
         const train::ModelInfo info = train::read_model_info(model);
         details.weights = report::read_weights(model);
         details.plan = info.plan();
+        in_order_of(*details.plan, details.weights);
         details.model = model;
         details.model_iteration = info.iterations;
         if (!damage.empty()) {

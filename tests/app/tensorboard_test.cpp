@@ -113,6 +113,9 @@ TEST_F(EventFiles, HaveEveryLayerOfARecurrentNetwork) {
   EXPECT_GT(found["scalars"]["output_rms/readout"][0][1], 0.0);
   EXPECT_GT(found["scalars"]["weights_rms/readout.weight"][0][1], 0.0);
   EXPECT_FALSE(found["images"].contains("raster/readout"));
+  // Its report has the weights in the order of the layers.
+  ASSERT_EQ(run({"report", "a", "--no-samples"}).exit_code, 0);
+  EXPECT_TRUE(contains(read("a/report.html"), R"("weights":[{"name":"rfc1",)"));
 }
 
 TEST_F(EventFiles, SayThatATrainingFailed) {

@@ -6,6 +6,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/version.h"
+#include "spikeloom/ops/device.h"
 #include "spikeloom/train/run/checkpoint.h"
 #include "spikeloom/train/session/rates_object.h"
 #include "spikeloom/train/session/training_session.h"

@@ -16,6 +16,7 @@
 #include "spikeloom/train/network/stage_paths.h"
 #include "spikeloom/train/recipe/schedule.h"
 #include "spikeloom/train/run/checkpoint.h"
+#include "spikeloom/train/steps/device_feed.h"
 
 namespace spikeloom::train {
 namespace {

@@ -54,7 +54,8 @@ function renderSummary(data) {
     make("div", { class: "card" }, make("b", { class: name === "state" ? "state-" + run.state : "" }, value), make("span", {}, name))));
   const warnings = part(main, "warnings");
   const failure = run.failure ? ["This run " + run.failure] : [];
-  const behind = data.model && run.state !== "finished" && data.model_iteration !== run.iterations; // what is shown is of two times
+  // What is shown may be of two times: a checkpoint that is older, a best epoch that was kept.
+  const behind = data.model && (data.model_iteration === null ? run.state !== "finished" : data.model_iteration !== run.iterations);
   warnings.replaceChildren(...[...failure, ...run.problems, ...data.warnings].map((text) => make("p", { class: "warning" }, text)),
     ...(behind ? [make("p", { class: "note" }, `State, accuracies and curves go up to iteration ${run.iterations.toLocaleString("en")}; ` +
       `weights, classes, samples and cost are those of ${data.network_of}.`)] : []),
