@@ -274,7 +274,8 @@ TEST(NCaltech101, SplitsByNumber) {
 class Openings {
  public:
   explicit Openings(const std::string& folder) : notes_(::inotify_init1(IN_NONBLOCK)) {
-    watches_ = notes_ >= 0 && ::inotify_add_watch(notes_, folder.c_str(), IN_OPEN) >= 0;
+    // With the readings between them, since two notes of one kind that follow each other become one.
+    watches_ = notes_ >= 0 && ::inotify_add_watch(notes_, folder.c_str(), IN_OPEN | IN_ACCESS) >= 0;
   }
   ~Openings() {
     if (notes_ >= 0) ::close(notes_);
@@ -286,7 +287,8 @@ class Openings {
     for (ssize_t size = 0; (size = ::read(notes_, buffer, sizeof(buffer))) > 0;) {
       for (const char* at = buffer; at < buffer + size;) {
         const auto* note = reinterpret_cast<const inotify_event*>(at);
-        if (note->len > 0 && (note->mask & IN_ISDIR) == 0) ++counts[note->name];
+        const bool is_opening = (note->mask & IN_OPEN) != 0 && (note->mask & IN_ISDIR) == 0;
+        if (note->len > 0 && is_opening) ++counts[note->name];
         at += sizeof(inotify_event) + note->len;
       }
     }
