@@ -105,6 +105,9 @@ TEST(EventPath, IsDescribedInWords) {
   cost.weight_gradient = Path::kDenseBf16;
   cost.open_windows_only = true;
   EXPECT_EQ(engine::describe_path(cost), "event, gradient dense bf16, open windows");
+  cost.open_windows_only = false;
+  cost.weight_gradient = cost.input_gradient = Path::kIntegers;
+  EXPECT_EQ(engine::describe_path(cost), "event, gradient integers, input integers");
 }
 
 TEST(KeptState, IsASpikeAndTwoBytesForEachNeuronOfASurrogateWithTails) {
@@ -144,6 +147,30 @@ TEST(EventPath, SkippingClosedWindowsChangesNoGradient) {
     }
     // The gradient between layers has 8 bits, and sums are taken in another order.
     EXPECT_LT(relative_error(passed[1].gradients, passed[0].gradients), 5e-3);
+  }
+}
+
+TEST(EventPath, IntegersChangeNothingButRounding) {
+  // Average pooling of four makes counts, and the fully connected layer sees whole images.
+  NetworkSettings settings = settings_of("16C3(Encoding)-AP2-32C3-AP2-24C3-AP2-20FC-Voting", 64);
+  settings.compute.precision = model::Precision::kBf16;
+  const engine::EventLimits lists{9.0, 9.0, 0.0}, integers{0.0, 0.0, 0.0, true, true, true};
+  std::vector<Passed> passed;
+  for (const auto& limits : {engine::EventLimits(), lists, integers}) {
+    const auto engine = make_engine(settings, {1, 16, 16});
+    dynamic_cast<CpuBackend&>(engine->backend())
+        .set_crossovers({{"conv2", limits}, {"conv3", limits}, {"fc1", limits}});
+    passed.push_back(run(*engine, random_normal({1, 4, 1, 16, 16}, at::kFloat, 5).abs()));
+  }
+  EXPECT_LT(relative_error(passed[2].gradients, passed[0].gradients), 0.3);
+  if (std::string(kernels::cpu::simd_level()) != "avx512" || !passed[2].costs[1].limits.integer_currents)
+    return;
+  const auto& costs = passed[2].costs;
+  if (costs[1].forward != Path::kIntegers) GTEST_SKIP() << "this processor has no products of integers";
+  for (const std::size_t stage : {1u, 2u, 3u}) {
+    EXPECT_EQ(costs[stage].forward, Path::kIntegers) << stage;
+    EXPECT_EQ(costs[stage].weight_gradient, Path::kIntegers) << stage;
+    EXPECT_EQ(costs[stage].input_gradient, Path::kIntegers) << stage;
   }
 }
 
