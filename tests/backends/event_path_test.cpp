@@ -150,28 +150,34 @@ TEST(EventPath, SkippingClosedWindowsChangesNoGradient) {
   }
 }
 
-TEST(EventPath, IntegersChangeNothingButRounding) {
-  // Average pooling of four makes counts, and the fully connected layer sees whole images.
-  NetworkSettings settings = settings_of("16C3(Encoding)-AP2-32C3-AP2-24C3-AP2-20FC-Voting", 64);
+TEST(EventPath, IntegersHaveTheSpikesOfListsAndNearlyTheirGradients) {
+  // Average pooling makes counts, and the fully connected layer sees whole images.
+  NetworkSettings settings = settings_of("16C3(Encoding)-AP2-64C3-AP2-72C3-AP2-20FC-Voting", 64);
   settings.compute.precision = model::Precision::kBf16;
-  const engine::EventLimits lists{9.0, 9.0, 0.0}, integers{0.0, 0.0, 0.0, true, true, true};
+  const engine::EventLimits lists{9.0, 9.0, 0.0}, integers{0.0, 0.0, 0.0, true, true, true},
+      currents{0.0, 0.0, 0.0, true, false, false};
   std::vector<Passed> passed;
-  for (const auto& limits : {engine::EventLimits(), lists, integers}) {
+  for (const bool all : {false, true}) {
     const auto engine = make_engine(settings, {1, 16, 16});
     dynamic_cast<CpuBackend&>(engine->backend())
-        .set_crossovers({{"conv2", limits}, {"conv3", limits}, {"fc1", limits}});
+        .set_crossovers({{"conv2", all ? integers : lists},
+                         {"conv3", all ? integers : lists},
+                         {"fc1", all ? integers : currents}});
     passed.push_back(run(*engine, random_normal({1, 4, 1, 16, 16}, at::kFloat, 5).abs()));
   }
-  EXPECT_LT(relative_error(passed[2].gradients, passed[0].gradients), 0.3);
-  if (std::string(kernels::cpu::simd_level()) != "avx512" || !passed[2].costs[1].limits.integer_currents)
-    return;
-  const auto& costs = passed[2].costs;
+  const auto& costs = passed[1].costs;
   if (costs[1].forward != Path::kIntegers) GTEST_SKIP() << "this processor has no products of integers";
+  EXPECT_EQ(passed[0].costs[1].forward, Path::kEvent);
+  EXPECT_EQ(passed[0].costs[2].weight_gradient, Path::kEvent);
   for (const std::size_t stage : {1u, 2u, 3u}) {
     EXPECT_EQ(costs[stage].forward, Path::kIntegers) << stage;
     EXPECT_EQ(costs[stage].weight_gradient, Path::kIntegers) << stage;
     EXPECT_EQ(costs[stage].input_gradient, Path::kIntegers) << stage;
   }
+  EXPECT_EQ(passed[0].spikes, passed[1].spikes);
+  EXPECT_GT(passed[0].spikes.back(), 0);
+  // The gradient between layers has 8 bits.
+  EXPECT_LT(relative_error(passed[1].gradients, passed[0].gradients), 1e-2);
 }
 
 TEST(Crossovers, AreMeasuredWhereEventDrivenProductsMayPay) {
