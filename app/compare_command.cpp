@@ -32,7 +32,7 @@ Compared read(const std::string& path) {
   Compared compared;
   compared.run = report::read_run(path);
   for (const char* name : {"model.safetensors", "checkpoint.safetensors"}) {
-    const std::string file = path + "/" + name;
+    const std::string file = compared.run.path + "/" + name;
     std::error_code ignored;
     if (!std::filesystem::exists(file, ignored)) continue;
     try {
@@ -103,6 +103,7 @@ ordered_json to_json(const Compared& compared) {
       {"train_accuracy", number(last_or_missing(run, &report::MetricsPoint::accuracy))},
       {"best_validation_accuracy", optional(run.best_validation_accuracy)},
       {"best_epoch", run.best_epoch},
+      {"failure", report::failure_json(run)},
       {"test_accuracy", optional(run.test_accuracy)},
       {"train_seconds", run.train_seconds},
       {"samples_per_s", number(last_or_missing(run, &report::MetricsPoint::samples_per_s))},
@@ -181,6 +182,10 @@ int run_compare(const CompareOptions& options) {
     print_json(json);
   } else {
     print_comparison(runs);
+  }
+  for (const Compared& compared : runs) {
+    const report::RunRecord& run = compared.run;
+    if (run.failure && !options.json) print_line(stdout, one_line(run.path + " " + run.failure->text()));
   }
   for (const Compared& compared : runs) {
     for (const std::string& problem : compared.run.problems)

@@ -62,10 +62,7 @@ int run_convert(const ConvertOptions& options) {
   const auto reader = formats::open_events(options.input, options.recording.reader_options());
   const std::string columns = reader->columns_by_value();
   // Before the events, so that a wrong order is seen in time.
-  if (!columns.empty()) {
-    print_line(stderr, fmt::format("{}: columns read as {} (from the values; another order: --columns)",
-                                   options.input, columns));
-  }
+  print_columns(options.input, columns);
   formats::EventFileWriter writer(output, format, reader->width(), reader->height());
   std::vector<events::Event> piece(std::size_t{1} << 14);
   std::int64_t total = 0;

@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "app/recipe_search.h"
 #include "app/training_display.h"
+#include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/config/toml.h"
 #include "spikeloom/data/describe.h"
@@ -159,7 +160,11 @@ data::DataSettings settings_of(const std::string& word, const DataOptions& optio
   const std::string recipe = is_set ? "" : try_find_recipe(word);
   if (!is_set && recipe.empty()) data::dataset_info(word);  // throws, listing the names
   std::vector<std::string> overrides;
-  if (is_set) overrides.push_back("data.dataset=" + config::quoted(word));
+  if (is_set) {
+    refuse_said_twice(options.overrides, "data", "dataset", "the set '" + word + "'");
+    overrides.push_back("data.dataset=" + config::quoted(word));
+  }
+  if (!options.folder.empty()) refuse_said_twice(options.overrides, "data", "folder", "--folder");
   for (const auto& assignment : options.overrides) {
     if (assignment.rfind("data.", 0) != 0) {
       throw ConfigError("'" + assignment + "' is not a key of [data]: give one such as data.format=dat-v1",

@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "app/output_check.h"
 #include "app/training_display.h"
+#include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/output_target.h"
 #include "spikeloom/base/threads.h"
@@ -93,12 +94,16 @@ void print_evaluation(const train::ModelEvaluation& evaluation, const std::strin
   print_line(stdout, "\n" + table(rows, {false, true, true, false}));
 }
 
-/// --dataset, --folder and --steps as keys of the recipe, before those of --set, which win.
+/// --dataset, --folder and --steps as keys of the recipe, before those of --set.
 void add_shorthands(const EvalOptions& options, std::vector<std::string>& overrides) {
   std::vector<std::string> first;
-  if (!options.dataset.empty()) first.push_back("data.dataset=" + config::quoted(options.dataset));
-  if (!options.folder.empty()) first.push_back("data.folder=" + config::quoted(options.folder));
-  if (options.steps > 0) first.push_back("network.num_steps=" + std::to_string(options.steps));
+  const auto add = [&](const char* option, const char* section, const char* key, const std::string& value) {
+    refuse_said_twice(overrides, section, key, option);
+    first.push_back(fmt::format("{}.{}={}", section, key, value));
+  };
+  if (!options.dataset.empty()) add("--dataset", "data", "dataset", config::quoted(options.dataset));
+  if (!options.folder.empty()) add("--folder", "data", "folder", config::quoted(options.folder));
+  if (options.steps > 0) add("--steps", "network", "num_steps", std::to_string(options.steps));
   overrides.insert(overrides.begin(), first.begin(), first.end());
 }
 

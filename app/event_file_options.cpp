@@ -90,6 +90,12 @@ std::string left_out_text(const formats::EventReader& reader) {
   return text;
 }
 
+void print_columns(const std::string& file, const std::string& columns) {
+  if (columns.empty()) return;
+  print_line(stderr, fmt::format("{}: columns read as {} (from the values; another order: --columns)", file,
+                                 columns));
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;

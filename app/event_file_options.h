@@ -29,6 +29,10 @@ void add_event_file_options(CLI::App& command, EventFileOptions& options);
 /// recording was cut off: the last 5 bytes are not a whole event"; "" if nothing was.
 std::string left_out_text(const formats::EventReader& reader);
 
+/// Prints on standard error which order of columns the values of a file show
+/// (EventReader::columns_by_value()), unless that is "".
+void print_columns(const std::string& file, const std::string& columns);
+
 /// The names of a list with commas between.
 std::string joined(const std::vector<std::string>& names);
 

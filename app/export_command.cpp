@@ -70,9 +70,9 @@ int run_export(const ExportOptions& options) {
   }
   print_line(stdout, fmt::format("{}: graph of {} (run it with {})", options.output, model.path, how));
   print_line(stdout,
-             fmt::format("read back and run beside the network on {} steps of made-up input: {} spikes, {} "
+             fmt::format("read back and run beside the network on {} of made-up input: {}, {} "
                          "different; votes differ by {:.2g} at most",
-                         with_separators(compared.steps), with_separators(compared.spikes),
+                         counted(compared.steps, "step"), counted(compared.spikes, "spike"),
                          with_separators(compared.different_spikes), compared.largest_vote_difference));
   if (model.info.recipe.network.compute.precision != model::Precision::kFp32) {
     print_warning(
@@ -100,9 +100,7 @@ void add_export(CLI::App& program, Command& chosen) {
   command->add_option("output", options->output, "File to write")->type_name("OUT.nir")->required();
   command->add_flag("--force", options->force, "Replace OUT.nir if it exists");
   command->add_flag("--json", options->json, "Print JSON");
-  command->footer(
-      "What NIR cannot express (max pooling, TEBN, neurons without a reset, artificial networks) is "
-      "refused.");
+  command->footer("What NIR cannot express is refused, with the layer's name; docs/nir.md lists it.");
   command->callback([options, &chosen] { chosen = [options] { return run_export(*options); }; });
 }
 

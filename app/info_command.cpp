@@ -46,10 +46,6 @@ struct InfoOptions {
   std::vector<std::pair<const CLI::Option*, Group>> groups;
 };
 
-std::string norm_name(const model::NetworkSettings& settings) {
-  return settings.norm.kind == model::NormKind::kTebn ? "TEBN" : "tdBN";
-}
-
 /// Whose currents a layer adds to its own.
 std::vector<std::string> added_currents(const model::NetworkPlan& plan, const model::LayerPlan& layer) {
   std::vector<std::string> names;
@@ -83,7 +79,7 @@ bool has_blocks(const model::NetworkPlan& plan) {
 std::string layer_text(const model::NetworkPlan& plan, const model::LayerPlan& layer,
                        const model::NetworkSettings& settings) {
   std::string text = model::to_string(layer.spec);
-  if (layer.normalised) text += " + " + norm_name(settings);
+  if (layer.normalised) text += " + " + model::to_string(settings.norm.kind);
   for (const auto& name : added_currents(plan, layer)) text += " + current of " + name;
   if (layer.neunorm_after) text += " + NeuNorm";
   return text;
@@ -99,7 +95,7 @@ ordered_json network_json(const model::NetworkPlan& plan, const model::NetworkSe
                           {"parameters", layer.parameters},
                           {"macs_per_step", layer.macs_per_step}};
     if (layer.neunorm_after) entry["neunorm"] = true;
-    if (layer.normalised) entry["norm"] = norm_name(settings);
+    if (layer.normalised) entry["norm"] = model::to_string(settings.norm.kind);
     if (layer.is_shortcut) entry["shortcut"] = true;
     if (layer.spec.has_weights()) entry["takes"] = taken_spikes(plan, layer);
     if (!layer.shortcuts.empty()) entry["adds_current_of"] = added_currents(plan, layer);
@@ -314,9 +310,7 @@ void refuse_others(const InfoOptions& options, const std::string& what, const st
 bool looks_like_network(const std::string& what) {
   namespace fs = std::filesystem;
   if (what.find('/') != std::string::npos || fs::path(what).has_extension()) return false;
-  // Layers and blocks begin so: 128C3, 512FC, AP2, Voting, Readout, {, [; MP2 and GAP.
-  return std::string("0123456789AVR{[").find(what.front()) != std::string::npos || what.rfind("MP", 0) == 0 ||
-         what.rfind("GAP", 0) == 0;
+  return model::begins_like_structure(what);
 }
 
 int info_file(const InfoOptions& options) {

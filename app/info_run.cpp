@@ -76,6 +76,7 @@ ordered_json describe_run(const std::string& folder, const train::Recipe& recipe
   }
   ordered_json run = {{"state", report::to_string(record.state)}, {"epochs", recipe.training.epochs}};
   if (record.stopped_early) run["stopped_early"] = true;
+  if (record.failure) run["failure"] = report::failure_json(record);
   if (record.result.is_object()) {
     for (const char* key : {"selection", "validation_accuracy", "test_accuracy", "test_samples"}) {
       const auto at = record.result.find(key);
@@ -109,7 +110,14 @@ void print_run(const std::string& folder, const ordered_json& run) {
                                      counted(value_of<std::int64_t>(run, "test_samples", 0), "sample"),
                                      run.value("selection", std::string("last epoch"))));
     }
-  } else if (state == "interrupted") {
+  } else if (state == "interrupted" || state == "failed") {
+    if (run.contains("failure")) {
+      const ordered_json& failure = run.at("failure");
+      const report::Failure why{value_of<std::int64_t>(failure, "epoch", 0),
+                                value_of<std::int64_t>(failure, "iteration", 0),
+                                value_of(failure, "exit_code", 0), failure.value("reason", std::string())};
+      print_line(stdout, one_line(why.text()));
+    }
     print_line(stdout, fmt::format("resume it with: {} train --resume {}", shell_quoted(program_path()),
                                    shell_quoted(folder)));
   }

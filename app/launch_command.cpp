@@ -97,8 +97,8 @@ void add_launch(CLI::App& program, Command& chosen) {
       ->type_name("HOST:PORT");
   command
       ->add_option("--restarts", launch.restarts,
-                   "Start all again, from the last checkpoint, so often, when a process was killed or has "
-                   "lost the others")
+                   "How many times to start all processes again, from the last checkpoint, when one was "
+                   "killed or has lost the others")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   command

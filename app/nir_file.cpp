@@ -164,9 +164,9 @@ int eval_nir(const NirEvalRequest& request) {
   }
   print_line(stdout, fmt::format("model      {} (NIR {})", request.path, graph.version));
   print_line(stdout, fmt::format("data       {} {} ({})", request.dataset, request.split, splits.root));
-  print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {} samples)", 100.0 * accuracy,
-                                 with_separators(result.correct), with_separators(result.samples)));
-  print_line(stdout, fmt::format("output     {} spikes", with_separators(result.output_spikes)));
+  print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {})", 100.0 * accuracy,
+                                 with_separators(result.correct), counted(result.samples, "sample")));
+  print_line(stdout, "output     " + counted(result.output_spikes, "spike"));
   for (const auto& [name, count] : result.spikes)
     print_line(stdout, fmt::format("spikes     {} of '{}'", with_separators(count), one_line(name)));
   return kOk;

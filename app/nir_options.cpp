@@ -47,7 +47,7 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
   };
   add(command.add_option(
           "--bin-us", options.bin_us,
-          "Of a NIR graph: microseconds of a recording a step (default: dt of the graph's metadata, "
+          "Of a NIR graph: microseconds of the recording in each step (default: dt of the graph's metadata, "
           "else 1000)"))
       ->check(CLI::Range(1, 1 << 30));
   add(command.add_option("--time-origin", options.time_origin,
@@ -55,7 +55,7 @@ std::vector<const CLI::Option*> add_nir_options(CLI::App& command, NirStepOption
                          "recording)"))
       ->check(CLI::IsMember({"first-event", "zero"}))
       ->capture_default_str();
-  add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds a step (default: that of a bin)"))
+  add(command.add_option("--dt", options.dt, "Of a NIR graph: seconds in each step (default: that of a bin)"))
       ->check(CLI::PositiveNumber);
   add(command.add_option(
           "--reset", options.reset,

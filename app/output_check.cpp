@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -19,6 +20,17 @@ namespace {
 
 constexpr const char* kFilesOfARun[] = {"environment.json", "metrics.jsonl", "recipe.toml", "result.json",
                                         "run.lock"};
+
+/// What a new file is called is what others take it for.
+void check_ending(const std::string& path, const std::string& suffix, const std::string& option) {
+  std::string ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  if (ending.empty() || ending == suffix || (suffix == ".html" && ending == ".htm")) return;
+  throw ConfigError(
+      fmt::format("{} {}: what is written is a {} file, not one of '{}'; choose a name that ends in {}",
+                  option, path, suffix, ending, suffix));
+}
 
 }  // namespace
 
@@ -38,7 +50,10 @@ std::string output_path(const std::string& path) {
 void check_output(const std::string& path, const std::string& suffix, const std::string& option) {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return;
+  if (!fs::is_regular_file(path, error)) {
+    if (!fs::exists(path, error)) check_ending(path, suffix, option);
+    return;
+  }
   // An open descriptor is written to, whatever file it leads to.
   if (resolve_output(path).kind == OutputTarget::Kind::kStream) return;
   // What a link leads to would be replaced, whatever the link is called.

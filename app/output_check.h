@@ -9,8 +9,8 @@ std::string output_path(const std::string& path);
 
 /// Throws ConfigError if writing `path` would replace something that is no earlier output of the
 /// kind: a file, or the target of a link, that has another suffix than `suffix` (".html") or that a run
-/// folder consists of. `option` is what named the path. Special files, such as /dev/stdout, are no concern of
-/// it.
+/// folder consists of; or if a file that is not there yet has another ending than `suffix`. `option` is what
+/// named the path. Special files, such as /dev/stdout, are no concern of it.
 void check_output(const std::string& path, const std::string& suffix, const std::string& option);
 
 /// Throws ConfigError if `path` is the file `input`.

@@ -46,6 +46,19 @@ RankedVotes ranked(const std::vector<float>& votes) {
   return {votes, ranking.best, ranking.runner_up};
 }
 
+/// The order of columns that the values of files show, printed for the first and where it changes.
+class ColumnsOfFiles {
+ public:
+  void print(const std::string& file, const std::string& columns) {
+    if (columns == last_) return;
+    print_columns(file, columns);
+    last_ = columns;
+  }
+
+ private:
+  std::string last_;
+};
+
 /// Whoever says what an input is.
 class Predictor {
  public:
@@ -97,6 +110,7 @@ class GraphPredictor : public Predictor {
                       "NAME --steps N runs one on a set of images");
     }
     const data::FileSample sample = data::read_file_sample(path, sampling_);
+    columns_.print(path, sample.columns);
     if (!warning_.empty()) print_warning(warning_);
     warning_.clear();
     const std::vector<double> sums = exchange::run_sample(graph_, sample.values, sample.shape);
@@ -118,6 +132,7 @@ class GraphPredictor : public Predictor {
   exchange::NirSimulator graph_;
   std::string warning_;  ///< until it is printed, with the first answer
   data::FileSampling sampling_;
+  ColumnsOfFiles columns_;
   std::vector<std::string> classes_;
 };
 
@@ -132,6 +147,7 @@ class ModelPredictor : public Predictor {
   Prediction of_file(const std::string& path) override {
     prepare_files();
     const data::FileSample sample = data::read_file_sample(path, sampling_);
+    columns_.print(path, sample.columns);
     return of(path, {sample.values.data(), sample.values.size()});
   }
 
@@ -190,8 +206,8 @@ class ModelPredictor : public Predictor {
     const auto& recipe = model_.info.recipe;
     if (options_.dataset != recipe.data.dataset) {
       throw ConfigError(
-          fmt::format("--dataset {}: the model was trained on '{}', whose elements it can be asked "
-                      "for; give files of other sets by their names",
+          fmt::format("--dataset {}: the model was trained on '{}', and only elements of that set can be "
+                      "chosen; give files of other sets by their names",
                       options_.dataset, recipe.data.dataset));
     }
     const bool test = options_.split == "test";
@@ -215,6 +231,7 @@ class ModelPredictor : public Predictor {
   runtime::Model model_;
   runtime::Session session_;
   data::FileSampling sampling_;
+  ColumnsOfFiles columns_;
   std::shared_ptr<const data::Dataset> part_, table_owner_;
 };
 

@@ -55,7 +55,7 @@ int run_report(const ReportOptions& options) {
   }
   std::string out = output_path(options.out), page;
   if (runs.size() == 1) {
-    if (out.empty()) out = folders[0] + "/report.html";
+    if (out.empty()) out = runs[0].path + "/report.html";
     check_output(out, ".html", "--out");
     RunDetailsRequest request = options.details;
     request.run_samples = !options.no_samples;
@@ -94,7 +94,7 @@ void add_report(CLI::App& program, Command& chosen) {
       ->check(not_empty());
   command
       ->add_option("--samples", options->details.samples,
-                   "So many samples, evenly spaced, are run through the network; 0: all")
+                   "How many samples, evenly spaced, to run through the network; 0: all")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 30));
   command
@@ -105,8 +105,9 @@ void add_report(CLI::App& program, Command& chosen) {
       ->allow_extra_args(false)
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
   command
-      ->add_option("--split", options->details.split,
-                   "Part of the set that they are of (default: test if the run was tested, else validation)")
+      ->add_option(
+          "--split", options->details.split,
+          "Part of the set that the samples are from (default: test if the run was tested, else validation)")
       ->check(CLI::IsMember({"train", "validation", "test"}));
   command->add_flag("--no-samples", options->no_samples, "Run no samples: show what the folder says");
   command

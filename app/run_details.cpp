@@ -1,10 +1,13 @@
 #include "app/run_details.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/text.h"
 #include "spikeloom/runtime/observation/observe.h"
 #include "spikeloom/train/run/model_info.h"
 
@@ -18,15 +21,66 @@ std::string split_of(const report::RunRecord& run) {
   return held_out.empty() || held_out == "0" ? "" : "validation";
 }
 
-/// The kept model; of a run that goes on the newest weights that there are.
-std::string model_of(const report::RunRecord& run) {
+/// The files that may hold the network, the one to show first: the kept model, of a run that goes on the
+/// newest weights that there are.
+std::vector<std::string> models_of(const report::RunRecord& run) {
   namespace fs = std::filesystem;
   const std::string found = train::find_model(run.path), checkpoint = run.path + "/checkpoint.safetensors";
-  if (run.state == report::RunState::kFinished || found == checkpoint) return found;
+  if (found == checkpoint) return {found};
   std::error_code no_model, no_checkpoint;
   const auto of_model = fs::last_write_time(found, no_model);
   const auto of_checkpoint = fs::last_write_time(checkpoint, no_checkpoint);
-  return !no_checkpoint && (no_model || of_checkpoint > of_model) ? checkpoint : found;
+  if (no_checkpoint) return {found};
+  // The kept network is there twice where it is that of the best epoch.
+  const std::string best = run.path + "/best.safetensors";
+  std::error_code ignored;
+  if (starts_with(run.selection(), "best validation epoch") && fs::is_regular_file(best, ignored))
+    return {found, best, checkpoint};
+  const bool newer = no_model || of_checkpoint > of_model;
+  if (run.state != report::RunState::kFinished && newer) return {checkpoint, found};
+  return {found, checkpoint};
+}
+
+/// As the network has its layers; "rfc1 recurrent" is of rfc1.
+void in_order_of(const model::NetworkPlan& plan, std::vector<report::WeightStatistics>& weights) {
+  const auto place = [&](const report::WeightStatistics& one) {
+    const std::string layer = one.name.substr(0, one.name.find(' '));
+    return std::find_if(plan.layers.begin(), plan.layers.end(),
+                        [&](const model::LayerPlan& each) { return each.name == layer; });
+  };
+  std::stable_sort(weights.begin(), weights.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
+}
+
+/// Network and weights of the first of the run's files that is whole; what is wrong with those before it
+/// becomes a note.
+bool read_model(const report::RunRecord& run, report::RunDetails& details) {
+  try {
+    std::string damage;
+    for (const std::string& model : models_of(run)) {
+      try {
+        const train::ModelInfo info = train::read_model_info(model);
+        details.weights = report::read_weights(model);
+        details.plan = info.plan();
+        in_order_of(*details.plan, details.weights);
+        details.model = model;
+        details.model_iteration = info.iterations;
+        if (!damage.empty()) {
+          details.notes.push_back(
+              damage + "; network, weights and samples are those of " +
+              std::filesystem::path(model).filename().string() +
+              (info.iterations >= 0 ? fmt::format(", iteration {}", with_separators(info.iterations)) : ""));
+        }
+        return true;
+      } catch (const Error& error) {
+        damage += (damage.empty() ? "" : "; ") + std::string(error.what());
+      }
+    }
+    throw DataError(damage);
+  } catch (const Error& error) {
+    details.notes.push_back(std::string("Network and weights are not shown: ") + error.what());
+  }
+  return false;
 }
 
 /// As many samples as are asked for, or as the limit on work leaves.
@@ -45,19 +99,10 @@ std::int64_t sample_count(const RunDetailsRequest& request, const report::RunRec
 
 report::RunDetails gather_details(const report::RunRecord& run, const RunDetailsRequest& request) {
   report::RunDetails details;
-  std::string model;
-  try {
-    model = model_of(run);
-    details.plan = train::read_model_info(model).plan();
-    details.weights = report::read_weights(model);
-    details.model = model;
-  } catch (const Error& error) {
-    details.notes.push_back(std::string("Network and weights are not shown: ") + error.what());
-    return details;
-  }
+  if (!read_model(run, details)) return details;
   if (!request.run_samples) return details;
   runtime::ObservationRequest observation;
-  observation.model = model;
+  observation.model = details.model;
   observation.data_dir = request.data_dir;
   observation.samples = sample_count(request, run, *details.plan);
   observation.stop = request.stop;

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/output.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/report/page/firing_warnings.h"
 #include "spikeloom/report/run_folder.h"
 
 namespace spikeloom::app {
@@ -34,12 +35,15 @@ ordered_json to_json(const report::RunRecord& run) {
           {"epochs", run.epochs_planned},
           {"best_validation_accuracy",
            run.best_validation_accuracy ? ordered_json(*run.best_validation_accuracy) : ordered_json()},
+          {"best_epoch", run.best_epoch > 0 ? ordered_json(run.best_epoch) : ordered_json()},
           {"test_accuracy", run.test_accuracy ? ordered_json(*run.test_accuracy) : ordered_json()},
           {"train_accuracy", run.epochs.empty() ? ordered_json() : number(run.epochs.back().accuracy)},
           {"train_seconds", run.train_seconds},
           {"seconds_left", run.seconds_left() ? ordered_json(*run.seconds_left()) : ordered_json()},
           {"dataset", run.recipe_string("data.dataset")},
           {"network", run.recipe_string("network.structure")},
+          {"failure", report::failure_json(run)},
+          {"warnings", report::firing_warnings(run, {})},
           {"problems", run.problems}};
 }
 
@@ -102,6 +106,11 @@ int run_runs(const RunsOptions& options) {
                     duration(run.train_seconds), left ? duration(*left) : ""});
   }
   print_line(stdout, table(rows, {false, false, true, true, true, true, true, true}));
+  for (const report::RunRecord& run : runs) {
+    if (run.failure) print_line(stdout, one_line(run.path + " " + run.failure->text()));
+    for (const std::string& warning : report::firing_warnings(run, {}))
+      print_line(stdout, one_line(run.path + ": " + warning));
+  }
   for (const report::RunRecord& run : runs) {
     for (const std::string& problem : run.problems) print_warning(run.path + ": " + problem);
   }

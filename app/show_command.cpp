@@ -81,17 +81,19 @@ events::EventStream read_all(formats::EventReader& reader) {
 
 std::string describe(const events::Binning& binning, const std::string& recipe) {
   const std::string of = recipe.empty() ? "" : " of the recipe " + recipe;
+  const std::string frames = counted(binning.num_steps, "frame");
+  const char* const each = binning.num_steps == 1 ? "" : " each";
   switch (binning.slicing) {
     case events::Binning::kWindow:
-      return fmt::format("{} frames{} of {} us each", binning.num_steps, of, binning.window_us);
+      return fmt::format("{}{} of {} us{}", frames, of, binning.window_us, each);
     case events::Binning::kEqualCount:
-      return fmt::format("{} frames{} of equally many events", binning.num_steps, of);
+      return frames + of + (binning.num_steps == 1 ? " of all events" : " of equally many events");
     case events::Binning::kCount:
-      return fmt::format("{} frames{} of {} events each", binning.num_steps, of, binning.events_per_step);
+      return fmt::format("{}{} of {}{}", frames, of, counted(binning.events_per_step, "event"), each);
     case events::Binning::kEqualTime:
       break;
   }
-  return fmt::format("{} frames{} of equal time", binning.num_steps, of);
+  return frames + of + (binning.num_steps == 1 ? " of the whole time" : " of equal time");
 }
 
 /// Warns where the recipe's set has recordings of another kind than this one: its network would not take it.
@@ -127,6 +129,7 @@ Shown prepare(const ShowOptions& options) {
   shown.transforms.insert(shown.transforms.end(), options.transforms.begin(), options.transforms.end());
   const events::TransformChain chain(shown.transforms);
   const auto reader = formats::open_events(options.input, options.recording.reader_options());
+  print_columns(options.input, reader->columns_by_value());
   shown.before = read_all(*reader);
   shown.format = reader->format();
   shown.left_out = left_out_text(*reader);
@@ -230,8 +233,8 @@ void print_summary(const std::string& title, const RecordingSummary& summary) {
   const auto share = [&](std::int64_t part) {
     return summary.events > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(summary.events) : 0.0;
   };
-  print_line(stdout, fmt::format("{}{} events on {}x{} pixels in {:.3f} ms: {} events/s", title,
-                                 with_separators(summary.events), summary.width, summary.height,
+  print_line(stdout, fmt::format("{}{} on {}x{} pixels in {:.3f} ms: {} events/s", title,
+                                 counted(summary.events, "event"), summary.width, summary.height,
                                  summary.duration_us / 1e3, with_prefix(summary.events_per_s())));
   print_line(stdout,
              fmt::format("  polarity    {:.1f} % on, {:.1f} % off", share(summary.on), share(summary.off())));

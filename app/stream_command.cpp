@@ -243,7 +243,7 @@ std::string to_text(const stream::LiveDecision& live, const std::vector<std::str
   std::string text = fmt::format("{:12.3f} ms  {}", 1e-3 * static_cast<double>(decision.end_us),
                                  decision.best < 0 ? kNoVotes : said(decision.best));
   if (decision.runner_up >= 0) text += fmt::format("  ({})", said(decision.runner_up));
-  text += fmt::format("  {} events  latency {:.3f} ms", decision.events,
+  text += fmt::format("  {}  latency {:.3f} ms", counted(decision.events, "event"),
                       1e-6 * static_cast<double>(live.latency_ns));
   if (live.dropped > 0) text += fmt::format("  {} dropped so far", with_separators(live.dropped));
   return one_line(text);
@@ -287,26 +287,24 @@ void print_summary(const stream::LiveSummary& summary, const stream::LiveSource&
                                  with_separators(summary.received), seconds, rate));
   print_line(
       stderr,
-      fmt::format("left out   {} late, {} dropped, {} outside of the frame{}; {} new starts",
+      fmt::format("left out   {} late, {} dropped, {} outside of the frame{}; {}",
                   with_separators(summary.late), with_separators(summary.dropped), with_separators(outside),
                   summary.out_of_range == 0 ? ""
                                             : fmt::format(", {} with a time out of range (beyond 2^61 us)",
                                                           with_separators(summary.out_of_range)),
-                  summary.restarts));
+                  counted(static_cast<std::int64_t>(summary.restarts), "new start")));
   if (datagrams != nullptr) {
     print_line(
         stderr,
-        fmt::format(
-            "datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {} senders, {} "
-            "restarts",
-            with_separators(datagrams->received), with_separators(datagrams->malformed),
-            with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
-            with_separators(datagrams->repeated), with_separators(datagrams->senders),
-            with_separators(datagrams->restarts)));
+        fmt::format("datagrams  {} received, {} malformed, {} lost, {} out of order, {} repeated; {}, {}",
+                    with_separators(datagrams->received), with_separators(datagrams->malformed),
+                    with_separators(datagrams->lost), with_separators(datagrams->out_of_order),
+                    with_separators(datagrams->repeated), counted(datagrams->senders, "sender"),
+                    counted(datagrams->restarts, "restart")));
   }
-  print_line(stderr,
-             fmt::format("network    {} steps, {} synaptic operations", with_separators(summary.steps),
-                         with_prefix(static_cast<double>(summary.synaptic_operations))));
+  print_line(stderr, fmt::format("network    {}, {} synaptic {}", counted(summary.steps, "step"),
+                                 with_prefix(static_cast<double>(summary.synaptic_operations)),
+                                 noun_for(summary.synaptic_operations, "operation")));
   print_line(stderr, fmt::format("decisions  {}; latency p50 {:.3f} ms, p99 {:.3f} ms",
                                  with_separators(summary.decisions), 1e-3 * p50, 1e-3 * p99));
 }
@@ -317,6 +315,7 @@ int run_stream(const StreamOptions& options) {
   const Trained trained = open_network(options);
   stream::Decider decider(*trained.network, trained.settings);
   const OpenedSource opened = open_source(options, trained);
+  print_columns(options.source, opened.source->columns_by_value());
   stream::LiveSettings live;
   live.queue_events = static_cast<std::size_t>(options.queue_events);
   live.waits_when_full = options.when_full.empty() ? opened.waits : options.when_full == "wait";
@@ -324,14 +323,13 @@ int run_stream(const StreamOptions& options) {
   live.most_decisions = options.decisions;
   if (!trained.warning.empty()) print_warning(trained.warning);
   const stream::DeciderSettings& settings = trained.settings;
-  print_line(
-      stderr,
-      one_line(fmt::format(
-          "{}: steps of {} us, {} windows of {} steps{}", opened.source->name(), settings.step_us,
-          settings.every_steps == settings.window_steps ? "tumbling" : "sliding", settings.window_steps,
-          settings.every_steps == settings.window_steps
-              ? std::string()
-              : fmt::format(", a decision every {}", settings.every_steps))));
+  print_line(stderr, one_line(fmt::format(
+                         "{}: steps of {} us, {} windows of {}{}", opened.source->name(), settings.step_us,
+                         settings.every_steps == settings.window_steps ? "tumbling" : "sliding",
+                         counted(settings.window_steps, "step"),
+                         settings.every_steps == settings.window_steps
+                             ? std::string()
+                             : fmt::format(", a decision every {}", settings.every_steps))));
   const stream::LiveSummary summary =
       stream::run_live(*opened.source, decider, live, stop_requested, [&](const auto& decision) {
         if (options.json) {
@@ -389,12 +387,13 @@ void add_stream(CLI::App& program, Command& chosen) {
                     "Let one state go through all windows, instead of a reset before each");
   command
       ->add_option("--idle-ms", options->idle_ms,
-                   "After so long without events, finish the window; 0: wait for ever")
+                   "Milliseconds without events after which the window is finished; 0: wait forever")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   command
-      ->add_option("--gap-ms", options->gap_ms,
-                   "A jump of the events' times by more than this, or a window, starts anew")
+      ->add_option(
+          "--gap-ms", options->gap_ms,
+          "Milliseconds: where the events' times jump by more than this, and than a window, all starts anew")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
   command->add_option("--queue", options->queue_events, "Most events that wait for the network")
@@ -406,7 +405,7 @@ void add_stream(CLI::App& program, Command& chosen) {
           "Where the network is too slow: wait (the source has to), drop (new events are left out and "
           "counted; default of udp and of recordings in real time)")
       ->check(CLI::IsMember({"wait", "drop"}));
-  command->add_option("--decisions", options->decisions, "End after so many decisions (default: none)")
+  command->add_option("--decisions", options->decisions, "Stop after this many decisions (default: none)")
       ->check(CLI::Range(1, 1 << 30));
   add_event_file_options(*command, options->recording);
   options->of_nir = add_nir_options(*command, options->nir);

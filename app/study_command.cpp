@@ -223,7 +223,7 @@ void print_progress(const train::Study& study, const std::vector<train::CellResu
                         100.0 * *result.accuracy);
   }
   const std::size_t done = count_of(results, train::CellState::kDone);
-  text += fmt::format("; {} of {} runs done", done, results.size());
+  text += fmt::format("; {} of {} done", done, counted(static_cast<std::int64_t>(results.size()), "run"));
   if (done < results.size())
     text += fmt::format(", about {} left", rough_duration(seconds_left(study, results)));
   print_line(stdout, text);
@@ -238,8 +238,9 @@ int run_study(const StudyOptions& options) {
   stop_on_signals();
   int code = kOk;
   const std::size_t count = study.cells.size();
-  print_line(stdout, fmt::format("{}, scale {}: {} of {} runs done, {} stopped; in {}", study.name,
-                                 options.scale, count_of(results, train::CellState::kDone), count,
+  print_line(stdout, fmt::format("{}, scale {}: {} of {} done, {} stopped; in {}", study.name, options.scale,
+                                 count_of(results, train::CellState::kDone),
+                                 counted(static_cast<std::int64_t>(count), "run"),
                                  count_of(results, train::CellState::kStopped), folder));
   DataSearch search(options.data_dir);
   std::set<std::string> complaints;

@@ -152,8 +152,9 @@ void print_study(const train::Study& study, const std::vector<train::CellResult>
   print_line(stdout, "\n" + table(rows, right));
   const auto done = std::count_if(results.begin(), results.end(),
                                   [](const auto& one) { return one.state == train::CellState::kDone; });
-  print_line(stdout, fmt::format("\n{}; {} of {} runs done.{}", words(study.metric), done, results.size(),
-                                 legend(study, figures)));
+  print_line(stdout,
+             fmt::format("\n{}; {} of {} done.{}", words(study.metric), done,
+                         counted(static_cast<std::int64_t>(results.size()), "run"), legend(study, figures)));
   if (study.metric == train::StudyMetric::kVotes) print_all_votes(study, results);
 }
 

@@ -11,6 +11,7 @@
 #include "app/recipe_search.h"
 #include "app/stop_signals.h"
 #include "app/training_display.h"
+#include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/parallel/group.h"
 #include "spikeloom/parallel/launcher.h"
@@ -133,6 +134,7 @@ void check(const TrainOptions& options) {
   if (!options.resume.empty() && !options.init_from.empty()) {
     throw ConfigError("--init-from is for a new training: a run that is resumed has its own weights");
   }
+  if (options.tensorboard) refuse_said_twice(options.overrides, "logging", "tensorboard", "--tensorboard");
 }
 
 train::TrainingRequest request_of(const TrainOptions& options) {

@@ -150,6 +150,7 @@ void TrainingDisplay::remember(const train::EpochReport& report) {
   accuracies_.push_back(!validated           ? report.train_accuracy
                         : report.has_average ? report.average_validation_accuracy
                                              : report.validation_accuracy);
+  best_ = report.best_validation_accuracy;
   slowest_stage_ = report.slowest_stage;
   slowest_share_ = report.slowest_share;
 }
@@ -159,10 +160,11 @@ void TrainingDisplay::summarise() {
   clear();
   if (quiet_) return;
   if (accuracies_.size() > 1) {
-    const auto best = std::max_element(accuracies_.begin(), accuracies_.end());
-    say(fmt::format("curve    {}  {} accuracy, best {:.2f} %",
-                    small_curve(accuracies_, kEpochs, shows_blocks(stream_)),
-                    validated_ ? "validation" : "training", 100.0 * *best));
+    // What keep_best keeps: of earlier sessions as well, and not of epochs with fewer time steps.
+    const double best = validated_ ? best_ : *std::max_element(accuracies_.begin(), accuracies_.end());
+    say(fmt::format("curve    {}  {} accuracy{}", small_curve(accuracies_, kEpochs, shows_blocks(stream_)),
+                    validated_ ? "validation" : "training",
+                    best >= 0.0 ? fmt::format(", best {:.2f} %", 100.0 * best) : ""));
   }
   if (!slowest_stage_.empty()) {
     say(fmt::format("slowest  {}: {:.0f} % of the time of all stages", slowest_stage_,

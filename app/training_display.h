@@ -54,6 +54,7 @@ class TrainingDisplay : public train::TrainingObserver {
   std::chrono::steady_clock::time_point last_{};
   std::vector<double> accuracies_;  ///< of the epochs: validation, or training without a validation part
   bool validated_ = false;
+  double best_ = -1.0;  ///< EpochReport::best_validation_accuracy of the last epoch
   std::string slowest_stage_;
   double slowest_share_ = 0.0;
   std::vector<std::string> warnings_;

@@ -10,7 +10,9 @@
 #include "app/help_formatter.h"
 #include "spikeloom/base/text.h"
 #include "spikeloom/config/table.h"
+#include "spikeloom/config/toml.h"
 #include "spikeloom/train/recipe/recipe.h"
+#include "spikeloom/train/recipe/recipe_checks.h"
 
 namespace spikeloom::app {
 namespace {
@@ -66,7 +68,7 @@ Words command_names(const CLI::App& command) {
   return names;
 }
 
-/// "training.epochs" for "epochs": the keys of a recipe that end so.
+/// "training.epochs" for "epochs": the keys of a recipe that end so, or the one that is also called so.
 Words recipe_keys(const std::string& last) {
   Words found;
   std::istringstream lines(train::to_toml(train::Recipe()));
@@ -75,6 +77,8 @@ Words recipe_keys(const std::string& last) {
     if (starts_with(line, "[")) section = line.substr(1, line.find(']') - 1) + ".";
     if (starts_with(line, last + " =")) found.push_back(section + last);
   }
+  const std::string meant = found.empty() ? train::recipe_key_called(last) : "";
+  if (!meant.empty()) found.push_back(meant);
   return found;
 }
 
@@ -194,6 +198,15 @@ std::string option_error(const CLI::App& program, const ConfigError& error) {
   const CLI::App& command = *named_commands(program).back();
   if (command.get_option_no_throw(option) == nullptr || !starts_with(message, start)) return message;
   return fmt::format("{}: {} (see {} --help)", option, message.substr(start.size()), command_path(program));
+}
+
+void refuse_said_twice(const std::vector<std::string>& overrides, const std::string& section,
+                       const std::string& key, const std::string& option) {
+  config::Toml document = config::Toml::parse_string("", "--set");
+  for (const std::string& assignment : overrides) document.apply_override(assignment);
+  if (!document.root().table(section).has(key)) return;
+  throw ConfigError(
+      fmt::format("{} and --set {}.{} are the same setting: give one of them", option, section, key));
 }
 
 CLI::Validator not_empty() {

@@ -1,6 +1,7 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "spikeloom/base/errors.h"
 
@@ -18,5 +19,10 @@ std::string usage_error(const CLI::App& program, const CLI::ParseError& error);
 /// option is called by the option's name ("--count: ..." instead of "key 'count': ...", "--folder" for
 /// "data.folder").
 std::string option_error(const CLI::App& program, const ConfigError& error);
+
+/// Throws ConfigError if `overrides` (the values of --set) have the key "SECTION.KEY", which `option`, given
+/// too, also says. What is wrong with an override throws as config::Toml::apply_override().
+void refuse_said_twice(const std::vector<std::string>& overrides, const std::string& section,
+                       const std::string& key, const std::string& option);
 
 }  // namespace spikeloom::app

@@ -40,11 +40,8 @@ report::RunDetails details_of(const report::RunRecord& run, const std::string& d
   request.most_macs = 20'000'000'000;
   request.stop = &stopped;
   auto details = gather_details(run, request);
-  if (!details.model.empty() && run.state != report::RunState::kFinished) {
-    details.notes.push_back(fmt::format("Network, weights and samples are those of {}, written at {}.",
-                                        std::filesystem::path(details.model).filename().string(),
-                                        time_of(details.model)));
-  }
+  if (!details.model.empty() && run.state != report::RunState::kFinished)
+    details.model_time = "written at " + time_of(details.model);
   if (details.observations) {
     details.notes.push_back("A short look at the samples; 'spikeloom report " + shell_quoted(run.path) +
                             "' writes a page of more of them.");
@@ -88,7 +85,7 @@ void add_watch(CLI::App& program, Command& chosen) {
   command->add_option("folders", options->folders, "Run folders, or folders that hold some (default: runs)")
       ->type_name("RUN_OR_FOLDER")
       ->check(not_empty());
-  command->add_option("--port", options->server.port, "Port; 0: one that is free")
+  command->add_option("--port", options->server.port, "Port; 0: any that is free")
       ->capture_default_str()
       ->check(CLI::Range(0, 65535));
   command

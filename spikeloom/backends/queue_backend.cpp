@@ -1,5 +1,6 @@
 #include "spikeloom/backends/queue_backend.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -55,9 +56,20 @@ void QueueBackend::prepare(std::uint64_t iteration, double learning_rate) {
 }
 
 Buffer QueueBackend::slot_values(int slot) const {
-  if (slot == model::kNone) return {};
+  if (slot == model::kNoSlot) return {};
   const model::Slot& what = program_->slot(slot);
   return engine::view_of(parameters_->of(what), what.size, Type::kFloat);
+}
+
+double QueueBackend::density_of(const Buffer& x) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(x.bytes()));
+  memory().to_host(x, bytes.data());
+  const Buffer on_host = engine::view_of(bytes.data(), x.count, x.type);
+  std::int64_t not_zero = 0;
+  with_pointer(on_host, [&](const auto* values) {
+    for (std::int64_t i = 0; i < x.count; ++i) not_zero += kernels::to_float(values[i]) != 0.0f ? 1 : 0;
+  });
+  return static_cast<double>(not_zero) / static_cast<double>(std::max<std::int64_t>(x.count, 1));
 }
 
 unsigned long long* QueueBackend::spike_sum(int stage) const {

@@ -6,7 +6,9 @@
 
 #include "spikeloom/engine/backend.h"
 #include "spikeloom/kernels/cuda/queue.h"
+#include "spikeloom/kernels/dropout_params.h"
 #include "spikeloom/kernels/neuron_params.h"
+#include "spikeloom/kernels/pool_params.h"
 
 namespace spikeloom::backends {
 
@@ -15,6 +17,22 @@ inline std::size_t at(int index) { return static_cast<std::size_t>(index); }
 /// What a stage's neurons run over.
 inline kernels::LifSize lif_size(const engine::Activation& own) {
   return {own.images.num_steps, own.images.neurons(), own.static_input};
+}
+
+/// A pooling of values by `factor`.
+inline kernels::PoolSize pool_size(const kernels::PackedImages& images, std::int64_t factor) {
+  return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
+}
+
+/// What dropout of `count` values over `steps` steps runs over.
+inline kernels::DropoutSize dropout_size(const engine::Samples& samples, std::int64_t steps,
+                                         std::int64_t count, bool same_mask_each_step) {
+  kernels::DropoutSize size{steps, count / steps, same_mask_each_step};
+  if (samples.count == samples.whole) return size;
+  const std::int64_t sample = size.elements / samples.count;
+  size.whole = sample * samples.whole;
+  size.first = sample * samples.whole_first;
+  return size;
 }
 
 class QueueBackend : public engine::Backend {
@@ -45,8 +63,10 @@ class QueueBackend : public engine::Backend {
     return bfloat16 && program.spiking && !stage.reads_input() ? engine::Type::kBFloat16
                                                                : engine::Type::kFloat;
   }
-  /// The values of a slot where they lie; empty for kNone.
+  /// The values of a slot where they lie; empty for kNoSlot.
   engine::Buffer slot_values(int slot) const;
+  /// Share of values that are not 0; waits for them.
+  double density_of(const engine::Buffer& x);
   /// Where a stage's spikes are counted, in the queue's memory.
   unsigned long long* spike_sum(int stage) const;
   const std::uint64_t* iteration() const { return static_cast<const std::uint64_t*>(iteration_.data); }

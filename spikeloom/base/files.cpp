@@ -200,4 +200,9 @@ std::string read_text_file(const std::string& path, std::int64_t max_bytes) {
   return read_whole<std::string>(path, max_bytes);
 }
 
+std::string without_end_slashes(const std::string& path) {
+  const std::size_t last = path.find_last_not_of('/');
+  return last == std::string::npos ? path.substr(0, 1) : path.substr(0, last + 1);
+}
+
 }  // namespace spikeloom

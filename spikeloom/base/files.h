@@ -47,4 +47,7 @@ std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_by
 /// The same as text.
 std::string read_text_file(const std::string& path, std::int64_t max_bytes = std::int64_t{1} << 26);
 
+/// "run" of "run/" and "run//": the path as names can be added to it after a "/"; "/" stays.
+std::string without_end_slashes(const std::string& path);
+
 }  // namespace spikeloom

@@ -11,6 +11,7 @@ namespace spikeloom::config {
 /// Keys that were asked for, by the path of their table; shared by all readers of a document.
 struct Table::Known {
   std::map<std::string, std::vector<std::string>> keys;
+  std::map<std::string, std::string> other_names;
 
   void add(const std::string& path, const std::string& key) {
     std::vector<std::string>& known = keys[path];
@@ -203,6 +204,10 @@ Table Table::table(const std::string& key) {
   return Table(node != nullptr ? *node : kEmpty, origin(key), path_of(key), known_);
 }
 
+void Table::also_called(const std::vector<std::pair<std::string, std::string>>& names) {
+  known_->other_names.insert(names.begin(), names.end());
+}
+
 void Table::finish() const {
   const std::vector<std::string>& known = known_->keys[path_];
   for (const Entry& entry : entries_of(*table_)) {
@@ -222,6 +227,10 @@ std::string Table::meant_keys(const Entry& entry) const {
   for (const auto& [path, keys] : known_->keys) {
     const bool has = std::find(keys.begin(), keys.end(), entry.key) != keys.end();
     if (has && path != path_ && meant.size() < kShown) meant.push_back(join(path, entry.key));
+  }
+  if (meant.empty()) {
+    const auto other = known_->other_names.find(entry.key);
+    if (other != known_->other_names.end()) meant.push_back(other->second);
   }
   if (meant.empty()) {
     const std::string best = nearest(entry.key, known_->keys[path_]);

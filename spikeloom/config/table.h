@@ -67,8 +67,12 @@ class Table {
   /// An error about a key, to be thrown by who checks more than type and range.
   ConfigError error(const std::string& key, const std::string& message) const;
 
+  /// What other programs call a key: pairs of such a name and the path, for the errors of finish().
+  void also_called(const std::vector<std::pair<std::string, std::string>>& names);
+
   /// Refuses, here and in every table read through this one, the first key that nobody asked for, with file,
-  /// line and the key that may be meant: of this name in another table, else the nearest of this table.
+  /// line and the key that may be meant: of this name in another table, else the one that is also called so,
+  /// else the nearest of this table.
   void finish() const;
 
   /// "training.batch_size": the dotted path of a key of this table.

@@ -126,17 +126,18 @@ FileSample recording_sample(const std::string& path, const FileSampling& samplin
                     size_text(sampling.width * settings.downsample, sampling.height * settings.downsample),
                     settings.transforms.empty() ? "" : " after the transforms"));
   }
+  FileSample sample;
+  sample.shape = shape;
   Recording recording;
   recording.path = path;
   format.reader = [&](const Recording& one, ReadNotes& of_one) {
     events::EventStream stream = read_recording_file(one.path, options, of_one);
+    sample.columns = of_one.columns;
     stream.width = width;
     stream.height = height;
     return stream;
   };
   const RecordingDataset dataset(path, {"unknown"}, {recording}, format, 0);
-  FileSample sample;
-  sample.shape = shape;
   sample.values.resize(static_cast<std::size_t>(shape.sample_size()));
   dataset.read(0, nullptr, sample.values.data());
   return sample;

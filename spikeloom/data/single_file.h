@@ -27,6 +27,7 @@ struct FileSampling {
 struct FileSample {
   SampleShape shape;
   std::vector<float> values;
+  std::string columns;  ///< formats::EventReader::columns_by_value() of a recording
 };
 
 /// By its content; false where it cannot be read.

@@ -16,14 +16,6 @@ Activation Backend::join(const std::vector<Samples>&, int) {
   throw std::logic_error(name() + ": does not part batches");
 }
 
-Buffer Backend::normalise(int, Buffer, Samples&, const Pass&) {
-  throw std::logic_error(name() + ": does not normalise currents");
-}
-
-Buffer Backend::normalise_backward(int, Samples&, Buffer, const Pass&) {
-  throw std::logic_error(name() + ": does not normalise currents");
-}
-
 Buffer Backend::add(Buffer, const Buffer&) { throw std::logic_error(name() + ": does not add currents"); }
 
 Buffer Backend::sum_steps(Buffer gradient, std::int64_t count) {

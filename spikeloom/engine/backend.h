@@ -56,13 +56,9 @@ class Backend {
   /// step: outside of a captured sequence.
   virtual void prepare(std::uint64_t iteration, double learning_rate) = 0;
 
-  /// gather -> product: what the stage's neurons take, [T * N, H, W, C], or one step of it for a static
-  /// input. Fills the stage's activation but for what fire() does.
+  /// gather -> product -> normalisation: what the stage's neurons take but for shortcuts, [T * N, H, W, C],
+  /// or one step of it for a static input. Fills the stage's activation but for what fire() does.
   virtual Buffer current(int stage, Samples& samples, const Pass& pass) = 0;
-  /// The stage's normalisation of its current: by the batch's own statistics, which also move the running
-  /// ones, where a backward pass follows, else by the running ones. Only of stages that have one.
-  virtual Buffer normalise(int stage, Buffer current, Samples& samples, const Pass& pass);
-  virtual Buffer normalise_backward(int stage, Samples& samples, Buffer gradient, const Pass& pass);
   /// a + b of two currents, in the type of a; one that has a single step is meant at every step.
   virtual Buffer add(Buffer a, const Buffer& b);
   /// The sum over steps of a gradient that is to have `count` values: itself where it has.

@@ -32,11 +32,7 @@ std::vector<double> Engine::calibrate(const Batch& batch, double firing_rate, Ca
       (rate < firing_rate ? low : high) = middle;
     }
     if (target == CalibrationTarget::kWeights) {
-      // Where the current is normalised, scaling the weights would change nothing.
-      const bool normalised = stage.norm.kind != model::Norm::kNone;
-      for (const int slot : {normalised ? stage.norm.scale : stage.product.weight,
-                             normalised ? stage.norm.shift : stage.product.bias}) {
-        if (slot == model::kNone) continue;
+      for (const int slot : stage.scaling_slots()) {
         std::vector<float> values = read(slot);
         for (float& value : values) value *= static_cast<float>(scale);
         write(slot, {values.data(), values.size()});

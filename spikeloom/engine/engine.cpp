@@ -35,11 +35,11 @@ Engine::Engine(model::Program program, std::unique_ptr<Backend> backend)
   parameters_.values = backend_->memory().allocate(program_.flat_size, Type::kFloat);
   backend_->memory().fill_zero(parameters_.values);
   parameters_.gradients.resize(program_.slots.size());
-  last_reader_.assign(program_.stages.size(), model::kNone);
-  last_adder_.assign(program_.stages.size(), model::kNone);
+  last_reader_.assign(program_.stages.size(), model::kNoStage);
+  last_adder_.assign(program_.stages.size(), model::kNoStage);
   for (const model::Stage& stage : program_.stages) {
     for (const model::Edge& edge : stage.inputs) {
-      if (edge.stage != model::kNone) last_reader_[at(edge.stage)] = stage.number;
+      if (edge.stage != model::kInput) last_reader_[at(edge.stage)] = stage.number;
     }
     for (const int source : stage.shortcuts) last_adder_[at(source)] = stage.number;
   }
@@ -85,23 +85,19 @@ void Engine::release_dead(int stage, Samples& samples) const {
   }
 }
 
-// Product, normalisation, currents of earlier stages.
+// The stage's own and currents of earlier ones.
 Buffer Engine::whole_current(int stage, Samples& samples, const Pass& pass, bool again) {
   const model::Stage& here = program_.stages[at(stage)];
   Activation& own = samples.stages[at(stage)];
   Buffer current = backend_->current(stage, samples, pass);
-  own.product_count = current.count;
-  if (here.norm.kind != model::Norm::kNone) {
-    current = backend_->normalise(stage, std::move(current), samples, pass);
-  }
-  own.normalised_count = current.count;
+  own.own_count = current.count;
   for (const int source : here.shortcuts) {
     Activation& added = samples.stages[at(source)];
     current = backend_->add(std::move(current), added.current);
     if (!again && last_adder_[at(source)] == stage) added.current.reset();
   }
   own.static_input = current.count != program_.num_steps * own.images.neurons();
-  if (last_adder_[at(stage)] != model::kNone) own.current = current;
+  if (last_adder_[at(stage)] != model::kNoStage) own.current = current;
   return current;
 }
 
@@ -168,18 +164,12 @@ Buffer Engine::infer(const Batch& batch, const Pass& pass) {
 
 void Engine::announce(int stage, GradientListener* listener) const {
   if (listener == nullptr) return;
-  const model::Stage& here = program_.stages[at(stage)];
-  const auto tell = [&](int slot) {
-    if (slot != model::kNone) listener->ready(slot, parameters_.gradients[at(slot)]);
-  };
-  for (const model::Edge& edge : here.inputs) tell(edge.neunorm_u);
-  for (const int slot : {here.product.weight, here.product.bias, here.norm.scale, here.norm.shift,
-                         here.norm.step_scale, here.recurrent, here.neuron.decay, here.neuron.v_threshold}) {
-    tell(slot);
+  for (const int slot : program_.stages[at(stage)].trained_slots()) {
+    listener->ready(slot, parameters_.gradients[at(slot)]);
   }
 }
 
-// Of the product's current, from what later stages said of the stage's output and of its whole current.
+// Of the stage's own current, from what later stages said of its output and of its whole current.
 Buffer Engine::gradient_of_current(int stage, Samples& samples, Incoming& incoming, const Pass& pass) {
   const model::Stage& here = program_.stages[at(stage)];
   const Activation& own = samples.stages[at(stage)];
@@ -192,11 +182,7 @@ Buffer Engine::gradient_of_current(int stage, Samples& samples, Incoming& incomi
   incoming.currents[at(stage)].clear();
   if (!gradient) return gradient;
   for (const int source : here.shortcuts) incoming.currents[at(source)].push_back(gradient);
-  gradient = backend_->sum_steps(std::move(gradient), own.normalised_count);
-  if (here.norm.kind != model::Norm::kNone) {
-    gradient = backend_->normalise_backward(stage, samples, std::move(gradient), pass);
-  }
-  return backend_->sum_steps(std::move(gradient), own.product_count);
+  return backend_->sum_steps(std::move(gradient), own.own_count);
 }
 
 void Engine::run_backward(int first, int last, Samples& samples, Incoming& incoming, const Pass& pass,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "spikeloom/base/random.h"
@@ -37,37 +38,25 @@ double initial_standard_deviation(double gain, double v_threshold, std::int64_t 
 
 void initialise(Engine& engine, const model::NetworkSettings& settings, std::uint64_t seed) {
   const model::Program& program = engine.program();
-  const auto constant = [&](int slot, double value) {
-    if (slot == model::kNone) return;
-    const std::vector<float> values(static_cast<std::size_t>(program.slot(slot).size),
-                                    static_cast<float>(value));
-    engine.write(slot, {values.data(), values.size()});
-  };
+  for (std::size_t slot = 0; slot < program.slots.size(); ++slot) {
+    if (!program.slots[slot].start) continue;
+    const std::vector<float> values(static_cast<std::size_t>(program.slots[slot].size),
+                                    static_cast<float>(*program.slots[slot].start));
+    engine.write(static_cast<int>(slot), {values.data(), values.size()});
+  }
   for (const model::Stage& stage : program.stages) {
-    const model::Slot& weight = program.slot(stage.product.weight);
-    const std::int64_t fan_in = weight.size / weight.shape.front();
     const double threshold = program.spiking ? stage.neuron.params.v_threshold : kReferenceThreshold;
-    std::vector<float> values(static_cast<std::size_t>(weight.size));
-    fill_normal(values, initial_standard_deviation(settings.init.gain, threshold, fan_in), seed,
-                static_cast<std::uint64_t>(stage.number));
-    engine.write_in_memory_order(stage.product.weight, {values.data(), values.size()});
-    constant(stage.norm.scale, 1.0);
-    constant(stage.norm.shift, 0.0);
-    constant(stage.norm.mean, 0.0);
-    constant(stage.norm.variance, 1.0);
-    constant(stage.norm.step_scale, 1.0);
-    if (stage.recurrent != model::kNone) {
-      const std::int64_t neurons = stage.product.output.size();
-      std::vector<float> recurrent(static_cast<std::size_t>(program.slot(stage.recurrent).size));
-      // A stream of its own; the recurrent current is as strong as the feed-forward one would be.
-      fill_normal(recurrent, initial_standard_deviation(settings.init.gain, threshold, neurons), seed,
-                  kRecurrentStream + static_cast<std::uint64_t>(stage.number));
-      engine.write_in_memory_order(stage.recurrent, {recurrent.data(), recurrent.size()});
+    const auto number = static_cast<std::uint64_t>(stage.number);
+    // The recurrent current is as strong as the feed-forward one would be, from a stream of its own.
+    for (const auto& [slot, stream] :
+         {std::pair{stage.product.weight, number}, std::pair{stage.recurrent, kRecurrentStream + number}}) {
+      if (slot == model::kNoSlot) continue;
+      const model::Slot& weight = program.slot(slot);
+      std::vector<float> values(static_cast<std::size_t>(weight.size));
+      const std::int64_t fan_in = weight.size / weight.shape.front();
+      fill_normal(values, initial_standard_deviation(settings.init.gain, threshold, fan_in), seed, stream);
+      engine.write_in_memory_order(slot, {values.data(), values.size()});
     }
-    constant(stage.product.bias, 0.0);
-    constant(stage.neuron.decay, stage.neuron.params.decay);
-    constant(stage.neuron.v_threshold, stage.neuron.params.v_threshold);
-    for (const model::Edge& edge : stage.inputs) constant(edge.neunorm_u, settings.neunorm.u_init);
   }
 }
 

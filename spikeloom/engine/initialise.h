@@ -18,8 +18,8 @@ constexpr double kReferenceThreshold = 0.75;
 double initial_standard_deviation(double gain, double v_threshold, std::int64_t fan_in);
 
 /// Weights of each stage normal, of mean 0 and the standard deviation above, from random streams of (seed,
-/// number of the stage) in memory order; biases 0, U settings.neunorm.u_init, decays and thresholds those of
-/// the neurons. The same for any number of threads.
+/// number of the stage) in memory order; every other slot where it starts. The same for any number of
+/// threads.
 void initialise(Engine& engine, const model::NetworkSettings& settings, std::uint64_t seed);
 
 }  // namespace spikeloom::engine

@@ -30,7 +30,7 @@ struct Pass {
   bool accumulate = false;      ///< the gradients add to those that are there
   std::uint64_t seed = 0;       ///< of the dropout masks
   std::uint64_t iteration = 0;  ///< which training iteration: makes the masks fresh
-  /// Where other processes have the rest of the batch: its normalisations take the statistics of all.
+  /// Where other processes have the rest of the batch: its statistics are those of all.
   StatisticsExchange* statistics = nullptr;
   /// Filled if given, one entry a stage; then each stage is waited for.
   std::vector<StageCost>* costs = nullptr;
@@ -53,8 +53,7 @@ struct Activation {
   std::int64_t spike_count = -1;  ///< -1: not known on the host
   /// Its whole current, as its neurons take it, where a later stage adds it to its own.
   Buffer current;
-  /// Values of the product's current, and of the normalised one: a static input's have one step only.
-  std::int64_t product_count = 0, normalised_count = 0;
+  std::int64_t own_count = 0;     ///< values of the current before others are added
   std::unique_ptr<Kept> product;  ///< of gather and product
   std::unique_ptr<Kept> neurons;
 };
@@ -76,7 +75,7 @@ struct Samples {
 
 /// The gradient of a stage's output as one of its readers has it.
 struct OutputGradient {
-  int stage = model::kNone;
+  int stage = model::kNoStage;
   model::Pool pool;  ///< it is that of the pooled output; kNone or kAverage
   Buffer values;     ///< [T * N, H / k, W / k, C], float or bfloat16
   /// Of the NeuNorm on the edge, where the neurons' backward pass is to add it: [T, N, P] float.

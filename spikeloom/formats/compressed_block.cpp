@@ -92,10 +92,11 @@ std::size_t CompressedBlock::available(ByteWindow& window) const {
   if (left_ == 0) return 0;
   if (!window.ensure(1)) {
     if (left_ < 0) return 0;
-    throw CutShort(fmt::format("the file ends within a packet, {} before its end; fetch the file again, or "
-                               "read what is whole (--partial, data.partial)",
-                               counted(left_, "byte")),
-                   window.name(), window.offset());
+    throw CutShort(
+        fmt::format("the file ends within a packet, {} before the packet's end; fetch the file again, or "
+                    "read what is whole (--partial, data.partial)",
+                    counted(left_, "byte")),
+        window.name(), window.offset());
   }
   if (left_ < 0) return window.size();
   return static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(window.size())));

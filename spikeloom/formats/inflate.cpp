@@ -62,7 +62,7 @@ void GzipReader::append(std::size_t max_size, std::vector<std::uint8_t>& output)
       if (state_->consumed == compressed_.size()) {
         state_->ended = true;
       } else if (inflateReset(&stream) != Z_OK) {  // a gzip file may hold several members
-        fail("cannot go on with the next gzip member");
+        fail("cannot continue with the next gzip member");
       }
     } else if (result == Z_MEM_ERROR) {
       throw std::bad_alloc();

@@ -205,7 +205,7 @@ class HeaderHandler {
       case Place::kTop:
         return fail(fmt::format("entry {} is {} instead of an object", in_quotes(key_), what));
       case Place::kMetadata:
-        return fail(fmt::format("metadata key {} is {} instead of a text", in_quotes(key_), what));
+        return fail(fmt::format("metadata key {} is {} instead of text", in_quotes(key_), what));
       default:
         return fail(fmt::format("array {}: {} cannot be or hold {}", in_quotes(tensor_.name), key_, what));
     }

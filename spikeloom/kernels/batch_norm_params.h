@@ -78,6 +78,12 @@ SPIKELOOM_HOST_DEVICE inline double batch_norm_slope(const BatchNormParams& para
   return params.factor * scale / sqrt(variance + params.epsilon);
 }
 
+/// Inference: slope * (x + bias - mean) + shift is slope * x + this.
+inline float batch_norm_folded_bias(double slope, float bias, float mean, float shift) {
+  const double offset = bias - mean;
+  return static_cast<float>(slope * offset + shift);
+}
+
 /// Moments of a batch into running ones, as the usual frameworks do: running = (1 - momentum) * running +
 /// momentum * value, where the variance's value is the unbiased one, variance * rows / (rows - 1).
 template <class S>

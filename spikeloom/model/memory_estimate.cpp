@@ -33,9 +33,9 @@ double neuron_bytes(const NetworkSettings& settings) {
 /// Bytes that are kept for each output of a layer at each step.
 double kept_bytes(const LayerPlan& layer, const NetworkSettings& settings) {
   if (!layer.spec.has_weights()) return 0.0;  // pooling, sums of spikes and NeuNorm are computed again
-  // Normalisation goes back through what it took, in the format in which the product gave it.
+  // In the format in which the product gave it.
   const bool half = runs_compact(settings) && settings.compute.precision == Precision::kBf16;
-  const double current = layer.normalised ? (half ? kBfloat : kFloat) : 0.0;
+  const double current = layer.keeps_current() ? (half ? kBfloat : kFloat) : 0.0;
   return current + (layer.has_neurons ? neuron_bytes(settings) : 0.0);
 }
 
@@ -59,7 +59,7 @@ double working_bytes(const LayerPlan& layer, const NetworkSettings& settings, co
                      double steps, double waiting) {
   // Spikes are pooled as bits: only the next layer's input is made of floats.
   if (!layer.spec.has_weights() && runs_compact(settings)) return 0.0;
-  const bool reads_input = !layer.sources.empty() && layer.sources.front().layer == kNone;
+  const bool reads_input = !layer.sources.empty() && layer.sources.front().layer == kInput;
   const double input_steps = reads_input && use.static_input ? 1.0 : steps;
   const auto in = static_cast<double>(layer.input.size()), out = static_cast<double>(layer.output.size());
   auto samples = static_cast<double>(use.batch_size);
@@ -89,7 +89,7 @@ MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& s
     const double outputs = static_cast<double>(layer.output.size()) * steps * batch;
     if (use.training) kept += outputs * kept_bytes(layer, settings);
     working = std::max(working, working_bytes(layer, settings, use, steps, waiting[i]));
-    if (layer.normalised) statistics += 2.0 * kFloat * static_cast<double>(layer.output.channels);
+    statistics += kFloat * static_cast<double>(layer.statistics);
   }
   MemoryEstimate estimate;
   const double gradients = use.training ? weights : 0.0;

@@ -36,9 +36,9 @@ struct MemoryEstimate {
 };
 
 /// The estimate for `plan`, which was made of `settings`. Parameters, gradients and moments are exact, kept
-/// state is the most that compute.state = "compact" keeps (kernels/v_pre_code.h: bits and codes; of
-/// normalised layers also the currents, in the precision of the products), the rest is right within a factor
-/// of about two: what LibTorch and oneDNN take beside depends on version and processor. Data sets that lie in
+/// state is the most that compute.state = "compact" keeps (kernels/v_pre_code.h: bits and codes; of layers
+/// that keep it also the current, in the precision of the products), the rest is right within a factor of
+/// about two: what LibTorch and oneDNN take beside depends on version and processor. Data sets that lie in
 /// memory are not part of it. Nothing overflows: sums stop at 2^60.
 MemoryEstimate estimate_memory(const NetworkPlan& plan, const NetworkSettings& settings,
                                const MemoryUse& use);

@@ -75,16 +75,6 @@ void check(const NetworkSettings& settings, const Shape& input, int num_classes)
     throw ConfigError("neurons_per_class is " + std::to_string(settings.voting.neurons_per_class) +
                       ", expected at least 1");
   }
-  if (settings.neunorm.enabled && settings.kind == NetworkKind::kAnn) {
-    throw ConfigError(
-        "NeuNorm acts on spikes and an ANN has none; set neunorm.enabled = false or network.kind = "
-        "\"snn\"");
-  }
-  if (settings.norm.kind == NormKind::kTebn && settings.kind == NetworkKind::kAnn) {
-    throw ConfigError(
-        "TEBN has a factor for each step and an ANN has no steps; set norm.kind = \"tdbn\", there plain "
-        "batch normalisation, or network.kind = \"snn\"");
-  }
   for (const std::int64_t extent : {input.channels, input.height, input.width}) {
     if (extent < 1 || extent > 65536) {
       throw ShapeError("the network's input is " + to_string(input) + ", expected sizes from 1 to 65536");
@@ -106,13 +96,8 @@ Pool behind(const Pool& before, const Pool& pool, const std::string& layer) {
         " on their way, and only pools of one kind can follow each other; use one kind of pool, or "
         "put a convolution between them");
   }
-  // Pools of one kind in a row are one: averages of averages (maxima of maxima) of whole windows, and a rest
-  // that is dropped in two goes is dropped in one as well.
+  // Pools of one kind in a row are one: a rest that is dropped in two goes is dropped in one as well.
   return {pool.kind != Pool::kNone ? pool.kind : before.kind, before.factor * pool.factor};
-}
-
-Pool pool_of(const LayerSpec& spec) {
-  return {spec.kind == LayerKind::kMaxPool ? Pool::kMax : Pool::kAverage, spec.kernel};
 }
 
 /// Goes through the layers with what the next one takes.
@@ -139,23 +124,19 @@ class Planner {
   int last() const { return static_cast<int>(plan_.layers.size()) - 1; }
 
   std::string name(const LayerSpec& spec) {
+    if (spec.is_pool()) return "pool" + std::to_string(++pools_);
     switch (spec.kind) {
       case LayerKind::kConvolution:
         return "conv" + std::to_string(++convolutions_);
-      case LayerKind::kAveragePool:
-      case LayerKind::kMaxPool:
-      case LayerKind::kGlobalAveragePool:
-        return "pool" + std::to_string(++pools_);
       case LayerKind::kFullyConnected:
         return "fc" + std::to_string(++connected_);
       case LayerKind::kRecurrent:
         return "rfc" + std::to_string(++recurrent_);
       case LayerKind::kVoting:
         return "voting";
-      case LayerKind::kReadout:
-        break;
+      default:
+        return "readout";
     }
-    return "readout";
   }
 
   std::int64_t neurons(const LayerSpec& spec) const {
@@ -188,7 +169,7 @@ class Planner {
       layer.spec.kernel = layer.spec.stride = static_cast<int>(shape_.height);
     }
     layer.output = output_shape(layer);
-    for (Source& source : open_) source.pool = behind(source.pool, pool_of(layer.spec), layer.name);
+    for (Source& source : open_) source.pool = behind(source.pool, layer.spec.pool(), layer.name);
     plan_.layers.push_back(std::move(layer));
   }
 
@@ -221,6 +202,7 @@ class Planner {
     }
     if (layer.normalised) {
       layer.parameters = checked.add(layer.parameters, 2 * channels);
+      layer.statistics = 2 * channels;
       if (settings_.norm.kind == NormKind::kTebn) {
         layer.parameters = checked.add(layer.parameters, settings_.num_steps);
       }
@@ -234,13 +216,13 @@ class Planner {
     const Shape shape = shape_;
     Pool::Kind pool = Pool::kNone;
     std::int64_t factor = 1, stride = 1;
-    int last_convolution = kNone;
+    int last_convolution = 0;
     for (std::size_t i = block.first; i <= block.last; ++i) {
       add_layer(structure.layers[i]);
       const LayerSpec& spec = plan_.layers.back().spec;
       // Beyond the size of any map they are all the same.
       if (spec.is_pool()) {
-        pool = pool_of(spec).kind;
+        pool = spec.pool().kind;
         factor = std::min(factor * spec.kernel, kBeyondAnyMap);
       } else {
         stride = std::min(stride * spec.stride, kBeyondAnyMap);
@@ -315,10 +297,8 @@ std::int64_t NetworkPlan::macs_per_step() const { return total(layers, &LayerPla
 NetworkPlan plan_network(const NetworkSettings& settings, Shape input, int num_classes) {
   check(settings, input, num_classes);
   const Structure structure = parse_structure(settings.structure);
-  if (settings.neunorm.enabled && !structure.blocks.empty()) {
-    throw ConfigError(
-        "NeuNorm and residual blocks cannot be combined: it acts on the spikes of one layer and a block adds "
-        "those of several; set neunorm.enabled = false (norm.kind normalises currents)");
+  if (const auto wrong = contradiction(settings, !structure.blocks.empty())) {
+    throw ConfigError(wrong->message, "", 0, wrong->table + "." + wrong->key);
   }
   NetworkPlan plan = Planner(settings, input, num_classes).plan(structure);
   if (settings.neunorm.enabled) place_neunorm(plan.layers, settings.neunorm);
@@ -328,13 +308,8 @@ NetworkPlan plan_network(const NetworkSettings& settings, Shape input, int num_c
   return plan;
 }
 
-std::string to_string(const Pool& pool) {
-  if (pool.kind == Pool::kNone) return "";
-  return (pool.kind == Pool::kMax ? "MP" : "AP") + std::to_string(pool.factor);
-}
-
 std::string source_text(const NetworkPlan& plan, const Source& source) {
-  if (source.layer == kNone) return "input";
+  if (source.layer == kInput) return "input";
   const std::string& name = plan.layers[static_cast<std::size_t>(source.layer)].name;
   return source.pool.kind == Pool::kNone ? name : name + " " + to_string(source.pool);
 }

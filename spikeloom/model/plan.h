@@ -10,19 +10,12 @@
 
 namespace spikeloom::model {
 
-/// No layer, no stage, no slot.
-constexpr int kNone = -1;
-
-struct Pool {
-  enum Kind { kNone, kAverage, kMax } kind = kNone;
-  int factor = 1;  ///< side and stride of the window, pixels; a rest at the right and bottom is dropped
-};
-inline bool operator==(const Pool& a, const Pool& b) { return a.kind == b.kind && a.factor == b.factor; }
-inline bool operator!=(const Pool& a, const Pool& b) { return !(a == b); }
+/// In the place of an index: the network's input instead of a layer or stage; no stage; no slot.
+constexpr int kInput = -1, kNoStage = -1, kNoSlot = -1;
 
 /// Spikes that a layer with weights takes: of another one, through the pools between them.
 struct Source {
-  int layer = kNone;  ///< index in NetworkPlan::layers; kNone: the network's input
+  int layer = kInput;  ///< index in NetworkPlan::layers; kInput: the network's input
   Pool pool;
 };
 inline bool operator==(const Source& a, const Source& b) { return a.layer == b.layer && a.pool == b.pool; }
@@ -40,6 +33,7 @@ struct LayerPlan {
   bool neunorm_after = false;      ///< NeuNorm acts on `output`
   bool dropout_before = false;     ///< dropout acts on `input`
   bool normalised = false;         ///< batch normalisation acts on its current, and it has no bias
+  std::int64_t statistics = 0;     ///< values that it keeps and that are no parameters
   bool is_shortcut = false;  ///< a block's projection: a convolution that the structure string does not name
   bool has_neurons = false;  ///< its output are spikes; not of pools, Readout and projections of MS blocks
   /// Of a layer with weights: whose spikes are summed to its input. More than one behind a SEW block.
@@ -47,6 +41,9 @@ struct LayerPlan {
   /// Of the last convolution of an MS block: the earlier layer whose whole current is added to its own,
   /// behind normalisation.
   std::vector<int> shortcuts;
+
+  /// Whether the way back needs the current as it came from the weights.
+  bool keeps_current() const { return normalised; }
 };
 
 struct NetworkPlan {
@@ -93,8 +90,5 @@ std::string source_text(const NetworkPlan& plan, const Source& source);
 
 /// "conv1 + conv3 AP2": what a layer with weights takes; "" for a pool.
 std::string sources_text(const NetworkPlan& plan, const LayerPlan& layer);
-
-/// "AP2", "MP4", "" for no pool.
-std::string to_string(const Pool& pool);
 
 }  // namespace spikeloom::model

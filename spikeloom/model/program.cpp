@@ -19,7 +19,7 @@ class ProgramBuilder {
 
   Program build(std::uint64_t seed) {
     for (const LayerPlan& layer : plan_.layers) {
-      stage_of_.push_back(layer.spec.has_weights() ? static_cast<int>(program_.stages.size()) : kNone);
+      stage_of_.push_back(layer.spec.has_weights() ? static_cast<int>(program_.stages.size()) : kNoStage);
       if (layer.spec.has_weights()) {
         add_stage(layer);
       } else if (layer.neunorm_after) {
@@ -33,15 +33,16 @@ class ProgramBuilder {
   }
 
  private:
-  int add_slot(std::string name, std::vector<std::int64_t> shape, Role role, bool is_bias = false) {
+  int add_slot(std::string name, std::vector<std::int64_t> shape, Role role,
+               std::optional<double> start = std::nullopt) {
     Slot slot;
     slot.name = std::move(name);
     slot.size = 1;
     for (const std::int64_t extent : shape) slot.size *= extent;
     slot.shape = std::move(shape);
     slot.role = role;
-    slot.is_bias = is_bias;
     slot.trained = role != Role::kStatistics;
+    slot.start = start;
     program_.slots.push_back(std::move(slot));
     return static_cast<int>(program_.slots.size()) - 1;
   }
@@ -49,7 +50,7 @@ class ProgramBuilder {
   int add_neunorm(const LayerPlan& layer) {
     const std::int64_t maps = settings_.neunorm.per_channel_u ? layer.output.channels : 1;
     return add_slot(layer.name + ".neunorm_u", {maps, layer.output.height, layer.output.width},
-                    Role::kNeuNorm);
+                    Role::kNeuNorm, settings_.neunorm.u_init);
   }
 
   void add_stage(const LayerPlan& layer) {
@@ -59,7 +60,7 @@ class ProgramBuilder {
     for (const Source& source : layer.sources) {
       stage.inputs.push_back(Edge{stage_of(source.layer), source.pool, neunorm_u_, neunorm_after_pool_});
     }
-    neunorm_u_ = kNone;
+    neunorm_u_ = kNoSlot;
     neunorm_after_pool_ = false;
     stage.dropout = layer.dropout_before ? settings_.dropout.rate : 0.0;
     stage.same_mask_each_step = settings_.dropout.same_mask_each_step;
@@ -75,7 +76,7 @@ class ProgramBuilder {
   }
 
   int stage_of(int layer) const {
-    return layer == kNone ? kNone : stage_of_[static_cast<std::size_t>(layer)];
+    return layer == kInput ? kInput : stage_of_[static_cast<std::size_t>(layer)];
   }
 
   void add_product(const LayerPlan& layer, Stage& stage) {
@@ -97,7 +98,8 @@ class ProgramBuilder {
       stage.recurrent = add_slot(layer.name + ".recurrent_weight", {features, features}, role);
     }
     if (settings_.bias && !layer.normalised) {
-      product.bias = add_slot(layer.name + ".bias", {features}, role, true);
+      product.bias = add_slot(layer.name + ".bias", {features}, role, 0.0);
+      program_.slots.back().is_bias = true;
     }
   }
 
@@ -105,12 +107,14 @@ class ProgramBuilder {
     const NormSettings& settings = settings_.norm;
     const bool tebn = settings.kind == NormKind::kTebn;
     const std::vector<std::int64_t> channels{layer.output.channels};
-    norm.kind = tebn ? Norm::kTebn : Norm::kTdbn;
-    norm.scale = add_slot(layer.name + ".norm_scale", channels, Role::kNorm);
-    norm.shift = add_slot(layer.name + ".norm_shift", channels, Role::kNorm);
-    if (tebn) norm.step_scale = add_slot(layer.name + ".norm_step_scale", {settings_.num_steps}, Role::kNorm);
-    norm.mean = add_slot(layer.name + ".norm_mean", channels, Role::kStatistics);
-    norm.variance = add_slot(layer.name + ".norm_variance", channels, Role::kStatistics);
+    norm.kind = settings.kind;
+    norm.scale = add_slot(layer.name + ".norm_scale", channels, Role::kNorm, 1.0);
+    norm.shift = add_slot(layer.name + ".norm_shift", channels, Role::kNorm, 0.0);
+    if (tebn) {
+      norm.step_scale = add_slot(layer.name + ".norm_step_scale", {settings_.num_steps}, Role::kNorm, 1.0);
+    }
+    norm.mean = add_slot(layer.name + ".norm_mean", channels, Role::kStatistics, 0.0);
+    norm.variance = add_slot(layer.name + ".norm_variance", channels, Role::kStatistics, 1.0);
     norm.momentum = settings.momentum;
     norm.epsilon = settings.epsilon;
     norm.factor = tebn || !program_.spiking ? 1.0 : settings.alpha * settings_.neuron.v_threshold;
@@ -128,11 +132,19 @@ class ProgramBuilder {
     } else if (!layer.has_neurons) {
       neuron.kind = Neuron::kReadout;
     } else {
-      if (settings_.learn_decay) neuron.decay = add_slot(layer.name + ".decay", {}, Role::kNeuron);
+      if (settings_.learn_decay) neuron.decay = add_learnt(layer, ".decay", neuron.params.decay, 0.0f, 1.0f);
       if (settings_.learn_v_threshold) {
-        neuron.v_threshold = add_slot(layer.name + ".v_threshold", {}, Role::kNeuron);
+        neuron.v_threshold = add_learnt(layer, ".v_threshold", neuron.params.v_threshold, 1e-6f);
       }
     }
+  }
+
+  int add_learnt(const LayerPlan& layer, const char* name, double start, float lowest,
+                 float highest = std::numeric_limits<float>::infinity()) {
+    const int slot = add_slot(layer.name + name, {}, Role::kNeuron, start);
+    program_.slots.back().lowest = lowest;
+    program_.slots.back().highest = highest;
+    return slot;
   }
 
   // Buffers lie behind everything that is trained, so that gradients and moments are one range without them.
@@ -170,31 +182,21 @@ class ProgramBuilder {
   const NetworkSettings& settings_;
   Program program_;
   std::vector<int> stage_of_;  // stage of each layer
-  int neunorm_u_ = kNone;      // between the last stage and the next
+  int neunorm_u_ = kNoSlot;    // between the last stage and the next
   bool neunorm_after_pool_ = false;
 };
 
 std::string edge_text(const Program& program, const Edge& edge) {
   std::string text =
-      edge.stage == kNone ? "input" : program.stages[static_cast<std::size_t>(edge.stage)].name;
+      edge.stage == kInput ? "input" : program.stages[static_cast<std::size_t>(edge.stage)].name;
   const std::string pool = edge.pool.kind == Pool::kNone ? "" : " " + to_string(edge.pool);
-  const std::string neunorm = edge.neunorm_u == kNone ? "" : " NeuNorm";
+  const std::string neunorm = edge.neunorm_u == kNoSlot ? "" : " NeuNorm";
   return text + (edge.neunorm_after_pool ? pool + neunorm : neunorm + pool);
 }
 
 std::string neuron_text(const Neuron& neuron) {
-  switch (neuron.kind) {
-    case Neuron::kLif:
-      return "LIF";
-    case Neuron::kRelu:
-      return "ReLU";
-    case Neuron::kReadout:
-      return "mean";
-    case Neuron::kLinear:
-    case Neuron::kNone:
-      break;
-  }
-  return "";
+  if (neuron.fires()) return "LIF";
+  return neuron.kind == Neuron::kRelu ? "ReLU" : neuron.kind == Neuron::kReadout ? "mean" : "";
 }
 
 std::string product_text(const Product& product) {
@@ -206,10 +208,37 @@ std::string product_text(const Product& product) {
 
 }  // namespace
 
+std::vector<int> Stage::trained_slots() const {
+  std::vector<int> all;
+  for (const Edge& edge : inputs) all.push_back(edge.neunorm_u);
+  all.insert(all.end(), {product.weight, product.bias, norm.scale, norm.shift, norm.step_scale, recurrent});
+  neuron.for_each_learnt([&](int slot, auto, auto) { all.push_back(slot); });
+  all.erase(std::remove(all.begin(), all.end(), kNoSlot), all.end());
+  return all;
+}
+
+std::vector<int> Stage::scaling_slots() const {
+  // Where the current is normalised, other weights would change nothing.
+  if (norm.kind != Norm::kNone) return {norm.scale, norm.shift};
+  return product.bias == kNoSlot ? std::vector<int>{product.weight}
+                                 : std::vector<int>{product.weight, product.bias};
+}
+
+std::vector<std::string> Stage::extras() const {
+  std::vector<std::string> texts;
+  if (norm.kind != Norm::kNone) texts.emplace_back("batch normalisation");
+  if (!shortcuts.empty()) texts.emplace_back("added currents");
+  if (recurrent != kNoSlot) texts.emplace_back("a recurrent layer");
+  if (neuron.decay != kNoSlot) texts.emplace_back("a learnable neuron.decay");
+  if (neuron.v_threshold != kNoSlot) texts.emplace_back("a learnable neuron.v_threshold");
+  if (inputs.size() != 1) texts.emplace_back("the sum of several inputs");
+  return texts;
+}
+
 int Program::find_slot(const std::string& name) const {
   const auto found =
       std::find_if(slots.begin(), slots.end(), [&](const Slot& slot) { return slot.name == name; });
-  return found == slots.end() ? kNone : static_cast<int>(found - slots.begin());
+  return found == slots.end() ? kNoSlot : static_cast<int>(found - slots.begin());
 }
 
 Program make_program(const NetworkPlan& plan, const NetworkSettings& settings, std::uint64_t seed) {
@@ -224,8 +253,8 @@ std::string to_string(const Program& program) {
       text += (i == 0 ? "" : " + ") + edge_text(program, stage.inputs[i]);
     }
     text += "  " + product_text(stage.product) + " " + to_string(stage.product.output);
-    if (stage.recurrent != kNone) text += "  recurrent";
-    if (stage.norm.kind != Norm::kNone) text += stage.norm.kind == Norm::kTdbn ? "  tdBN" : "  TEBN";
+    if (stage.recurrent != kNoSlot) text += "  recurrent";
+    if (stage.norm.kind != Norm::kNone) text += "  " + to_string(stage.norm.kind);
     for (const int shortcut : stage.shortcuts) {
       text += "  + " + program.stages[static_cast<std::size_t>(shortcut)].name;
     }

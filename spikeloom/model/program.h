@@ -10,6 +10,8 @@
 //   recurrence     weights times the stage's own spikes of the step before, added last
 // so that everything between two sets of neurons is one unit, which backends fuse.
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,8 +43,12 @@ struct Slot {
   /// row-major.
   std::vector<std::int64_t> shape;
   Role role = Role::kConvolution;
-  bool is_bias = false;     ///< of a convolution or a fully connected layer
-  bool trained = true;      ///< false: a buffer, without gradient and moments
+  bool is_bias = false;  ///< of a convolution or a fully connected layer
+  bool trained = true;   ///< false: a buffer, without gradient and moments
+  /// All values before a training; nothing where they are random (engine/initialise.h).
+  std::optional<double> start;
+  /// Values are kept within after each update.
+  float lowest = -std::numeric_limits<float>::infinity(), highest = std::numeric_limits<float>::infinity();
   std::int64_t offset = 0;  ///< of its first value in the flat array, a multiple of kSlotAlignment
   std::int64_t size = 0;    ///< values
 
@@ -55,29 +61,30 @@ constexpr std::int64_t kSlotAlignment = 16;
 
 /// What a stage reads of another one.
 struct Edge {
-  int stage = kNone;  ///< whose spikes; kNone: the network's input
+  int stage = kInput;  ///< whose spikes; kInput: the network's input
   Pool pool;
-  int neunorm_u = kNone;            ///< slot of U
+  int neunorm_u = kNoSlot;          ///< slot of U
   bool neunorm_after_pool = false;  ///< NeuNorm acts on the pooled spikes
 
-  bool is_plain() const { return neunorm_u == kNone; }
+  bool is_plain() const { return neunorm_u == kNoSlot; }
 };
 
 struct Product {
   enum Kind { kConvolution, kFullyConnected } kind = kConvolution;
   int kernel = 1, stride = 1, padding = 0;  ///< of a convolution, pixels
   Shape input, output;                      ///< {neurons, 1, 1} of a fully connected layer
-  int weight = kNone, bias = kNone;         ///< slots
+  int weight = kNoSlot, bias = kNoSlot;     ///< slots
 
   bool is_convolution() const { return kind == kConvolution; }
 };
 
 /// Batch normalisation of the product's current; the equations stand at NormKind.
 struct Norm {
-  enum Kind { kNone, kTdbn, kTebn } kind = kNone;
-  int scale = model::kNone, shift = model::kNone;    ///< slots [F]; start at 1 and 0
-  int mean = model::kNone, variance = model::kNone;  ///< slots [F], running; start at 0 and 1
-  int step_scale = model::kNone;                     ///< slot [T], of kTebn; starts at 1
+  static constexpr NormKind kNone = NormKind::kNone, kTdbn = NormKind::kTdbn, kTebn = NormKind::kTebn;
+  NormKind kind = kNone;
+  int scale = kNoSlot, shift = kNoSlot;    ///< slots [F]; start at 1 and 0
+  int mean = kNoSlot, variance = kNoSlot;  ///< slots [F], running; start at 0 and 1
+  int step_scale = kNoSlot;                ///< slot [T], of kTebn; starts at 1
   double momentum = 0.1;
   double epsilon = 1e-5;
   double factor = 1.0;  ///< of kTdbn: alpha * v_threshold, of an artificial network 1
@@ -87,10 +94,27 @@ struct Neuron {
   /// kLinear: the current as it is (readout of an ANN). kNone: no neurons, the current is added to that of
   /// another stage and used for nothing else. kReadout: no neurons, the current's mean over the steps votes.
   enum Kind { kLif, kRelu, kLinear, kNone, kReadout } kind = kLif;
-  kernels::NeuronParams params;  ///< of kLif; learnable ones: where they start. IF has decay 1
-  int decay = model::kNone, v_threshold = model::kNone;  ///< slots, where they are learnt
+  kernels::NeuronParams params;                ///< of kLif; learnable ones: where they start. IF has decay 1
+  int decay = kNoSlot, v_threshold = kNoSlot;  ///< slots, where they are learnt
 
   bool fires() const { return kind == kLif; }
+  /// Calls use(slot, the parameter, its gradient) for each that is learnt; the latter two point to members.
+  template <class Use>
+  void for_each_learnt(const Use& use) const {
+    using kernels::LifParameterGradients;
+    using kernels::NeuronParams;
+    if (decay != kNoSlot) use(decay, &NeuronParams::decay, &LifParameterGradients::decay);
+    if (v_threshold != kNoSlot) {
+      use(v_threshold, &NeuronParams::v_threshold, &LifParameterGradients::v_threshold);
+    }
+  }
+  /// params with what is learnt as it is now: value(slot).
+  template <class Value>
+  kernels::NeuronParams params_now(const Value& value) const {
+    kernels::NeuronParams now = params;
+    for_each_learnt([&](int slot, auto parameter, auto) { now.*parameter = value(slot); });
+    return now;
+  }
 };
 
 struct Stage {
@@ -104,15 +128,23 @@ struct Stage {
   Norm norm;
   /// Earlier stages whose current, as their neurons take it (kNone: as it is), is added to this stage's.
   std::vector<int> shortcuts;
-  int recurrent = kNone;  ///< slot [N, N]: row i weighs the spikes that come in to neuron i
+  int recurrent = kNoSlot;  ///< slot [N, N]: row i weighs the spikes that come in to neuron i
   Neuron neuron;
   kernels::NeuNormParams neunorm;  ///< of the NeuNorm that edges from this stage have
 
-  bool reads_input() const { return inputs.size() == 1 && inputs.front().stage == kNone; }
+  bool reads_input() const { return inputs.size() == 1 && inputs.front().stage == kInput; }
   /// One set of spikes that nothing but pooling happens to: products can work on its bits.
   bool reads_spikes() const {
-    return inputs.size() == 1 && inputs.front().stage != kNone && inputs.front().is_plain();
+    return inputs.size() == 1 && inputs.front().stage != kInput && inputs.front().is_plain();
   }
+  /// Statistics of a batch are those of all of its samples.
+  bool needs_whole_batch() const { return norm.kind != NormKind::kNone; }
+  /// Slots whose gradient is whole when the backward pass has left the stage, in an order that never changes.
+  std::vector<int> trained_slots() const;
+  /// Those that, multiplied by a factor, multiply the current so.
+  std::vector<int> scaling_slots() const;
+  /// What not every backend runs, in words: "a recurrent layer".
+  std::vector<std::string> extras() const;
 };
 
 struct Program {
@@ -128,7 +160,7 @@ struct Program {
   std::vector<std::int32_t> class_of;  ///< the class that each neuron of the last stage votes for
 
   const Slot& slot(int index) const { return slots[static_cast<std::size_t>(index)]; }
-  /// kNone if there is none.
+  /// kNoSlot if there is none.
   int find_slot(const std::string& name) const;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // What a network is besides its structure string: the [network], [neuron], [norm], [neunorm], [voting],
 // [dropout] and [init] tables of a recipe as structs. Plain data that trainer, checkpoint and runtime share.
+#include <optional>
 #include <string>
 
 #include "spikeloom/kernels/neunorm_params.h"
@@ -26,6 +27,7 @@ enum class NeuronKind { kLif, kIf, kCubaLif };
 ///   2022)
 /// scale, shift and step_scale are learnt; they start at 1, 0 and 1. Such layers have no bias.
 enum class NormKind { kNone, kTdbn, kTebn };
+std::string to_string(NormKind kind);  ///< "tdBN", "TEBN", ""
 struct NormSettings {
   NormKind kind = NormKind::kNone;
   double momentum = 0.1;  ///< in (0, 1]: share of the newest batch in the running mean and variance
@@ -131,6 +133,18 @@ struct NetworkSettings {
   DropoutSettings dropout;
   InitSettings init;
   ComputeSettings compute;
+
+  /// The key of what has parameters for each step, so that their number cannot change; "" where nothing has.
+  std::string fixes_num_steps() const;
+  /// The key of what works on all samples of a batch at once; "" where nothing does.
+  std::string needs_whole_batch() const;
 };
+
+/// What stands against a setting: the key that is to change, in which table, and why.
+struct Contradiction {
+  std::string table, key, message;
+};
+/// The first pair of settings that cannot be combined, if there is one. blocks: the structure has such.
+std::optional<Contradiction> contradiction(const NetworkSettings& settings, bool blocks);
 
 }  // namespace spikeloom::model

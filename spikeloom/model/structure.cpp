@@ -199,7 +199,7 @@ class Parser {
     if (layer.is_pool() && before.empty()) {
       fail(place, "a pool takes spikes and cannot be the first layer, expected a layer with weights");
     }
-    if (layer.is_pool() && before.back().is_pool() && is_max(layer) != is_max(before.back())) {
+    if (layer.is_pool() && before.back().is_pool() && layer.pool().kind != before.back().pool().kind) {
       fail(place, "pools of different kinds in a row, expected one kind, or a convolution between them");
     }
     if (layer.encoding && !before.empty()) {
@@ -219,7 +219,7 @@ class Parser {
       const LayerSpec& layer = structure_.layers[i];
       has_convolution = has_convolution || layer.has_weights();
       if (!layer.is_pool()) continue;
-      if (pool != nullptr && is_max(*pool) != is_max(layer)) {
+      if (pool != nullptr && pool->pool().kind != layer.pool().kind) {
         fail(layer.position, "a block's shortcut has one kind of pool, expected the kind before it");
       }
       pool = &layer;
@@ -231,8 +231,6 @@ class Parser {
            "a pool takes spikes and a block in [ ] ends with a current, expected the pool after ']'");
     }
   }
-
-  static bool is_max(const LayerSpec& layer) { return layer.kind == LayerKind::kMaxPool; }
 
   const std::string& text_;
   std::size_t position_ = 0;
@@ -265,6 +263,12 @@ std::string block_text(const Structure& structure, const BlockSpec& block) {
 bool operator==(const LayerSpec& a, const LayerSpec& b) {
   return a.kind == b.kind && a.features == b.features && a.kernel == b.kernel && a.stride == b.stride &&
          a.padding == b.padding && a.encoding == b.encoding;
+}
+
+Pool LayerSpec::pool() const {
+  if (kind == LayerKind::kMaxPool) return {Pool::kMax, kernel};
+  const bool average = kind == LayerKind::kAveragePool || kind == LayerKind::kGlobalAveragePool;
+  return average ? Pool{Pool::kAverage, kernel} : Pool();
 }
 
 StructureError::StructureError(const std::string& short_message, const std::string& whole_text,
@@ -303,9 +307,8 @@ std::string to_string(const LayerSpec& layer) {
     case LayerKind::kReadout:
       return "Readout";
     case LayerKind::kAveragePool:
-      return "AP" + std::to_string(layer.kernel);
     case LayerKind::kMaxPool:
-      return "MP" + std::to_string(layer.kernel);
+      return to_string(layer.pool());
     case LayerKind::kGlobalAveragePool:
       return "GAP";
     case LayerKind::kFullyConnected:
@@ -339,6 +342,23 @@ std::string to_string(const Structure& structure) {
     i = one.first + times * (one.last - one.first + 1) - 1;
   }
   return join_parts(parts);
+}
+
+std::string to_string(const Pool& pool) {
+  if (pool.kind == Pool::kNone) return "";
+  return (pool.kind == Pool::kMax ? "MP" : "AP") + std::to_string(pool.factor);
+}
+
+std::string name_of(const Pool& pool) {
+  if (pool.kind == Pool::kNone) return "";
+  return pool.kind == Pool::kMax ? "max pooling" : "average pooling";
+}
+
+bool begins_like_structure(const std::string& text) {
+  for (const char* const word : {"A", "V", "R", "{", "[", "MP", "GAP"}) {
+    if (text.rfind(word, 0) == 0) return true;
+  }
+  return !text.empty() && is_digit(text.front());
 }
 
 std::string join_parts(const std::vector<std::string>& parts) {

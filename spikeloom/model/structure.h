@@ -20,6 +20,19 @@ enum class LayerKind {
   kReadout,    ///< fully connected, one neuron a class that does not fire: its current votes
 };
 
+/// What happens to spikes between two layers with weights.
+struct Pool {
+  enum Kind { kNone, kAverage, kMax } kind = kNone;
+  int factor = 1;  ///< side and stride of the window, pixels; a rest at the right and bottom is dropped
+
+  /// Whether what comes through are spikes again, of their own bits.
+  bool gives_spikes() const { return kind == kMax; }
+  /// Sides of the windows that are averaged; 1 where none are.
+  int averaged() const { return kind == kAverage ? factor : 1; }
+};
+inline bool operator==(const Pool& a, const Pool& b) { return a.kind == b.kind && a.factor == b.factor; }
+inline bool operator!=(const Pool& a, const Pool& b) { return !(a == b); }
+
 /// One layer as written. Fields that a kind does not have keep the values given here.
 struct LayerSpec {
   LayerKind kind = LayerKind::kConvolution;
@@ -30,10 +43,9 @@ struct LayerSpec {
   bool encoding = false;     ///< marked "(Encoding)"
   std::size_t position = 0;  ///< byte offset of the layer in the text
 
-  bool is_pool() const {
-    return kind == LayerKind::kAveragePool || kind == LayerKind::kMaxPool ||
-           kind == LayerKind::kGlobalAveragePool;
-  }
+  bool is_pool() const { return pool().kind != Pool::kNone; }
+  /// What it does as a pool, a global one once its kernel is known.
+  Pool pool() const;
   bool has_weights() const { return !is_pool(); }
   /// The last one of a network.
   bool is_last() const { return kind == LayerKind::kVoting || kind == LayerKind::kReadout; }
@@ -101,6 +113,15 @@ std::string to_string(const Structure& structure);
 
 /// The text of one layer, as in to_string(Structure).
 std::string to_string(const LayerSpec& layer);
+
+/// "AP2", "MP4", "" for no pool.
+std::string to_string(const Pool& pool);
+
+/// "max pooling", "average pooling", "" for no pool.
+std::string name_of(const Pool& pool);
+
+/// Whether a text begins as that of a network does: 128C3, 512FC, AP2, Voting, {.
+bool begins_like_structure(const std::string& text);
 
 /// "64C3-AP2-512FC-Voting": parts joined by "-", as the recipe key network.layers gives them.
 std::string join_parts(const std::vector<std::string>& parts);

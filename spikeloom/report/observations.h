@@ -36,9 +36,10 @@ struct LayerRaster {
 struct SampleRaster {
   Decision decision;
   Picture picture;
-  int num_steps = 0;                      ///< of the sample; of trains and votes: at most kRasterSteps
+  int num_steps = 0;                      ///< of the sample; of trains: at most kRasterSteps, the first ones
   std::vector<LayerRaster> layers;        ///< those that fire
-  std::vector<std::vector<float>> votes;  ///< [steps][classes], of the steps up to there
+  std::vector<int> vote_steps;            ///< from 1: evenly spaced over all steps, and the last one
+  std::vector<std::vector<float>> votes;  ///< [vote_steps][classes], after that step
 };
 
 struct HardSample {

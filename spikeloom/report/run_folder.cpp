@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "spikeloom/base/errors.h"
@@ -161,7 +162,7 @@ void read_result(RunRecord& run) {
   fraction("validation_accuracy");
   if (!json.contains("iterations")) run.add_problem("result.json: 'iterations' is missing");
   // A finished run may have been resumed for more epochs: then its result is that of before.
-  if (!(iterations >= static_cast<double>(run.iterations)) || interrupted) return;
+  if (!(iterations >= static_cast<double>(run.iterations)) || interrupted || run.failure) return;
   run.state = RunState::kFinished;
   run.stopped_early = flag("stopped_early");
   if (std::isfinite(accuracy)) run.test_accuracy = accuracy;
@@ -194,10 +195,21 @@ const char* to_string(RunState state) {
       return "running";
     case RunState::kFinished:
       return "finished";
+    case RunState::kFailed:
+      return "failed";
     case RunState::kInterrupted:
       break;
   }
   return "interrupted";
+}
+
+ordered_json failure_json(const RunRecord& run) {
+  if (!run.failure) return nullptr;
+  const Failure& failure = *run.failure;
+  return {{"epoch", failure.epoch},
+          {"iteration", failure.iteration},
+          {"exit_code", failure.exit_code},
+          {"reason", failure.reason}};
 }
 
 void RunRecord::add_problem(const std::string& text) {
@@ -215,6 +227,23 @@ std::string RunRecord::recipe_string(const std::string& key) const {
   const std::string value = recipe_value(key);
   return value.size() >= 2 && value.front() == '"' && value.back() == '"' ? value.substr(1, value.size() - 2)
                                                                           : value;
+}
+
+std::string Failure::text() const {
+  // A reason that says where need not be told.
+  if (reason.find("iteration " + std::to_string(iteration)) != std::string::npos) return "failed: " + reason;
+  return fmt::format("failed in epoch {}, iteration {}: {}", epoch, iteration, reason);
+}
+
+std::string RunRecord::selection() const {
+  if (!result.is_object()) return "";
+  const auto at = result.find("selection");
+  return at != result.end() && at->is_string() ? at->get<std::string>() : "";
+}
+
+int RunRecord::num_steps() const {
+  return static_cast<int>(std::clamp(std::strtol(recipe_value("network.num_steps").c_str(), nullptr, 10), 0L,
+                                     std::int64_t{1} << 30));
 }
 
 std::string RunRecord::epochs_text() const {
@@ -240,7 +269,8 @@ bool is_run_folder(const std::string& path) {
          (is_file(folder / "metrics.jsonl") || is_file(folder / "checkpoint.safetensors"));
 }
 
-std::vector<std::string> find_runs(const std::string& folder, std::size_t limit) {
+std::vector<std::string> find_runs(const std::string& given, std::size_t limit) {
+  const std::string folder = without_end_slashes(given);
   std::error_code error;
   if (!fs::is_directory(folder, error)) throw DataError(folder + ": no such folder");
   fs::directory_iterator readable(folder, error);
@@ -251,7 +281,8 @@ std::vector<std::string> find_runs(const std::string& folder, std::size_t limit)
   return runs;
 }
 
-RunRecord read_run(const std::string& folder, const ReadLimits& limits) {
+RunRecord read_run(const std::string& given, const ReadLimits& limits) {
+  const std::string folder = without_end_slashes(given);
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) throw DataError(folder + ": no such run folder");
   const bool has_any = is_file(folder + "/recipe.toml") || is_file(folder + "/metrics.jsonl") ||
@@ -271,6 +302,7 @@ RunRecord read_run(const std::string& folder, const ReadLimits& limits) {
   if (is_missing(run, "metrics.jsonl")) run.add_problem("metrics.jsonl is missing");
   if (has_file(run, "metrics.jsonl")) read_metrics(folder + "/metrics.jsonl", limits, run);
   read_environment(run);
+  if (run.failure) run.state = RunState::kFailed;
   read_result(run);
   if (is_locked(folder)) run.state = RunState::kRunning;
   return run;

@@ -20,7 +20,8 @@ class Thinned {
       return;
     }
     if (points_.size() == 2 * capacity_) {
-      for (std::size_t i = 0; i < capacity_; ++i) points_[i] = std::move(points_[2 * i]);
+      // Not the first one onto itself, which would empty it.
+      for (std::size_t i = 1; i < capacity_; ++i) points_[i] = std::move(points_[2 * i]);
       points_.resize(capacity_);
       stride_ *= 2;  // the point that is added is number 2 * capacity * stride: still a multiple
     }
@@ -28,8 +29,19 @@ class Thinned {
     last_is_kept_ = true;
   }
 
-  /// Points that were added.
-  std::size_t count() const { return count_; }
+  /// Takes the last points back as long as `is_void` says so of them; the next one that is added is kept.
+  template <class IsVoid>
+  void take_back(const IsVoid& is_void) {
+    if (!last_is_kept_) {
+      if (!is_void(last_)) return;
+      last_is_kept_ = true;
+    }
+    while (!points_.empty() && is_void(points_.back())) points_.pop_back();
+    count_ = points_.size() * stride_;
+  }
+
+  /// Whether some were left out.
+  bool is_thinned() const { return stride_ > 1; }
 
   /// The points that remain, in order.
   std::vector<Point> take() {
@@ -38,7 +50,7 @@ class Thinned {
   }
 
  private:
-  std::size_t capacity_, stride_ = 1, count_ = 0;
+  std::size_t capacity_, stride_ = 1, count_ = 0;  ///< points that were added, about
   std::vector<Point> points_;
   Point last_{};
   bool last_is_kept_ = true;

@@ -68,7 +68,12 @@ std::vector<WeightStatistics> read_weights(const std::string& path) {
   std::vector<WeightStatistics> result;
   for (const auto& tensor : file.tensors()) {
     const std::string title = title_of(tensor.name);
-    if (title.empty() || tensor.dtype != formats::DType::kF32) continue;
+    if (tensor.name.rfind("optimizer.", 0) == 0) continue;
+    if (title.empty() || tensor.dtype != formats::DType::kF32) {
+      std::vector<char> others(static_cast<std::size_t>(tensor.size_bytes));
+      file.read(tensor, others.data());  // which compares the checksum
+      continue;
+    }
     std::vector<float> values(static_cast<std::size_t>(tensor.size_bytes) / sizeof(float));
     file.read(tensor, values.data());
     result.push_back(statistics_of(values));

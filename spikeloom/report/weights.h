@@ -16,7 +16,9 @@ struct WeightStatistics {
 };
 
 /// Of all weights in a model file or checkpoint, in the order of the file's names. Memory: the largest
-/// tensor. Throws FormatError, DataError; values that are not finite are left out.
+/// tensor. The network's other tensors are compared with their checksums, so that a file that is damaged is
+/// found here; the optimiser's are not looked at. Throws FormatError, DataError; values that are not finite
+/// are left out.
 std::vector<WeightStatistics> read_weights(const std::string& path);
 
 }  // namespace spikeloom::report

@@ -32,7 +32,7 @@ class Classifier {
   /// Since reset(), as Session and NirSimulator count them: one for each synapse that a spike or event
   /// reaches.
   virtual std::int64_t synaptic_operations() const = 0;
-  /// The most steps from a reset on; 0: any number (a network with TEBN has as many as it was trained for).
+  /// The most steps from a reset on; 0: any number (Node::step_factor).
   virtual std::int64_t most_steps() const = 0;
 };
 

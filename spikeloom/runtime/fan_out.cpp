@@ -29,7 +29,6 @@ FanOut::FanOut(const Product& product)
 
 FanOut::Work FanOut::of(const model::Shape& shape, const model::Pool& pool, Span<const float> values) const {
   const std::int64_t k = pool.kind == model::Pool::kNone ? 1 : pool.factor;
-  const bool largest = pool.kind == model::Pool::kMax;
   Work work;
   for (std::int64_t y = 0; y < shape.height / k; ++y) {
     for (std::int64_t x = 0; x < shape.width / k; ++x) {
@@ -43,7 +42,8 @@ FanOut::Work FanOut::of(const model::Shape& shape, const model::Pool& pool, Span
           window += value;
           any = any || value != 0.0f;
         }
-        work.additions += each * (largest ? (any ? 1 : 0) : static_cast<std::int64_t>(std::llround(window)));
+        work.additions +=
+            each * (pool.gives_spikes() ? (any ? 1 : 0) : static_cast<std::int64_t>(std::llround(window)));
         work.values += any ? each : 0;
       }
     }

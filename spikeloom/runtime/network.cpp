@@ -37,12 +37,13 @@ class NetworkMaker {
  private:
   const std::vector<float>& slot(int index) const {
     static const std::vector<float> none;
-    return index == model::kNone ? none : values_[static_cast<std::size_t>(index)];
+    return index == model::kNoSlot ? none : values_[static_cast<std::size_t>(index)];
   }
 
   // For the last use of it.
   std::vector<float> take_slot(int index) {
-    return index == model::kNone ? std::vector<float>() : std::move(values_[static_cast<std::size_t>(index)]);
+    return index == model::kNoSlot ? std::vector<float>()
+                                   : std::move(values_[static_cast<std::size_t>(index)]);
   }
 
   Node node_of(const model::Stage& stage) {
@@ -119,8 +120,8 @@ class NetworkMaker {
     for (std::size_t f = 0; f < filters; ++f) {
       const double slope =
           kernels::batch_norm_slope(params, slot(stage.norm.scale)[f], slot(stage.norm.variance)[f]);
-      const double offset = node.product.bias[f] - slot(stage.norm.mean)[f];
-      node.product.bias[f] = static_cast<float>(slope * offset + slot(stage.norm.shift)[f]);
+      node.product.bias[f] = kernels::batch_norm_folded_bias(
+          slope, node.product.bias[f], slot(stage.norm.mean)[f], slot(stage.norm.shift)[f]);
       const auto factor = static_cast<float>(slope);
       for (std::size_t i = 0; i < of_filter; ++i) weight[f * of_filter + i] *= factor;
     }
@@ -138,9 +139,8 @@ class NetworkMaker {
   // Averages of windows of 2^n spikes are whole numbers of 1 / 2^n, in bfloat16 too.
   static bool counts_are_exact(const model::Stage& stage) {
     constexpr int kLargest = 16;  // of its windows, counts have eight digits
-    const model::Pool& pool = stage.inputs.front().pool;
-    if (pool.kind != model::Pool::kAverage) return true;
-    return pool.factor <= kLargest && (pool.factor & (pool.factor - 1)) == 0;
+    const int side = stage.inputs.front().pool.averaged();
+    return side <= kLargest && (side & (side - 1)) == 0;
   }
 
   // Weights that are whole; their scale is that of counts.
@@ -150,7 +150,7 @@ class NetworkMaker {
     kernels::FixedPointWeights& fixed = product.fixed;
     fixed.rows = product.rows();
     fixed.stride = (filters + kTogether - 1) / kTogether * kTogether;
-    const int window = pool.kind == model::Pool::kAverage ? pool.factor * pool.factor : 1;
+    const int window = pool.averaged() * pool.averaged();
     fixed.scale.assign(static_cast<std::size_t>(fixed.stride), 0.0f);
     for (std::size_t f = 0; f < product.scale.size(); ++f) {
       fixed.scale[f] = product.scale[f] / static_cast<float>(window);
@@ -223,31 +223,21 @@ class NetworkMaker {
     }
   }
 
+  static Neurons::Kind kind_of(model::Neuron::Kind kind) {
+    if (kind == model::Neuron::kLif) return Neurons::kSpiking;
+    if (kind == model::Neuron::kRelu) return Neurons::kRelu;
+    if (kind == model::Neuron::kNone) return Neurons::kNone;
+    return kind == model::Neuron::kReadout ? Neurons::kMean : Neurons::kValue;
+  }
+
   void set_neurons(const model::Neuron& from, Neurons& neurons) const {
-    switch (from.kind) {
-      case model::Neuron::kLif:
-        neurons.kind = Neurons::kSpiking;
-        break;
-      case model::Neuron::kRelu:
-        neurons.kind = Neurons::kRelu;
-        break;
-      case model::Neuron::kLinear:
-        neurons.kind = Neurons::kValue;
-        break;
-      case model::Neuron::kNone:
-        neurons.kind = Neurons::kNone;
-        break;
-      case model::Neuron::kReadout:
-        neurons.kind = Neurons::kMean;
-        break;
-    }
-    neurons.reset = from.params.reset;
-    neurons.decay = {static_cast<float>(from.params.decay)};
-    neurons.v_threshold = {static_cast<float>(from.params.v_threshold)};
-    neurons.v_reset = {static_cast<float>(from.params.v_reset)};
-    neurons.current_decay = {static_cast<float>(from.params.current_decay)};
-    if (from.decay != model::kNone) neurons.decay = slot(from.decay);
-    if (from.v_threshold != model::kNone) neurons.v_threshold = slot(from.v_threshold);
+    neurons.kind = kind_of(from.kind);
+    const kernels::NeuronParams params = from.params_now([&](int index) { return slot(index).front(); });
+    neurons.reset = params.reset;
+    neurons.decay = {static_cast<float>(params.decay)};
+    neurons.v_threshold = {static_cast<float>(params.v_threshold)};
+    neurons.v_reset = {static_cast<float>(params.v_reset)};
+    neurons.current_decay = {static_cast<float>(params.current_decay)};
   }
 
   const model::Program& program_;

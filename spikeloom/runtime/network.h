@@ -26,7 +26,7 @@ struct NeuNorm {
 
 /// What a node takes of another one.
 struct Connection {
-  int from = model::kNone;  ///< an earlier node; kNone: the network's input
+  int from = model::kInput;  ///< an earlier node; kInput: the network's input
   model::Pool pool;
   std::optional<NeuNorm> neunorm;
 };
@@ -85,6 +85,9 @@ struct Neurons {
       leak{0.0f};
 };
 
+/// What nodes are that have a factor for each step, and so a last step.
+constexpr const char* kByStep = "is normalised by step (TEBN)";
+
 struct Node {
   std::string name;
   std::vector<Connection> inputs;  ///< their values are summed
@@ -92,12 +95,12 @@ struct Node {
   /// Weights, what they multiply and the current are rounded to bfloat16, as in a training with such
   /// products.
   bool bfloat16 = false;
-  std::vector<float> step_factor;  ///< of the current at each step; empty: 1 at every step
+  std::vector<float> step_factor;  ///< of the current at each step; empty: 1 at every step (kByStep)
   std::vector<int> shortcuts;      ///< earlier nodes whose current is added
   std::vector<float> recurrent;    ///< [N, N], row i: what a spike of neuron i adds to each; empty: none
   Neurons neurons;
 
-  bool reads_input() const { return inputs.size() == 1 && inputs.front().from == model::kNone; }
+  bool reads_input() const { return inputs.size() == 1 && inputs.front().from == model::kInput; }
 };
 
 struct Network {

@@ -16,29 +16,25 @@ bool fires(const Node& node) { return node.neurons.kind == Neurons::kSpiking; }
 
 bool carries_spikes(const Network& network, const Connection& connection) {
   if (connection.neunorm) return false;
-  return connection.from == model::kNone || fires(network.nodes[at(connection.from)]);
+  return connection.from == model::kInput || fires(network.nodes[at(connection.from)]);
 }
 
 /// What a value that a connection brings counts as, for ActiveInputs; nullopt: it does not show.
 std::optional<float> spikes_per_value(const Network& network, const Node& node,
                                       const Connection& connection) {
   if (!carries_spikes(network, connection)) return kNoSpikes;
-  const bool is_input = connection.from == model::kNone, is_alone = node.inputs.size() == 1;
-  const auto window = static_cast<float>(std::int64_t{connection.pool.factor} * connection.pool.factor);
+  const bool is_input = connection.from == model::kInput, is_alone = node.inputs.size() == 1;
   constexpr float kExact = 256.0f;  // that many spikes are told apart after rounding to bfloat16
-  switch (connection.pool.kind) {
-    case model::Pool::kNone:
-      if (is_input || !is_alone) return 1.0f;
-      return kEachIsOne;
-    case model::Pool::kMax:
-      if (is_alone) return kEachIsOne;
-      if (is_input) return std::nullopt;
-      return 1.0f;
-    case model::Pool::kAverage:
-      if (node.bfloat16 && window > kExact) return std::nullopt;
-      return window;
+  const model::Pool& pool = connection.pool;
+  if (pool.gives_spikes()) {
+    if (is_alone) return kEachIsOne;
+    if (is_input) return std::nullopt;
+    return 1.0f;
   }
-  return std::nullopt;
+  if (pool.kind == model::Pool::kNone) return is_input || !is_alone ? 1.0f : kEachIsOne;
+  const auto window = static_cast<float>(std::int64_t{pool.factor} * pool.factor);
+  if (node.bfloat16 && window > kExact) return std::nullopt;
+  return window;
 }
 
 /// The same for all that a node takes, whose values are summed.
@@ -118,7 +114,7 @@ void NetworkState::choose_path(const Node& node, NodeState& state) const {
   const bool is_plain =
       node.inputs.size() == 1 && connection.pool.kind == model::Pool::kNone && !connection.neunorm;
   state.takes_values =
-      is_plain && (connection.from == model::kNone || !fires(network_.nodes[at(connection.from)]));
+      is_plain && (connection.from == model::kInput || !fires(network_.nodes[at(connection.from)]));
   const std::optional<float> common = spikes_per_value(network_, node);
   state.spikes_per_value = common.value_or(kNoSpikes);
   if (!common) state.fan_out.emplace(product);
@@ -184,12 +180,12 @@ void NetworkState::make_room(std::size_t n) {
   const bool is_alone = node.inputs.size() == 1;
   for (const Connection& connection : node.inputs) {
     auto& neunorm = state.neunorm.emplace_back();
-    if (connection.from == model::kNone) continue;
+    if (connection.from == model::kInput) continue;
     const Node& from = network_.nodes[at(connection.from)];
     const model::Shape& source = from.product.output;
     const bool is_read_as_values = fires(from) && (!is_alone || connection.neunorm || state.fan_out);
     if (is_read_as_values && state.kind != NodeState::kEvents) grow(scratch_.source, source.size());
-    if (connection.pool.kind == model::Pool::kMax) {
+    if (connection.pool.gives_spikes()) {
       const std::int64_t steps = state.kind == NodeState::kEvents ? most_steps_ : 1;
       grow(scratch_.windows, steps * packed_bytes(pooled(source, connection.pool)));
     }
@@ -256,7 +252,7 @@ const std::uint8_t* NetworkState::spikes_of(int source, std::int64_t step) const
 
 // What a node, or the input, handed on at a step of the block: spikes as values are in scratch_.source.
 const float* NetworkState::values_of(int source, std::int64_t step) {
-  if (source == model::kNone) return block_.input + (block_.same_input ? 0 : step * network_.input.size());
+  if (source == model::kInput) return block_.input + (block_.same_input ? 0 : step * network_.input.size());
   const NodeState& state = nodes_[at(source)];
   if (!fires(network_.nodes[at(source)])) return state.values.data() + step * state.size;
   pool_spikes(network_.nodes[at(source)].product.output, {}, spikes_of(source, step), nullptr,
@@ -273,7 +269,7 @@ const float* NetworkState::gather(std::size_t n, std::int64_t step, Counts& coun
   bool add = false;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const Connection& connection = node.inputs[i];
-    const bool is_input = connection.from == model::kNone;
+    const bool is_input = connection.from == model::kInput;
     model::Shape shape = is_input ? network_.input : network_.nodes[at(connection.from)].product.output;
     const bool is_spikes = !is_input && fires(network_.nodes[at(connection.from)]);
     if (is_spikes && node.inputs.size() == 1 && !connection.neunorm && !state.fan_out) {
@@ -322,7 +318,7 @@ void NetworkState::advance_events(std::size_t n, Counts& counts) {
   model::Shape source = network_.nodes[at(connection.from)].product.output;
   const std::uint8_t* spikes = spikes_of(connection.from, 0);
   model::Pool pool = connection.pool;
-  if (pool.kind == model::Pool::kMax) {
+  if (pool.gives_spikes()) {
     const model::Shape small = pooled(source, pool);
     for (std::int64_t t = 0; t < block_.steps; ++t) {
       any_of_windows(source, pool.factor, spikes_of(connection.from, t),

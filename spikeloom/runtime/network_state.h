@@ -80,7 +80,7 @@ class NetworkState {
   struct Scratch {
     std::vector<float> x, source;               ///< what a product takes; spikes of a node as values
     std::unique_ptr<float[]> current, changed;  ///< products; where they are kept, what becomes of them
-    std::vector<std::uint8_t> windows;          ///< packed spikes after a maximum pooling
+    std::vector<std::uint8_t> windows;          ///< packed spikes that a pooling gives
   };
 
   static Span<const float> span(const std::vector<float>& values) { return {values.data(), values.size()}; }

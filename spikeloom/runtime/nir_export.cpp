@@ -89,7 +89,7 @@ class Exporter {
   model::Shape source_shape(const Node& node) const {
     const Connection& first = node.inputs.front();
     model::Shape shape =
-        first.from == model::kNone ? network_.input : network_.nodes[at(first.from)].product.output;
+        first.from == model::kInput ? network_.input : network_.nodes[at(first.from)].product.output;
     if (first.pool.kind != model::Pool::kNone) {
       shape.height /= first.pool.factor;
       shape.width /= first.pool.factor;
@@ -98,14 +98,14 @@ class Exporter {
   }
   bool sources_are_vectors(const Node& node) const {
     const int from = node.inputs.front().from;
-    return from != model::kNone && vector_[at(from)];
+    return from != model::kInput && vector_[at(from)];
   }
 
   void add_node(std::size_t n) {
     const Node& node = network_.nodes[n];
     const bool vector = is_vector(node);
     vector_.push_back(vector);
-    if (!node.step_factor.empty()) refuse(node, "it is normalised by step (TEBN)");
+    if (!node.step_factor.empty()) refuse(node, std::string("it ") + kByStep);
     std::string to = node.name;
     if (vector && !sources_are_vectors(node)) {
       const model::Shape from = source_shape(node);
@@ -131,10 +131,10 @@ class Exporter {
   void add_connection(const Node& node, std::size_t index, const std::string& to) {
     const Connection& connection = node.inputs[index];
     const std::string suffix = index == 0 ? "" : std::to_string(index + 1);
-    const bool is_input = connection.from == model::kNone;
+    const bool is_input = connection.from == model::kInput;
     const model::Shape shape = is_input ? network_.input : network_.nodes[at(connection.from)].product.output;
     std::string from = is_input ? "input" : output_of(at(connection.from));
-    if (connection.pool.kind == model::Pool::kMax) refuse(node, "max pooling");
+    if (connection.pool.gives_spikes()) refuse(node, name_of(connection.pool));
     const bool pools = connection.pool.kind == model::Pool::kAverage && connection.pool.factor > 1;
     const bool vector = !is_input && vector_[at(connection.from)];
     if (vector && (pools || connection.neunorm)) refuse(node, "pooling or NeuNorm of a vector");

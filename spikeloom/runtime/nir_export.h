@@ -13,9 +13,7 @@ namespace spikeloom::runtime {
 ///   c) v >= v_threshold           v > the float below v_threshold NeuNorm                    a convolution
 ///   to one channel, LI, a convolution back, Scale by U
 /// dt and kind of reset are metadata, which NIR does not define. Throws ConfigError, naming the layer, for
-/// what NIR cannot express: an artificial network, max pooling, TEBN's factors of the steps, neurons without
-/// a reset, integrating ones with a synaptic current. Weights are the network's as they are: make it without
-/// rounding.
+/// what NIR cannot express (docs/nir.md). Weights are the network's as they are: make it without rounding.
 formats::NirGraph nir_graph(const Network& network, double dt);
 
 /// How nir_graph(network, dt) is to be run.

@@ -35,7 +35,7 @@ void Session::reset() {
 void Session::check(Span<const float> input, std::int64_t steps) const {
   for (const Node& node : network_->nodes) {
     if (node.step_factor.empty() || steps <= static_cast<std::int64_t>(node.step_factor.size())) continue;
-    throw ShapeError("the layer " + node.name + " is normalised by step (TEBN) and was trained for " +
+    throw ShapeError("the layer " + node.name + " " + kByStep + " and was trained for " +
                      std::to_string(node.step_factor.size()) + " steps: it has none for step " +
                      std::to_string(steps) + "; reset the session before");
   }

@@ -43,12 +43,13 @@ void check(const DeciderSettings& settings, const runtime::Classifier& network) 
   if (settings.downsample < 1) out_of_range("downsample must be positive");
   const std::int64_t most = network.most_steps();
   if (most > 0 && settings.carries_state) {
-    out_of_range(
-        "the network is normalised by step (TEBN): its state cannot be carried from window to window");
+    out_of_range(std::string("the network ") + runtime::kByStep +
+                 ": its state cannot be carried from window to window");
   }
   if (most > 0 && settings.window_steps > most) {
-    out_of_range("the network is normalised by step (TEBN) and was trained for " + std::to_string(most) +
-                 " steps: a window of " + std::to_string(settings.window_steps) + " is too long");
+    out_of_range(std::string("the network ") + runtime::kByStep + " and was trained for " +
+                 std::to_string(most) + " steps: a window of " + std::to_string(settings.window_steps) +
+                 " is too long");
   }
 }
 

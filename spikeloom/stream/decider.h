@@ -45,7 +45,7 @@ class Decider {
  public:
   using Decided = std::function<void(const Decision&)>;
 
-  /// Throws ConfigError for settings out of range, and for windows of more steps than the network has (TEBN);
+  /// Throws ConfigError for settings out of range, and for windows of more steps than the network has;
   /// ShapeError for an input of other than 1 or 2 channels.
   Decider(const runtime::Classifier& network, const DeciderSettings& settings);
 

@@ -37,6 +37,7 @@ bool DetailsWorker::begin(const std::string& id, const report::RunRecord& run) {
   run_.name = run.name;
   run_.state = run.state;
   run_.recipe = run.recipe;
+  run_.result = run.result;
   run_.test_accuracy = run.test_accuracy;
   state_ = State::kAsked;
   wake_.notify_all();

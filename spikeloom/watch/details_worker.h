@@ -13,8 +13,8 @@
 namespace spikeloom::watch {
 
 /// What a page shows of a run besides its folder: network, weights, what it does with samples. Of the record
-/// only path, state, recipe and test accuracy are set. May end early, with whatever it has, once `stop` is
-/// true. Its errors become notes of the page.
+/// only path, state, recipe, result and test accuracy are set. May end early, with whatever it has, once
+/// `stop` is true. Its errors become notes of the page.
 using DetailsOf =
     std::function<report::RunDetails(const report::RunRecord& run, const std::atomic<bool>& stop)>;
 

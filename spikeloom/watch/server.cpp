@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -43,6 +44,13 @@ Address parse_address(const std::string& text, int port) {
     throw ConfigError("'" + text + "' is no IPv4 or IPv6 address; 127.0.0.1 is this machine only");
   }
   return address;
+}
+
+/// Names of hosts are the same in either case (RFC 9110, 4.2.3).
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
 }
 
 /// "host" and "port" of a Host header; the port is 80 where it has none.
@@ -98,11 +106,11 @@ struct Server::Impl {
   }
 
   bool names_this_server(const std::string& host) const {
-    const auto [name, given_port] = split_host(host);
+    const auto [name, given_port] = split_host(lower_case(host));
     if (given_port != std::to_string(port)) return false;
-    if (name == "localhost" || name == settings.address) return true;
+    if (name == "localhost" || name == lower_case(settings.address)) return true;
     if (address.is_loopback) return name == "127.0.0.1" || name == "::1";
-    return is_address(name) || (!name.empty() && name == machine_name());
+    return is_address(name) || (!name.empty() && name == lower_case(machine_name()));
   }
 
   Response answer(MHD_Connection* connection, const std::string& method, const std::string& path) {
@@ -111,7 +119,7 @@ struct Server::Impl {
       return text_response(403, "The Host header does not name this server");
     }
     const char* const origin = header(connection, "Origin");
-    if (origin != nullptr && std::string(origin) != "http://" + std::string(host)) {
+    if (origin != nullptr && lower_case(origin) != "http://" + lower_case(host)) {
       return text_response(403, "Pages of other sites are not answered");
     }
     const char* const site = header(connection, "Sec-Fetch-Site");

@@ -37,7 +37,7 @@ window.addEventListener("load", () => {
         charts.size, document.querySelectorAll("main *").length]);
       const before = parts();
       const other = (value) => value && { ...value, another: true };
-      render({ ...data, observed: other(data.observed), network: other(data.network), weights: [...data.weights], model: data.model + " ",
+      render({ ...data, observed: other(data.observed), network: other(data.network), weights: [...data.weights], network_of: data.network_of + " ",
         recipe: data.recipe + " " });
       if (parts() !== before) told("drawn again it is another page: " + before + " " + parts());
     }
@@ -47,6 +47,19 @@ window.addEventListener("load", () => {
       if (marks.length === 0 || marks.some((count) => count === 0)) told(id + " has a curve without marks");
       const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
       if (!pixels.some((value) => value !== 0)) told(id + " is blank");
+      for (const [axis, scale] of Object.entries(chart.scales)) {
+        const items = scale._labelItems || scale._computeLabelItems(chart.chartArea), texts = items.map((item) => String(item.label));
+        if (axis === "x" ? !spec.labels : true)
+          if (new Set(texts).size < texts.length) told(id + ": ticks of " + axis + " are the same: " + texts);
+        const context = canvas.getContext("2d");
+        items.forEach((item, i) => {
+          if (i === 0 || item.rotation) return;
+          context.font = item.font.string;
+          const [x0, y0] = items[i - 1].translation, [x1, y1] = item.translation;
+          const wide = (context.measureText(texts[i - 1]).width + context.measureText(texts[i]).width) / 2;
+          if (axis === "x" ? Math.abs(x1 - x0) < wide : Math.abs(y1 - y0) < item.font.size) told(id + ": ticks of " + axis + " collide: " + texts);
+        });
+      }
       document.getElementById("announcer").textContent = "";
       canvas.focus();
       if (document.activeElement !== canvas) told(id + " takes no focus");

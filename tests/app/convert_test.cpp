@@ -175,6 +175,8 @@ TEST_F(Convert, AnOrderOfColumnsFromTheValuesIsSaid) {
   EXPECT_EQ(run({"convert", "a.txt", "c.csv", "--json"}).json().at("columns"), "x,y,t,p (from the values)");
   EXPECT_EQ(run({"convert", "a.txt", "d.csv", "--columns", "y,x,t,p"}).err, "");
   EXPECT_EQ(run({"convert", "b.csv", "e.csv"}).err, "") << "names are no matter of values";
+  EXPECT_TRUE(contains(run({"show", "a.txt"}).err, "a.txt: columns read as x,y,t,p (from the values;"));
+  EXPECT_EQ(run({"show", "b.csv"}).err, "");
 }
 
 TEST_F(Convert, ARecordingThatWasCutOffIsSalvaged) {

@@ -73,6 +73,21 @@ class Live : public ProgramTest {
     EXPECT_NEAR(streamed / 12.0, of_report, 1e-5 * of_report);
   }
 
+  void expect_order_of_columns() const {
+    write("unnamed.txt", "3,4,70000,1\n5,6,70001,0\n");
+    const std::vector<std::vector<std::string>> commands{
+        {"predict", "run", "unnamed.txt", "unnamed.txt", "--sensor", "24x20"},
+        {"stream", "run", "unnamed.txt", "--sensor", "24x20", "--speed", "max"}};
+    for (const std::vector<std::string>& command : commands) {
+      const auto outcome = run(command);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      const std::string said = "unnamed.txt: columns read as x,y,t,p (from the values;";
+      const std::size_t first = outcome.err.find(said);
+      EXPECT_NE(first, std::string::npos) << outcome.err;
+      EXPECT_EQ(outcome.err.find(said, first + 1), std::string::npos) << "once: " << outcome.err;
+    }
+  }
+
   void expect_packed_recordings() const {
     const std::string csv = "own/test/right/8.csv";
     ASSERT_EQ(run({"convert", csv, "8.packed", "--to", "packed"}).exit_code, 0);
@@ -182,6 +197,7 @@ TEST_F(Live, StreamSaysWhatPredictSays) {
   EXPECT_GT(highest, 0.0);  // not two silent networks
   expect_synaptic_operations_of_the_report();
   expect_packed_recordings();
+  expect_order_of_columns();
   expect_no_votes_without_spikes();
 }
 

@@ -73,6 +73,87 @@ TEST_F(Report, ShowsWhatThereIs) {
   EXPECT_FALSE(data["notes"].empty());
 }
 
+TEST_F(Report, ADamagedModelBesideAGoodCheckpointIsPassedOver) {
+  train("a");
+  std::string model = read("a/model.safetensors");
+  model[model.size() - 100] = static_cast<char>(model[model.size() - 100] ^ 1);
+  write("a/model.safetensors", model);
+  const auto made = run({"report", "a/", "--samples", "5", "--data-dir", "sets"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_TRUE(contains(made.out, "a/report.html")) << made.out;
+  const auto data = data_of("a/report.html");
+  ASSERT_EQ(data["notes"].size(), 1u) << data["notes"];
+  const std::string note = data["notes"][0];
+  EXPECT_EQ(note.rfind("a/model.safetensors: ", 0), 0u) << note;
+  EXPECT_TRUE(
+      contains(note, "; network, weights and samples are those of checkpoint.safetensors, iteration 15"))
+      << note;
+  EXPECT_TRUE(contains(made.err, note)) << made.err;
+  EXPECT_EQ(data["network_of"], "the network of iteration 15 (checkpoint.safetensors)");
+  EXPECT_EQ(data["observed"]["samples"], 5);
+  EXPECT_FALSE(data["weights"].empty());
+  // Of the best epoch, which is there twice, the other one; cut off this time.
+  train("b", {"--set", "training.keep_best=true"});
+  write("b/model.safetensors", read("b/model.safetensors").substr(0, 3000));
+  ASSERT_EQ(run({"report", "b", "--no-samples"}).exit_code, 0);
+  const auto best = data_of("b/report.html");
+  EXPECT_TRUE(contains(best["notes"][0].get<std::string>(), "those of best.safetensors")) << best["notes"];
+  EXPECT_EQ(best["model_iteration"], best["run"]["best_iteration"]);
+}
+
+TEST_F(Report, SaysWhyATrainingFailed) {
+  const auto failed = run(train_command("runs/a", {"--set", "optimizer.learning_rate=1e30"}));
+  ASSERT_EQ(failed.exit_code, 4) << failed.err;
+  const std::string reason = failed.err.substr(failed.err.find("training diverged"));
+  const auto made = run({"report", "runs/a", "--data-dir", "sets"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto of_page = data_of("runs/a/report.html")["run"];
+  EXPECT_EQ(of_page["state"], "failed");
+  EXPECT_TRUE(contains(of_page["failure"].get<std::string>(), reason.substr(0, reason.find('\n'))))
+      << of_page["failure"];
+  const auto listed = run({"runs"});
+  EXPECT_TRUE(contains(listed.out, "runs/a  failed")) << listed.out;
+  EXPECT_TRUE(contains(listed.out, "\nruns/a failed: training diverged at epoch 1, iteration "))
+      << listed.out;
+  EXPECT_EQ(run({"runs", "--json"}).json()[0]["failure"]["exit_code"], 4);
+  EXPECT_TRUE(contains(run({"compare", "runs/a", "runs/a"}).out, "runs/a failed: training diverged"));
+  EXPECT_TRUE(contains(run({"info", "runs/a"}).out, "failed: training diverged"));
+  // With a rate that works it goes on, and nothing is said any more.
+  const auto resumed =
+      run({"train", "--resume", "runs/a/", "--data-dir", "sets", "--set", "optimizer.learning_rate=0.01"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_FALSE(contains(resumed.out, "//")) << resumed.out;
+  EXPECT_TRUE(run({"runs", "--json"}).json()[0]["failure"].is_null());
+  EXPECT_EQ(run({"runs", "--json"}).json()[0]["state"], "finished");
+}
+
+TEST_F(Report, TheBestIsWhatIsKept) {
+  const auto trained =
+      run(train_command("a", {"--set", "schedule.num_steps=1:2", "--set", "training.epochs=4", "--set",
+                              "training.keep_best=true", "--set", "optimizer.learning_rate=1e-9"}));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const auto result = nlohmann::json::parse(read("a/result.json"));
+  const double kept = result["validation_accuracy"];
+  // As if the epochs of one step had been better, which they may be.
+  std::string metrics = read("a/metrics.jsonl"), key = "\"validation_accuracy\":";
+  for (std::size_t at = 0, epoch = 0; epoch < 2; ++epoch) {
+    at = metrics.find(key, at) + key.size();
+    metrics.replace(at, metrics.find(',', at) - at, "0.99");
+  }
+  write("a/metrics.jsonl", metrics);
+  const auto of_runs = run({"runs", ".", "--json"}).json()[0];
+  EXPECT_EQ(of_runs["best_validation_accuracy"], kept);
+  const std::string selection =
+      "best validation epoch (" + std::to_string(of_runs["best_epoch"].get<int>()) + ")";
+  EXPECT_EQ(result["selection"], selection);
+  EXPECT_EQ(run({"compare", "a", "a", "--json"}).json()["runs"][0]["best_validation_accuracy"], kept);
+  ASSERT_EQ(run({"report", "a", "--no-samples"}).exit_code, 0);
+  const auto data = data_of("a/report.html");
+  EXPECT_NEAR(data["run"]["best_validation_accuracy"].get<double>(), kept, 1e-6);
+  EXPECT_EQ(data["run"]["best_iteration"], data["model_iteration"]);
+  EXPECT_EQ(data["learning_notes"].size(), 1u);
+}
+
 TEST_F(Report, SeveralRunsAreCompared) {
   train("runs/a");
   train("runs/b", {"--set", "optimizer.learning_rate=0.001"});
@@ -90,6 +171,11 @@ TEST_F(Report, MistakesAreNamed) {
   write("empty/notes.txt", "");
   expect_error(run({"report", "empty"}), 3, {"empty", "not a run"});
   expect_error(run({"report"}), 2, {"RUN ... is required"});
+  write("some/metrics.jsonl", "");
+  expect_error(run({"report", "some", "--out", "x.pdf"}), 2, {"--out x.pdf", ".html"});
+  expect_error(run({"report", "some", "some", "--out", "x.PNG"}), 2, {"--out x.PNG", ".html"});
+  EXPECT_EQ(run({"report", "some", "--out", "x.HTM"}).exit_code, 0);
+  EXPECT_EQ(run({"report", "some", "--out", "/dev/null"}).exit_code, 0);
   train("a", {"--set", "data.validation_samples=0"});
   expect_error(run({"report", "a", "--sample", "100000", "--data-dir", "sets"}), 2, {"--sample 100000"});
   expect_error(run({"report", "a", "--split", "validation", "--data-dir", "sets"}), 3, {"validation"});
@@ -132,8 +218,8 @@ TEST_F(ReportInBrowser, FiftyLongRunsWork) {
                                {"train_loss", loss},
                                {"train_accuracy", 1.0 - loss / 3.0},
                                {"validation_accuracy", 0.98 - loss / 3.0},
-                               {"learning_rate", 0.1},
-                               {"samples_per_s", 1000.0},
+                               {"learning_rate", 1e-5 + 1e-9 * epoch},  // ticks need their digits
+                               {"samples_per_s", 123456.0 + 0.1 * epoch},
                                {"train_seconds", 1.5 * epoch},
                                {"firing_rates", {{"conv1", 0.1}}}})
                    .dump() +

@@ -66,6 +66,10 @@ TEST_F(Show, WritesPicturesByTheirSuffix) {
 }
 
 TEST_F(Show, DrawsEveryFrameThatItSays) {
+  write("one.csv", "%geometry:34,34\nt,x,y,p\n1,2,3,1\n");
+  const Outcome one = run({"show", "one.csv", "--out", "one.png", "--frames", "1"});
+  EXPECT_TRUE(contains(one.out, "1 event on 34x34 pixels")) << one.out;
+  EXPECT_TRUE(contains(one.out, "one.png: 1 frame of the whole time\n")) << one.out;
   const Outcome few = run({"show", "a.csv", "--out", "few.png", "--frames", "16"});
   ASSERT_EQ(few.exit_code, 0) << few.err;
   const Outcome many = run({"show", "a.csv", "--out", "many.png", "--frames", "160"});

@@ -73,6 +73,10 @@ TEST_F(EventFiles, HoldWhatMetricsHoldAndMore) {
   EXPECT_EQ(found["histograms"]["membrane_potential/conv1"][2][1], 16.0 * 2 * 2 * 28 * 28);
   EXPECT_EQ(found["histograms"]["membrane_potential/voting"].size(), 3u);
   EXPECT_EQ(found["images"]["confusion/test"], nlohmann::json::parse("[[15, 510, 510]]"));
+  EXPECT_EQ(found["images"]["confusion/validation"],
+            nlohmann::json::parse("[[5, 510, 510], [10, 510, 510], [15, 510, 510]]"));
+  EXPECT_EQ(found["scalars"]["test_firing_rate/voting"].size(), 1u);
+  EXPECT_EQ(found["scalars"]["weights_rms/fc1.weight"].size(), 3u);
   // Two steps of 32 pixels each; 48 neurons of 8 pixels each, of a layer that has as many.
   EXPECT_EQ(found["images"]["raster/conv1"],
             nlohmann::json::parse("[[5, 64, 384], [10, 64, 384], [15, 64, 384]]"));
@@ -89,6 +93,37 @@ TEST_F(EventFiles, HoldWhatMetricsHoldAndMore) {
   for (const auto& entry : fs::directory_iterator(path("plain"))) {
     EXPECT_EQ(entry.path().string().find("tfevents"), std::string::npos) << entry.path();
   }
+}
+
+TEST_F(EventFiles, HaveEveryLayerOfARecurrentNetwork) {
+  const auto outcome =
+      run(train_command("a", {"--tensorboard", "--set", "network.structure=24RFC-Readout", "--set",
+                              "network.num_steps=4", "--set", "compute.precision=fp32", "--set",
+                              "training.epochs=1", "--set", "data.validation_samples=0"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto found = events("a");
+  ASSERT_TRUE(found.is_object());
+  EXPECT_EQ(found["scalars"]["firing_rate/rfc1"].size(), 6u);
+  EXPECT_EQ(found["scalars"]["epoch_firing_rate/rfc1"].size(), 1u);
+  // 16 samples, 4 steps, 24 neurons; 4 steps of 32 pixels, 24 neurons of 8.
+  EXPECT_EQ(found["histograms"]["membrane_potential/rfc1"][0][1], 16.0 * 4 * 24);
+  EXPECT_EQ(found["images"]["raster/rfc1"], nlohmann::json::parse("[[6, 128, 192]]"));
+  // The readout does not fire: what it puts out, and its weights.
+  EXPECT_EQ(found["histograms"]["output/readout"][0][1], 16.0 * 4 * 10) << found["histograms"];
+  EXPECT_GT(found["scalars"]["output_rms/readout"][0][1], 0.0);
+  EXPECT_GT(found["scalars"]["weights_rms/readout.weight"][0][1], 0.0);
+  EXPECT_FALSE(found["images"].contains("raster/readout"));
+  // Its report has the weights in the order of the layers.
+  ASSERT_EQ(run({"report", "a", "--no-samples"}).exit_code, 0);
+  EXPECT_TRUE(contains(read("a/report.html"), R"("weights":[{"name":"rfc1",)"));
+}
+
+TEST_F(EventFiles, SayThatATrainingFailed) {
+  const auto failed = run(train_command("a", {"--tensorboard", "--set", "optimizer.learning_rate=1e30"}));
+  ASSERT_EQ(failed.exit_code, 4) << failed.err;
+  const auto found = events("a");
+  ASSERT_TRUE(found.is_object());
+  EXPECT_EQ(found["hparams"]["status"], 2) << "failure";
 }
 
 TEST_F(EventFiles, OfAResumedRunHaveEachStepOnce) {

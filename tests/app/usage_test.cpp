@@ -119,7 +119,23 @@ TEST_F(Usage, WhatIsMeantIsSuggested) {
   expect_error(run({"train", "r.toml", "--batch-size=3"}), 2, {"did you mean --set training.batch_size=3?"});
   expect_error(run({"train", "r.toml", "epochs=3"}), 2,
                {"unexpected argument 'epochs=3'; did you mean --set"});
+  expect_error(run({"train", "r.toml", "--lr=0.1"}), 2, {"did you mean --set optimizer.learning_rate=0.1?"});
   expect_error(run({"info", "a", "b"}), 2, {"unexpected argument 'b' (see spikeloom info --help)"});
+}
+
+TEST_F(Usage, AnOptionAndSetDoNotSayTheSame) {
+  expect_error(run({"eval", "run", "--steps", "4", "--set", "network.num_steps=5"}), 2,
+               {"--steps and --set network.num_steps are the same setting: give one of them"});
+  expect_error(run({"eval", "run", "--dataset", "mnist", "--set", "data = {dataset=\"n-mnist\"}"}), 2,
+               {"--set"});
+  expect_error(run({"eval", "run", "--folder", "a", "--set", "data.folder=b"}), 2,
+               {"--folder and --set data.folder are the same setting"});
+  expect_error(run({"train", "r.toml", "--tensorboard", "--set", "logging.tensorboard=false"}), 2,
+               {"--tensorboard and --set logging.tensorboard are the same setting"});
+  expect_error(run({"data", "verify", "mnist", "--set", "data.dataset=n-mnist"}), 2,
+               {"the set 'mnist' and --set data.dataset are the same setting"});
+  expect_error(run({"data", "verify", "folder", "--folder", "a", "--set", "data.folder=b"}), 2,
+               {"--folder and --set data.folder are the same setting"});
 }
 
 TEST_F(Usage, MessagesNameTheOption) {

@@ -103,6 +103,8 @@ TEST_F(Watch, TheTrainingIsSeenAndNotDisturbed) {
   ASSERT_TRUE(last.contains("observed")) << last["notes"];
   EXPECT_EQ(last["observed"]["split"], "test");
   EXPECT_EQ(last["model"], "runs/watched/model.safetensors");
+  EXPECT_EQ(last["network_of"], "the network of iteration 500 (model.safetensors)");
+  EXPECT_EQ(last["run"]["iterations"], 500);
   EXPECT_FALSE(last["observed"]["rasters"].empty());
   EXPECT_FALSE(last["weights"].empty());
   ASSERT_EQ(run(train_command("plain", kLong)).exit_code, 0);

@@ -35,6 +35,14 @@ std::vector<Layer> layers() {
   add(
       "max pooling with dropout", "16C3(Encoding)-MP2-24C3-MP2-20FC-Voting", 1e-5,
       [](NetworkSettings& s) { s.dropout.rate = 0.3; }, true);
+  for (const bool after : {false, true}) {
+    add(after ? "NeuNorm after max pooling" : "NeuNorm before max pooling",
+        "16C3(Encoding)-MP2-24C3-MP2-24C3-20FC-Voting", 1e-5, [=](auto& s) {
+          s.neunorm.enabled = true;
+          s.neunorm.after_pooling = after;
+          s.neunorm.u_init = 0.4;
+        });
+  }
   add("stride", "16C3(Encoding)-24C3S2-20FC-Voting", 1e-5, {}, true);
   add("global average pooling", "16C3(Encoding)-24C3S2-GAP-Voting", 1e-5, {}, true);
   for (const auto kind : {NormKind::kTdbn, NormKind::kTebn}) {

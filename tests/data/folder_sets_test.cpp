@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -266,6 +268,52 @@ TEST(NCaltech101, SplitsByNumber) {
   const VerifyReport quick = verify_dataset("n-caltech101", folder.path().string(), VerifyDepth::kQuick);
   EXPECT_EQ(quick.counts[0].found, 40);
   EXPECT_FALSE(quick.complete);
+}
+
+/// How often files of a folder are opened.
+class Openings {
+ public:
+  explicit Openings(const std::string& folder) : notes_(::inotify_init1(IN_NONBLOCK)) {
+    watches_ = notes_ >= 0 && ::inotify_add_watch(notes_, folder.c_str(), IN_OPEN) >= 0;
+  }
+  ~Openings() {
+    if (notes_ >= 0) ::close(notes_);
+  }
+  bool watches() const { return watches_; }
+  std::map<std::string, int> counts() {
+    std::map<std::string, int> counts;
+    alignas(inotify_event) char buffer[1 << 14];
+    for (ssize_t size = 0; (size = ::read(notes_, buffer, sizeof(buffer))) > 0;) {
+      for (const char* at = buffer; at < buffer + size;) {
+        const auto* note = reinterpret_cast<const inotify_event*>(at);
+        if (note->len > 0 && (note->mask & IN_ISDIR) == 0) ++counts[note->name];
+        at += sizeof(inotify_event) + note->len;
+      }
+    }
+    return counts;
+  }
+
+ private:
+  int notes_;
+  bool watches_;
+};
+
+TEST(Folder, ARecordingIsOpenedOnceWhereTheFilesSayTheirSize) {
+  const TemporaryFolder folder;
+  const std::string text = "# geometry: 34,34\nt,x,y,p\n1,3,4,1\n2,5,6,0\n";
+  for (const char* name : {"a", "b"}) {
+    for (int i = 0; i < 10; ++i) {
+      write_bytes(folder / fmt::format("mine/{}/r{}.csv", name, i),
+                  std::vector<std::uint8_t>(text.begin(), text.end()));
+    }
+  }
+  const DataSplits splits = open_dataset(settings_for(folder / "mine"), 1, "");
+  Openings openings(folder / "mine/a");
+  if (!openings.watches()) GTEST_SKIP() << "the system has no inotify";
+  for (std::int64_t i = 0; i < splits.train->size(); ++i) read_sample(*splits.train, i);
+  const std::map<std::string, int> counts = openings.counts();
+  EXPECT_GE(counts.size(), 5u);
+  for (const auto& [name, count] : counts) EXPECT_EQ(count, 1) << name;
 }
 
 TEST(Folder, AnOrderOfColumnsFromTheValuesIsLoggedOnce) {

@@ -21,10 +21,12 @@ def anchors(path):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def pages(root):
+    return (page for page in sorted(root.rglob("*.md")) if not SKIPPED & set(page.relative_to(root).parts))
+
+
 def problems(root):
-    for page in sorted(root.rglob("*.md")):
-        if SKIPPED & set(page.relative_to(root).parts):
-            continue
+    for page in pages(root):
         for link in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
             if re.match(r"[a-z]+:", link):
                 continue

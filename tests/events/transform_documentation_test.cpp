@@ -10,22 +10,28 @@
 namespace spikeloom::events {
 namespace {
 
-/// The first cell of a row of a table, without its backquotes; "" for any other line.
-std::string first_cell(const std::string& line) {
-  if (line.rfind("| `", 0) != 0) return "";
-  return line.substr(3, line.find('`', 3) - 3);
+/// What a line "- **`TRANSFORM`**" has between its backquotes; "" for any other line.
+std::string item_of(const std::string& line) {
+  const std::string before = "- **`", after = "`**";
+  if (line.rfind(before, 0) != 0) return "";
+  const std::size_t end = line.find(after, before.size());
+  EXPECT_EQ(end, line.size() - after.size()) << line;
+  return line.substr(before.size(), end - before.size());
 }
 
 TEST(TransformDocumentation, HasEveryTransformWithItsSettingsInOrder) {
   std::istringstream text(read_text_file(std::string(SPIKELOOM_SOURCE_DIR) + "/docs/transforms.md"));
   std::vector<std::string> documented;
   for (std::string line; std::getline(text, line);) {
-    const std::string cell = first_cell(line);
-    if (cell.empty()) continue;
-    const auto transform = parse_transform(cell);
-    EXPECT_EQ(transform_text(*transform), cell)
-        << "a row must show every setting, in the order and form of the program";
+    const std::string item = item_of(line);
+    if (item.empty()) continue;
+    const auto transform = parse_transform(item);
+    EXPECT_EQ(transform_text(*transform), item)
+        << "an item must show every setting, in the order and form of the program";
     documented.emplace_back(transform->name());
+    std::string meaning;
+    std::getline(text, meaning);
+    EXPECT_EQ(meaning.rfind("  ", 0), 0u) << "no meaning: " << item;
   }
   EXPECT_EQ(documented, transform_names());
 }

@@ -1,4 +1,4 @@
-#include "spikeloom/formats/events/aedat2.h"
+#include "spikeloom/formats/events/aedat/aedat2.h"
 
 #include <gtest/gtest.h>
 

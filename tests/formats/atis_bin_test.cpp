@@ -1,4 +1,4 @@
-#include "spikeloom/formats/events/atis_bin.h"
+#include "spikeloom/formats/events/records/atis_bin.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,8 @@
 """Enforces how the source tree is built: check_layers.py ROOT prints each violation and exits with 1 if there is one.
 
 - An include leads to a folder with a lower number (LAYERS), never up and never across to one of the same number; the
-  folders inside train likewise (PARTS).
+  folders inside train likewise (PARTS). In formats/events no format includes another one (EVENT_FORMATS), nor does what
+  they share (EVENT_SHARED).
 - LibTorch's headers are included in ops, backends/torch, parallel, train and tests only, and never reach app or an
   example through a project header.
 - Project headers are included as "spikeloom/folder/file.h", "app/file.h" or "tests/folder/file.h"; a test may name a
@@ -23,6 +24,9 @@ LAYERS = {"base": 0, "config": 1, "events": 1, "kernels": 1, "formats": 2, "mode
 # The same inside a folder that has folders.
 PARTS = {"train": {"recipe": 0, "machine": 1, "network": 2, "run": 3, "evaluation": 4, "steps": 4, "session": 5,
                    "benchmark": 5}}
+# Folders of formats/events. Beside them are its interface and what picks a format, which may include all of them.
+EVENT_FORMATS = {"aedat", "hdf5", "numpy", "prophesee", "text"}
+EVENT_SHARED = {"columns", "records"}
 TORCH_ALLOWED = {"ops", "parallel", "train"}
 TORCH_FOLDERS = (("tests",), ("spikeloom", "backends", "torch"))
 TORCH_NEVER_REACHES = ("app", "examples")  # not even through a header
@@ -64,6 +68,12 @@ def part_of(path):
     if parts[0] != "spikeloom" or len(parts) < 3 or parts[1] not in PARTS:
         return None
     return parts[2] if len(parts) > 3 else ""
+
+
+def event_folder(path):
+    """The folder inside formats/events, or None."""
+    parts = pathlib.PurePath(path).parts
+    return parts[3] if parts[:3] == ("spikeloom", "formats", "events") and len(parts) > 4 else None
 
 
 def in_torch_folder(path):
@@ -137,6 +147,10 @@ class Tree:
             if order.get(part_of(name), 99) >= order.get(part_of(path), 99):
                 self.problems.append(f"{path}: {here}/{part_of(path)} includes {name}; includes lead to lower numbers "
                                      "only")
+
+        elif there == here and event_folder(name) in EVENT_FORMATS and event_folder(name) != event_folder(path):
+            if event_folder(path) in EVENT_FORMATS | EVENT_SHARED:
+                self.problems.append(f"{path}: includes {name} of another format")
 
     def check_reaches_no_torch(self, path, chain, visited):
         if path in visited:

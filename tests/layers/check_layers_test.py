@@ -76,6 +76,16 @@ class CheckLayersTest(unittest.TestCase):
         self.expect("spikeloom/train/benchmark/benchmark.cpp", include, "train/benchmark includes", "trainer.h")
         self.assertEqual(self.problems({"spikeloom/train/session/result.cpp": include}), [])
 
+    def test_include_of_another_event_format(self):
+        header = {"spikeloom/formats/events/text/csv.h": "#pragma once\n"}
+        include = '#include "spikeloom/formats/events/text/csv.h"\n'
+        for place in ("numpy/npy.cpp", "columns/table.cpp"):
+            problems = self.problems({**header, f"spikeloom/formats/events/{place}": include})
+            self.assertEqual(len(problems), 1, problems)
+            self.assertIn("csv.h of another format", problems[0])
+        for place in ("text/csv.cpp", "open.cpp", "writing/write.cpp"):
+            self.assertEqual(self.problems({**header, f"spikeloom/formats/events/{place}": include}), [])
+
     def test_file_outside_of_the_folders_of_train(self):
         self.expect("spikeloom/train/recipe.cpp", "", "belongs into one of the folders of train: recipe")
 

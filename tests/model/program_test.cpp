@@ -58,14 +58,14 @@ TEST(Program, SlotsLieApartAndCountAsThePlanDoes) {
   EXPECT_EQ(parameters, program.parameters);
   EXPECT_EQ(program.parameters, plan.parameters() + 3) << "a plan does not count learnable decays";
   EXPECT_EQ(program.slot(program.find_slot("conv1.neunorm_u")).shape, (std::vector<std::int64_t>{1, 16, 16}));
-  EXPECT_EQ(program.find_slot("conv3.weight"), kNone);
+  EXPECT_EQ(program.find_slot("conv3.weight"), kNoSlot);
 }
 
 TEST(Program, NeuNormLiesBeforeOrAfterThePooling) {
   NetworkSettings settings = settings_of("8C3(Encoding)-AP2-12C3-Voting");
   settings.neunorm.enabled = true;
   const Edge before = program_of(settings).stages[1].inputs[0];
-  EXPECT_NE(before.neunorm_u, kNone);
+  EXPECT_NE(before.neunorm_u, kNoSlot);
   EXPECT_FALSE(before.neunorm_after_pool);
   settings.neunorm.after_pooling = true;
   settings.neunorm.per_channel_u = true;

@@ -84,7 +84,7 @@ TEST(ResidualProgram, StagesReadEarlierOnesOnly) {
       EXPECT_FALSE(stage.inputs.empty()) << stage.name;
       for (const Edge& edge : stage.inputs) {
         EXPECT_LT(edge.stage, stage.number) << stage.name;
-        if (edge.stage == kNone) continue;
+        if (edge.stage == kInput) continue;
         const Stage& from = program.stages[static_cast<std::size_t>(edge.stage)];
         EXPECT_TRUE(from.neuron.fires()) << stage.name << " reads " << from.name;
         const Shape& output = from.product.output;
@@ -141,7 +141,7 @@ TEST(ResidualProgram, NormalisationHasItsSlots) {
   EXPECT_EQ(norm.factor, 0.25);
   EXPECT_EQ(norm.momentum, 0.2);
   EXPECT_EQ(norm.epsilon, 1e-3);
-  EXPECT_EQ(norm.step_scale, kNone);
+  EXPECT_EQ(norm.step_scale, kNoSlot);
   EXPECT_EQ(program.slot(norm.scale).name, "conv2.norm_scale");
   EXPECT_EQ(program.slot(norm.shift).name, "conv2.norm_shift");
   EXPECT_EQ(program.slot(norm.mean).name, "conv2.norm_mean");
@@ -153,8 +153,8 @@ TEST(ResidualProgram, NormalisationHasItsSlots) {
     EXPECT_FALSE(program.slot(slot).is_bias);
   }
   EXPECT_EQ(stage_of(program, "voting").norm.kind, Norm::kNone);
-  EXPECT_EQ(stage_of(program, "fc1").product.bias, kNone);
-  EXPECT_NE(stage_of(program, "voting").product.bias, kNone);
+  EXPECT_EQ(stage_of(program, "fc1").product.bias, kNoSlot);
+  EXPECT_NE(stage_of(program, "voting").product.bias, kNoSlot);
   EXPECT_NE(to_string(program).find("conv2  <- conv1  12C3S2 12x8x8  tdBN  + conv2_shortcut  LIF\n"),
             std::string::npos)
       << to_string(program);
@@ -211,7 +211,7 @@ TEST(ResidualProgram, RecurrentStageHasWeightsOfItsOwn) {
   EXPECT_EQ(weight.name, "rfc1.recurrent_weight");
   EXPECT_EQ(weight.shape, (std::vector<std::int64_t>{16, 16}));
   EXPECT_EQ(weight.role, Role::kFullyConnected);
-  EXPECT_EQ(program.stages[2].recurrent, kNone);
+  EXPECT_EQ(program.stages[2].recurrent, kNoSlot);
   EXPECT_FALSE(program.stages[0].product.is_convolution());
   EXPECT_EQ(to_string(program),
             "rfc1  <- input  16FC 16x1x1  recurrent  LIF\n"
@@ -227,7 +227,7 @@ TEST(ResidualProgram, ReadoutVotesForItsOwnClass) {
     settings.learn_v_threshold = kind == NetworkKind::kSpiking;
     const Program program = make_program(plan_network(settings, {4, 1, 1}, 5), settings, 1);
     EXPECT_EQ(program.class_of, (std::vector<std::int32_t>{0, 1, 2, 3, 4}));
-    EXPECT_EQ(program.find_slot("readout.v_threshold"), kNone) << "it has no neurons";
+    EXPECT_EQ(program.find_slot("readout.v_threshold"), kNoSlot) << "it has no neurons";
     EXPECT_EQ(program.stages[1].neuron.kind,
               kind == NetworkKind::kSpiking ? Neuron::kReadout : Neuron::kLinear);
     EXPECT_FALSE(program.stages[1].neuron.fires());
@@ -255,8 +255,8 @@ TEST(ResidualProgram, NeuronsAreWhatTheSettingsSay) {
   settings.learn_decay = true;
   const Program program = make_program(plan_network(settings, {2, 16, 16}, 3), settings, 1);
   EXPECT_TRUE(program.stages[0].neuron.params.learnable);
-  EXPECT_EQ(program.find_slot("conv2_shortcut.decay"), kNone) << "a current has no neurons";
-  EXPECT_NE(program.find_slot("conv2.decay"), kNone);
+  EXPECT_EQ(program.find_slot("conv2_shortcut.decay"), kNoSlot) << "a current has no neurons";
+  EXPECT_NE(program.find_slot("conv2.decay"), kNoSlot);
 }
 
 // A member called kNone in an enumeration must not stand for "no slot".

@@ -139,6 +139,35 @@ TEST(Recipe, UnknownKeysComeWithLineAndSuggestion) {
   expect_refused(std::string(kSmall) + "smooth = true\n", 3, "network.smooth", "unknown key");
 }
 
+TEST(Recipe, NamesOfOtherProgramsAreUnderstoodAsQuestions) {
+  const std::pair<const char*, const char*> names[] = {{"lr=0.1", "optimizer.learning_rate"},
+                                                       {"optimizer.lr=0.1", "optimizer.learning_rate"},
+                                                       {"wd=0.1", "optimizer.weight_decay"},
+                                                       {"batch=8", "training.batch_size"},
+                                                       {"bs=8", "training.batch_size"},
+                                                       {"T=4", "network.num_steps"},
+                                                       {"steps=4", "network.num_steps"},
+                                                       {"threshold=1", "neuron.v_threshold"},
+                                                       {"network.threshold=1", "neuron.v_threshold"},
+                                                       {"tau=2", "neuron.decay"},
+                                                       {"beta=0.9", "neuron.decay"},
+                                                       {"epochs=3", "training.epochs"},
+                                                       {"training.seed=1", "'seed'"},
+                                                       {"dataset=mnist", "data.dataset"},
+                                                       {"precision=fp32", "compute.precision"},
+                                                       {"momentum=0.9", "optimizer.momentum"}};
+  for (const auto& [assignment, key] : names) {
+    try {
+      parse_recipe(kSmall, "small.toml", {assignment});
+      ADD_FAILURE() << assignment;
+    } catch (const ConfigError& error) {
+      const std::string what = error.what();
+      EXPECT_NE(what.find("did you mean"), std::string::npos) << what;
+      EXPECT_NE(what.find(key), std::string::npos) << what;
+    }
+  }
+}
+
 TEST(Recipe, WrongTypesAndRangesAreRefused) {
   struct Case {
     const char* section;

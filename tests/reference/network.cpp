@@ -68,7 +68,7 @@ Network::Network(model::Program program, at::ScalarType dtype) : program_(std::m
     parameters_.push_back({slot.name, first_value(slot, dtype), slot.role, slot.is_bias, slot.trained});
   }
   const auto fill = [&](int slot, double number) {
-    if (slot != model::kNone) at::Tensor(value(slot)).fill_(number);
+    if (slot != model::kNoSlot) at::Tensor(value(slot)).fill_(number);
   };
   for (const Stage& stage : program_.stages) {
     fill(stage.norm.scale, 1.0);
@@ -97,7 +97,7 @@ void Network::randomise(std::uint64_t seed, double gain) {
   for (const Stage& stage : program_.stages) {
     const double threshold = program_.spiking ? stage.neuron.params.v_threshold : engine::kReferenceThreshold;
     for (const int slot : {stage.product.weight, stage.recurrent}) {
-      if (slot == model::kNone) continue;
+      if (slot == model::kNoSlot) continue;
       at::Tensor weight = value(slot);
       const double deviation =
           engine::initial_standard_deviation(gain, threshold, weight.numel() / weight.size(0));
@@ -117,8 +117,8 @@ at::Tensor Network::class_of() const {
 void Network::clamp_neuron_parameters() {
   const at::NoGradGuard no_grad;
   for (const Stage& stage : program_.stages) {
-    if (stage.neuron.decay != model::kNone) at::Tensor(value(stage.neuron.decay)).clamp_(0.0, 1.0);
-    if (stage.neuron.v_threshold != model::kNone) {
+    if (stage.neuron.decay != model::kNoSlot) at::Tensor(value(stage.neuron.decay)).clamp_(0.0, 1.0);
+    if (stage.neuron.v_threshold != model::kNoSlot) {
       at::Tensor(value(stage.neuron.v_threshold)).clamp_min_(1e-6);
     }
   }
@@ -141,9 +141,9 @@ at::Tensor Network::prepare_input(const at::Tensor& input) const {
 }
 
 at::Tensor Network::edge(const model::Edge& edge, const at::Tensor& input) const {
-  if (edge.stage == model::kNone) return pooled(edge.pool, input);
+  if (edge.stage == model::kInput) return pooled(edge.pool, input);
   const at::Tensor& spikes = outputs_[at_index(edge.stage)];
-  if (edge.neunorm_u == model::kNone) return pooled(edge.pool, spikes);
+  if (edge.neunorm_u == model::kNoSlot) return pooled(edge.pool, spikes);
   const kernels::NeuNormParams& params = program_.stages[at_index(edge.stage)].neunorm;
   const auto neunorm = [&](const at::Tensor& x) {
     return ops::neunorm(x, value(edge.neunorm_u), params.decay, params.coefficient);
@@ -169,7 +169,7 @@ at::Tensor Network::gather(const Stage& stage, const at::Tensor& input, const Fo
 
 at::Tensor Network::product(const Stage& stage, const at::Tensor& gathered) const {
   const model::Product& product = stage.product;
-  const at::Tensor bias = product.bias == model::kNone ? at::Tensor() : value(product.bias);
+  const at::Tensor bias = product.bias == model::kNoSlot ? at::Tensor() : value(product.bias);
   const std::int64_t steps = gathered.size(0), samples = gathered.size(1);
   if (product.is_convolution()) {
     return at::conv2d(gathered.flatten(0, 1), value(product.weight), bias, product.stride, product.padding)
@@ -201,7 +201,7 @@ at::Tensor Network::normalise(const model::Norm& norm, const at::Tensor& current
   }
   const at::Tensor normal = (x - mean) / (variance + norm.epsilon).sqrt();
   at::Tensor y = norm.factor * of_channel(norm.scale) * normal + of_channel(norm.shift);
-  if (norm.step_scale != model::kNone) {
+  if (norm.step_scale != model::kNoSlot) {
     std::vector<std::int64_t> by_step(by_channel.size(), 1);
     by_step[0] = value(norm.step_scale).numel();
     y = value(norm.step_scale).to(at::kDouble).view(by_step) * y;
@@ -215,18 +215,18 @@ at::Tensor Network::fire(const Stage& stage, const at::Tensor& current, StageAct
   if (neuron.kind == Neuron::kRelu) return at::relu(current);
   if (!neuron.fires()) return current;
   const auto scalar = [&](int slot, double fixed) {
-    return slot != model::kNone ? value(slot) : at::scalar_tensor(fixed, at::kDouble);
+    return slot != model::kNoSlot ? value(slot) : at::scalar_tensor(fixed, at::kDouble);
   };
   const at::Tensor decay = scalar(neuron.decay, neuron.params.decay),
                    v_threshold = scalar(neuron.v_threshold, neuron.params.v_threshold);
   at::Tensor spikes;
-  if (kernels::is_plain(neuron.params) && stage.recurrent == model::kNone) {
+  if (kernels::is_plain(neuron.params) && stage.recurrent == model::kNoSlot) {
     const auto result = ops::lif(current, decay, v_threshold, program_.num_steps, neuron.params);
     spikes = result.spikes;
     activity.spike_count = result.spike_count;
   } else {
     ops::test::PlainLifOptions options;
-    if (stage.recurrent != model::kNone) options.recurrent_weight = value(stage.recurrent);
+    if (stage.recurrent != model::kNoSlot) options.recurrent_weight = value(stage.recurrent);
     spikes =
         ops::test::plain_lif(current, decay, v_threshold, program_.num_steps, neuron.params, options).spikes;
     if (spikes.dim() == 5) spikes = ops::channels_last(spikes);

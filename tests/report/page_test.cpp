@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/formats/html_text.h"
@@ -116,6 +117,102 @@ TEST(Page, RatesAreThoseOfStepsOrOfEpochs) {
   rates = run_page_data(run, {})["rates"];
   EXPECT_EQ(rates["iteration"], (nlohmann::ordered_json{50, 100, 150}));  // few epochs: lines say more
   EXPECT_EQ(rates["layers"][1], (nlohmann::ordered_json{0.25, 0.25, 0.25}));
+}
+
+TEST(Page, SaysWhichIterationIsShown) {
+  auto run = run_of("a", 0.5, "0.1");
+  run.state = RunState::kRunning;
+  run.iterations = 1234;
+  run.best_validation_accuracy = 0.5;
+  run.best_epoch = 7;
+  run.best_iteration = 700;
+  run.result = {{"selection", "last epoch"}};
+  RunDetails details;
+  details.model = "runs/a/checkpoint.safetensors";
+  details.model_iteration = 1000;
+  details.model_time = "written at 12:30:05";
+  details.observations.emplace();
+  auto data = run_page_data(run, details);
+  const std::string network = "the network of iteration 1,000 (checkpoint.safetensors, written at 12:30:05)";
+  EXPECT_EQ(data["network_of"], network);
+  EXPECT_EQ(data["observed"]["of"], network);
+  EXPECT_EQ(data["model_iteration"], 1000);
+  EXPECT_EQ(data["run"]["iterations"], 1234);
+  EXPECT_EQ(data["run"]["best_iteration"], 700);
+  EXPECT_EQ(data["run"]["last_epoch_iteration"], 1200);
+  EXPECT_EQ(data["run"]["selection"], "last epoch");
+  details.model_iteration = -1;  // a file of an earlier version
+  data = run_page_data(run, details);
+  EXPECT_EQ(data["network_of"], "the network in checkpoint.safetensors, written at 12:30:05");
+  EXPECT_TRUE(data["model_iteration"].is_null());
+  EXPECT_EQ(run_page_data(run, {})["network_of"], "");
+}
+
+TEST(Page, SaysWhatARunStartedWith) {
+  auto run = run_of("a", 0.5, "0.1");
+  EXPECT_EQ(run_page_data(run, {})["run"]["init"], "");
+  run.init_from = "runs/b c";
+  run.init_text = "2 parameters";
+  const auto data = run_page_data(run, {});
+  EXPECT_EQ(data["run"]["init"], "runs/b c: 2 parameters");
+  EXPECT_EQ(data["commands"][0]["command"],
+            "spikeloom train runs/a/recipe.toml --out a-again --init-from 'runs/b c'");
+}
+
+TEST(Page, SaysWhyARunFailed) {
+  auto run = run_of("a", 0.5, "0.1");
+  EXPECT_TRUE(run_page_data(run, {})["run"]["failure"].is_null());
+  run.state = RunState::kFailed;
+  run.failure = Failure{3, 25, 4, "training diverged"};
+  const auto data = run_page_data(run, {});
+  EXPECT_EQ(data["run"]["state"], "failed");
+  EXPECT_EQ(data["run"]["failure"], "failed in epoch 3, iteration 25: training diverged");
+  EXPECT_EQ(data["commands"][1]["command"], "spikeloom train --resume runs/a");
+  EXPECT_EQ(run_list_data({run})["runs"][0]["failure"], data["run"]["failure"]);
+}
+
+TEST(Page, SaysWhatItThins) {
+  auto run = run_of("a", 0.5, "0.1");
+  EXPECT_TRUE(run_page_data(run, {})["learning_notes"].empty());
+  run.epoch_lines = 12;
+  run.step_lines = 0;
+  EXPECT_TRUE(run_page_data(run, {})["learning_notes"].empty());
+  EXPECT_EQ(run_page_data(run, {}, 10)["learning_notes"][0],
+            "The curves are thinned: they show 10 of 12 epochs, evenly spaced, and the last.");
+  run.step_lines = 12'000'000;
+  EXPECT_EQ(run_page_data(run, {})["learning_notes"][0],
+            "The curves are thinned: they show 0 of 12,000,000 lines of iterations, evenly spaced, and the "
+            "last.");
+  run.step_lines = 0;
+  run.recipe.emplace_back("network.num_steps", "4");
+  for (auto& point : run.epochs) point.num_steps = point.epoch < 4 ? 1 : 4;
+  EXPECT_EQ(run_page_data(run, {})["learning_notes"][0].get<std::string>().rfind(
+                "The epochs up to 3 ran with fewer than 4 time steps", 0),
+            0u);
+  EXPECT_FALSE(comparison_data({run})["thinned"]);
+  EXPECT_TRUE(comparison_data({run}, 10)["thinned"]);
+}
+
+TEST(Page, VotesAreThoseOfTheClassesThatMatter) {
+  RunDetails details;
+  details.observations.emplace();
+  auto& raster = details.observations->rasters.emplace_back();
+  raster.decision.label = 8;
+  raster.num_steps = 3;
+  raster.vote_steps = {1, 3};
+  raster.votes = {std::vector<float>(10), {0.f, .1f, .2f, .3f, .4f, .5f, .6f, .7f, .05f, kMissing}};
+  auto votes = run_page_data(RunRecord(), details)["observed"]["rasters"][0]["votes"];
+  EXPECT_EQ(votes["steps"], (nlohmann::ordered_json{1, 3}));
+  EXPECT_EQ(votes["classes"], (nlohmann::ordered_json{7, 6, 5, 4, 3, 2, 8}));
+  EXPECT_EQ(votes["values"][0][1], 0.7);
+  EXPECT_EQ(votes["any"], true);
+  raster.decision.label = 6;
+  raster.votes[1] = std::vector<float>(10);
+  votes = run_page_data(RunRecord(), details)["observed"]["rasters"][0]["votes"];
+  EXPECT_EQ(votes["classes"], (nlohmann::ordered_json{0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(votes["any"], false);
+  raster.votes.clear();
+  EXPECT_TRUE(run_page_data(RunRecord(), details)["observed"]["rasters"][0]["votes"]["classes"].empty());
 }
 
 TEST(Page, AFolderOfOnesOwnIsNamed) {
@@ -295,6 +392,22 @@ TEST(Weights, HistogramAndMoments) {
   EXPECT_EQ(weights[1].name, "rfc1 recurrent");
   EXPECT_EQ(weights[1].mean, 2.0);
   EXPECT_THROW(read_weights(path), DataError);
+  // Damage in a tensor that is no weight is found, in the optimiser's it is not looked for.
+  formats::write_safetensors(path,
+                             {{"conv1.weight", formats::DType::kF32, {2, 2}, weight.data()},
+                              {"conv1.bias", formats::DType::kF32, {1}, bias.data()},
+                              {"optimizer.m.conv1.weight", formats::DType::kF32, {1}, momentum.data()}},
+                             {}, formats::Checksums::kXxh3);
+  const auto flip = [&](std::int64_t from_end) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-from_end, std::ios::end);
+    file.put('x');
+  };
+  flip(1);
+  EXPECT_EQ(read_weights(path).size(), 1u);
+  flip(5);
+  EXPECT_THROW(read_weights(path), FormatError);
+  std::filesystem::remove(path);
 }
 
 }  // namespace

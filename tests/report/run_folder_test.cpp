@@ -12,7 +12,6 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/report/run_labels.h"
-#include "spikeloom/report/thinned.h"
 
 namespace spikeloom::report {
 namespace {
@@ -58,8 +57,9 @@ TEST_F(RunFolderTest, ReadsWhatATrainingWrote) {
   write(path, "metrics.jsonl", kMetrics);
   write(path, "environment.json", R"({"sessions":[{"time":"now","iteration":0,"threads":"2"}]})");
   write(path, "result.json", R"({"iterations":20,"interrupted":false,"test_accuracy":0.875})");
-  const RunRecord run = read_run(path + "/");
+  const RunRecord run = read_run(path + "//");
   EXPECT_EQ(run.name, "small");
+  EXPECT_EQ(run.path, path);
   EXPECT_EQ(run.state, RunState::kFinished);
   EXPECT_TRUE(run.problems.empty());
   EXPECT_EQ(run.layers, (std::vector<std::string>{"voting", "conv1"}));  // as the line has them
@@ -121,6 +121,157 @@ TEST_F(RunFolderTest, TheAverageOfWeightsIsWhatIsKept) {
   EXPECT_EQ(run.epochs_text(), "2");  // without a recipe
   EXPECT_EQ(run.best_epoch, 2);
   EXPECT_EQ(run.epochs[0].average_validation_accuracy, 0.25);
+}
+
+TEST_F(RunFolderTest, TheBestIsOfEpochsWithAllTimeSteps) {
+  const auto line = [](int epoch, int steps, double accuracy) {
+    return "{\"kind\":\"epoch\",\"epoch\":" + std::to_string(epoch) +
+           ",\"iteration\":" + std::to_string(10 * epoch) + ",\"num_steps\":" + std::to_string(steps) +
+           ",\"validation_accuracy\":" + std::to_string(accuracy) + "}\n";
+  };
+  const std::string path = folder("run");
+  write(path, "recipe.toml", "[network]\nnum_steps = 4\n");
+  write(path, "metrics.jsonl", line(1, 1, 0.875) + line(2, 2, 0.9375));
+  EXPECT_FALSE(read_run(path).best_validation_accuracy);
+  write(path, "metrics.jsonl",
+        line(1, 1, 0.875) + line(2, 2, 0.9375) + line(3, 4, 0.5) + line(4, 4, 0.75) + line(5, 4, 0.75) +
+            line(6, 4, 0.625));
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.best_validation_accuracy, 0.75);
+  EXPECT_EQ(run.best_epoch, 4);
+  EXPECT_EQ(run.best_iteration, 40);
+  EXPECT_EQ(run.epochs[1].num_steps, 2);
+  // Without a recipe the most steps that there are.
+  fs::remove(path + "/recipe.toml");
+  run = read_run(path);
+  EXPECT_EQ(run.best_validation_accuracy, 0.75);
+  EXPECT_EQ(run.best_epoch, 4);
+}
+
+TEST_F(RunFolderTest, IterationsThatComeOnceMoreAreShownOnce) {
+  std::string metrics;
+  const auto step = [&](int iteration, double loss) {
+    metrics += "{\"kind\":\"train\",\"epoch\":1,\"iteration\":" + std::to_string(iteration) +
+               ",\"loss\":" + std::to_string(loss) + "}\n";
+  };
+  const auto epoch = [&](int number, int iteration, double accuracy) {
+    metrics += "{\"kind\":\"epoch\",\"epoch\":" + std::to_string(number) +
+               ",\"iteration\":" + std::to_string(iteration) +
+               ",\"validation_accuracy\":" + std::to_string(accuracy) + "}\n";
+  };
+  for (int i = 1; i <= 4; ++i) step(i, 4.0);
+  epoch(1, 4, 0.25);
+  for (int i = 5; i <= 8; ++i) step(i, 3.0);
+  epoch(2, 8, 0.875);  // void: after the checkpoint, and worse when it was done again
+  step(9, 2.0);
+  for (int i = 7; i <= 8; ++i) step(i, 1.0);
+  const std::string path = folder("run");
+  write(path, "metrics.jsonl", metrics);
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.iterations, 8);
+  EXPECT_EQ(run.epochs_done, 1);
+  EXPECT_EQ(run.best_validation_accuracy, 0.25);
+  epoch(2, 8, 0.5);
+  write(path, "metrics.jsonl", metrics);
+  run = read_run(path);
+  std::vector<std::int64_t> iterations;
+  for (const MetricsPoint& point : run.steps) iterations.push_back(point.iteration);
+  EXPECT_EQ(iterations, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(run.steps[6].loss, 1.0);
+  EXPECT_EQ(run.steps[5].loss, 3.0);
+  EXPECT_EQ(run.step_lines, 8);
+  ASSERT_EQ(run.epochs.size(), 2u);
+  EXPECT_EQ(run.best_validation_accuracy, 0.5);
+  EXPECT_EQ(run.best_epoch, 2);
+  // An epoch that max_iterations had cut goes on: it is one epoch, and its best was kept.
+  metrics.clear();
+  epoch(1, 4, 0.25);
+  epoch(2, 6, 0.75);
+  step(7, 1.0);
+  epoch(2, 8, 0.5);
+  write(path, "metrics.jsonl", metrics);
+  run = read_run(path);
+  EXPECT_EQ(run.epochs_done, 2);
+  ASSERT_EQ(run.epochs.size(), 2u);
+  EXPECT_EQ(run.epochs[1].iteration, 8);
+  EXPECT_EQ(run.best_validation_accuracy, 0.75);
+}
+
+TEST_F(RunFolderTest, ARunThatFailedSaysWhy) {
+  const std::string
+      path = folder("run"),
+      end =
+          R"x({"kind":"failure","epoch":3,"iteration":25,"exit_code":4,"reason":"training diverged (loss nan)"})x"
+          "\n";
+  write(path, "recipe.toml", kRecipe);
+  write(path, "metrics.jsonl", kMetrics + end);
+  write(path, "result.json", R"({"iterations":25,"test_accuracy":0.875})");  // of before
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.state, RunState::kFailed);
+  EXPECT_STREQ(to_string(run.state), "failed");
+  ASSERT_TRUE(run.failure);
+  EXPECT_EQ(run.failure->text(), "failed in epoch 3, iteration 25: training diverged (loss nan)");
+  EXPECT_EQ(run.failure->exit_code, 4);
+  EXPECT_EQ(failure_json(run)["reason"], "training diverged (loss nan)");
+  EXPECT_FALSE(run.test_accuracy);
+  // It was resumed, with a lower learning rate, say.
+  write(path, "metrics.jsonl", kMetrics + end + R"({"kind":"train","epoch":3,"iteration":25})" + "\n");
+  run = read_run(path);
+  EXPECT_FALSE(run.failure);
+  EXPECT_TRUE(failure_json(run).is_null());
+  EXPECT_EQ(run.state, RunState::kFinished);
+}
+
+TEST_F(RunFolderTest, ARunSaysWhatItStartedWith) {
+  const std::string
+      path = folder("run"),
+      begin =
+          R"({"kind":"init","from":"runs/b","taken":["conv1.weight"],"start_values":["fc1.weight"],"not_used":[7]})"
+          "\n";
+  write(path, "metrics.jsonl", begin + kMetrics);
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.init_from, "runs/b");
+  EXPECT_EQ(run.init_text, "1 parameter; start values of fc1.weight");
+  EXPECT_EQ(run.epochs.size(), 2u);
+  write(path, "metrics.jsonl",
+        R"({"kind":"init","from":7,"taken":8})"
+        "\n");
+  run = read_run(path);
+  EXPECT_EQ(run.init_from, "");
+}
+
+TEST_F(RunFolderTest, OfAVeryLongFileSomeLinesAreRead) {
+  std::string metrics;
+  for (int i = 1; i <= 5000; ++i) {
+    metrics += R"({"kind":"train","epoch":1,"iteration":)" + std::to_string(i) + ",\"loss\":0.5}\n";
+    if (i % 100 == 0) {
+      metrics += R"({"kind":"epoch","epoch":)" + std::to_string(i / 100) +
+                 ",\"iteration\":" + std::to_string(i) +
+                 ",\"validation_accuracy\":" + (i == 700 ? "0.75" : "0.5") + "}\n";
+    }
+  }
+  const std::string path = folder("run");
+  write(path, "metrics.jsonl", metrics);
+  ReadLimits limits;
+  limits.parsed_bytes = static_cast<std::int64_t>(metrics.size() / 40);
+  RunRecord run = read_run(path, limits);
+  // Every 41st line of iterations, and the last.
+  ASSERT_EQ(run.steps.size(), 123u);
+  EXPECT_EQ(run.steps[1].iteration, 42);
+  EXPECT_EQ(run.steps.back().iteration, 5000);
+  EXPECT_EQ(run.step_lines, 5000);
+  EXPECT_EQ(run.iterations, 5000);
+  EXPECT_EQ(run.epochs_done, 50);
+  EXPECT_EQ(run.best_epoch, 7);  // the lines of epochs are few
+  ASSERT_EQ(run.problems.size(), 2u);
+  EXPECT_EQ(run.problems[1],
+            "metrics.jsonl is large (0.0 GB): one line of an iteration in 41 was read, and the last");
+  limits.parsed_bytes = 1;
+  run = read_run(path, limits);
+  EXPECT_EQ(run.steps.size(), 2u);
+  EXPECT_EQ(run.epochs.back().epoch, 50);
+  EXPECT_EQ(run.epochs_done, 50);
+  EXPECT_NE(run.problems[1].find("so that the best one may be missing"), std::string::npos);
 }
 
 TEST_F(RunFolderTest, WhatIsDamagedIsNamedAndTheRestIsRead) {
@@ -276,6 +427,7 @@ TEST_F(RunFolderTest, RunsAreFoundSortedWithoutFollowingLinks) {
   fs::create_directory_symlink(root_ / "runs/b", root_ / "runs/link");
   const std::string root = (root_ / "runs").string();
   EXPECT_EQ(find_runs(root), (std::vector<std::string>{root + "/a/deep/er", root + "/b"}));
+  EXPECT_EQ(find_runs(root + "//"), find_runs(root));
   EXPECT_EQ(find_runs(root + "/b"), (std::vector<std::string>{root + "/b"}));
   EXPECT_EQ(find_runs(root, 1).size(), 1u);
   // Without a recipe they are runs too, and do not hide what lies below them.
@@ -304,26 +456,6 @@ TEST_F(RunFolderTest, ALongRunIsThinnedAndItsEndsAreKept) {
   EXPECT_EQ(run.epochs.back().epoch, 1000);
   EXPECT_EQ(run.best_epoch, 777);  // also where its line is thinned out
   EXPECT_DOUBLE_EQ(*run.best_validation_accuracy, 0.9);
-}
-
-TEST(Thinned, KeepsEveryStridethAndTheLast) {
-  for (int count : {0, 1, 2, 7, 8, 9, 63, 64, 65, 1000}) {
-    Thinned<int> thinned(4);
-    for (int i = 0; i < count; ++i) thinned.add(i);
-    EXPECT_EQ(thinned.count(), static_cast<std::size_t>(count));
-    const std::vector<int> kept = thinned.take();
-    if (count == 0) {
-      EXPECT_TRUE(kept.empty());
-      continue;
-    }
-    EXPECT_EQ(kept.front(), 0);
-    EXPECT_EQ(kept.back(), count - 1);
-    EXPECT_LE(kept.size(), 9u);
-    if (count > 8) {
-      EXPECT_GE(kept.size(), 4u);
-    }
-    for (std::size_t i = 2; i + 1 < kept.size(); ++i) EXPECT_EQ(kept[i] - kept[i - 1], kept[1] - kept[0]);
-  }
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ class ObservationTest : public ::testing::Test {
     model::NetworkSettings& settings = info.recipe.network;
     settings.structure = structure;
     settings.kind = kind;
-    settings.num_steps = kSteps;
+    settings.num_steps = num_steps_;
     settings.compute.precision = model::Precision::kFp32;
     settings.compute.path = model::Path::kDense;
     train::TrainedNetwork::initialised(info).save(request_.model);
@@ -54,6 +54,7 @@ class ObservationTest : public ::testing::Test {
 
   testing::TemporaryFolder folder_;
   ObservationRequest request_;
+  int num_steps_ = kSteps;
 };
 
 TEST_F(ObservationTest, CountsWhatEvaluationCounts) {
@@ -127,8 +128,35 @@ TEST_F(ObservationTest, RastersHoldTheSpikesOfEvaluation) {
     EXPECT_NEAR(rate, evaluated.result.firing_rates[i].second, 1e-9) << layer.layer;
   }
   ASSERT_EQ(raster.votes.size(), static_cast<std::size_t>(kSteps));
+  EXPECT_EQ(raster.vote_steps, (std::vector<int>{1, 2, 3}));
   EXPECT_EQ(raster.picture.values.size(), 28u * 28u);
   EXPECT_EQ(*std::max_element(raster.picture.values.begin(), raster.picture.values.end()), 255);
+}
+
+// The vote is shown to its end, the spikes of the first steps.
+TEST_F(ObservationTest, VotesOfManyStepsAreThinned) {
+  num_steps_ = 600;
+  make("2C3(Encoding)-AP4-Voting");
+  request_.rasters = {0};
+  request_.samples = 1;
+  const auto raster = observe(request_).rasters[0];
+  EXPECT_EQ(raster.num_steps, 600);
+  for (const auto& layer : raster.layers)
+    for (const std::string& train : layer.trains)
+      EXPECT_EQ(train.size(), static_cast<std::size_t>(report::kRasterSteps));
+  ASSERT_EQ(raster.vote_steps.size(), raster.votes.size());
+  EXPECT_LE(raster.votes.size(), 257u);
+  EXPECT_GE(raster.votes.size(), 128u);
+  EXPECT_EQ(raster.vote_steps.front(), 1);
+  EXPECT_EQ(raster.vote_steps.back(), 600);
+  EXPECT_EQ(raster.vote_steps[2] - raster.vote_steps[1], 4);
+  // A vote is a mean over the steps so far: times these, it never falls.
+  for (std::size_t i = 1; i < raster.votes.size(); ++i) {
+    for (std::size_t k = 0; k < 10; ++k) {
+      EXPECT_GE(raster.votes[i][k] * static_cast<float>(raster.vote_steps[i]) + 1e-3f,
+                raster.votes[i - 1][k] * static_cast<float>(raster.vote_steps[i - 1]));
+    }
+  }
 }
 
 // By hand: every pair of an input and an output that a kernel connects.

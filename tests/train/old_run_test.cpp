@@ -27,7 +27,7 @@ TEST(OldRun, AModelHasItsParametersAndVotes) {
   const auto want = expected();
   for (const auto& [name, value] : want.at("first_values").items()) {
     const int slot = network->program().find_slot(name);
-    ASSERT_NE(slot, model::kNone) << name;
+    ASSERT_NE(slot, model::kNoSlot) << name;
     EXPECT_FLOAT_EQ(network->engine().read(slot).front(), value.get<float>()) << name;
   }
   EXPECT_EQ(network->program().class_of, want.at("class_of").get<std::vector<std::int32_t>>());

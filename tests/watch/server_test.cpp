@@ -281,6 +281,10 @@ TEST_F(WatchTest, OtherSitesAreRefused) {
   }
   EXPECT_EQ(status_of(ask("GET / HTTP/1.0\r\n\r\n")), 403);  // none at all
   EXPECT_EQ(status_of(get("/data", "", "localhost:" + port)), 200);
+  // Names of hosts are the same in either case.
+  EXPECT_EQ(status_of(get("/data", "", "LOCALHOST:" + port)), 200);
+  EXPECT_EQ(status_of(get("/data", "Origin: HTTP://LocalHost:" + port + "\r\n", "lOCALhOST:" + port)), 200);
+  EXPECT_EQ(status_of(get("/data", "Origin: http://EVIL.example\r\n", "LOCALHOST:" + port)), 403);
   EXPECT_EQ(status_of(get("/data", "", "[::1]:" + port)), 200);
   EXPECT_EQ(status_of(get("/data", "Origin: http://evil.example\r\n")), 403);
   EXPECT_EQ(status_of(get("/data", "Origin: null\r\n")), 403);

@@ -1,6 +1,7 @@
 #include "spikeloom/backends/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "spikeloom/backends/cpu/convert.h"
@@ -27,7 +28,7 @@ CpuBackend::~CpuBackend() = default;
 std::string CpuBackend::refusal(const model::Program&, const Stage& stage) const {
   const model::Neuron& neuron = stage.neuron;
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
-  if (stage.recurrent != model::kNone && !neuron.fires())
+  if (stage.recurrent != model::kNoSlot && !neuron.fires())
     return "a recurrent layer without neurons that fire";
   return "";
 }
@@ -40,8 +41,8 @@ std::string CpuBackend::path(const model::Program& program, const Stage& stage) 
   if (compact() && compute_.path != model::Path::kDense && stage.reads_spikes() && stage.dropout <= 0.0) {
     const auto& edge = stage.inputs.front();
     const auto& before = program.stages[static_cast<std::size_t>(edge.stage)].product.output;
-    const kernels::PackedImages images{program.num_steps, 1, before.height, before.width, before.channels,
-                                       edge.pool.factor};
+    const kernels::PackedImages images{program.num_steps,   1, before.height, before.width, before.channels,
+                                       edge.pool.averaged()};
     if (event_layer(images, stage.product)) {
       text += compute_.path == model::Path::kEvent ? ", event-driven" : ", event-driven where spikes are few";
     }
@@ -66,13 +67,7 @@ Type CpuBackend::output_gradient_type() const {
 }
 
 kernels::NeuronParams CpuBackend::neuron_of(const Stage& stage) const {
-  kernels::NeuronParams params = stage.neuron.params;
-  params.learnable = stage.neuron.decay != model::kNone || stage.neuron.v_threshold != model::kNone;
-  if (stage.neuron.decay != model::kNone) params.decay = slot_values(stage.neuron.decay).floats()[0];
-  if (stage.neuron.v_threshold != model::kNone) {
-    params.v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
-  }
-  return params;
+  return stage.neuron.params_now([&](int slot) { return slot_values(slot).floats()[0]; });
 }
 
 engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_input, bool training) const {
@@ -86,8 +81,7 @@ engine::Backend::Slicing CpuBackend::slicing(std::int64_t batch, bool static_inp
   if (convolutions == 0) return whole;
   // What follows may read the last of them only, and its spikes.
   for (const Stage& here : stages) {
-    // Statistics of a batch are those of all of its samples.
-    if (training && here.number < convolutions && here.norm.kind != model::Norm::kNone) return whole;
+    if (training && here.number < convolutions && here.needs_whole_batch()) return whole;
     if (here.number < convolutions) continue;
     for (const model::Edge& edge : here.inputs) {
       if (edge.stage < convolutions - 1) return whole;
@@ -175,15 +169,10 @@ void CpuBackend::add_gradient(int slot, Buffer gradient) {
 void CpuBackend::update(const engine::UpdateRule& rule, const std::vector<engine::SlotUpdate>& slots,
                         engine::Moments& moments) {
   QueueBackend::update(rule, slots, moments);
-  for (const Stage& stage : program_->stages) {
-    if (stage.neuron.decay != model::kNone) {
-      float& decay = slot_values(stage.neuron.decay).floats()[0];
-      decay = std::clamp(decay, 0.0f, 1.0f);
-    }
-    if (stage.neuron.v_threshold != model::kNone) {
-      float& v_threshold = slot_values(stage.neuron.v_threshold).floats()[0];
-      v_threshold = std::max(v_threshold, 1e-6f);
-    }
+  for (const model::Slot& slot : program_->slots) {
+    if (std::isinf(slot.lowest) && std::isinf(slot.highest)) continue;
+    float* const values = parameters_->of(slot);
+    for (std::int64_t i = 0; i < slot.size; ++i) values[i] = std::clamp(values[i], slot.lowest, slot.highest);
   }
 }
 

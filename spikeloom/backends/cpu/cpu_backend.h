@@ -38,10 +38,6 @@ class CpuBackend : public QueueBackend {
   engine::Activation join(const std::vector<engine::Samples>& slices, int stage) override;
 
   engine::Buffer current(int stage, engine::Samples& samples, const engine::Pass& pass) override;
-  engine::Buffer normalise(int stage, engine::Buffer current, engine::Samples& samples,
-                           const engine::Pass& pass) override;
-  engine::Buffer normalise_backward(int stage, engine::Samples& samples, engine::Buffer gradient,
-                                    const engine::Pass& pass) override;
   engine::Buffer add(engine::Buffer a, const engine::Buffer& b) override;
   engine::Buffer sum_steps(engine::Buffer gradient, std::int64_t count) override;
   void fire(int stage, engine::Buffer current, engine::Samples& samples, const engine::Pass& pass) override;
@@ -82,6 +78,10 @@ class CpuBackend : public QueueBackend {
     const std::uint8_t* bits = nullptr;
     std::int64_t spikes = 0;
   };
+  /// NeuNorm's map [T, N, P], and what comes out of it.
+  struct NeuNormValues {
+    engine::Buffer x, values;
+  };
   struct ProductState;
   struct NeuronState;
 
@@ -90,13 +90,19 @@ class CpuBackend : public QueueBackend {
     return QueueBackend::type_of(*program_, stage, bfloat16_);
   }
   kernels::NeuronParams neuron_of(const model::Stage& stage) const;
+  /// The stage's normalisation of its product's current: by the batch's own statistics, which also move the
+  /// running ones, where a backward pass follows, else by the running ones.
+  engine::Buffer normalise(const model::Stage& stage, engine::Buffer current, engine::Samples& samples,
+                           const engine::Pass& pass);
+  engine::Buffer normalise_backward(const model::Stage& stage, engine::Samples& samples,
+                                    engine::Buffer gradient, const engine::Pass& pass);
   /// folded: with the running statistics of the stage's normalisation in weights and bias, for inference.
   const engine::Buffer& dense_weight(const model::Stage& stage, bool folded);
   const kernels::FixedPointWeights& event_weight(const model::Stage& stage, bool folded);
   engine::Buffer weight_values(const model::Stage& stage, bool folded) const;
   engine::Buffer bias_values(const model::Stage& stage, bool folded) const;
   bool folds(const model::Stage& stage, const engine::Pass& pass) const;
-  /// Only where stage.reads_spikes(); of max pooling its result, which a stage keeps.
+  /// Only where stage.reads_spikes(); of a pooling that gives spikes these, which a stage keeps.
   Seen seen(const model::Stage& stage, const engine::Samples& samples) const;
   void pool_bits(const model::Stage& stage, engine::Samples& samples) const;
   EventChoice choose(const model::Stage& stage, const engine::Samples& samples,
@@ -108,17 +114,17 @@ class CpuBackend : public QueueBackend {
   /// What a product takes: [T * N, H, W, C].
   engine::Buffer gather(const model::Stage& stage, const engine::Samples& samples, const engine::Pass& pass);
   engine::Buffer edge_values(const model::Stage& stage, const model::Edge& edge,
-                             const engine::Samples& samples, engine::Type type,
-                             engine::Buffer* neunorm_x) const;
+                             const engine::Samples& samples, engine::Type type, NeuNormValues* neunorm) const;
   std::vector<engine::OutputGradient> gather_backward(const model::Stage& stage,
                                                       const engine::Samples& samples,
                                                       const engine::Pass& pass, engine::Buffer gradient);
   engine::OutputGradient edge_backward(const model::Stage& stage, const model::Edge& edge,
                                        const engine::Samples& samples, const engine::Buffer& gradient);
-  engine::OutputGradient max_pool_gradient(const model::Edge& edge, const engine::Samples& samples,
-                                           const engine::Buffer& gradient) const;
+  engine::Buffer unpooled(const model::Edge& edge, const engine::Activation& from,
+                          const engine::Buffer& values, const engine::Buffer& gradient) const;
   /// Adds to a slot's gradient, or hands it over if it is the first.
   void add_gradient(int slot, engine::Buffer gradient);
+  void add_neuron_gradients(const model::Stage& stage, const kernels::LifParameterGradients& gradients);
 
   engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples, bool folded,
                                EventChoice::Kind kind);

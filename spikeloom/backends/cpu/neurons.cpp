@@ -34,9 +34,8 @@ Buffer spread(const Activation& own, const OutputGradient& gradient) {
   const Buffer values = converted(gradient.values, Type::kFloat);
   if (gradient.pool.kind == model::Pool::kNone) return values;
   Buffer result = allocate_host(own.images.num_steps * own.images.neurons(), Type::kFloat);
-  kernels::cpu::avg_pool_backward({own.images.num_steps * own.images.batch, own.images.height,
-                                   own.images.width, own.images.channels, gradient.pool.factor},
-                                  values.floats(), result.floats());
+  kernels::cpu::avg_pool_backward(pool_size(own.images, gradient.pool.factor), values.floats(),
+                                  result.floats());
   return result;
 }
 
@@ -116,15 +115,14 @@ void CpuBackend::fire(int index, Buffer current, engine::Samples& samples, const
     own.values = outputs_of(stage, std::move(current), own);
     return;
   }
-  own.spike_count = stage.recurrent != model::kNone ? fire_recurrent(stage, current, own, pass)
-                    : compact()                     ? fire_compact(stage, current, own, pass)
-                                                    : fire_exact(stage, current, own, pass);
+  own.spike_count = stage.recurrent != model::kNoSlot ? fire_recurrent(stage, current, own, pass)
+                    : compact()                       ? fire_compact(stage, current, own, pass)
+                                                      : fire_exact(stage, current, own, pass);
   *spike_sum(index) += static_cast<unsigned long long>(own.spike_count);
   if (pass.costs != nullptr && pass.keep) {
     const auto& state = static_cast<const NeuronState&>(*own.neurons);
     (*pass.costs)[at(index)].saved_bytes += own.spikes.bytes() + state.bytes();
-    const auto& product = static_cast<const ProductState&>(*own.product);
-    (*pass.costs)[at(index)].saved_bytes += product.normalised_input.bytes() + product.pooled.bytes();
+    (*pass.costs)[at(index)].saved_bytes += static_cast<const ProductState&>(*own.product).bytes();
   }
 }
 
@@ -166,7 +164,7 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
     }
     return converted(result, type_of(stage));
   }
-  if (stage.recurrent != model::kNone) return fire_recurrent_backward(stage, own, spread(own, gradient));
+  if (stage.recurrent != model::kNoSlot) return fire_recurrent_backward(stage, own, spread(own, gradient));
   const auto size = lif_size(own);
   const auto& state = static_cast<const NeuronState&>(*own.neurons);
   Buffer grad_current = allocate(rows_of(own), type_of(stage));
@@ -191,15 +189,16 @@ Buffer CpuBackend::fire_backward(int index, engine::Samples& samples, std::vecto
       with_pointer(grad_current, [&](auto* to) { run(static_cast<const BFloat16*>(values.data), to); });
     }
   }
-  const auto add = [&](int slot, double value) {
-    if (slot == model::kNone) return;
-    Buffer scalar = allocate(1, Type::kFloat);
-    scalar.floats()[0] = static_cast<float>(value);
-    add_gradient(slot, scalar);
-  };
-  add(stage.neuron.decay, parameters.decay);
-  add(stage.neuron.v_threshold, parameters.v_threshold);
+  add_neuron_gradients(stage, parameters);
   return grad_current;
+}
+
+void CpuBackend::add_neuron_gradients(const Stage& stage, const kernels::LifParameterGradients& gradients) {
+  stage.neuron.for_each_learnt([&](int slot, auto, auto gradient) {
+    Buffer scalar = allocate(1, Type::kFloat);
+    scalar.floats()[0] = static_cast<float>(gradients.*gradient);
+    add_gradient(slot, scalar);
+  });
 }
 
 double CpuBackend::firing_rate(int index, const Buffer& current, const engine::Samples& samples,

@@ -59,8 +59,45 @@ bool add_other_sums(const engine::Pass& pass, std::vector<double>& sums) {
 
 }  // namespace
 
-Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples, const engine::Pass& pass) {
-  const Stage& stage = this->stage(index);
+// Normalised currents are linear in the product's: y = slope (W x + b - mean) + shift, so that inference
+// needs but other weights. A scale of its own for each step (TEBN) has no place in them.
+bool CpuBackend::folds(const Stage& stage, const engine::Pass& pass) const {
+  return !pass.keep && stage.norm.kind == model::Norm::kTdbn;
+}
+
+Buffer CpuBackend::weight_values(const Stage& stage, bool folded) const {
+  const Buffer values = slot_values(stage.product.weight);
+  if (!folded) return values;
+  Buffer result = allocate_host(values.count, Type::kFloat);
+  const std::int64_t filters = stage.product.output.channels, row = values.count / filters;
+  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
+  for (std::int64_t f = 0; f < filters; ++f) {
+    const auto slope = static_cast<float>(kernels::batch_norm_slope(
+        params, slot_values(stage.norm.scale).floats()[f], slot_values(stage.norm.variance).floats()[f]));
+    for (std::int64_t i = f * row; i < (f + 1) * row; ++i) result.floats()[i] = slope * values.floats()[i];
+  }
+  return result;
+}
+
+Buffer CpuBackend::bias_values(const Stage& stage, bool folded) const {
+  const Buffer bias = slot_values(stage.product.bias);
+  if (!folded) return bias;
+  const std::int64_t filters = stage.product.output.channels;
+  Buffer result = allocate_host(filters, Type::kFloat);
+  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
+  for (std::int64_t f = 0; f < filters; ++f) {
+    const double slope = kernels::batch_norm_slope(params, slot_values(stage.norm.scale).floats()[f],
+                                                   slot_values(stage.norm.variance).floats()[f]);
+    result.floats()[f] = kernels::batch_norm_folded_bias(slope, bias ? bias.floats()[f] : 0.0f,
+                                                         slot_values(stage.norm.mean).floats()[f],
+                                                         slot_values(stage.norm.shift).floats()[f]);
+  }
+  return result;
+}
+
+Buffer CpuBackend::normalise(const Stage& stage, Buffer current, engine::Samples& samples,
+                             const engine::Pass& pass) {
+  if (stage.norm.kind == model::Norm::kNone) return current;
   if (folds(stage, pass)) return current;  // the weights did it
   const bool by_step = stage.norm.kind == model::Norm::kTebn;
   const std::int64_t whole = program_->num_steps * samples.count * stage.product.output.size();
@@ -94,18 +131,19 @@ Buffer CpuBackend::normalise(int index, Buffer current, engine::Samples& samples
                                        static_cast<Value*>(normalised.data));
   });
   if (pass.keep) {
-    auto& state = static_cast<ProductState&>(*samples.stages[at(index)].product);
+    auto& state = static_cast<ProductState&>(*samples.stages[at(stage.number)].product);
     state.normalised_input = std::move(current);
+    state.normalised_rows = distinct_rows;
     state.mean = mean;
     state.variance = variance;
   }
   return normalised;
 }
 
-Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffer gradient,
+Buffer CpuBackend::normalise_backward(const Stage& stage, engine::Samples& samples, Buffer gradient,
                                       const engine::Pass& pass) {
-  const Stage& stage = this->stage(index);
-  auto& state = static_cast<ProductState&>(*samples.stages[at(index)].product);
+  if (stage.norm.kind == model::Norm::kNone) return gradient;
+  auto& state = static_cast<ProductState&>(*samples.stages[at(stage.number)].product);
   const Buffer x = std::move(state.normalised_input);
   state.normalised_input.reset();
   const std::int64_t channels = stage.product.output.channels;
@@ -118,7 +156,7 @@ Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffe
                                                slot_values(stage.norm.shift).floats(),
                                                slot_values(stage.norm.step_scale).floats()};
   Buffer scale = allocate(channels, Type::kFloat), shift = allocate(channels, Type::kFloat), step_scale;
-  if (stage.norm.step_scale != model::kNone) step_scale = allocate(groups, Type::kFloat);
+  if (stage.norm.step_scale != model::kNoSlot) step_scale = allocate(groups, Type::kFloat);
   std::vector<double> sums(static_cast<std::size_t>(groups * 2 * channels)),
       totals(static_cast<std::size_t>(2 * channels));
   gradient = converted(gradient, x.type);
@@ -146,7 +184,7 @@ Buffer CpuBackend::normalise_backward(int index, engine::Samples& samples, Buffe
   add_gradient(stage.norm.scale, std::move(scale));
   add_gradient(stage.norm.shift, std::move(shift));
   if (step_scale) add_gradient(stage.norm.step_scale, std::move(step_scale));
-  return result;
+  return sum_steps(std::move(result), state.normalised_rows * channels);
 }
 
 Buffer CpuBackend::add(Buffer a, const Buffer& b) {

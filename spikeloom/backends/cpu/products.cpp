@@ -4,10 +4,8 @@
 #include "spikeloom/backends/cpu/convert.h"
 #include "spikeloom/backends/cpu/states.h"
 #include "spikeloom/base/threads.h"
-#include "spikeloom/kernels/batch_norm_params.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
 #include "spikeloom/kernels/cpu/integer/integer_layer.h"
-#include "spikeloom/kernels/cpu/max_pool.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 
 namespace spikeloom::backends {
@@ -20,15 +18,6 @@ using engine::Samples;
 using engine::Type;
 using kernels::BFloat16;
 using model::Stage;
-
-double density_of(const Buffer& x) {
-  std::int64_t not_zero = 0;
-  with_pointer(x, [&](const auto* values) {
-#pragma omp parallel for reduction(+ : not_zero) num_threads(num_threads())
-    for (std::int64_t i = 0; i < x.count; ++i) not_zero += kernels::to_float(values[i]) != 0.0f ? 1 : 0;
-  });
-  return static_cast<double>(not_zero) / static_cast<double>(x.count);
-}
 
 // Sum over rows of [rows, columns], float.
 Buffer column_sums(const Buffer& values, std::int64_t columns) {
@@ -59,41 +48,6 @@ Buffer column_sums(const Buffer& values, std::int64_t columns) {
 
 }  // namespace
 
-// Normalised currents are linear in the product's: y = slope (W x + b - mean) + shift, so that inference
-// needs but other weights. A scale of its own for each step (TEBN) has no place in them.
-bool CpuBackend::folds(const Stage& stage, const engine::Pass& pass) const {
-  return !pass.keep && stage.norm.kind == model::Norm::kTdbn;
-}
-
-Buffer CpuBackend::weight_values(const Stage& stage, bool folded) const {
-  const Buffer values = slot_values(stage.product.weight);
-  if (!folded) return values;
-  Buffer result = allocate_host(values.count, Type::kFloat);
-  const std::int64_t filters = stage.product.output.channels, row = values.count / filters;
-  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
-  for (std::int64_t f = 0; f < filters; ++f) {
-    const auto slope = static_cast<float>(kernels::batch_norm_slope(
-        params, slot_values(stage.norm.scale).floats()[f], slot_values(stage.norm.variance).floats()[f]));
-    for (std::int64_t i = f * row; i < (f + 1) * row; ++i) result.floats()[i] = slope * values.floats()[i];
-  }
-  return result;
-}
-
-Buffer CpuBackend::bias_values(const Stage& stage, bool folded) const {
-  const Buffer bias = slot_values(stage.product.bias);
-  if (!folded) return bias;
-  const std::int64_t filters = stage.product.output.channels;
-  Buffer result = allocate_host(filters, Type::kFloat);
-  const kernels::BatchNormParams params{stage.norm.epsilon, stage.norm.factor};
-  for (std::int64_t f = 0; f < filters; ++f) {
-    const double slope = kernels::batch_norm_slope(params, slot_values(stage.norm.scale).floats()[f],
-                                                   slot_values(stage.norm.variance).floats()[f]);
-    const double offset = (bias ? bias.floats()[f] : 0.0f) - slot_values(stage.norm.mean).floats()[f];
-    result.floats()[f] = static_cast<float>(slope * offset + slot_values(stage.norm.shift).floats()[f]);
-  }
-  return result;
-}
-
 const Buffer& CpuBackend::dense_weight(const Stage& stage, bool folded) {
   Converted& kept = converted_[at(stage.number)];
   if (!kept.dense || kept.dense_version != parameters_->version || kept.dense_folded != folded) {
@@ -118,35 +72,6 @@ const kernels::FixedPointWeights& CpuBackend::event_weight(const Stage& stage, b
     kept.event_folded = folded;
   }
   return *kept.event;
-}
-
-void CpuBackend::pool_bits(const Stage& stage, engine::Samples& samples) const {
-  const model::Edge& edge = stage.inputs.front();
-  if (!stage.reads_spikes() || edge.pool.kind != model::Pool::kMax) return;
-  const Activation& from = samples.stages[at(edge.stage)];
-  if (!from.spikes) return;
-  auto& state = static_cast<ProductState&>(*samples.stages[at(stage.number)].product);
-  const auto pooled = kernels::max_pooled(from.images, edge.pool.factor);
-  state.pooled = allocate_host(pooled.num_steps * kernels::packed_bytes(pooled.neurons()), Type::kByte);
-  kernels::cpu::max_pool_spikes(from.images, edge.pool.factor, from.spikes.octets(), state.pooled.octets());
-  std::int64_t spikes = 0;
-  for (std::int64_t i = 0; i < state.pooled.count; ++i) {
-    spikes += __builtin_popcount(state.pooled.octets()[i]);
-  }
-  state.pooled_spikes = spikes;
-}
-
-CpuBackend::Seen CpuBackend::seen(const Stage& stage, const Samples& samples) const {
-  const model::Edge& edge = stage.inputs.front();
-  const Activation& from = samples.stages[at(edge.stage)];
-  const auto& product = samples.stages[at(stage.number)].product;
-  if (edge.pool.kind == model::Pool::kMax && product != nullptr) {
-    const auto& state = static_cast<const ProductState&>(*product);
-    return {kernels::max_pooled(from.images, edge.pool.factor), state.pooled.octets(), state.pooled_spikes};
-  }
-  Seen result{from.images, from.spikes.octets(), from.spike_count};
-  result.images.pool = edge.pool.factor;
-  return result;
 }
 
 EventChoice CpuBackend::choose(const Stage& stage, const Samples& samples, const engine::Pass& pass) const {
@@ -226,7 +151,7 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
           density_of(x) * static_cast<double>(samples.count) / static_cast<double>(samples.batch);
     }
   }
-  return current;
+  return normalise(stage, std::move(current), samples, pass);
 }
 
 Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samples,
@@ -249,7 +174,7 @@ Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samp
 const std::uint8_t* CpuBackend::skip_windows(const Stage& stage, const Samples& samples,
                                              double& share) const {
   if (!compact() || !stage.reads_spikes() || compute_.path == model::Path::kDense ||
-      !stage.product.is_convolution() || stage.inputs.front().pool.kind == model::Pool::kMax) {
+      !stage.product.is_convolution() || stage.inputs.front().pool.gives_spikes()) {
     return nullptr;
   }
   const Activation& before = samples.stages[at(stage.inputs.front().stage)];
@@ -282,7 +207,8 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   Activation& own = samples.stages[at(index)];
   const EventChoice::Kind kind = static_cast<const ProductState&>(*own.product).event.weight_gradient;
   const bool by_events = kind != EventChoice::kDense;
-  const std::int64_t rows = own.product_count / product.output.size();
+  grad_current = normalise_backward(stage, samples, std::move(grad_current), pass);
+  const std::int64_t rows = grad_current.count / product.output.size();
   const bool wants_x = !stage.reads_input();
   double open_share = -1.0;
   const std::uint8_t* const windows = skip_windows(stage, samples, open_share);
@@ -294,7 +220,7 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
   if (pass.costs != nullptr && integers) (*pass.costs)[at(index)].input_gradient = Path::kIntegers;
 
   DenseProducts::Gradients gradients;
-  const bool has_bias = product.bias != model::kNone;
+  const bool has_bias = product.bias != model::kNoSlot;
   const DenseProducts::Wanted wanted{wants_x && windows == nullptr && !integers, !by_events,
                                      has_bias && !by_events};
   if (wanted.x || wanted.weight) {

@@ -102,7 +102,7 @@ Buffer CpuBackend::fire_recurrent_backward(const Stage& stage, const Activation&
   const Buffer next = allocate(count, Type::kFloat), grad_synapse = allocate(count, Type::kFloat);
   std::fill_n(next.floats(), count, 0.0f);
   std::fill_n(grad_synapse.floats(), count, 0.0f);
-  double grad_decay = 0.0, grad_threshold = 0.0;
+  kernels::LifParameterGradients parameters;
   for (std::int64_t t = steps - 1; t >= 0; --t) {
     const float* const v_pre = state.v_pre.floats() + t * count;
     const Buffer spikes = allocate(count, Type::kFloat);
@@ -127,24 +127,17 @@ Buffer CpuBackend::fire_recurrent_backward(const Stage& stage, const Activation&
       const float du = through_spike + (params.reset == Reset::kZero && fired ? 0.0f : g);
       if (t > 0) {
         const float before = state.v_pre.floats()[(t - 1) * count + i];
-        grad_decay += static_cast<double>(du) *
-                      static_cast<double>(potential_after(params, before, before >= v_threshold));
+        parameters.decay += static_cast<double>(du) *
+                            static_cast<double>(potential_after(params, before, before >= v_threshold));
       }
-      grad_threshold -= static_cast<double>(through_spike);
-      if (params.reset == Reset::kSubtract && fired) grad_threshold -= static_cast<double>(g);
+      parameters.v_threshold -= static_cast<double>(through_spike);
+      if (params.reset == Reset::kSubtract && fired) parameters.v_threshold -= static_cast<double>(g);
       next.floats()[i] = du;
       grad_synapse.floats()[i] = du + current_decay * grad_synapse.floats()[i];
       grad_input.floats()[t * count + i] = grad_synapse.floats()[i];
     }
   }
-  const auto add = [&](int slot, double value) {
-    if (slot == model::kNone) return;
-    const Buffer scalar = allocate(1, Type::kFloat);
-    scalar.floats()[0] = static_cast<float>(value);
-    add_gradient(slot, scalar);
-  };
-  add(stage.neuron.decay, grad_decay);
-  add(stage.neuron.v_threshold, grad_threshold);
+  add_neuron_gradients(stage, parameters);
   return converted(sum_steps(grad_input, (own.static_input ? 1 : steps) * count), type_of(stage));
 }
 

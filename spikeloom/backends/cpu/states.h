@@ -10,10 +10,13 @@ namespace spikeloom::backends {
 
 struct CpuBackend::ProductState : engine::Kept {
   EventChoice event;
-  engine::Buffer pooled;  ///< bits behind max pooling
+  engine::Buffer pooled;  ///< bits, of a pooling that gives spikes
   std::int64_t pooled_spikes = 0;
   /// Of a normalisation: its input, and mean and variance of the batch, float [channels].
   engine::Buffer normalised_input, mean, variance;
+  std::int64_t normalised_rows = 0;  ///< of the product's current: a static input's has one step only
+
+  std::int64_t bytes() const { return pooled.bytes() + normalised_input.bytes(); }
 };
 
 struct CpuBackend::NeuronState : engine::Kept {

@@ -1,6 +1,5 @@
 #include "spikeloom/backends/device/device_backend.h"
 
-#include <algorithm>
 #include <stdexcept>
 #include <type_traits>
 
@@ -43,20 +42,10 @@ std::string DeviceBackend::refusal(const model::Program& program, const Stage& s
   if (program.spiking && !neuron.fires())
     return "neurons without spikes cannot run in a spiking network on a device";
   if (neuron.params.smooth) return "smooth spikes are for tests of the reference";
-  if (stage.norm.kind != model::Norm::kNone)
-    return "batch normalisation cannot run on a device; use --device cpu";
-  if (!stage.shortcuts.empty()) return "added currents cannot run on a device; use --device cpu";
-  if (stage.recurrent != model::kNone) return "a recurrent layer cannot run on a device; use --device cpu";
-  if (neuron.decay != model::kNone) {
-    return "a learnable neuron.decay cannot run on a device; use --device cpu";
-  }
-  if (neuron.v_threshold != model::kNone) {
-    return "a learnable neuron.v_threshold cannot run on a device; use --device cpu";
-  }
-  if (stage.inputs.size() != 1) return "the sum of several inputs cannot run on a device; use --device cpu";
+  for (const std::string& extra : stage.extras()) return extra + " cannot run on a device; use --device cpu";
   const model::Edge& edge = stage.inputs.front();
-  if (edge.pool.kind == model::Pool::kMax && !edge.is_plain())
-    return "NeuNorm with max pooling cannot run on a device; use --device cpu";
+  if (edge.pool.gives_spikes() && !edge.is_plain())
+    return "NeuNorm with " + name_of(edge.pool) + " cannot run on a device; use --device cpu";
   if (stage.reads_input() && (edge.pool.kind != model::Pool::kNone || !edge.is_plain())) {
     return "pooling and NeuNorm of the network's input cannot run on a device";
   }
@@ -82,7 +71,7 @@ void DeviceBackend::attach(const model::Program& program, engine::ParameterStore
   rounded_.assign(program.slots.size(), {});
   for (const Stage& stage : program.stages) {
     for (const model::Edge& edge : stage.inputs) {
-      if (edge.stage != model::kNone) readers_[at(edge.stage)] = {stage.number, edge};
+      if (edge.stage != model::kInput) readers_[at(edge.stage)] = {stage.number, edge};
     }
     // The same memory always: a captured step reads it.
     if (type_of(stage) == Type::kBFloat16) {
@@ -122,17 +111,6 @@ Buffer DeviceBackend::weight_of(const Stage& stage) const {
   return low ? low : slot_values(stage.product.weight);
 }
 
-double DeviceBackend::density_of(const Buffer& x) {
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(x.bytes()));
-  memory().to_host(x, bytes.data());
-  const Buffer on_host = engine::view_of(bytes.data(), x.count, x.type);
-  std::int64_t not_zero = 0;
-  with_pointer(on_host, [&](const auto* values) {
-    for (std::int64_t i = 0; i < x.count; ++i) not_zero += kernels::to_float(values[i]) != 0.0f ? 1 : 0;
-  });
-  return static_cast<double>(not_zero) / static_cast<double>(std::max<std::int64_t>(x.count, 1));
-}
-
 Buffer DeviceBackend::current(int index, engine::Samples& samples, const engine::Pass& pass) {
   const Stage& stage = this->stage(index);
   const model::Product& product = stage.product;
@@ -156,7 +134,7 @@ Buffer DeviceBackend::current(int index, engine::Samples& samples, const engine:
 
 // A batch is not parted and a slot belongs to one stage: what comes first is the whole gradient.
 void DeviceBackend::bias_gradient(const Stage& stage, const Buffer& grad_current) {
-  if (stage.product.bias == model::kNone) return;
+  if (stage.product.bias == model::kNoSlot) return;
   const std::int64_t channels = stage.product.output.channels, rows = grad_current.count / channels;
   Buffer sums = allocate(channels, Type::kFloat);
   const Buffer workspace = allocate(kernels::cuda::bias_gradient_workspace(rows, channels), Type::kByte);
@@ -175,7 +153,7 @@ std::vector<engine::OutputGradient> DeviceBackend::current_backward(int index, e
   const bool wants_x = !stage.reads_input();
   bias_gradient(stage, grad_current);
   const Activation& own = samples.stages[at(index)];
-  const std::int64_t rows = own.product_count / stage.product.output.size();
+  const std::int64_t rows = own.own_count / stage.product.output.size();
   Buffer x = gather(stage, samples, pass);
   auto gradients =
       products_->backward(stage.product, rows, grad_current, x, weight_of(stage), {wants_x, true, false});

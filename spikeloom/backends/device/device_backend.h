@@ -56,7 +56,7 @@ class DeviceBackend : public QueueBackend {
   struct NeuronState;
   /// The one stage that reads another's output, and how.
   struct Reader {
-    int stage = model::kNone;
+    int stage = model::kNoStage;
     model::Edge edge;
   };
 
@@ -80,9 +80,9 @@ class DeviceBackend : public QueueBackend {
                                          const engine::Pass& pass, engine::Buffer gradient);
   void neunorm_gradient(const model::Edge& edge, const engine::Activation& from,
                         engine::OutputGradient& gradient);
-  /// Spreads a gradient of maxima over the whole images.
-  void max_pool_gradient(const model::Edge& edge, const engine::Activation& from,
-                         engine::OutputGradient& gradient);
+  /// Spreads the gradient behind a pooling that gives spikes over the whole images.
+  void pool_gradient(const model::Edge& edge, const engine::Activation& from,
+                     engine::OutputGradient& gradient);
   void bias_gradient(const model::Stage& stage, const engine::Buffer& grad_current);
 
   /// Those of a stage as its reader pools them.
@@ -93,7 +93,6 @@ class DeviceBackend : public QueueBackend {
                    const engine::Pass& pass);
   engine::Buffer values_backward(const model::Stage& stage, const engine::Activation& own,
                                  const engine::OutputGradient& gradient);
-  double density_of(const engine::Buffer& x);
 
   std::unique_ptr<Device> device_;
   std::unique_ptr<DenseProducts> products_;

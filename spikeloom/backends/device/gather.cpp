@@ -20,15 +20,6 @@ using model::Stage;
 
 bool is_shared(const model::Slot& u) { return u.shape.front() == 1; }
 
-kernels::PoolSize pool_size(const kernels::PackedImages& images, int factor) {
-  return {images.num_steps * images.batch, images.height, images.width, images.channels, factor};
-}
-
-/// By how much the average of the edge's pooling parts images.
-std::int64_t average_factor(const Edge& edge) {
-  return edge.pool.kind == model::Pool::kAverage ? edge.pool.factor : 1;
-}
-
 }  // namespace
 
 kernels::cuda::DropoutDraw DeviceBackend::draw_of(const Stage& stage, const engine::Pass& pass) const {
@@ -45,12 +36,7 @@ kernels::cuda::DropoutDraw DeviceBackend::draw_of(const Stage& stage, const engi
 
 void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, const engine::Samples& samples,
                          std::int64_t steps, const Buffer& from, const Buffer& to) const {
-  kernels::DropoutSize size{steps, from.count / steps, draw.same_mask_each_step};
-  if (samples.count != samples.whole) {
-    const std::int64_t sample = size.elements / samples.count;
-    size.whole = sample * samples.whole;
-    size.first = sample * samples.whole_first;
-  }
+  const auto size = dropout_size(samples, steps, from.count, draw.same_mask_each_step);
   with_pointer(from, [&](auto* values) {
     using T = std::remove_pointer_t<decltype(values)>;
     kernels::cuda::apply_dropout(queue(), size, draw, static_cast<const T*>(values),
@@ -60,7 +46,7 @@ void DeviceBackend::drop(const kernels::cuda::DropoutDraw& draw, const engine::S
 
 kernels::PackedImages DeviceBackend::images_read(int stage, const engine::Samples& samples) const {
   kernels::PackedImages images = samples.stages[at(stage)].images;
-  images.pool = average_factor(readers_[at(stage)].edge);
+  images.pool = readers_[at(stage)].edge.pool.averaged();
   return images;
 }
 
@@ -75,9 +61,9 @@ Buffer DeviceBackend::values_of_spikes(const Stage& stage, const Activation& fro
     return pooled;
   }
   kernels::PackedImages images = from.images;
-  images.pool = average_factor(edge);
+  images.pool = edge.pool.averaged();
   Buffer spikes = from.spikes;
-  if (edge.pool.kind == model::Pool::kMax) {
+  if (edge.pool.gives_spikes()) {
     images = kernels::max_pooled(from.images, edge.pool.factor);
     spikes = allocate(images.num_steps * kernels::packed_bytes(images.neurons()), Type::kByte);
     kernels::cuda::max_pool_spikes(queue(), from.images, edge.pool.factor, from.spikes.octets(),
@@ -153,7 +139,7 @@ void DeviceBackend::neunorm_gradient(const Edge& edge, const Activation& from, O
   parameters_->gradients[at(edge.neunorm_u)] = std::move(grad_u);
 }
 
-void DeviceBackend::max_pool_gradient(const Edge& edge, const Activation& from, OutputGradient& gradient) {
+void DeviceBackend::pool_gradient(const Edge& edge, const Activation& from, OutputGradient& gradient) {
   const Buffer whole = allocate(from.images.num_steps * from.images.neurons(), gradient.values.type);
   with_pointer(gradient.values, [&](auto* pooled) {
     using T = std::remove_pointer_t<decltype(pooled)>;
@@ -182,7 +168,7 @@ OutputGradient DeviceBackend::gather_backward(const Stage& stage, const engine::
   result.values = std::move(gradient);
   const Activation& from = samples.stages[at(edge.stage)];
   if (!edge.is_plain()) neunorm_gradient(edge, from, result);
-  if (edge.pool.kind == model::Pool::kMax) max_pool_gradient(edge, from, result);
+  if (edge.pool.gives_spikes()) pool_gradient(edge, from, result);
   return result;
 }
 

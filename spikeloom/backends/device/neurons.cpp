@@ -21,8 +21,8 @@ using model::Stage;
 
 bool DeviceBackend::writes_pooled(int index, const engine::Pass& pass) const {
   const Reader& reader = readers_[at(index)];
-  if (reader.stage == model::kNone || !reader.edge.is_plain()) return false;
-  if (reader.edge.pool.kind == model::Pool::kMax) return false;
+  if (reader.stage == model::kNoStage || !reader.edge.is_plain()) return false;
+  if (reader.edge.pool.gives_spikes()) return false;
   const Stage& behind = stage(reader.stage);
   return type_of(behind) == type_of(stage(index)) && draw_of(behind, pass).rate <= 0.0;
 }
@@ -81,9 +81,7 @@ Buffer DeviceBackend::values_backward(const Stage& stage, const Activation& own,
   Buffer result = gradient.values;
   if (gradient.pool.kind != model::Pool::kNone) {
     result = allocate(own.values.count, Type::kFloat);
-    kernels::cuda::value_pool_backward(queue(),
-                                       {own.images.num_steps * own.images.batch, own.images.height,
-                                        own.images.width, own.images.channels, gradient.pool.factor},
+    kernels::cuda::value_pool_backward(queue(), pool_size(own.images, gradient.pool.factor),
                                        gradient.values.floats(), result.floats());
   }
   if (stage.neuron.kind == model::Neuron::kRelu) {

@@ -44,13 +44,14 @@ ClassFolders list_folder(const fs::path& root, Parts parts) {
 
 FolderFacts facts_of(const DataSettings& settings, const ClassFolders& folders) {
   const formats::EventReaderOptions options = options_of_folder(settings);
-  FolderFacts facts{folders.classes, options.width, options.height, ""};
+  FolderFacts facts{folders.classes, options.width, options.height, "", ""};
   if (facts.sensor_width > 0 && facts.sensor_height > 0) return facts;
   const Recording& first = folders.train.empty() ? folders.test.front() : folders.train.front();
   const std::unique_ptr<formats::EventReader> reader = formats::open_events(first.path, options);
   if (facts.sensor_width == 0) facts.sensor_width = reader->width();
   if (facts.sensor_height == 0) facts.sensor_height = reader->height();
   facts.sized_by = first.path;
+  facts.columns = reader->columns_by_value();
   if (facts.sensor_width < 1 || facts.sensor_height < 1) {
     throw ConfigError(
         fmt::format("{} does not say how large its sensor is: set data.sensor, for example \"304x240\"",
@@ -62,18 +63,8 @@ FolderFacts facts_of(const DataSettings& settings, const ClassFolders& folders) 
 
 /// Throws DataError if a recording says another size than the one that the set has from another recording:
 /// its events outside of that are no strays.
-void check_size(const std::string& path, const formats::EventReaderOptions& options,
-                const FolderFacts& facts) {
-  if (facts.sized_by.empty() || path == facts.sized_by) return;
-  int width = 0, height = 0;
-  try {
-    const std::unique_ptr<formats::EventReader> reader = formats::open_events(path, options);
-    width = reader->width();
-    height = reader->height();
-  } catch (
-      const FormatError&) {  // it may need the set's size to be read, or be damaged: the reading says which
-    return;
-  }
+void check_size(const std::string& path, const formats::EventReader& reader, const FolderFacts& facts) {
+  const int width = reader.width(), height = reader.height();
   if ((width < 1 || width == facts.sensor_width) && (height < 1 || height == facts.sensor_height)) return;
   throw DataError(fmt::format(
       "{}: its sensor is {} x {}, that of {} is {} x {}: a set has one size of sensor; give it (data.sensor "
@@ -82,14 +73,32 @@ void check_size(const std::string& path, const formats::EventReaderOptions& opti
       path, width, height, facts.sized_by, facts.sensor_width, facts.sensor_height));
 }
 
+/// Opens a recording with the set's size, which it must have if it says one itself. `own`: the options of the
+/// settings, `sized`: with the size of the set.
+std::unique_ptr<formats::EventReader> open_sized(const std::string& path,
+                                                 const formats::EventReaderOptions& own,
+                                                 const formats::EventReaderOptions& sized,
+                                                 const FolderFacts& facts) {
+  if (facts.sized_by.empty() || path == facts.sized_by) return formats::open_events(path, sized);
+  std::unique_ptr<formats::EventReader> reader;
+  try {
+    reader = formats::open_events(path, own);
+    check_size(path, *reader, facts);
+  } catch (const FormatError&) {  // it may need the set's size to be read, or be damaged
+    return formats::open_events(path, sized);
+  }
+  if (reader->width() > 0 && reader->height() > 0) return reader;
+  return formats::open_events(path, sized);
+}
+
 RecordingReader folder_reader(const DataSettings& settings, const FolderFacts& facts) {
   const formats::EventReaderOptions own = options_of_folder(settings);
-  formats::EventReaderOptions options = own;
-  options.width = facts.sensor_width;
-  options.height = facts.sensor_height;
-  return [own, options, facts](const Recording& recording, ReadNotes& notes) {
-    check_size(recording.path, own, facts);
-    events::EventStream stream = read_recording_file(recording.path, options, notes);
+  formats::EventReaderOptions sized = own;
+  sized.width = facts.sensor_width;
+  sized.height = facts.sensor_height;
+  return [own, sized, facts](const Recording& recording, ReadNotes& notes) {
+    const auto reader = open_sized(recording.path, own, sized, facts);
+    events::EventStream stream = read_opened_recording(recording.path, *reader, notes);
     stream.width = facts.sensor_width;
     stream.height = facts.sensor_height;
     return stream;
@@ -97,14 +106,19 @@ RecordingReader folder_reader(const DataSettings& settings, const FolderFacts& f
 }
 
 /// Logs the order of columns that nothing names, as the first recording has it.
-void tell_columns(const ClassFolders& folders, const formats::EventReaderOptions& options) {
+void tell_columns(const ClassFolders& folders, const DataSettings& settings, const FolderFacts& facts) {
+  formats::EventReaderOptions options = options_of_folder(settings);
   if (!options.columns.empty() || (folders.train.empty() && folders.test.empty())) return;
   const Recording& first = folders.train.empty() ? folders.test.front() : folders.train.front();
-  std::string columns;
-  try {
-    columns = formats::open_events(first.path, options)->columns_by_value();
-  } catch (const Error&) {
-    return;  // is told when the recording is read
+  std::string columns = facts.columns;
+  if (first.path != facts.sized_by) {
+    options.width = facts.sensor_width;
+    options.height = facts.sensor_height;
+    try {
+      columns = formats::open_events(first.path, options)->columns_by_value();
+    } catch (const Error&) {
+      return;  // is told when the recording is read
+    }
   }
   if (columns.empty()) return;
   log(LogLevel::kWarning, fmt::format("{}: columns read as {} (from the values; another order: data.columns)",
@@ -122,10 +136,7 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   format.reader = folder_reader(settings, facts);
   // Frames of the first readers may be of a part of the sensor, or of another chip: they are made anew.
   format.cache_scope += ", readers 2";
-  formats::EventReaderOptions told = options_of_folder(settings);
-  told.width = facts.sensor_width;
-  told.height = facts.sensor_height;
-  tell_columns(folders, told);
+  tell_columns(folders, settings, facts);
   std::error_code ignored;
   format.cache_scope += " in " + fs::absolute(root, ignored).string();
 

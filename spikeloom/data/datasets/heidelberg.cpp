@@ -9,7 +9,7 @@
 #include "spikeloom/data/datasets/recording_dataset.h"
 #include "spikeloom/data/datasets/recording_splits.h"
 #include "spikeloom/data/datasets/source.h"
-#include "spikeloom/formats/events/hdf5_spikes.h"
+#include "spikeloom/formats/events/hdf5/hdf5_spikes.h"
 
 namespace spikeloom::data {
 namespace {

@@ -93,17 +93,22 @@ void refuse_reader_settings(const DatasetInfo& info, const DataSettings& setting
 
 events::EventStream read_recording_file(const std::string& path, const formats::EventReaderOptions& options,
                                         ReadNotes& notes) {
-  const std::unique_ptr<formats::EventReader> reader = formats::open_events(path, options);
-  events::EventStream stream = formats::read_events(*reader);
-  notes.dropped_events += reader->dropped_events();
-  notes.unread_bytes += reader->unread_bytes();
+  return read_opened_recording(path, *formats::open_events(path, options), notes);
+}
+
+events::EventStream read_opened_recording(const std::string& path, formats::EventReader& reader,
+                                          ReadNotes& notes) {
+  events::EventStream stream = formats::read_events(reader);
+  notes.dropped_events += reader.dropped_events();
+  notes.unread_bytes += reader.unread_bytes();
+  notes.columns = reader.columns_by_value();
   const auto kept = static_cast<std::int64_t>(stream.events.size());
-  if (reader->dropped_events() > kept) {
+  if (reader.dropped_events() > kept) {
     throw FormatError(
         fmt::format("{} of {} events lie outside of the sensor of {} x {} pixels, which is too many to leave "
                     "out as strays: set the right sensor (data.sensor) and format (data.format)",
-                    with_separators(reader->dropped_events()),
-                    with_separators(reader->dropped_events() + kept), stream.width, stream.height),
+                    with_separators(reader.dropped_events()), with_separators(reader.dropped_events() + kept),
+                    stream.width, stream.height),
         path);
   }
   return stream;

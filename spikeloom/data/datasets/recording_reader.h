@@ -24,6 +24,7 @@ struct Recording {
 struct ReadNotes {
   std::int64_t dropped_events = 0;  ///< outside of the sensor (DataSettings::drop_outside)
   std::int64_t unread_bytes = 0;    ///< after the last whole event of a file cut off (DataSettings::partial)
+  std::string columns{};            ///< formats::EventReader::columns_by_value()
 };
 
 /// Reads a recording whole. Called from several threads.
@@ -46,6 +47,10 @@ void refuse_reader_settings(const DatasetInfo& info, const DataSettings& setting
 /// sensor is wrong, and not some events.
 events::EventStream read_recording_file(const std::string& path, const formats::EventReaderOptions& options,
                                         ReadNotes& notes);
+
+/// The same of a file that is open; nothing has been read of it yet.
+events::EventStream read_opened_recording(const std::string& path, formats::EventReader& reader,
+                                          ReadNotes& notes);
 
 /// A reader of recordings that are a file each.
 RecordingReader file_reader(formats::EventReaderOptions options);

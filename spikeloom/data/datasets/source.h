@@ -42,6 +42,7 @@ struct FolderFacts {
   std::vector<std::string> classes;
   int sensor_width = 0, sensor_height = 0;
   std::string sized_by;  ///< the recording that says the size; "" if the settings do
+  std::string columns;   ///< formats::EventReader::columns_by_value() of that recording
 };
 FolderFacts read_folder_facts(const DataSettings& settings, const std::filesystem::path& root);
 

@@ -7,7 +7,7 @@
 
 #include "spikeloom/base/files.h"
 #include "spikeloom/events/event.h"
-#include "spikeloom/formats/events/event_encoder.h"
+#include "spikeloom/formats/events/writing/event_encoder.h"
 
 namespace spikeloom::formats {
 

@@ -69,7 +69,7 @@ void check(int result) {
 }
 
 void check_frames(const std::vector<Image>& frames) {
-  if (frames.empty()) throw ShapeError("a GIF needs a picture");
+  if (frames.empty()) throw ShapeError("a GIF needs at least one picture");
   for (const Image& frame : frames) {
     check_encodable(frame);
     if (frame.width != frames.front().width || frame.height != frames.front().height || frame.width > 65535 ||

@@ -9,7 +9,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/text.h"
 #include "spikeloom/formats/byte_window.h"
-#include "spikeloom/formats/events/npy_header.h"
+#include "spikeloom/formats/events/numpy/npy_header.h"
 
 namespace spikeloom::formats {
 namespace {

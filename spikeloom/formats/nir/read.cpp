@@ -7,7 +7,7 @@
 #include <set>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/events/hdf5_file.h"
+#include "spikeloom/formats/events/hdf5/hdf5_file.h"
 #include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::formats {
@@ -118,11 +118,11 @@ class Reader {
     H5Sget_simple_extent_dims(data.space.id(), sizes, nullptr);
     const H5D_layout_t layout = H5Pget_layout(creation.id());
     if (layout == H5D_VIRTUAL || H5Pget_external_count(creation.id()) > 0)
-      refuse(place, "lies in other files, which is not read");
+      refuse(place, "lies in other files, which are not read");
     for (int i = 0; i < rank; ++i) {
       if (sizes[i] > static_cast<hsize_t>(kMaxNumbers) ||
           (sizes[i] > 0 && data.size > kMaxNumbers / static_cast<std::int64_t>(sizes[i])))
-        refuse(place, fmt::format("says more than {} numbers", kMaxNumbers));
+        refuse(place, fmt::format("claims more than {} numbers", kMaxNumbers));
       data.shape.push_back(static_cast<std::int64_t>(sizes[i]));
       data.size *= static_cast<std::int64_t>(sizes[i]);
     }
@@ -148,7 +148,7 @@ class Reader {
     const bool compact_or_whole = layout != H5D_CHUNKED;
     if (element < 1 || element > (1 << 20) ||
         (data.size > 0 && data.size > stored * (compact_or_whole ? 1 : kMaxRatio) / element))
-      refuse(place, fmt::format("says more elements than its {} stored bytes can hold", stored));
+      refuse(place, fmt::format("claims more elements than its {} stored bytes can hold", stored));
     if (compact_or_whole || data.size == 0) return;
     hsize_t chunk[kMaxDimensions] = {}, needed = 1, present = 0, bytes = static_cast<hsize_t>(element);
     if (H5Pget_chunk(creation, kMaxDimensions, chunk) != rank) refuse(place, "is damaged");

@@ -247,8 +247,7 @@ std::vector<NirNodeShapes> nir_shapes(const NirGraph& flat) {
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
-    if (!known[i])
-      refuse(flat.nodes[i], "nothing tells its shape: no edge leads to it and it has no parameter");
+    if (!known[i]) refuse(flat.nodes[i], "its shape is unknown: no edge leads to it and it has no parameter");
   }
   return shapes;
 }

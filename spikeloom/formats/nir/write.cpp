@@ -6,7 +6,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
-#include "spikeloom/formats/events/hdf5_file.h"
+#include "spikeloom/formats/events/hdf5/hdf5_file.h"
 #include "spikeloom/formats/nir/shapes.h"
 
 namespace spikeloom::formats {

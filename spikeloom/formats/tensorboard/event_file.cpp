@@ -244,9 +244,10 @@ void EventFile::hyper_parameters(const std::vector<std::pair<std::string, HyperP
   write(0, event);
 }
 
-void EventFile::finished() {
+void EventFile::ended(bool well) {
   tensorboard::HparamsData data;
-  data.mutable_session_end_info()->set_status(tensorboard::SessionEnd::SUCCESS);
+  data.mutable_session_end_info()->set_status(well ? tensorboard::SessionEnd::SUCCESS
+                                                   : tensorboard::SessionEnd::FAILURE);
   data.mutable_session_end_info()->set_end_time_secs(seconds_now());
   tensorboard::Event event;
   add_hparams(*event.mutable_summary(), "_hparams_/session_end_info", data);

@@ -53,8 +53,8 @@ class EventFile {
   /// The settings of this run, and which scalars are its results.
   void hyper_parameters(const std::vector<std::pair<std::string, HyperParameter>>& values,
                         const std::vector<std::string>& metrics);
-  /// The run is over, and well.
-  void finished();
+  /// The run is over, and well or not.
+  void ended(bool well);
 
  private:
   template <class Message>

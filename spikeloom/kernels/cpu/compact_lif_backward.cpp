@@ -109,13 +109,16 @@ HWY_ATTR HWY_INLINE hn::Mask<D> bits_at(D d, const std::uint8_t* bits, std::int6
   return hn::Lanes(d) >= 8 ? hn::LoadMaskBits(d, bits + i / 8) : hn::LoadMaskBits(d, bytes);
 }
 
-// One step of a chunk: grad_spikes, du of the step after -> du of this one. `general` is nullptr for the
-// others. A function of its own, not part of each loop over steps: three types of gradients and both kinds of
-// pooling share it, and it has a whole row to do.
-template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class T, class Code>
-HWY_ATTR HWY_NOINLINE void backward_row(const NeuronParams& params, const VPreCode& code,
-                                        const T* grad_spikes, const std::uint8_t* spikes, const Code* state,
-                                        std::int64_t length, float* du_row, GeneralRows* general) {
+// One step of a chunk: grad_spikes, du of the step after -> du of this one. `state` is one byte of codes or
+// of window bits, or a code of 16 bits, as kState says; `general` is read and written by the general neuron
+// alone. This is all that differs between surrogates, neurons and kinds of state: the loop over steps calls
+// it by a pointer, and is compiled once.
+template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class T>
+HWY_ATTR void backward_row(const NeuronParams& params, const VPreCode& code, const T* grad_spikes,
+                           const std::uint8_t* spikes, const void* kept_state, std::int64_t length,
+                           float* du_row, GeneralRows* general) {
+  using Code = std::conditional_t<kState == CompactState::kTailCode, std::uint16_t, std::uint8_t>;
+  const auto* const state = static_cast<const Code*>(kept_state);
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<Code, decltype(d)> d_code;
@@ -209,26 +212,91 @@ HWY_ATTR inline double sum_row(const float* from, std::int64_t length) {
   return hn::GetLane(hn::SumOfLanes(dd, sum));
 }
 
-template <Surrogate kSurrogate, Neuron kNeuron, CompactState kState, class G, class T>
+template <class T>
+using RowFunction = void (*)(const NeuronParams&, const VPreCode&, const T*, const std::uint8_t*, const void*,
+                             std::int64_t, float*, GeneralRows*);
+
+template <Surrogate kSurrogate, CompactState kState, class T>
+RowFunction<T> row_of_neuron(const NeuronParams& params, bool is_general) {
+  if (is_general) return &backward_row<kSurrogate, Neuron::kGeneral, kState, T>;
+  // A surrogate that closes, with codes of 16 bits, is always general.
+  if constexpr (kState != CompactState::kTailCode || kSurrogate == Surrogate::kSigmoid ||
+                kSurrogate == Surrogate::kArctan) {
+    if (params.reset == Reset::kZero) return &backward_row<kSurrogate, Neuron::kToZero, kState, T>;
+    return &backward_row<kSurrogate, Neuron::kSubtract, kState, T>;
+  }
+  return &backward_row<kSurrogate, Neuron::kGeneral, kState, T>;
+}
+
+template <class T>
+RowFunction<T> row_of(const NeuronParams& params, bool is_general) {
+  const CompactState state = compact_state(params);
+  switch (params.surrogate) {
+    case Surrogate::kRectangular:
+      if (state == CompactState::kWindowBit) {
+        return row_of_neuron<Surrogate::kRectangular, CompactState::kWindowBit, T>(params, is_general);
+      }
+      if (state == CompactState::kOpenCode) {
+        return row_of_neuron<Surrogate::kRectangular, CompactState::kOpenCode, T>(params, is_general);
+      }
+      return row_of_neuron<Surrogate::kRectangular, CompactState::kTailCode, T>(params, is_general);
+    case Surrogate::kTriangular:
+      if (state == CompactState::kOpenCode) {
+        return row_of_neuron<Surrogate::kTriangular, CompactState::kOpenCode, T>(params, is_general);
+      }
+      return row_of_neuron<Surrogate::kTriangular, CompactState::kTailCode, T>(params, is_general);
+    case Surrogate::kSigmoid:
+      return row_of_neuron<Surrogate::kSigmoid, CompactState::kTailCode, T>(params, is_general);
+    case Surrogate::kArctan:
+      break;
+  }
+  return row_of_neuron<Surrogate::kArctan, CompactState::kTailCode, T>(params, is_general);
+}
+
+// The neurons after the last whole word, fewer than 64.
+template <class G, class T>
+void backward_tail(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin, std::int64_t end,
+                   LifParameterGradients& sums) {
+  const CompactLifState& kept = arguments.state;
+  const CompactState state = compact_state(arguments.params);
+  const std::uint8_t* rows = kept.open;
+  std::vector<std::uint8_t> unpacked;
+  reference::CodeRows where;
+  if (state == CompactState::kTailCode) rows = reinterpret_cast<const std::uint8_t*>(kept.all_codes);
+  if (state == CompactState::kOpenCode) {
+    unpacked.resize(static_cast<std::size_t>(arguments.size.num_steps * 64));
+    const std::uint8_t* packed_end =
+        kept.codes->end((begin + kCompactBackwardChunk - 1) / kCompactBackwardChunk);
+    for (std::int64_t t = arguments.size.num_steps - 1; t >= 0; --t) {
+      const std::uint8_t* windows = kept.open + t * packed_bytes(arguments.size.neurons) + begin / 8;
+      packed_end -= unpack_codes(64, packed_end, windows, unpacked.data() + t * 64);
+    }
+    rows = unpacked.data();
+    where = {64, begin};
+  }
+  reference::compact_lif_backward_range(arguments.size, arguments.params, arguments.images,
+                                        arguments.grad_pooled, arguments.spikes, rows, arguments.grad_input,
+                                        begin, end, where, arguments.want_gradients ? &sums : nullptr);
+}
+
+template <class G, class T>
 HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
                              std::int64_t end, LifParameterGradients& sums) {
-  const VPreCode code(arguments.params);
+  const NeuronParams& params = arguments.params;
+  const VPreCode code(params);
   const LifSize& size = arguments.size;
   const PackedImages& images = arguments.images;
-  constexpr bool kBits = kState == CompactState::kWindowBit, kCloses = kState != CompactState::kTailCode;
-  constexpr bool kGeneral = kNeuron == Neuron::kGeneral;
+  const CompactState kind = compact_state(params);
+  const bool is_general =
+      !is_plain(params) || arguments.want_gradients || params.learnable || closes_with_tail_code(params);
+  const RowFunction<G> row_of_gradient = row_of<G>(params, is_general);
+  const RowFunction<float> row_of_spread = row_of<float>(params, is_general);
   const std::int64_t stride = packed_bytes(size.neurons);
   const CompactLifState& kept = arguments.state;
-  using Code = std::conditional_t<kCloses, std::uint8_t, std::uint16_t>;  // or a byte of window bits
   alignas(64) std::uint8_t codes[kCompactBackwardChunk];
-  alignas(64) float du[kCompactBackwardChunk], sum[kCompactBackwardChunk], row[kCompactBackwardChunk];
-  std::conditional_t<kGeneral, GeneralRows, char> rows_of_general;
-  GeneralRows* general = nullptr;
-  float* ds = du;
-  if constexpr (kGeneral) {
-    general = &rows_of_general;
-    ds = general->ds;
-  }
+  alignas(64) float du[kCompactBackwardChunk], sum[kCompactBackwardChunk], spread[kCompactBackwardChunk];
+  GeneralRows general;
+  float* const ds = is_general ? general.ds : du;
   const std::int64_t whole_end = begin + (end - begin) / 64 * 64;
   for (std::int64_t first = begin; first < whole_end; first += kCompactBackwardChunk) {
     const std::int64_t length = HWY_MIN(kCompactBackwardChunk, whole_end - first);
@@ -237,31 +305,30 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
       for (std::int64_t i = 0; i < length; ++i) sum[i] = 0.0f;
     }
     const std::uint8_t* packed_end =
-        !kBits && kCloses ? kept.codes->end(first / kCompactBackwardChunk) : nullptr;
+        kind == CompactState::kOpenCode ? kept.codes->end(first / kCompactBackwardChunk) : nullptr;
     for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
       const G* gradient = arguments.grad_pooled + t * images.pooled_neurons();
       const std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
-      const Code* state = nullptr;
-      if constexpr (kBits) {
-        state = kept.open + t * stride + first / 8;
-      } else if constexpr (kCloses) {
-        packed_end -= unpack_codes(length, packed_end, kept.open + t * stride + first / 8, codes);
-        state = codes;
-      } else {
+      const void* state = nullptr;
+      if (kind == CompactState::kTailCode) {
         state = kept.all_codes + t * size.neurons + first;
+      } else {
+        const std::uint8_t* windows = kept.open + t * stride + first / 8;
+        state = windows;
+        if (kind == CompactState::kOpenCode) {
+          packed_end -= unpack_codes(length, packed_end, windows, codes);
+          state = codes;
+        }
       }
       if (images.pool == 1) {
-        backward_row<kSurrogate, kNeuron, kState>(arguments.params, code, gradient + first, spikes, state,
-                                                  length, du, general);
+        row_of_gradient(params, code, gradient + first, spikes, state, length, du, &general);
       } else {
-        spread_gradient(images, gradient, first, length, row);
-        const float* spread = row;
-        backward_row<kSurrogate, kNeuron, kState>(arguments.params, code, spread, spikes, state, length, du,
-                                                  general);
+        spread_gradient(images, gradient, first, length, spread);
+        row_of_spread(params, code, spread, spikes, state, length, du, &general);
       }
-      if (kGeneral && arguments.want_gradients) {
-        sums.decay += sum_row(general->decay_terms, length);
-        sums.v_threshold -= sum_row(general->threshold_terms, length);
+      if (arguments.want_gradients) {
+        sums.decay += sum_row(general.decay_terms, length);
+        sums.v_threshold -= sum_row(general.threshold_terms, length);
       }
       if (size.static_input) {
         add_row(ds, length, sum);
@@ -271,88 +338,22 @@ HWY_ATTR void backward_range(const CompactBackwardArguments<G, T>& arguments, st
     }
     if (size.static_input) round_row(sum, length, arguments.grad_input + first);
   }
-  if (whole_end == end) return;
-  const std::uint8_t* tail = kBits ? kept.open : reinterpret_cast<const std::uint8_t*>(kept.all_codes);
-  std::vector<std::uint8_t> rows;
-  reference::CodeRows where;
-  if (!kBits && kCloses) {
-    rows.resize(static_cast<std::size_t>(size.num_steps * 64));
-    const std::uint8_t* packed_end =
-        kept.codes->end((whole_end + kCompactBackwardChunk - 1) / kCompactBackwardChunk);
-    for (std::int64_t t = size.num_steps - 1; t >= 0; --t) {
-      packed_end -=
-          unpack_codes(64, packed_end, kept.open + t * stride + whole_end / 8, rows.data() + t * 64);
-    }
-    tail = rows.data();
-    where = {64, whole_end};
-  }
-  reference::compact_lif_backward_range(size, arguments.params, images, arguments.grad_pooled,
-                                        arguments.spikes, tail, arguments.grad_input, whole_end, end, where,
-                                        arguments.want_gradients ? &sums : nullptr);
-}
-
-template <Surrogate kSurrogate, CompactState kState, class G, class T>
-HWY_ATTR void choose_neuron(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
-                            std::int64_t end, LifParameterGradients& sums) {
-  if (!is_plain(arguments.params) || arguments.want_gradients || arguments.params.learnable ||
-      closes_with_tail_code(arguments.params)) {
-    return backward_range<kSurrogate, Neuron::kGeneral, kState>(arguments, begin, end, sums);
-  }
-  // A surrogate that closes with codes of 16 bits was run above.
-  if constexpr (kState != CompactState::kTailCode || kSurrogate == Surrogate::kSigmoid ||
-                kSurrogate == Surrogate::kArctan) {
-    if (arguments.params.reset == Reset::kZero) {
-      return backward_range<kSurrogate, Neuron::kToZero, kState>(arguments, begin, end, sums);
-    }
-    return backward_range<kSurrogate, Neuron::kSubtract, kState>(arguments, begin, end, sums);
-  }
-}
-
-template <Surrogate kSurrogate, class G, class T>
-HWY_ATTR void choose_state(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
-                           std::int64_t end, LifParameterGradients& sums) {
-  const CompactState state = compact_state(arguments.params);
-  if constexpr (kSurrogate == Surrogate::kRectangular) {
-    if (state == CompactState::kWindowBit) {
-      return choose_neuron<kSurrogate, CompactState::kWindowBit>(arguments, begin, end, sums);
-    }
-  }
-  if constexpr (kSurrogate == Surrogate::kRectangular || kSurrogate == Surrogate::kTriangular) {
-    if (state == CompactState::kOpenCode) {
-      return choose_neuron<kSurrogate, CompactState::kOpenCode>(arguments, begin, end, sums);
-    }
-  }
-  choose_neuron<kSurrogate, CompactState::kTailCode>(arguments, begin, end, sums);
-}
-
-template <class G, class T>
-HWY_ATTR void choose_surrogate(const CompactBackwardArguments<G, T>& arguments, std::int64_t begin,
-                               std::int64_t end, LifParameterGradients& sums) {
-  switch (arguments.params.surrogate) {
-    case Surrogate::kRectangular:
-      return choose_state<Surrogate::kRectangular>(arguments, begin, end, sums);
-    case Surrogate::kTriangular:
-      return choose_state<Surrogate::kTriangular>(arguments, begin, end, sums);
-    case Surrogate::kSigmoid:
-      return choose_state<Surrogate::kSigmoid>(arguments, begin, end, sums);
-    case Surrogate::kArctan:
-      return choose_state<Surrogate::kArctan>(arguments, begin, end, sums);
-  }
+  if (whole_end < end) backward_tail(arguments, whole_end, end, sums);
 }
 
 void compact_backward_float(const CompactBackwardArguments<float, float>& arguments, std::int64_t begin,
                             std::int64_t end, LifParameterGradients& sums) {
-  choose_surrogate(arguments, begin, end, sums);
+  backward_range(arguments, begin, end, sums);
 }
 
 void compact_backward_mixed(const CompactBackwardArguments<BFloat16, float>& arguments, std::int64_t begin,
                             std::int64_t end, LifParameterGradients& sums) {
-  choose_surrogate(arguments, begin, end, sums);
+  backward_range(arguments, begin, end, sums);
 }
 
 void compact_backward_bfloat16(const CompactBackwardArguments<BFloat16, BFloat16>& arguments,
                                std::int64_t begin, std::int64_t end, LifParameterGradients& sums) {
-  choose_surrogate(arguments, begin, end, sums);
+  backward_range(arguments, begin, end, sums);
 }
 
 }  // namespace HWY_NAMESPACE

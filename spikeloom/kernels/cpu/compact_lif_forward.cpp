@@ -59,6 +59,18 @@ struct BitWriter {
 
 enum class Kept { kNothing, kWindow, kOpenCode, kTailCode };
 
+inline Kept kept_of(const NeuronParams& params) {
+  switch (compact_state(params)) {
+    case CompactState::kWindowBit:
+      return Kept::kWindow;
+    case CompactState::kOpenCode:
+      return Kept::kOpenCode;
+    case CompactState::kTailCode:
+      break;
+  }
+  return Kept::kTailCode;
+}
+
 template <Kept kKept>
 using CodeOf = std::conditional_t<kKept == Kept::kTailCode, std::uint16_t, std::uint8_t>;
 
@@ -135,35 +147,35 @@ HWY_ATTR HWY_INLINE void forward_word(const VPreCode& code, const StepConstants&
   }
 }
 
-// The neurons behind the last whole word, fewer than 64.
-template <Kept kKept, class T>
-void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
-                  CompactLifCounts& counts) {
+// The neurons after the last whole word, fewer than 64.
+template <class T>
+void forward_tail(Kept keeps, const CompactForwardArguments<T>& arguments, std::int64_t begin,
+                  std::int64_t end, CompactLifCounts& counts) {
   const LifSize& size = arguments.size;
   const std::int64_t steps = size.num_steps, stride = packed_bytes(size.neurons);
   std::vector<std::uint8_t> rows, packed;
   std::uint8_t* kept = nullptr;
-  if (kKept == Kept::kWindow) kept = arguments.state->open;
-  if (kKept == Kept::kTailCode) kept = reinterpret_cast<std::uint8_t*>(arguments.state->all_codes);
-  if (kKept == Kept::kOpenCode) {
+  if (keeps == Kept::kWindow) kept = arguments.state->open;
+  if (keeps == Kept::kTailCode) kept = reinterpret_cast<std::uint8_t*>(arguments.state->all_codes);
+  if (keeps == Kept::kOpenCode) {
     rows.assign(static_cast<std::size_t>(steps * 64), 0);
     packed.resize(rows.size() + 64);
     kept = rows.data();
   }
   for (std::int64_t t = 0; t < steps; ++t) {
     std::memset(arguments.spikes + t * stride + begin / 8, 0, 8);
-    if (kKept == Kept::kWindow) std::memset(kept + t * stride + begin / 8, 0, 8);
+    if (keeps == Kept::kWindow) std::memset(kept + t * stride + begin / 8, 0, 8);
   }
   const reference::CodeRows where =
-      kKept == Kept::kOpenCode ? reference::CodeRows{64, begin} : reference::CodeRows{};
+      keeps == Kept::kOpenCode ? reference::CodeRows{64, begin} : reference::CodeRows{};
   counts.spikes += reference::compact_lif_forward_range(size, arguments.params, arguments.input,
                                                         arguments.spikes, kept, begin, end, where);
-  if (kKept == Kept::kNothing || kKept == Kept::kTailCode) return;
+  if (keeps == Kept::kNothing || keeps == Kept::kTailCode) return;
   std::int64_t count = 0;
   for (std::int64_t t = 0; t < steps; ++t) {
     std::uint8_t* const windows = arguments.state->open + t * stride + begin / 8;
     std::uint64_t word = 0;
-    if (kKept == Kept::kWindow) {
+    if (keeps == Kept::kWindow) {
       std::memcpy(&word, windows, sizeof word);
     } else {
       for (unsigned i = 0; i < 64; ++i) word |= std::uint64_t{kept[t * 64 + i] != 0} << i;
@@ -172,32 +184,80 @@ void forward_tail(const CompactForwardArguments<T>& arguments, std::int64_t begi
     }
     counts.open_windows += static_cast<std::int64_t>(hwy::PopCount(word));
   }
-  if (kKept == Kept::kOpenCode) {
+  if (keeps == Kept::kOpenCode) {
     const std::int64_t chunk = (begin + CodeStore::kChunk - 1) / CodeStore::kChunk;
     std::memcpy(arguments.state->codes->add(chunk, count), packed.data(), static_cast<std::size_t>(count));
   }
 }
 
+// One step of a chunk: `length` neurons, a multiple of 64. `codes` has the type that kKept says.
 template <Neuron kNeuron, Kept kKept, class T>
+HWY_ATTR void forward_row(const VPreCode& code, const StepConstants& constants, const T* input,
+                          std::int64_t length, float* v, float* currents, std::uint8_t* spikes,
+                          std::uint8_t* windows, void* codes, CompactLifCounts& counts) {
+  auto* const kept = static_cast<CodeOf<kKept>*>(codes);
+  for (std::int64_t i = 0; i < length; i += 64) {
+    forward_word<kNeuron, kKept>(code, constants, input + i, v + i, currents + i, spikes + i / 8,
+                                 windows + i / 8, kept + i, counts);
+  }
+}
+
+template <class T>
+using RowFunction = void (*)(const VPreCode&, const StepConstants&, const T*, std::int64_t, float*, float*,
+                             std::uint8_t*, std::uint8_t*, void*, CompactLifCounts&);
+
+template <Neuron kNeuron, class T>
+RowFunction<T> row_that_keeps(Kept kept) {
+  switch (kept) {
+    case Kept::kNothing:
+      return &forward_row<kNeuron, Kept::kNothing, T>;
+    case Kept::kWindow:
+      return &forward_row<kNeuron, Kept::kWindow, T>;
+    case Kept::kOpenCode:
+      return &forward_row<kNeuron, Kept::kOpenCode, T>;
+    case Kept::kTailCode:
+      break;
+  }
+  return &forward_row<kNeuron, Kept::kTailCode, T>;
+}
+
+template <class T>
+RowFunction<T> row_of(Neuron neuron, Kept kept) {
+  switch (neuron) {
+    case Neuron::kToZero:
+      return row_that_keeps<Neuron::kToZero, T>(kept);
+    case Neuron::kSubtract:
+      return row_that_keeps<Neuron::kSubtract, T>(kept);
+    case Neuron::kGeneral:
+      break;
+  }
+  return row_that_keeps<Neuron::kGeneral, T>(kept);
+}
+
+// The loop over steps is compiled once: what differs between neurons and what is kept is a row's function.
+template <class T>
 HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& arguments, std::int64_t begin,
                                         std::int64_t end) {
   const VPreCode code(arguments.params);
   const StepConstants constants(arguments.params);
   const std::int64_t steps = arguments.size.num_steps, neurons = arguments.size.neurons;
   const std::int64_t stride = packed_bytes(neurons);
-  const CompactLifState state = kKept != Kept::kNothing ? *arguments.state : CompactLifState();
+  const Neuron neuron = neuron_kind(arguments.params);
+  const Kept kept = arguments.state != nullptr ? kept_of(arguments.params) : Kept::kNothing;
+  const RowFunction<T> forward = row_of<T>(neuron, kept);
+  const CompactLifState state = kept != Kept::kNothing ? *arguments.state : CompactLifState();
   alignas(64) float v[kCompactForwardChunk];
-  alignas(64) float currents[kNeuron == Neuron::kGeneral ? kCompactForwardChunk : 64];
+  alignas(64) float currents[kCompactForwardChunk];  // of the general neuron
   alignas(64) std::uint8_t row[kCompactForwardChunk];
   std::vector<std::uint8_t> packed;
-  if (kKept == Kept::kOpenCode) packed.resize(static_cast<std::size_t>(steps * kCompactForwardChunk + 64));
+  if (kept == Kept::kOpenCode) packed.resize(static_cast<std::size_t>(steps * kCompactForwardChunk + 64));
   CompactLifCounts counts;
   const std::int64_t whole_end = begin + (end - begin) / 64 * 64;
   for (std::int64_t first = begin; first < whole_end; first += kCompactForwardChunk) {
     const std::int64_t length = HWY_MIN(kCompactForwardChunk, whole_end - first);
     std::int64_t num_codes = 0;
     for (std::int64_t i = 0; i < length; ++i) v[i] = 0.0f;
-    if (kNeuron == Neuron::kGeneral) {
+    if (neuron == Neuron::kGeneral) {
       for (std::int64_t i = 0; i < length; ++i) currents[i] = 0.0f;
     }
     for (std::int64_t t = 0; t < steps; ++t) {
@@ -205,65 +265,28 @@ HWY_ATTR CompactLifCounts forward_range(const CompactForwardArguments<T>& argume
       std::uint8_t* spikes = arguments.spikes + t * stride + first / 8;
       // Without windows to keep nothing is written there.
       std::uint8_t* windows = state.open != nullptr ? state.open + t * stride + first / 8 : spikes;
-      CodeOf<kKept>* codes = nullptr;
-      if constexpr (kKept == Kept::kTailCode) {
-        codes = state.all_codes + t * neurons + first;
-      } else {
-        codes = row;
-      }
-      for (std::int64_t i = 0; i < length; i += 64) {
-        float* const current = kNeuron == Neuron::kGeneral ? currents + i : currents;
-        forward_word<kNeuron, kKept>(code, constants, input + i, v + i, current, spikes + i / 8,
-                                     windows + i / 8, codes + i, counts);
-      }
-      if (kKept == Kept::kOpenCode) num_codes += pack_codes(length, row, windows, packed.data() + num_codes);
+      void* codes = row;
+      if (kept == Kept::kTailCode) codes = state.all_codes + t * neurons + first;
+      forward(code, constants, input, length, v, currents, spikes, windows, codes, counts);
+      if (kept == Kept::kOpenCode) num_codes += pack_codes(length, row, windows, packed.data() + num_codes);
     }
-    if (kKept == Kept::kOpenCode) {
+    if (kept == Kept::kOpenCode) {
       std::memcpy(state.codes->add(first / kCompactForwardChunk, num_codes), packed.data(),
                   static_cast<std::size_t>(num_codes));
     }
   }
-  if (whole_end < end) forward_tail<kKept>(arguments, whole_end, end, counts);
+  if (whole_end < end) forward_tail(kept, arguments, whole_end, end, counts);
   return counts;
-}
-
-template <Neuron kNeuron, class T>
-HWY_ATTR CompactLifCounts choose_kept(const CompactForwardArguments<T>& arguments, std::int64_t begin,
-                                      std::int64_t end) {
-  if (arguments.state == nullptr) return forward_range<kNeuron, Kept::kNothing>(arguments, begin, end);
-  switch (compact_state(arguments.params)) {
-    case CompactState::kWindowBit:
-      return forward_range<kNeuron, Kept::kWindow>(arguments, begin, end);
-    case CompactState::kOpenCode:
-      return forward_range<kNeuron, Kept::kOpenCode>(arguments, begin, end);
-    case CompactState::kTailCode:
-      break;
-  }
-  return forward_range<kNeuron, Kept::kTailCode>(arguments, begin, end);
-}
-
-template <class T>
-HWY_ATTR CompactLifCounts choose_neuron(const CompactForwardArguments<T>& arguments, std::int64_t begin,
-                                        std::int64_t end) {
-  switch (neuron_kind(arguments.params)) {
-    case Neuron::kToZero:
-      return choose_kept<Neuron::kToZero>(arguments, begin, end);
-    case Neuron::kSubtract:
-      return choose_kept<Neuron::kSubtract>(arguments, begin, end);
-    case Neuron::kGeneral:
-      break;
-  }
-  return choose_kept<Neuron::kGeneral>(arguments, begin, end);
 }
 
 CompactLifCounts compact_forward_float(const CompactForwardArguments<float>& arguments, std::int64_t begin,
                                        std::int64_t end) {
-  return choose_neuron(arguments, begin, end);
+  return forward_range(arguments, begin, end);
 }
 
 CompactLifCounts compact_forward_bfloat16(const CompactForwardArguments<BFloat16>& arguments,
                                           std::int64_t begin, std::int64_t end) {
-  return choose_neuron(arguments, begin, end);
+  return forward_range(arguments, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE

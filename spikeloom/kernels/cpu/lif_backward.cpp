@@ -55,26 +55,14 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Whether a spike puts the potential to a value.
-template <Neuron kNeuron, class T>
-HWY_INLINE bool resets_to_value(const LifBackwardArguments<T>& arguments) {
-  return kNeuron == Neuron::kToZero ||
-         (kNeuron == Neuron::kGeneral && arguments.params.reset == Reset::kZero);
-}
-template <Neuron kNeuron, class T>
-HWY_INLINE bool resets_by_subtraction(const LifBackwardArguments<T>& arguments) {
-  return kNeuron == Neuron::kSubtract ||
-         (kNeuron == Neuron::kGeneral && arguments.params.reset == Reset::kSubtract);
-}
-
-// The functions of a row are not inlined: variants share most of them, and each has a whole row to do.
+// The functions of a row are not inlined: each has a whole row to do, and few of them compile in less time
+// than a loop over steps for each surrogate and neuron.
 
 // du of one step; the operations of reference::lif_backward in the same order. `through_spike` (do * h) is
-// kept for the sums.
-template <Surrogate kSurrogate, Neuron kNeuron, bool kSums, class D, class T = hn::TFromD<D>>
-HWY_ATTR HWY_NOINLINE void backward_values(D d, const LifBackwardArguments<T>& arguments,
-                                           const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
-                                           T* through_spike) {
+// kept for the sums, and nullptr without them. A plain neuron gets the same bits from kGeneral.
+template <Surrogate kSurrogate, Neuron kNeuron, class D, class T = hn::TFromD<D>>
+HWY_ATTR void backward_values(D d, const LifBackwardArguments<T>& arguments, const BackwardRow<T>& row,
+                              std::int64_t begin, std::int64_t end, T* through_spike) {
   const auto decay = hn::Set(d, static_cast<T>(arguments.params.decay));
   const auto v_threshold = hn::Set(d, static_cast<T>(arguments.params.v_threshold));
   const auto reset_path = hn::Set(d, arguments.params.detach_reset ? T(0) : T(1));
@@ -97,9 +85,12 @@ HWY_ATTR HWY_NOINLINE void backward_values(D d, const LifBackwardArguments<T>& a
     const auto through =
         hn::Mul(spike_gradient, surrogate_lanes<kSurrogate>(d, hn::Sub(v, v_threshold), width));
     auto kept = g;
-    if (resets_to_value<kNeuron>(arguments)) kept = hn::Mul(g, hn::Sub(one, hn::LoadU(d, row.spikes + i)));
+    if (kNeuron == Neuron::kToZero ||
+        (kNeuron == Neuron::kGeneral && arguments.params.reset == Reset::kZero)) {
+      kept = hn::Mul(g, hn::Sub(one, hn::LoadU(d, row.spikes + i)));
+    }
     hn::StoreU(hn::Add(through, kept), d, row.du + i);
-    if (kSums) hn::StoreU(through, d, through_spike + i);
+    if (through_spike != nullptr) hn::StoreU(through, d, through_spike + i);
   }
 }
 
@@ -114,7 +105,7 @@ HWY_ATTR HWY_INLINE hn::Vec<DD> widen(DD dd, V v) {
 }
 
 // Adds one step's terms of the parameter gradients; DD is a tag of double.
-template <Neuron kNeuron, class T, class DD>
+template <class T, class DD>
 HWY_ATTR HWY_NOINLINE void add_sums(DD dd, const LifBackwardArguments<T>& arguments,
                                     const BackwardRow<T>& row, std::int64_t begin, std::int64_t end,
                                     const T* through_spike, LifParameterGradients& sums) {
@@ -123,11 +114,13 @@ HWY_ATTR HWY_NOINLINE void add_sums(DD dd, const LifBackwardArguments<T>& argume
   const auto v_threshold = hn::Set(d, static_cast<T>(arguments.params.v_threshold));
   const auto one = hn::Set(d, T(1));
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const bool resets_to_value = arguments.params.reset == Reset::kZero;
+  const bool resets_by_subtraction = arguments.params.reset == Reset::kSubtract;
   auto decay_sum = hn::Zero(dd);
   auto threshold_sum = hn::Zero(dd);
   for (std::int64_t i = begin; i < end; i += lanes) {
     threshold_sum = hn::Sub(threshold_sum, widen(dd, hn::LoadU(d, through_spike + i)));
-    if (resets_by_subtraction<kNeuron>(arguments)) {
+    if (resets_by_subtraction) {
       const auto g = hn::Mul(decay, hn::LoadU(d, row.du_next + i));
       threshold_sum = hn::Sub(threshold_sum, hn::Mul(widen(dd, g), widen(dd, hn::LoadU(d, row.spikes + i))));
     }
@@ -135,9 +128,9 @@ HWY_ATTR HWY_NOINLINE void add_sums(DD dd, const LifBackwardArguments<T>& argume
     const auto v = hn::LoadU(d, row.v_pre_before + i);
     const auto spike = hn::LoadU(d, row.spikes_before + i);
     auto v_post = v;
-    if (resets_to_value<kNeuron>(arguments)) v_post = hn::Mul(v, hn::Sub(one, spike));
-    if (resets_by_subtraction<kNeuron>(arguments)) v_post = hn::Sub(v, hn::Mul(v_threshold, spike));
-    if (resets_to_value<kNeuron>(arguments) && arguments.params.v_reset != 0.0) {
+    if (resets_to_value) v_post = hn::Mul(v, hn::Sub(one, spike));
+    if (resets_by_subtraction) v_post = hn::Sub(v, hn::Mul(v_threshold, spike));
+    if (resets_to_value && arguments.params.v_reset != 0.0) {
       v_post = hn::Add(v_post, hn::Mul(hn::Set(d, static_cast<T>(arguments.params.v_reset)), spike));
     }
     decay_sum = hn::Add(decay_sum, hn::Mul(widen(dd, hn::LoadU(d, row.du + i)), widen(dd, v_post)));
@@ -163,7 +156,50 @@ HWY_ATTR HWY_NOINLINE void carry_current(D d, T current_decay, const T* du, std:
   }
 }
 
-template <Surrogate kSurrogate, Neuron kNeuron, bool kSums, class T>
+template <class D, class T = hn::TFromD<D>>
+using RowFunction = void (*)(D, const LifBackwardArguments<T>&, const BackwardRow<T>&, std::int64_t,
+                             std::int64_t, T*);
+
+template <class T>
+struct RowFunctions {
+  RowFunction<hn::ScalableTag<T>> lanes;  // as many values as fill vectors
+  RowFunction<hn::CappedTag<T, 1>> tail;  // the rest
+};
+
+template <Surrogate kSurrogate, class T>
+RowFunctions<T> rows_of_neuron(const NeuronParams& params) {
+  using Lanes = hn::ScalableTag<T>;
+  RowFunctions<T> rows = {&backward_values<kSurrogate, Neuron::kGeneral, Lanes>,
+                          &backward_values<kSurrogate, Neuron::kGeneral, hn::CappedTag<T, 1>>};
+  switch (neuron_kind(params)) {
+    case Neuron::kToZero:
+      rows.lanes = &backward_values<kSurrogate, Neuron::kToZero, Lanes>;
+      break;
+    case Neuron::kSubtract:
+      rows.lanes = &backward_values<kSurrogate, Neuron::kSubtract, Lanes>;
+      break;
+    case Neuron::kGeneral:
+      break;
+  }
+  return rows;
+}
+
+template <class T>
+RowFunctions<T> rows_of(const NeuronParams& params) {
+  switch (params.surrogate) {
+    case Surrogate::kRectangular:
+      return rows_of_neuron<Surrogate::kRectangular, T>(params);
+    case Surrogate::kTriangular:
+      return rows_of_neuron<Surrogate::kTriangular, T>(params);
+    case Surrogate::kSigmoid:
+      return rows_of_neuron<Surrogate::kSigmoid, T>(params);
+    case Surrogate::kArctan:
+      break;
+  }
+  return rows_of_neuron<Surrogate::kArctan, T>(params);
+}
+
+template <class T>
 HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
                              LifParameterGradients& sums) {
   const hn::ScalableTag<T> d;
@@ -176,10 +212,12 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
   // Static input has no row of grad_input a step, and that of a neuron with a current is not du: du lives in
   // two rows in turn. Row 0 also starts the recursion with 0.
   const T current_decay = static_cast<T>(arguments.params.current_decay);
-  const bool has_current = kNeuron == Neuron::kGeneral && arguments.params.current_decay != 0.0;
-  alignas(64) T ds[kNeuron == Neuron::kGeneral ? kBackwardChunk : 1];
+  const bool has_current = arguments.params.current_decay != 0.0;
+  const RowFunctions<T> rows = rows_of<T>(arguments.params);
+  alignas(64) T ds[kBackwardChunk];
   alignas(64) T states[2][kBackwardChunk];
   alignas(64) T through_spike[kBackwardChunk];
+  T* const kept_through = arguments.want_sums ? through_spike : nullptr;
   for (std::int64_t first = begin; first < end; first += kBackwardChunk) {
     const std::int64_t length = HWY_MIN(kBackwardChunk, end - first);
     const std::int64_t whole = length / lanes * lanes;
@@ -200,8 +238,8 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
       row.spikes_before = t > 0 ? row.spikes - neurons : nullptr;
       row.du_next = du_next;
       row.du = static_input || has_current ? states[turn] : arguments.grad_input + at;
-      backward_values<kSurrogate, kNeuron, kSums>(d, arguments, row, 0, whole, through_spike);
-      backward_values<kSurrogate, kNeuron, kSums>(single, arguments, row, whole, length, through_spike);
+      rows.lanes(d, arguments, row, 0, whole, kept_through);
+      rows.tail(single, arguments, row, whole, length, kept_through);
       const T* gradient = row.du;
       if (has_current) {
         carry_current(d, current_decay, row.du, 0, whole, ds);
@@ -215,58 +253,23 @@ HWY_ATTR void backward_block(const LifBackwardArguments<T>& arguments, std::int6
         add_values(d, 0, whole, gradient, grad_sum);
         add_values(single, whole, length, gradient, grad_sum);
       }
-      if (kSums) {
-        add_sums<kNeuron>(dd, arguments, row, 0, whole, through_spike, sums);
-        add_sums<kNeuron>(single_double, arguments, row, whole, length, through_spike, sums);
+      if (arguments.want_sums) {
+        add_sums(dd, arguments, row, 0, whole, through_spike, sums);
+        add_sums(single_double, arguments, row, whole, length, through_spike, sums);
       }
       du_next = row.du;
     }
   }
 }
 
-template <Surrogate kSurrogate, class T>
-HWY_ATTR void choose_variant(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
-                             LifParameterGradients& sums) {
-  switch (neuron_kind(arguments.params)) {
-    case Neuron::kToZero:
-      if (arguments.want_sums) {
-        return backward_block<kSurrogate, Neuron::kToZero, true>(arguments, begin, end, sums);
-      }
-      return backward_block<kSurrogate, Neuron::kToZero, false>(arguments, begin, end, sums);
-    case Neuron::kSubtract:
-      if (arguments.want_sums) {
-        return backward_block<kSurrogate, Neuron::kSubtract, true>(arguments, begin, end, sums);
-      }
-      return backward_block<kSurrogate, Neuron::kSubtract, false>(arguments, begin, end, sums);
-    case Neuron::kGeneral:
-      break;
-  }
-  backward_block<kSurrogate, Neuron::kGeneral, true>(arguments, begin, end, sums);
-}
-
-template <class T>
-HWY_ATTR void choose_surrogate(const LifBackwardArguments<T>& arguments, std::int64_t begin, std::int64_t end,
-                               LifParameterGradients& sums) {
-  switch (arguments.params.surrogate) {
-    case Surrogate::kRectangular:
-      return choose_variant<Surrogate::kRectangular>(arguments, begin, end, sums);
-    case Surrogate::kTriangular:
-      return choose_variant<Surrogate::kTriangular>(arguments, begin, end, sums);
-    case Surrogate::kSigmoid:
-      return choose_variant<Surrogate::kSigmoid>(arguments, begin, end, sums);
-    case Surrogate::kArctan:
-      return choose_variant<Surrogate::kArctan>(arguments, begin, end, sums);
-  }
-}
-
 void backward_float(const LifBackwardArguments<float>& arguments, std::int64_t begin, std::int64_t end,
                     LifParameterGradients& sums) {
-  choose_surrogate(arguments, begin, end, sums);
+  backward_block(arguments, begin, end, sums);
 }
 
 void backward_double(const LifBackwardArguments<double>& arguments, std::int64_t begin, std::int64_t end,
                      LifParameterGradients& sums) {
-  choose_surrogate(arguments, begin, end, sums);
+  backward_block(arguments, begin, end, sums);
 }
 
 }  // namespace HWY_NAMESPACE

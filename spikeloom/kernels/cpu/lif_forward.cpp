@@ -46,10 +46,11 @@ namespace spikeloom::kernels::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// One step of a chunk. A plain neuron gets the same bits from kGeneral; `v_pre` is read with kKeep alone.
 template <Neuron kNeuron, bool kKeep, bool kStream, class D, class T = hn::TFromD<D>>
-HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T>& arguments,
-                                                std::int64_t begin, std::int64_t end, const T* input,
-                                                T* state, T* currents, T* v_pre, T* spikes) {
+HWY_ATTR std::int64_t forward_values(D d, const LifForwardArguments<T>& arguments, std::int64_t begin,
+                                     std::int64_t end, const T* input, T* state, T* currents, T* v_pre,
+                                     T* spikes) {
   const auto decay = hn::Set(d, arguments.decay);
   const auto v_threshold = hn::Set(d, arguments.v_threshold);
   const auto one = hn::Set(d, T(1));
@@ -85,69 +86,74 @@ HWY_ATTR HWY_INLINE std::int64_t forward_values(D d, const LifForwardArguments<T
   return count;
 }
 
-template <Neuron kNeuron, bool kKeep, bool kStream, class T>
+template <class D, class T = hn::TFromD<D>>
+using RowFunction = std::int64_t (*)(D, const LifForwardArguments<T>&, std::int64_t, std::int64_t, const T*,
+                                     T*, T*, T*, T*);
+
+template <bool kKeep, bool kStream, class T>
+RowFunction<hn::ScalableTag<T>> row_of_neuron(Neuron neuron) {
+  switch (neuron) {
+    case Neuron::kToZero:
+      return &forward_values<Neuron::kToZero, kKeep, kStream, hn::ScalableTag<T>>;
+    case Neuron::kSubtract:
+      return &forward_values<Neuron::kSubtract, kKeep, kStream, hn::ScalableTag<T>>;
+    case Neuron::kGeneral:
+      break;
+  }
+  return &forward_values<Neuron::kGeneral, kKeep, kStream, hn::ScalableTag<T>>;
+}
+
+template <class T>
+RowFunction<hn::ScalableTag<T>> row_of(const LifForwardArguments<T>& arguments) {
+  if (arguments.v_pre != nullptr) {
+    return arguments.stream ? row_of_neuron<true, true, T>(arguments.neuron)
+                            : row_of_neuron<true, false, T>(arguments.neuron);
+  }
+  return arguments.stream ? row_of_neuron<false, true, T>(arguments.neuron)
+                          : row_of_neuron<false, false, T>(arguments.neuron);
+}
+
+// The loop over steps is compiled once: what differs between neurons is a row's function.
+template <class T>
 HWY_ATTR std::int64_t forward_block(const LifForwardArguments<T>& arguments, std::int64_t begin,
                                     std::int64_t end) {
+  using Single = hn::CappedTag<T, 1>;
   const hn::ScalableTag<T> d;
-  const hn::CappedTag<T, 1> single;
+  const Single single;
+  const bool keep = arguments.v_pre != nullptr;
+  const RowFunction<hn::ScalableTag<T>> row = row_of(arguments);
+  const RowFunction<Single> tail = keep ? &forward_values<Neuron::kGeneral, true, false, Single>
+                                        : &forward_values<Neuron::kGeneral, false, false, Single>;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   alignas(64) T state[kForwardChunk];
-  alignas(64) T currents[kNeuron == Neuron::kGeneral ? kForwardChunk : 1];
+  alignas(64) T currents[kForwardChunk];  // of the general neuron
   std::int64_t count = 0;
   for (std::int64_t first = begin; first < end; first += kForwardChunk) {
     const std::int64_t length = HWY_MIN(kForwardChunk, end - first);
     const std::int64_t whole = length / lanes * lanes;
     for (std::int64_t i = 0; i < length; ++i) state[i] = T(0);
-    for (std::int64_t i = 0; kNeuron == Neuron::kGeneral && i < length; ++i) currents[i] = T(0);
+    for (std::int64_t i = 0; arguments.neuron == Neuron::kGeneral && i < length; ++i) currents[i] = T(0);
     for (std::int64_t t = 0; t < arguments.size.num_steps; ++t) {
       const std::int64_t at = t * arguments.size.neurons + first;
       const T* input = arguments.input + (arguments.size.static_input ? first : at);
-      T* v_pre = kKeep ? arguments.v_pre + at : nullptr;
+      T* v_pre = keep ? arguments.v_pre + at : nullptr;
       T* spikes = arguments.spikes + at;
-      count += forward_values<kNeuron, kKeep, kStream>(d, arguments, 0, whole, input, state, currents, v_pre,
-                                                       spikes);
-      count += forward_values<kNeuron, kKeep, false>(single, arguments, whole, length, input, state, currents,
-                                                     v_pre, spikes);
+      count += row(d, arguments, 0, whole, input, state, currents, v_pre, spikes);
+      count += tail(single, arguments, whole, length, input, state, currents, v_pre, spikes);
     }
   }
+  if (arguments.stream) hwy::FlushStream();
   return count;
-}
-
-template <Neuron kNeuron, bool kKeep, class T>
-HWY_ATTR std::int64_t choose_store(const LifForwardArguments<T>& arguments, std::int64_t begin,
-                                   std::int64_t end) {
-  if (!arguments.stream) return forward_block<kNeuron, kKeep, false>(arguments, begin, end);
-  const std::int64_t count = forward_block<kNeuron, kKeep, true>(arguments, begin, end);
-  hwy::FlushStream();
-  return count;
-}
-
-template <class T>
-HWY_ATTR std::int64_t choose_forward(const LifForwardArguments<T>& arguments, std::int64_t begin,
-                                     std::int64_t end) {
-  const bool keep = arguments.v_pre != nullptr;
-  switch (arguments.neuron) {
-    case Neuron::kToZero:
-      return keep ? choose_store<Neuron::kToZero, true>(arguments, begin, end)
-                  : choose_store<Neuron::kToZero, false>(arguments, begin, end);
-    case Neuron::kSubtract:
-      return keep ? choose_store<Neuron::kSubtract, true>(arguments, begin, end)
-                  : choose_store<Neuron::kSubtract, false>(arguments, begin, end);
-    case Neuron::kGeneral:
-      break;
-  }
-  return keep ? choose_store<Neuron::kGeneral, true>(arguments, begin, end)
-              : choose_store<Neuron::kGeneral, false>(arguments, begin, end);
 }
 
 std::int64_t forward_float(const LifForwardArguments<float>& arguments, std::int64_t begin,
                            std::int64_t end) {
-  return choose_forward(arguments, begin, end);
+  return forward_block(arguments, begin, end);
 }
 
 std::int64_t forward_double(const LifForwardArguments<double>& arguments, std::int64_t begin,
                             std::int64_t end) {
-  return choose_forward(arguments, begin, end);
+  return forward_block(arguments, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE

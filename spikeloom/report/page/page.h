@@ -1,5 +1,6 @@
 #pragma once
 // The report: run folders and what was observed, as one HTML file that needs nothing else.
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -14,7 +15,9 @@ namespace spikeloom::report {
 
 /// What a page shows of one run besides its folder; whatever is missing is left out, `notes` say why.
 struct RunDetails {
-  std::string model;  ///< the file that network, weights and observations are of; "" without
+  std::string model;                  ///< the file that network, weights and observations are of; "" without
+  std::int64_t model_iteration = -1;  ///< for how many iterations it was trained; -1: it does not say
+  std::string model_time;             ///< when it was written, in words; "" where nobody needs to know
   std::optional<model::NetworkPlan> plan;
   std::vector<WeightStatistics> weights;
   std::optional<Observations> observations;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -18,6 +19,8 @@ namespace spikeloom::report {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr float kHuge = std::numeric_limits<float>::max();
 
 /// Six digits: more are not seen. What is not finite becomes null.
 ordered_json number(double value) {
@@ -109,6 +112,11 @@ ordered_json summary(const RunRecord& run) {
           {"seconds_left", number(run.seconds_left())},
           {"best_validation_accuracy", number(run.best_validation_accuracy)},
           {"best_epoch", run.best_epoch},
+          {"best_iteration", run.best_iteration},
+          {"selection", run.selection()},
+          {"init", run.init_from.empty() ? "" : run.init_from + ": " + run.init_text},
+          {"failure", run.failure ? ordered_json(run.failure->text()) : nullptr},
+          {"last_epoch_iteration", run.epochs.empty() ? 0 : run.epochs.back().iteration},
           {"test_accuracy", number(run.test_accuracy)},
           {"train_accuracy", number(last(&MetricsPoint::accuracy))},
           {"structure", run.recipe_string("network.structure")},
@@ -138,8 +146,40 @@ ordered_json picture_json(const Picture& picture) {
           {"values", formats::base64(picture.values)}};
 }
 
+/// Of the classes that matter at the end: those of the most votes, and the label.
+ordered_json votes_json(const SampleRaster& raster) {
+  constexpr std::size_t kMost = 6;
+  const auto none = ordered_json::array();
+  ordered_json result = {{"steps", raster.vote_steps}, {"classes", none}, {"values", none}, {"any", false}};
+  if (raster.votes.empty()) return result;
+  const std::vector<float>& last = raster.votes.back();
+  std::vector<std::size_t> order(last.size());
+  for (std::size_t k = 0; k < order.size(); ++k) order[k] = k;
+  const auto known = [&](std::size_t k) { return std::isfinite(last[k]) ? last[k] : -kHuge; };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return known(a) > known(b); });
+  const auto label = static_cast<std::size_t>(raster.decision.label);
+  if (order.size() > kMost) {
+    const auto at = std::find(order.begin(), order.end(), label);
+    if (at != order.end() && at - order.begin() >= static_cast<std::ptrdiff_t>(kMost)) {
+      order.resize(kMost);
+      order.push_back(label);
+    } else {
+      order.resize(kMost);
+    }
+  }
+  for (const std::size_t k : order) {
+    ordered_json values = ordered_json::array();
+    for (const auto& step : raster.votes) values.push_back(number(step[k]));
+    result["classes"].push_back(k);
+    result["values"].push_back(std::move(values));
+  }
+  result["any"] = std::any_of(last.begin(), last.end(), [](float vote) { return vote != 0.0f; });
+  return result;
+}
+
 ordered_json raster_json(const SampleRaster& raster) {
-  ordered_json layers = ordered_json::array(), votes = ordered_json::array();
+  ordered_json layers = ordered_json::array();
   for (const LayerRaster& layer : raster.layers) {
     layers.push_back({{"layer", layer.layer},
                       {"neurons", layer.neurons},
@@ -148,16 +188,11 @@ ordered_json raster_json(const SampleRaster& raster) {
                       {"shown", layer.shown},
                       {"trains", layer.trains}});
   }
-  for (const auto& step : raster.votes) {
-    ordered_json list = ordered_json::array();
-    for (const float vote : step) list.push_back(number(vote));
-    votes.push_back(std::move(list));
-  }
   return {{"decision", decision_json(raster.decision)},
           {"picture", picture_json(raster.picture)},
           {"num_steps", raster.num_steps},
           {"layers", std::move(layers)},
-          {"votes", std::move(votes)}};
+          {"votes", votes_json(raster)}};
 }
 
 /// Work and energy of a sample, by layer, against the artificial network's.
@@ -246,8 +281,10 @@ ordered_json commands(const RunRecord& run, const std::string& split) {
     result.push_back({{"what", what}, {"command", command}});
   };
   add("Train it again, from its resolved recipe",
-      "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name);
-  if (run.state == RunState::kInterrupted) add("Resume it", "spikeloom train --resume " + folder);
+      "spikeloom train " + shell_quoted(run.path + "/recipe.toml") + " --out " + name +
+          (run.init_from.empty() ? "" : " --init-from " + shell_quoted(run.init_from)));
+  if (run.state == RunState::kInterrupted || run.state == RunState::kFailed)
+    add("Resume it", "spikeloom train --resume " + folder);
   // The test part of a training that has not ended is not read.
   const bool untested = split.empty() && run.state != RunState::kFinished;
   const std::string part = untested ? "train" : split.empty() ? "test" : split;
@@ -255,6 +292,45 @@ ordered_json commands(const RunRecord& run, const std::string& split) {
       "spikeloom eval " + folder + (part == "test" ? "" : " --split " + part));
   add("Make this report", "spikeloom report " + folder);
   return result;
+}
+
+/// What the curves leave out, and epochs with fewer time steps.
+std::vector<std::string> learning_notes(const RunRecord& run, std::size_t points) {
+  std::vector<std::string> notes;
+  const auto shown = [&](const std::vector<MetricsPoint>& list) {
+    return static_cast<std::int64_t>(std::min(list.size(), points));
+  };
+  std::string thinned;
+  const auto add = [&](std::int64_t lines, std::int64_t kept, const char* nouns) {
+    if (lines <= kept) return;
+    thinned += fmt::format("{}{} of {} {}", thinned.empty() ? "" : " and ", with_separators(kept),
+                           with_separators(lines), nouns);
+  };
+  add(run.epoch_lines, shown(run.epochs), "epochs");
+  add(run.step_lines, shown(run.steps), "lines of iterations");
+  if (!thinned.empty())
+    notes.push_back("The curves are thinned: they show " + thinned + ", evenly spaced, and the last.");
+  const int all = run.num_steps();
+  std::int64_t fewer = 0;
+  for (const MetricsPoint& point : run.epochs)
+    if (point.num_steps > 0 && point.num_steps < all) fewer = std::max(fewer, point.epoch);
+  if (fewer > 0) {
+    notes.push_back(fmt::format(
+        "The epochs up to {} ran with fewer than {} (schedule.num_steps), their validation too: the best "
+        "validation accuracy is that of the epochs after them, from which training.keep_best chooses.",
+        fewer, counted(all, "time step")));
+  }
+  return notes;
+}
+
+/// "the network of iteration 1,200 (checkpoint.safetensors, written at 12:30:05)".
+std::string network_of(const RunDetails& details) {
+  const std::size_t slash = details.model.find_last_of('/');
+  std::string file = slash == std::string::npos ? details.model : details.model.substr(slash + 1);
+  if (!details.model_time.empty()) file += ", " + details.model_time;
+  if (details.model_iteration < 0) return "the network in " + file;
+  if (details.model_iteration == 0) return "the network before its first iteration (" + file + ")";
+  return fmt::format("the network of iteration {} ({})", with_separators(details.model_iteration), file);
 }
 
 }  // namespace
@@ -265,6 +341,7 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   data["layers"] = run.layers;
   data["steps"] = curves(run.steps, points, kStepFields);
   data["epochs"] = curves(run.epochs, points, kEpochFields);
+  data["learning_notes"] = learning_notes(run, points);
   // Where there are few epochs the lines between them say more, if they say anything.
   const bool by_epoch = run.epochs.size() >= 10 || run.steps.size() <= run.epochs.size() ||
                         std::all_of(run.steps.begin(), run.steps.end(),
@@ -298,6 +375,12 @@ ordered_json run_page_data(const RunRecord& run, const RunDetails& details, std:
   if (data.contains("observed") && data["observed"]["dataset"] == run.recipe_string("data.dataset"))
     data["observed"]["dataset"] = dataset_text(run);
   data["model"] = details.model;
+  data["model_iteration"] = details.model_iteration >= 0 ? ordered_json(details.model_iteration) : nullptr;
+  data["model_time"] = details.model_time;
+  if (data.contains("observed")) {
+    data["observed"]["of"] = network_of(details);
+  }
+  data["network_of"] = details.model.empty() ? "" : network_of(details);
   data["warnings"] = firing_warnings(run, details);
   data["notes"] = details.notes;
   return data;
@@ -342,7 +425,10 @@ ordered_json comparison_data(const std::vector<RunRecord>& runs, std::size_t poi
   data["kind"] = "comparison";
   std::set<std::string> keys;
   std::vector<std::string> order;  // that of the recipes
+  data["thinned"] = false;
   for (const std::size_t i : with_curves(runs)) {
+    const auto kept = static_cast<std::int64_t>(std::min(runs[i].epochs.size(), points));
+    if (runs[i].epoch_lines > kept) data["thinned"] = true;
     data["runs"][i]["epochs"] = curves(runs[i].epochs, points, kEpochFields);
     if (runs[i].epochs.size() < 2) data["runs"][i]["steps"] = curves(runs[i].steps, points, kStepFields);
   }

@@ -74,11 +74,13 @@ void count_decisions(const std::vector<Decision>& decisions, report::Observation
     const bool right = one.label == one.prediction;
     result.correct += right ? 1 : 0;
     ++result.confusion[static_cast<std::size_t>(one.label)][static_cast<std::size_t>(one.prediction)];
-    const int bin = std::clamp(static_cast<int>(one.confidence * kBins), 0, kBins - 1);
+    // Votes of weights that have diverged may be no numbers.
+    const double confidence = std::isfinite(one.confidence) ? one.confidence : 0.0;
+    const int bin = std::clamp(static_cast<int>(confidence * kBins), 0, kBins - 1);
     auto& in = result.calibration[static_cast<std::size_t>(bin)];
     ++in.samples;
     in.correct += right ? 1 : 0;
-    in.confidence += one.confidence;
+    in.confidence += confidence;
   }
   double error = 0.0;
   for (auto& bin : result.calibration) {

@@ -151,8 +151,13 @@ report::SampleRaster SampleObserver::raster(Span<const float> sample, int label,
   }
   sample_ = sample;
   recording_ = &raster;
+  step_votes_.emplace(report::kRasterSteps / 2);
   session_.run(sample);
   recording_ = nullptr;
+  for (StepVotes& one : step_votes_->take()) {
+    raster.vote_steps.push_back(one.step);
+    raster.votes.push_back(std::move(one.votes));
+  }
   raster.num_steps = static_cast<int>(session_.steps());
   std::size_t next = 0;
   for (std::size_t n = 0; n < potentials_.size(); ++n) {
@@ -164,6 +169,7 @@ report::SampleRaster SampleObserver::raster(Span<const float> sample, int label,
 }
 
 void SampleObserver::record_step() {
+  step_votes_->add({static_cast<int>(session_.steps()), {session_.votes().begin(), session_.votes().end()}});
   if (session_.steps() > report::kRasterSteps) return;
   std::size_t next = 0;
   for (std::size_t n = 0; n < potentials_.size(); ++n) {
@@ -172,7 +178,6 @@ void SampleObserver::record_step() {
     const Span<const float> spikes = session_.outputs(n);
     for (std::size_t i = 0; i < spikes.size(); ++i) layer.trains[i].push_back(spikes[i] != 0.0f ? '1' : '0');
   }
-  recording_->votes.emplace_back(session_.votes().begin(), session_.votes().end());
 }
 
 void SampleObserver::add(const SampleObserver& other) {

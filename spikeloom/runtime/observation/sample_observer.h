@@ -1,9 +1,11 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "spikeloom/report/observations.h"
+#include "spikeloom/report/thinned.h"
 #include "spikeloom/runtime/observation/work_counter.h"
 #include "spikeloom/runtime/session.h"
 #include "spikeloom/train/recipe/recipe.h"
@@ -54,6 +56,11 @@ class SampleObserver {
   Span<const float> sample_;
   std::vector<float> mean_;  ///< of an artificial network's sample: its sum over the steps, 0 where it is 0
   report::SampleRaster* recording_ = nullptr;  ///< else counting
+  struct StepVotes {
+    int step = 0;
+    std::vector<float> votes;
+  };
+  std::optional<report::Thinned<StepVotes>> step_votes_;  ///< while recording
   std::int64_t samples_ = 0, steps_ = 0;
   std::vector<std::int64_t> spikes_, additions_, macs_;  ///< [nodes]
   std::vector<report::Histogram> potentials_;            ///< [nodes]

@@ -16,7 +16,7 @@ void WorkCounter::step(const Session& session, Span<const float> input, bool is_
   for (std::size_t n = 0; n < network_.nodes.size(); ++n) {
     const Node& node = network_.nodes[n];
     for (const Connection& connection : node.inputs) {
-      if (connection.from == model::kNone) {
+      if (connection.from == model::kInput) {
         if (!input.empty()) count(n, connection, network_.input, input, is_events);
         continue;
       }

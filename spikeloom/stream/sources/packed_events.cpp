@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/events/event_encoder.h"
+#include "spikeloom/formats/events/writing/event_encoder.h"
 #include "spikeloom/formats/little_endian.h"
 
 namespace spikeloom::stream {

@@ -11,7 +11,7 @@
 #include "spikeloom/base/span.h"
 #include "spikeloom/events/event.h"
 #include "spikeloom/events/sensor.h"
-#include "spikeloom/formats/events/packed.h"
+#include "spikeloom/formats/events/records/packed.h"
 #include "spikeloom/stream/sources/event_decoder.h"
 
 namespace spikeloom::stream {

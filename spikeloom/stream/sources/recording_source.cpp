@@ -45,6 +45,7 @@ class RecordingSource : public LiveSource {
 
   const std::string& name() const override { return name_; }
   std::int64_t left_out() const override { return reader_->dropped_events(); }
+  std::string columns_by_value() const override { return reader_->columns_by_value(); }
 
  private:
   /// When the event is to come. Times of a damaged file may be anything: not beyond an hour's sleep at once.

@@ -37,6 +37,8 @@ class LiveSource {
   virtual const DatagramCounts* datagrams() const { return nullptr; }
   /// Events that the source itself left out (recordings with drop_outside).
   virtual std::int64_t left_out() const { return 0; }
+  /// The order of a recording's columns that nothing names (formats::EventReader::columns_by_value()), or "".
+  virtual std::string columns_by_value() const { return ""; }
 };
 
 constexpr std::size_t kReadEvents = 4096;

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "spikeloom/base/errors.h"
-#include "spikeloom/formats/events/csv_line.h"
+#include "spikeloom/formats/events/text/csv_line.h"
 
 namespace spikeloom::stream {
 namespace {

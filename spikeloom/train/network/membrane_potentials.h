@@ -7,15 +7,18 @@
 
 namespace spikeloom::train {
 
-/// What a layer of LIF neurons does with a batch.
+/// What a layer does with a batch.
 struct LayerPotentials {
   std::string layer;
-  formats::Histogram histogram;  ///< of v before the reset (v_pre), every sample, neuron and step
-  std::vector<float> spikes;     ///< [steps, neurons] of the first sample
+  bool fires = false;
+  /// Every sample, neuron and step: v before the reset (v_pre); of a layer that does not fire, what it puts
+  /// out.
+  formats::Histogram histogram;
+  std::vector<float> spikes;  ///< [steps, neurons] of the first sample; empty unless it fires
 };
 
-/// Of every layer that fires. Exact but for what the backend rounds; without recurrent layers, whose own
-/// spikes the engine does not show. The batch's spikes are not counted. Internal to train.
+/// Of every layer. Exact but for what the backend rounds. The batch's spikes are not counted. Internal to
+/// train.
 std::vector<LayerPotentials> membrane_potentials(Network& network, const engine::Batch& batch);
 
 }  // namespace spikeloom::train

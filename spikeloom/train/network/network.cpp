@@ -43,8 +43,9 @@ void Network::to(const std::string& device, bool device_path_on_host) {
 void Network::set_num_steps(int num_steps) {
   if (num_steps == settings_.num_steps) return;
   if (!program().spiking) throw ConfigError("an artificial network has no steps", "", 0, "network.num_steps");
-  if (settings_.norm.kind == model::NormKind::kTebn) {
-    throw ConfigError("TEBN has a parameter for each step: their number cannot change", "", 0, "norm.kind");
+  if (const std::string key = settings_.fixes_num_steps(); !key.empty()) {
+    throw ConfigError(key + " has a parameter for each step: their number cannot change", "", 0,
+                      "network.num_steps");
   }
   model::Program changed = program();
   changed.num_steps = num_steps;

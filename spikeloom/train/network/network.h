@@ -24,7 +24,7 @@ class Network {
   /// cannot run there, DeviceError; the network then stays where it is.
   void to(const std::string& device, bool device_path_on_host = false);
   /// Makes it one of T = num_steps, where it is, with its parameters. Throws ConfigError where one of them
-  /// belongs to a step (TEBN). A CPU's crossovers are to be set again.
+  /// belongs to a step. A CPU's crossovers are to be set again.
   void set_num_steps(int num_steps);
   /// What to() would refuse, without moving anything.
   void check_device(const std::string& device, bool device_path_on_host = false) const;

@@ -370,12 +370,39 @@ void check_name(const config::Table& root, const std::string& name) {
   }
 }
 
+/// What other programs and papers call keys.
+const std::vector<std::pair<std::string, std::string>>& other_names() {
+  static const std::vector<std::pair<std::string, std::string>> names = {
+      {"lr", "optimizer.learning_rate"},
+      {"wd", "optimizer.weight_decay"},
+      {"opt", "optimizer.kind"},
+      {"optim", "optimizer.kind"},
+      {"batch", "training.batch_size"},
+      {"bs", "training.batch_size"},
+      {"iterations", "training.max_iterations"},
+      {"T", "network.num_steps"},
+      {"steps", "network.num_steps"},
+      {"timesteps", "network.num_steps"},
+      {"time_steps", "network.num_steps"},
+      {"threshold", "neuron.v_threshold"},
+      {"thresh", "neuron.v_threshold"},
+      {"v_th", "neuron.v_threshold"},
+      {"vth", "neuron.v_threshold"},
+      {"tau", "neuron.decay"},
+      {"tau_mem", "neuron.decay"},
+      {"beta", "neuron.decay"},
+      {"dt", "data.window_us"},
+      {"model", "network.structure"}};
+  return names;
+}
+
 Recipe read(config::Toml document, const std::string& file, const std::vector<std::string>& overrides) {
   for (const std::string& assignment : overrides) document.apply_override(assignment);
   Recipe recipe;
   config::Table root = document.root();
   Reader reader(root);
   visit(reader, recipe);
+  root.also_called(other_names());
   root.finish();
   drop_inherited(root, file, recipe);
   check_name(root, recipe.name);
@@ -406,6 +433,12 @@ std::string to_toml(const Recipe& recipe) {
   Recipe copy = recipe;
   visit(writer, copy);
   return config::to_toml(writer.root());
+}
+
+std::string recipe_key_called(const std::string& name) {
+  const auto found = std::find_if(other_names().begin(), other_names().end(),
+                                  [&name](const auto& other) { return other.first == name; });
+  return found == other_names().end() ? "" : found->second;
 }
 
 }  // namespace spikeloom::train

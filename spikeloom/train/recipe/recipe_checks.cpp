@@ -30,29 +30,11 @@ model::Structure check_structure(config::Table network, const std::string& struc
 }
 
 void check_neuron(const config::Table& table, const model::NetworkSettings& network) {
-  if (network.neuron_kind == model::NeuronKind::kIf && network.learn_decay) {
-    throw table.error("learn_decay",
-                      "neuron.kind is 'if', whose decay is 1; set it to false, or kind = \"lif\"");
-  }
   const kernels::NeuronParams& neuron = network.neuron;
   if (neuron.v_reset >= neuron.v_threshold) {
     throw table.error("v_reset",
                       fmt::format("must be below v_threshold = {}, or a neuron that has fired fires for ever",
                                   neuron.v_threshold));
-  }
-}
-
-void check_norm(config::Table& root, const model::NetworkSettings& network,
-                const model::Structure& structure) {
-  if (network.norm.kind == model::NormKind::kTebn && network.kind == model::NetworkKind::kAnn) {
-    throw root.table("norm").error("kind",
-                                   "network.kind is 'ann', which has no steps for TEBN; set it to \"tdbn\"");
-  }
-  if (network.neunorm.enabled && !structure.blocks.empty()) {
-    throw root.table("neunorm").error(
-        "enabled",
-        "NeuNorm acts on the spikes of one layer and a residual block adds those of several; set it to "
-        "false ([norm] normalises currents)");
   }
 }
 
@@ -103,20 +85,6 @@ void check_data(const config::Table& table, const data::DataSettings& data) {
   }
 }
 
-void check_artificial(config::Table& root, const model::NetworkSettings& network) {
-  if (network.kind != model::NetworkKind::kAnn) return;
-  if (network.neunorm.enabled) {
-    throw root.table("neunorm").error("enabled",
-                                      "NeuNorm acts on spikes and network.kind is 'ann'; set it to false");
-  }
-  for (const char* key : {"learn_decay", "learn_v_threshold"}) {
-    if (std::string(key) == "learn_decay" ? network.learn_decay : network.learn_v_threshold) {
-      throw root.table("neuron").error(
-          key, "network.kind is 'ann', which has no spiking neurons; set it to false");
-    }
-  }
-}
-
 void check_steps_schedule(const config::Table& table, const Recipe& recipe) {
   std::vector<StepsPhase> phases;
   try {
@@ -128,10 +96,10 @@ void check_steps_schedule(const config::Table& table, const Recipe& recipe) {
   if (recipe.network.kind == model::NetworkKind::kAnn) {
     throw table.error("num_steps", "network.kind is 'ann', which has no time steps; leave it empty");
   }
-  if (recipe.network.norm.kind == model::NormKind::kTebn) {
+  if (const std::string key = recipe.network.fixes_num_steps(); !key.empty()) {
     throw table.error("num_steps",
-                      "norm.kind is 'tebn', which has a parameter for each step; leave it empty, or take "
-                      "\"tdbn\"");
+                      "is not possible with " + key +
+                          ", which has a parameter for each step; leave it empty, or change that");
   }
   for (const StepsPhase& phase : phases) {
     if (phase.num_steps <= recipe.network.num_steps) continue;
@@ -158,10 +126,10 @@ void check_training(config::Table& root, const Recipe& recipe) {
     throw root.table("training")
         .error("accumulate", "exceeds training.batch_size = " + std::to_string(recipe.training.batch_size));
   }
-  if (recipe.training.accumulate > 1 && recipe.network.norm.kind != model::NormKind::kNone) {
+  const std::string whole = recipe.network.needs_whole_batch();
+  if (recipe.training.accumulate > 1 && !whole.empty()) {
     throw root.table("training")
-        .error("accumulate",
-               "runs a batch in pieces, and norm.kind needs the statistics of all of it at once");
+        .error("accumulate", "runs a batch in pieces, and " + whole + " needs all of it at once");
   }
   if (recipe.training.keep_best && recipe.data.validation_samples == 0) {
     throw root.table("training")
@@ -182,8 +150,9 @@ void check_training(config::Table& root, const Recipe& recipe) {
 void check_recipe(config::Table& root, const Recipe& recipe) {
   const model::Structure structure = check_structure(root.table("network"), recipe.network.structure);
   check_neuron(root.table("neuron"), recipe.network);
-  check_norm(root, recipe.network, structure);
-  check_artificial(root, recipe.network);
+  if (const auto wrong = model::contradiction(recipe.network, !structure.blocks.empty())) {
+    throw root.table(wrong->table).error(wrong->key, wrong->message);
+  }
   check_data(root.table("data"), recipe.data);
   check_training(root, recipe);
 }

@@ -10,4 +10,8 @@ namespace spikeloom::train {
 /// `root`: the document that `recipe` was read from.
 void check_recipe(config::Table& root, const Recipe& recipe);
 
+/// The key that other programs and papers call so: "optimizer.learning_rate" for "lr"; "" if there is none.
+/// Errors about unknown keys suggest it.
+std::string recipe_key_called(const std::string& name);
+
 }  // namespace spikeloom::train

@@ -38,6 +38,15 @@ data::Standardization parse_standardization(const std::string& text, std::int64_
   return result;
 }
 
+std::int64_t parse_count(const std::string& text, const std::string& path) {
+  constexpr std::size_t kMostDigits = 18;
+  if (text.empty() || text.size() > kMostDigits ||
+      text.find_first_not_of("0123456789") != std::string::npos) {
+    throw CheckpointError(path + ": its metadata is damaged: iterations is not a count");
+  }
+  return std::stoll(text);
+}
+
 }  // namespace
 
 model::NetworkPlan ModelInfo::plan() const {
@@ -78,6 +87,9 @@ ModelInfo read_model_info(const std::string& path) {
   if (const auto found = metadata.find("standardization"); found != metadata.end()) {
     info.standardization = parse_standardization(found->second, info.input.channels, path);
   }
+  if (const auto found = metadata.find("iterations"); found != metadata.end()) {
+    info.iterations = parse_count(found->second, path);
+  }
   if (info.class_names.empty()) throw CheckpointError(path + ": its metadata is damaged: no class names");
   try {
     info.plan();
@@ -100,6 +112,7 @@ std::map<std::string, std::string> to_metadata(const ModelInfo& info, const std:
         nlohmann::json{{"mean", info.standardization->mean}, {"deviation", info.standardization->deviation}}
             .dump();
   }
+  if (info.iterations >= 0) metadata["iterations"] = std::to_string(info.iterations);
   return metadata;
 }
 

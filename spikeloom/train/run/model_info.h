@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,7 +14,7 @@ namespace spikeloom::train {
 /// What a model file says about itself in its safetensors metadata:
 /// "format" (spikeloom-model or spikeloom-checkpoint), "format_version", "spikeloom_version", "structure",
 /// "input" ("3x32x32"), "class_names" (JSON list), "recipe" (the resolved recipe, TOML), with
-/// data.standardize "standardization" (JSON).
+/// data.standardize "standardization" (JSON), "iterations".
 struct ModelInfo {
   std::string format;
   std::string spikeloom_version;
@@ -22,6 +23,8 @@ struct ModelInfo {
   std::vector<std::string> class_names;
   /// What the pixels were standardised by; nullopt: they were not, or the file is of an older version.
   std::optional<data::Standardization> standardization;
+  /// For how many iterations it was trained; -1: a file of an older version does not say.
+  std::int64_t iterations = -1;
 
   /// The layers. Throws what plan_network throws; nothing after read_model_info.
   model::NetworkPlan plan() const;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/files.h"
 
 namespace spikeloom::train {
 
@@ -60,7 +61,8 @@ void RunFolder::open_metrics() {
   metrics_size_ = ::lseek(metrics_, 0, SEEK_END);
 }
 
-RunFolder RunFolder::create(const std::string& path) {
+RunFolder RunFolder::create(const std::string& given) {
+  const std::string path = without_end_slashes(given);
   std::error_code error;
   fs::create_directories(path, error);
   if (error) throw DataError(path + ": cannot create the run folder: " + error.message());
@@ -87,7 +89,8 @@ RunFolder RunFolder::create(const std::string& path) {
   return folder;
 }
 
-RunFolder RunFolder::open(const std::string& path) {
+RunFolder RunFolder::open(const std::string& given) {
+  const std::string path = without_end_slashes(given);
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) throw DataError(path + ": no such run folder");
   if (!is_there(path + "/checkpoint.safetensors")) {

@@ -28,7 +28,8 @@ class TensorBoardLog {
   void scalars(std::int64_t step, const formats::EventFile::Scalars& values) { file_->scalars(step, values); }
   void histograms(std::int64_t step, const Histograms& values) { file_->histograms(step, values); }
   void picture(std::int64_t step, const std::string& tag, const formats::Image& picture);
-  void finished() { file_->finished(); }
+  /// The run is over, and well or not.
+  void ended(bool well) { file_->ended(well); }
 
  private:
   std::unique_ptr<formats::EventFile> file_;

@@ -62,6 +62,10 @@ struct EpochReport {
   /// waited for (on a device). Its share of the time of all stages.
   std::string slowest_stage;
   double slowest_share = 0.0;
+  /// Best validation so far, over all sessions, of the epochs that training.keep_best chooses from: those
+  /// with all of the network's time steps. -1: there was none. The epoch counts from 0.
+  double best_validation_accuracy = -1.0;
+  int best_epoch = -1;
   LayerRates firing_rates;
 };
 

@@ -54,6 +54,7 @@ bool TrainingSession::validate(EpochReport& report) {
   report.has_validation = true;
   report.validation_loss = own.loss;
   report.validation_accuracy = state_.last_validation = own.accuracy;
+  if (!averages()) record_confusion("validation", own);
   if (averages()) {
     const AverageScope average(runner_->optimizer());
     const EvaluationResult averaged = evaluate(validation_, "validation");
@@ -61,6 +62,7 @@ bool TrainingSession::validate(EpochReport& report) {
     report.has_average = true;
     report.average_validation_loss = averaged.loss;
     report.average_validation_accuracy = state_.last_validation = averaged.accuracy;
+    record_confusion("validation", averaged);
   }
   // Epochs of fewer steps are not compared with those of the network that is kept.
   if (report.num_steps != recipe_.network.num_steps || state_.last_validation <= state_.best_validation)
@@ -95,6 +97,8 @@ bool TrainingSession::finish_epoch() {
   check_finite(report.train_loss);
   check_same_weights();
   if (!validate(report)) return false;  // stopped: done again after resuming
+  report.best_validation_accuracy = state_.best_validation;
+  report.best_epoch = state_.best_epoch;
   nlohmann::ordered_json line = {{"kind", "epoch"},
                                  {"epoch", state_.epoch + 1},
                                  {"iteration", state_.iteration},

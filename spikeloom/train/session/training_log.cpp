@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/parallel/error.h"
 #include "spikeloom/train/session/rates_object.h"
 #include "spikeloom/train/session/training_session.h"
 
@@ -44,6 +45,20 @@ void TrainingSession::check_finite(double loss) {
       std::to_string(state_.iteration) + " (loss " + std::to_string(loss) + "): " + where +
       "; last good checkpoint: " + (std::filesystem::exists(checkpoint) ? checkpoint : "none yet") +
       "; lower optimizer.learning_rate or set optimizer.max_gradient_norm");
+}
+
+void TrainingSession::note_failure(const std::exception& error) noexcept {
+  try {
+    note(nlohmann::ordered_json{{"kind", "failure"},
+                                {"epoch", state_.epoch + 1},
+                                {"iteration", state_.iteration},
+                                {"exit_code", parallel::exit_code_of(error)},
+                                {"reason", error.what()}}
+             .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    if (records_) records_->ended(false);
+  } catch (const std::exception&) {
+    // A full disk may be why it fails: what is thrown says that.
+  }
 }
 
 void TrainingSession::report_layers(const LayerRates& rates) {

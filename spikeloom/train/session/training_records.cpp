@@ -1,6 +1,7 @@
 // The part of a training session that writes for TensorBoard what metrics.jsonl has, and what only pictures
 // show.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "spikeloom/pictures/confusion_picture.h"
@@ -13,6 +14,11 @@ namespace {
 
 void add_rates(formats::EventFile::Scalars& values, const LayerRates& rates) {
   for (const auto& [layer, rate] : rates) values.emplace_back("firing_rate/" + layer, rate);
+}
+
+double root_mean_square(const formats::Histogram& histogram) {
+  const auto count = static_cast<double>(std::max<std::int64_t>(1, histogram.total()));
+  return std::sqrt(histogram.sum_of_squares / count);
 }
 
 /// Samples whose membrane potentials are looked at: enough for a distribution, too few to cost time.
@@ -65,10 +71,13 @@ void TrainingSession::record_epoch(const EpochReport& report) {
   records_->scalars(state_.iteration, values);
 
   TensorBoardLog::Histograms histograms;
+  formats::EventFile::Scalars of_layers;  // also of those that do not fire
   for (std::size_t slot = 0; slot < network_->program().slots.size(); ++slot) {
     const std::vector<float> weights = network_->engine().read(static_cast<int>(slot));
-    histograms.emplace_back("weights/" + network_->program().slots[slot].name,
-                            formats::histogram_of({weights.data(), weights.size()}));
+    const auto histogram = formats::histogram_of({weights.data(), weights.size()});
+    const std::string& name = network_->program().slots[slot].name;
+    of_layers.emplace_back("weights_rms/" + name, root_mean_square(histogram));
+    histograms.emplace_back("weights/" + name, histogram);
   }
   data::LoaderSettings loading;
   loading.batch_size = samples_to_look_at(*network_);
@@ -76,22 +85,35 @@ void TrainingSession::record_epoch(const EpochReport& report) {
   const auto& looked_at = validation_ != nullptr ? validation_ : train_;
   data::Loader loader(looked_at, loading);
   if (const data::Batch* batch = loader.next()) {
-    for (auto& [layer, histogram, spikes] :
+    const std::int64_t steps = network_->program().num_steps;
+    for (const LayerPotentials& one :
          membrane_potentials(*network_, network_->batch_of(*batch, looked_at->shape()))) {
-      histograms.emplace_back("membrane_potential/" + layer, std::move(histogram));
-      records_->picture(state_.iteration, "raster/" + layer,
-                        pictures::raster_picture({spikes.data(), spikes.size()}, steps_now()));
+      histograms.emplace_back((one.fires ? "membrane_potential/" : "output/") + one.layer, one.histogram);
+      if (!one.fires) {
+        of_layers.emplace_back("output_rms/" + one.layer, root_mean_square(one.histogram));
+        continue;
+      }
+      records_->picture(
+          state_.iteration, "raster/" + one.layer,
+          pictures::raster_picture({one.spikes.data(), one.spikes.size()}, static_cast<int>(steps)));
     }
   }
+  records_->scalars(state_.iteration, of_layers);
   records_->histograms(state_.iteration, histograms);
+}
+
+void TrainingSession::record_confusion(const std::string& split, const EvaluationResult& result) {
+  constexpr std::size_t kMostClasses = 512;  // more cannot be told apart in a picture
+  if (!records_ || result.confusion.empty() || result.confusion.size() > kMostClasses) return;
+  records_->picture(state_.iteration, "confusion/" + split, pictures::confusion_picture(result.confusion));
 }
 
 void TrainingSession::record_test(const EvaluationResult& test) {
   if (!records_) return;
-  records_->scalars(state_.iteration, {{"test/loss", test.loss}, {"test/accuracy", test.accuracy}});
-  constexpr std::size_t kMostClasses = 512;  // more cannot be told apart in a picture
-  if (!test.confusion.empty() && test.confusion.size() <= kMostClasses)
-    records_->picture(state_.iteration, "confusion/test", pictures::confusion_picture(test.confusion));
+  formats::EventFile::Scalars values = {{"test/loss", test.loss}, {"test/accuracy", test.accuracy}};
+  for (const auto& [layer, rate] : test.firing_rates) values.emplace_back("test_firing_rate/" + layer, rate);
+  records_->scalars(state_.iteration, values);
+  record_confusion("test", test);
 }
 
 }  // namespace spikeloom::train

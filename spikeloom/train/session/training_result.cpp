@@ -6,6 +6,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
 #include "spikeloom/base/version.h"
+#include "spikeloom/ops/device.h"
 #include "spikeloom/train/run/checkpoint.h"
 #include "spikeloom/train/session/rates_object.h"
 #include "spikeloom/train/session/training_session.h"
@@ -44,8 +45,13 @@ TrainingResult TrainingSession::finish() {
   change_phase(recipe_.network.num_steps);
   TrainingResult result = summary();
   result.selection = "last epoch";
+  ModelInfo kept = model_info();
   if (recipe_.training.keep_best && state_.best_epoch >= 0) {
-    if (ranks_.leads()) load_parameters(folder_->file("best.safetensors"), *network_);
+    if (ranks_.leads()) {
+      const std::string best = folder_->file("best.safetensors");
+      load_parameters(best, *network_);
+      kept.iterations = read_model_info(best).iterations;
+    }
     share_parameters();
     result.selection = "best validation epoch (" + std::to_string(state_.best_epoch + 1) + ")";
     result.validation_accuracy = state_.best_validation;
@@ -54,7 +60,7 @@ TrainingResult TrainingSession::finish() {
   }
   if (averages()) result.selection += ", average of weights";
   result.model_path = run_path() + "/model.safetensors";
-  if (ranks_.leads()) save_model(result.model_path, *network_, model_info());
+  if (ranks_.leads()) save_model(result.model_path, *network_, kept);
   if (splits_.test) {
     const auto test = evaluate(splits_.test, "test");
     if (test.samples < splits_.test->size()) {
@@ -82,7 +88,7 @@ TrainingResult TrainingSession::finish() {
              .dump());
     record_test(test);
   }
-  if (records_) records_->finished();
+  if (records_) records_->ended(true);
   if (ranks_.leads()) write_text_file(folder_->file("result.json"), to_json(result, recipe_) + "\n");
   return result;
 }

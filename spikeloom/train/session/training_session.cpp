@@ -16,6 +16,7 @@
 #include "spikeloom/train/network/stage_paths.h"
 #include "spikeloom/train/recipe/schedule.h"
 #include "spikeloom/train/run/checkpoint.h"
+#include "spikeloom/train/steps/device_feed.h"
 
 namespace spikeloom::train {
 namespace {
@@ -91,6 +92,15 @@ TrainingResult TrainingSession::run() {
                      " training samples: each batch is the whole set, one update an epoch");
   }
 
+  try {
+    return train_to_end();
+  } catch (const std::exception& error) {
+    note_failure(error);
+    throw;
+  }
+}
+
+TrainingResult TrainingSession::train_to_end() {
   last_checkpoint_ = Clock::now();
   while (!state_.finished) {
     change_phase(steps_now());
@@ -110,6 +120,7 @@ ModelInfo TrainingSession::model_info() const {
   info.recipe = recipe_;
   info.input = network_->plan().input;
   info.class_names = splits_.train->class_names();
+  info.iterations = state_.iteration;
   const data::RawImages* images = splits_.train->raw_images();
   if (images != nullptr && images->standardization != nullptr) {
     info.standardization = *images->standardization;

@@ -1,5 +1,8 @@
 #pragma once
-// Internal to train: one training from start (or resume) to result.
+// Internal to train: one training from start (or resume) to result. Few files need more of LibTorch than a
+// device.
+#include <c10/core/Device.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -19,10 +22,12 @@
 #include "spikeloom/train/run/run_folder.h"
 #include "spikeloom/train/run/tensorboard_log.h"
 #include "spikeloom/train/session/trainer.h"
-#include "spikeloom/train/steps/device_feed.h"
+#include "spikeloom/train/steps/batch_source.h"
 #include "spikeloom/train/steps/step_runner.h"
 
 namespace spikeloom::train {
+
+struct DeviceImages;
 
 /// Sums over the batches since some point.
 struct RunningMetrics {
@@ -73,6 +78,10 @@ class TrainingSession {
   TrainingResult run();
 
  private:
+  /// Trains what is left, tests.
+  TrainingResult train_to_end();
+  /// Notes in metrics.jsonl why the training fails. Throws nothing.
+  void note_failure(const std::exception& error) noexcept;
   void build();
   void check_memory(const model::NetworkPlan& plan);
   /// Reads a run's recipe and state, and applies what is to change. The result if nothing is left to do.
@@ -138,6 +147,7 @@ class TrainingSession {
   void open_records();
   void record_iteration(double learning_rate, const LayerRates& rates);
   void record_epoch(const EpochReport& report);
+  void record_confusion(const std::string& split, const EvaluationResult& result);
   void record_test(const EvaluationResult& test);
   void save_checkpoint();
   EvaluationResult evaluate(const std::shared_ptr<const data::Dataset>& dataset, const std::string& split);
@@ -162,7 +172,7 @@ class TrainingSession {
   std::shared_ptr<const data::Dataset> train_, validation_;  ///< of splits_, at the T of the epoch
   bool prepared_ = false;                                    ///< these two
   std::unique_ptr<Network> network_;
-  at::Device device_ = at::kCPU;
+  c10::Device device_ = c10::kCPU;
   std::unique_ptr<StepRunner> runner_;
   std::shared_ptr<const DeviceImages> device_images_;
   std::vector<SavedTensor> resumed_optimizer_;

@@ -56,9 +56,7 @@ double rate_factor(const model::Program& program, int index, const OptimizerSett
       return settings.neunorm_rate_factor;
     case model::Role::kNeuron:
       return settings.neuron_rate_factor;
-    case model::Role::kConvolution:
-    case model::Role::kNorm:
-    case model::Role::kStatistics:
+    default:
       break;
   }
   return encoding;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "spikeloom/formats/events/aedat4_streams.h"
+#include "spikeloom/formats/events/aedat/aedat4_streams.h"
 #include "tests/formats/events/builders.h"
 
 namespace spikeloom::formats {

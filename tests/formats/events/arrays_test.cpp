@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/formats/events/builders.h"
 
 namespace spikeloom::formats {
@@ -175,10 +177,79 @@ TEST_P(Npz, ColumnsThatDoNotFitAreRefused) {
                FormatError);
 }
 
+/// A .npy array of texts of up to `length` letters, as NumPy has them.
+Bytes text_array(const std::vector<std::string>& texts, int length, bool wide, bool big_endian = false) {
+  Bytes letters;
+  for (std::string text : texts) {
+    text.resize(static_cast<std::size_t>(length), '\0');
+    for (const char letter : text) {
+      Bytes code = little_endian({letter}, wide ? 4 : 1);
+      if (big_endian) std::reverse(code.begin(), code.end());
+      letters = letters + code;
+    }
+  }
+  const char* order = !wide ? "|" : big_endian ? ">" : "<";
+  const std::string shape = texts.size() == 1 ? "()" : fmt::format("({},)", texts.size());
+  return npy_file(fmt::format("'{}{}{}'", order, wide ? "U" : "S", length), shape, letters);
+}
+
+TEST_P(Npz, NamesBesideTheArrayAreUsed) {
+  // Rows of p, t, y, x: no usual order, and all small enough to be any.
+  const Bytes rows = npy_file("'<i8'", "(3, 4)", little_endian({1, 5, 7, 9, 0, 6, 8, 11, 1, 7, 8, 12}, 8));
+  const Events events = {{5, 9, 7, 1}, {6, 11, 8, 0}, {7, 12, 8, 1}};
+  EXPECT_THROW(read(npz({{"events.npy", rows}})), FormatError);
+  EXPECT_EQ(read(npz({{"columns.npy", text_array({"p", "t", "y", "x"}, 1, true)}, {"events.npy", rows}})),
+            events);
+  EXPECT_EQ(read(npz({{"arr_0.npy", rows}, {"names.npy", text_array({"p", "t", "y", "x"}, 2, true, true)}})),
+            events)
+      << "the only array of numbers";
+  EXPECT_EQ(read(npz({{"events.npy", rows}, {"order.npy", text_array({"p,t,y,x"}, 7, false)}})), events);
+  EXPECT_EQ(read(npz({{"events.npy", rows}, {"note.npy", text_array({"the order is p t y x"}, 20, true)}})),
+            events);
+  Events in_ms = events;
+  for (events::Event& event : in_ms) event.t_us *= 1000;
+  EXPECT_EQ(read(npz({{"events.npy", rows}, {"columns.npy", text_array({"p", "t_ms", "y", "x"}, 4, true)}})),
+            in_ms);
+}
+
+TEST_P(Npz, NamesBesideTheArrayThatSettleNothingAreAskedAbout) {
+  const Bytes rows = npy_file("'<i8'", "(2, 4)", little_endian({70000, 5, 7, 1, 70001, 6, 8, 0}, 8));
+  const Bytes txyp = text_array({"t", "x", "y", "p"}, 1, true),
+              tyxp = text_array({"t", "y", "x", "p"}, 1, true);
+  const auto why = [&](const std::vector<std::pair<std::string, Bytes>>& files) {
+    try {
+      read(npz(files));
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(why({{"events.npy", rows}, {"label.npy", text_array({"car"}, 3, true)}}), "")
+      << "of other things";
+  EXPECT_NE(why({{"events.npy", rows}, {"columns.npy", text_array({"t", "a", "b", "p"}, 1, true)}})
+                .find("'columns' beside the array may name its columns"),
+            std::string::npos);
+  EXPECT_NE(why({{"events.npy", rows}, {"columns.npy", txyp}, {"names.npy", tyxp}}), "") << "two orders";
+  EXPECT_NE(why({{"events.npy", rows}, {"columns.npy", npy_file("'|O'", "(4,)", Bytes(20))}}), "")
+      << "a pickle";
+  const Bytes fields = testing::encoded("npy", 64, 64, {{7, 1, 2, 1}});
+  EXPECT_EQ(why({{"events.npy", fields}, {"columns.npy", txyp}}), "");
+  EXPECT_NE(why({{"events.npy", fields}, {"columns.npy", tyxp}}).find("named t,y,x,p"), std::string::npos);
+  EventReaderOptions options;
+  options.columns = {"t", "y", "x", "p"};
+  const std::string path =
+      folder_.write(npz({{"events.npy", rows}, {"columns.npy", npy_file("'|O'", "(4,)", Bytes(20))}}));
+  EXPECT_EQ(read_events(path, options).events[0].x, 7) << "what is given takes precedence";
+}
+
 TEST_P(Npz, CutsAndDamageAreSurvived) {
   const Bytes good =
       npz({{"events.npy", testing::encoded("npy", 64, 64, testing::made_up_events(14, 20, 64, 64, 0, 100))}});
   testing::expect_mutations_survived([](const std::string& path) { read_events(path, {"npz"}); }, good, 300);
+  const Bytes rows = npy_file("'<i8'", "(2, 4)", little_endian({70000, 5, 7, 1, 70001, 6, 8, 0}, 8));
+  testing::expect_mutations_survived(
+      [](const std::string& path) { read_events(path, {"npz"}); },
+      npz({{"a.npy", rows}, {"columns.npy", text_array({"t", "x", "y", "p"}, 1, true)}}), 300);
   // Also where all arrays are whole and only the directory behind them is cut.
   for (std::size_t length = 1; length < good.size(); length += 7) {
     EXPECT_THROW(read(Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(length))), Error)

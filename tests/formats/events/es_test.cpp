@@ -1,4 +1,4 @@
-#include "spikeloom/formats/events/es.h"
+#include "spikeloom/formats/events/records/es.h"
 
 #include <gtest/gtest.h>
 

@@ -269,7 +269,7 @@ TEST_F(Hdf5Layouts, ZeroAndTheLargestPolarityMayBeAMask) {
   };
   write({0, 255, 255});
   expect_error(
-      "up to row 1 has polarities of 0 and of 255, which may be -1 without a sign (off) or the on of a mask");
+      "the rows up to 1 have polarities of 0 and of 255, which may be -1 without a sign (off) or the on of a mask");
   write({1, 255, 1});
   EXPECT_EQ(read().at(1).polarity, 0);
 }
@@ -434,7 +434,7 @@ TEST_F(Hdf5Layouts, ACutFileIsReadUpToTheCut) {
   for (const std::size_t missing : {8u, 800u, 20000u}) {
     folder_.write(testing::Bytes(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(missing)),
                   "events.h5");
-    expect_error("is cut off: fetch the file again, or read what is there (--partial)");
+    expect_error("is cut off: fetch the file again, or read what is there (--partial, data.partial)");
     const Events events = read(partial());
     ASSERT_LE(events.size(), least) << missing;
     EXPECT_GE(events.size() * 8 + missing + 4096, count * 8)

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "spikeloom/formats/events/hdf5_spikes.h"
+#include "spikeloom/formats/events/hdf5/hdf5_spikes.h"
 #include "tests/formats/events/builders.h"
 #include "tests/formats/events/hdf5_maker.h"
 

@@ -3,7 +3,7 @@
 #include <ostream>
 
 #include "spikeloom/base/random.h"
-#include "spikeloom/formats/events/event_encoder.h"
+#include "spikeloom/formats/events/writing/event_encoder.h"
 
 namespace spikeloom::events {
 

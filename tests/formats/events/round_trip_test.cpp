@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "spikeloom/formats/events/event_encoder.h"
 #include "spikeloom/formats/events/write_events.h"
+#include "spikeloom/formats/events/writing/event_encoder.h"
 #include "tests/formats/events/recordings.h"
 
 namespace spikeloom::formats {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "spikeloom/formats/events/event_columns.h"
-#include "spikeloom/formats/events/event_times.h"
+#include "spikeloom/formats/events/columns/event_columns.h"
+#include "spikeloom/formats/events/columns/event_times.h"
 #include "tests/formats/events/builders.h"
 
 namespace spikeloom::formats {

@@ -37,6 +37,31 @@ function shortNumber(value) {
   if (size !== 0 && size < 1e-4) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));
 }
+// "1 step", "2 steps", "1,234 steps".
+function counted(count, noun, plural = noun + "s") {
+  return count.toLocaleString("en") + " " + (count === 1 ? noun : plural);
+}
+
+// What an axis says at its ticks: with as many digits as tell them apart, and no more.
+function tickText(values, isPercent) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const gap = sorted.slice(1).map((value, i) => value - sorted[i]).filter((one) => one > 0).reduce((a, b) => Math.min(a, b), Infinity);
+  const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  const digits = (scale) => {
+    if (gap === Infinity) return isPercent ? 2 : 3;
+    const least = Math.min(15, Math.max(0, Math.ceil(-Math.log10(gap * scale) - 1e-9)));
+    const exact = values.every((value) => Math.abs(value * scale - Number((value * scale).toFixed(least))) <= 0.02 * gap * scale);
+    return exact ? least : Math.min(16, least + 1);
+  };
+  const fixed = (value, scale) => (value * scale).toFixed(digits(scale)).replace(/^-(0(\.0*)?)$/, "$1");
+  if (isPercent) return (value) => fixed(value, 100) + " %";
+  if (largest > 0 && largest < 1e-3) {
+    const places = gap === Infinity ? 2 : Math.min(15, Math.max(0, Math.floor(Math.log10(largest)) + digits(1)));
+    return (value) => value === 0 ? "0" : value.toExponential(places);
+  }
+  const [unit, letter] = largest >= 1e4 ? [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e3, " k"]].find(([one]) => largest >= one) : [1, ""];
+  return (value) => value === 0 ? "0" : fixed(value, 1 / unit) + letter;
+}
 function percent(value, digits = 2) {
   return value === null || value === undefined ? "" : (100 * value).toFixed(digits) + " %";
 }
@@ -69,6 +94,7 @@ function datasetOf(spec, series, index) {
     pointRadius: spec.type === "scatter" ? 5 : points > 30 ? 0 : 3,
     pointStyle: ["circle", "rect", "triangle", "rectRot"][Math.floor(index / kColours) % 4],
     pointHitRadius: 8,
+    clip: isBar ? undefined : 8, // a point at the edge is whole
     spanGaps: true,
     barPercentage: spec.histogram ? 1 : 0.85,
     categoryPercentage: spec.histogram ? 1 : 0.8,
@@ -77,7 +103,8 @@ function datasetOf(spec, series, index) {
 
 function optionsOf(spec) {
   const show = spec.percent ? (value) => percent(value) : shortNumber;
-  const tick = spec.percent ? (value) => percent(value, 0) : shortNumber;
+  const tick = (value, index, ticks) => tickText(ticks.map((one) => one.value), spec.percent)(value);
+  const plainTick = (value, index, ticks) => tickText(ticks.map((one) => one.value), false)(value);
   const y = { ...axis(spec.yTitle, { callback: tick }), type: spec.log ? "logarithmic" : "linear" };
   if (spec.type === "bar") y.beginAtZero = true;
   if (spec.histogram) y.ticks.maxTicksLimit = 4;
@@ -92,7 +119,7 @@ function optionsOf(spec) {
   if (spec.yMax !== undefined) y.max = spec.yMax;
   if (spec.yMin !== undefined) y.min = spec.yMin;
   const x = axis(spec.xTitle, spec.labels ? { autoSkip: true, maxRotation: spec.histogram ? 0 : 50, maxTicksLimit: spec.histogram ? 5 : 60 } :
-    { callback: shortNumber, ...(spec.wholeX ? { precision: 0 } : {}) });
+    { callback: spec.percentX ? (value, index, ticks) => tickText(ticks.map((one) => one.value), true)(value) : plainTick, ...(spec.wholeX ? { precision: 0 } : {}) });
   x.type = spec.labels ? "category" : spec.xLog ? "logarithmic" : "linear";
   const places = spec.labels ? [] : spec.series.flatMap((series) => series.x || spec.x || []);
   if (places.length > 0 && !spec.xLog && places.every((place) => place === places[0])) {
@@ -102,7 +129,7 @@ function optionsOf(spec) {
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;
   if (spec.histogram) x.grid.display = false;
-  if (spec.histogram && Math.max(...spec.labels.map((label) => label.length)) > 6) x.ticks.maxTicksLimit = 3; // side by side
+  if (spec.histogram && Math.max(...spec.labels.map((label) => label.length)) > 5) x.ticks.maxTicksLimit = 3; // side by side
   const nearest = spec.type === "scatter" || spec.series.length > kMany;
   return {
     responsive: true, maintainAspectRatio: false, animation: false, normalized: true,
@@ -114,7 +141,8 @@ function optionsOf(spec) {
         callbacks: {
           title: (items) => items.length === 0 ? "" : spec.pointName ? "" :
             (spec.xTitle ? spec.xTitle + " " : "") + (spec.labels ? items[0].label : shortNumber(items[0].parsed.x)),
-          label: (item) => item.dataset.label + ": " + (spec.pointName ? spec.pointName(item) : show(item.parsed.y)),
+          label: (item) => item.dataset.label + ": " + (spec.pointName ? spec.pointName(item) : show(item.parsed.y)) +
+            (spec.series[item.datasetIndex].details ? ` (${spec.series[item.datasetIndex].details[item.dataIndex]})` : ""),
         },
       },
     },
@@ -127,7 +155,7 @@ function describe(spec) {
     if (values.length === 0) return series.name + ": no values";
     const show = spec.percent ? (value) => percent(value) : shortNumber;
     const least = values.reduce((a, b) => Math.min(a, b)), most = values.reduce((a, b) => Math.max(a, b));
-    return `${series.name}: ${values.length} values from ${show(least)} to ${show(most)}, the last ${show(values[values.length - 1])}`;
+    return `${series.name}: ${counted(values.length, "value")} from ${show(least)} to ${show(most)}, the last ${show(values[values.length - 1])}`;
   });
   const shown = parts.slice(0, 8).join("; ");
   return `${spec.title}. ${shown}${parts.length > 8 ? "; and " + (parts.length - 8) + " more" : ""}.`;

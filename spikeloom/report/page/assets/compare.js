@@ -22,14 +22,15 @@ function runTable(data, live) {
 function renderList(data) {
   document.getElementById("title").textContent = "Runs";
   const running = data.runs.filter((run) => run.state === "running").length;
-  document.getElementById("subtitle").textContent = `${data.runs.length} ${data.runs.length === 1 ? "run" : "runs"}, ${running === 0 ? "none" : running} of them running` +
+  document.getElementById("subtitle").textContent = `${counted(data.runs.length, "run")}, ${running === 0 ? "none" : running} of them running` +
     (data.is_whole === false ? "; there are more, which are not listed" : "");
   const home = part(document.getElementById("main"), "runs");
   const sorted = home.querySelector('th[aria-sort="ascending"], th[aria-sort="descending"]');
   const kept = sorted ? { index: [...sorted.parentNode.children].indexOf(sorted), order: sorted.getAttribute("aria-sort") } : null;
   const focused = document.activeElement && home.contains(document.activeElement) ? document.activeElement.textContent : null;
   const from = home.firstChild ? home.firstChild.scrollLeft : 0;
-  home.replaceChildren(data.runs.length > 0 ? runTable(data, true) : make("p", {}, "There are no runs yet."));
+  home.replaceChildren(data.runs.length > 0 ? runTable(data, true) : make("p", {}, "There are no runs yet."),
+    ...data.runs.filter((run) => run.failure).map((run) => make("p", { class: "warning" }, `${run.name} ${run.failure}`)));
   home.firstChild.scrollLeft = from;
   if (kept) {
     const head = home.querySelectorAll("th")[kept.index];
@@ -40,12 +41,13 @@ function renderList(data) {
 
 function renderComparison(data) {
   const { runs } = data;
-  document.getElementById("title").textContent = `${runs.length} runs`;
+  document.getElementById("title").textContent = counted(runs.length, "run");
   document.getElementById("subtitle").textContent = runs.length <= 6 ? runs.map((run) => run.name).join(" · ") : "";
-  section("runs", "Runs").append(runTable(data, false), ...runs.flatMap((run) => run.problems.map((text) =>
-    make("p", { class: "warning" }, `${run.name}: ${text}`))));
+  section("runs", "Runs").append(runTable(data, false), ...runs.flatMap((run) => [...(run.failure ? [`${run.name} ${run.failure}`] : []),
+    ...run.problems.map((text) => `${run.name}: ${text}`)].map((text) => make("p", { class: "warning" }, text))));
   const curved = runs.filter((run) => run.epochs), home = section("curves", "Curves");
   if (curved.length < runs.length) home.append(make("p", { class: "note" }, `Those of the ${curved.length} runs of the highest accuracy.`));
+  if (data.thinned) home.append(make("p", { class: "note" }, "The curves of long runs are thinned: epochs evenly spaced, and the last. A run's own report shows more."));
   const grid = part(home, "curve-charts", "grid");
   const overlay = (id, title, key, extra) => addChart(grid, id, { title, xTitle: "epoch", wholeX: true, x: longest(curved), ...extra,
     series: curved.map((run, index) => ({ name: run.name, values: run.epochs[key], x: run.epochs.epoch, colour: index })) });

@@ -3,17 +3,19 @@
 function histogramChart(parent, id, title, note, histogram, xTitle) {
   const bins = histogram.counts.length, width = (histogram.high - histogram.low) / bins;
   const total = histogram.counts.reduce((a, b) => a + b, 0) || 1;
+  const centres = histogram.counts.map((_, i) => histogram.low + (i + 0.5) * width);
   addChart(parent, id, {
     type: "bar", histogram: true, title, note, percent: true, xTitle,
-    labels: histogram.counts.map((_, i) => shortNumber(Number((histogram.low + (i + 0.5) * width).toPrecision(2)))),
+    labels: centres.map(tickText(centres, false)),
     series: [{ name: "share", values: histogram.counts.map((count) => count / total) }],
   });
 }
 
 function observedText(observed) {
   const all = observed.samples === observed.part_size;
-  return `${all ? "All" : "From"} ${observed.samples.toLocaleString("en")} ${all ? "" : "of " + observed.part_size.toLocaleString("en") + " "}` +
-    `samples of the ${observed.split} part of ${observed.dataset}${all ? "" : ", evenly spaced"}, run step by step by the runtime.`;
+  const many = all ? observed.samples === 1 ? "The only sample" : `All ${counted(observed.samples, "sample")}`
+    : `${observed.samples.toLocaleString("en")} of ${counted(observed.part_size, "sample")}, evenly spaced,`;
+  return `${many} of the ${observed.split} part of ${observed.dataset}, run step by step by the runtime through ${observed.of}.`;
 }
 
 function renderPotentials(data) {
@@ -30,7 +32,7 @@ function renderPotentials(data) {
 function renderWeights(data) {
   if (data.weights.length === 0) return;
   const home = freshSection("weights", "Weights");
-  if (data.model) home.append(make("p", { class: "note" }, `Of ${data.model}.`));
+  if (data.model) home.append(make("p", { class: "note" }, `Of ${data.network_of}.`));
   const grid = make("div", { class: "grid small" });
   home.append(grid);
   for (const one of data.weights) {
@@ -66,10 +68,10 @@ function renderClasses(data) {
   }
   const bins = observed.calibration.filter((bin) => bin.samples > 0);
   addChart(grid, "calibration", {
-    title: "Calibration", xTitle: "confidence", percent: true, yMin: 0, yMax: 1, xMin: 0, xMax: 1,
+    title: "Calibration", xTitle: "confidence", percent: true, percentX: true, yMin: 0, yMax: 1, xMin: 0, xMax: 1,
     note: `confidence: ${observed.confidence}; expected calibration error ${percent(observed.calibration_error)}, ten bins`,
     x: bins.map((bin) => bin.confidence),
-    series: [{ name: "accuracy", values: bins.map((bin) => bin.correct / bin.samples) },
+    series: [{ name: "accuracy", values: bins.map((bin) => bin.correct / bin.samples), details: bins.map((bin) => `${bin.correct} of ${counted(bin.samples, "sample")}`) },
       { name: "perfect calibration", values: [0, 1], x: [0, 1], colour: 6, dash: [6, 3] }],
   });
 }
@@ -79,6 +81,7 @@ function renderSamples(data) {
   if (!observed || observed.rasters.length + observed.hardest.length === 0) return;
   const home = freshSection("samples", "Samples");
   if (observed.rasters.length > 0) home.append(make("h3", {}, observed.spiking ? "Spikes, and the vote" : "Chosen samples"));
+  home.append(make("p", { class: "note" }, observedText(observed)));
   if ([...observed.rasters, ...observed.hardest].some(({ picture }) => picture.events && picture.channels > 1))
     home.append(make("p", { class: "note" }, "Pictures of recordings add up all events: blue where it became brighter (on), orange where it became darker (off)."));
   observed.rasters.forEach((raster, number) => addRaster(home, raster, observed, number));

@@ -40,18 +40,27 @@ function renderSummary(data) {
     [run.structure, run.dataset, run.path].filter((text) => text).join(" · ");
   const main = document.getElementById("main");
   const cards = part(main, "cards", "cards");
-  const list = [["state", stateText(run)], ["test accuracy", percent(run.test_accuracy)],
-    ["best validation accuracy", run.best_validation_accuracy === null ? "" :
-      `${percent(run.best_validation_accuracy)} (epoch ${run.best_epoch})`],
-    ["training accuracy, last epoch", percent(run.train_accuracy)],
+  const at = (epoch, iteration) => [epoch > 0 ? `epoch ${epoch.toLocaleString("en")}` : "", iteration > 0 ? `iteration ${iteration.toLocaleString("en")}` : ""]
+    .filter((text) => text).join(", ");
+  const of = (what, where) => what + (where ? `: ${where}` : "");
+  const list = [["state", stateText(run)], [run.selection ? `test accuracy; network: ${run.selection}` : "test accuracy", percent(run.test_accuracy)],
+    [of("best validation accuracy", at(run.best_epoch, run.best_iteration)), percent(run.best_validation_accuracy)],
+    [of("training accuracy", at(run.epochs_done, run.last_epoch_iteration)), percent(run.train_accuracy)],
     ["epochs", run.epochs_planned > 0 ? `${run.epochs_done} of ${run.epochs_planned}` : String(run.epochs_done)],
+    ["iterations", run.iterations > 0 ? run.iterations.toLocaleString("en") : ""],
     ["training time", duration(run.train_seconds)], ["time left, about", run.state === "running" ? duration(run.seconds_left) : ""],
     ["parameters", data.network ? data.network.parameters.toLocaleString("en") : ""], ["time steps", run.num_steps]];
   cards.replaceChildren(...list.filter(([, value]) => value).map(([name, value]) =>
     make("div", { class: "card" }, make("b", { class: name === "state" ? "state-" + run.state : "" }, value), make("span", {}, name))));
   const warnings = part(main, "warnings");
-  warnings.replaceChildren(...[...run.problems, ...data.warnings].map((text) => make("p", { class: "warning" }, text)),
+  const failure = run.failure ? ["This run " + run.failure] : [];
+  // What is shown may be of two times: a checkpoint that is older, a best epoch that was kept.
+  const behind = data.model && (data.model_iteration === null ? run.state !== "finished" : data.model_iteration !== run.iterations);
+  warnings.replaceChildren(...[...failure, ...run.problems, ...data.warnings].map((text) => make("p", { class: "warning" }, text)),
+    ...(behind ? [make("p", { class: "note" }, `State, accuracies and curves go up to iteration ${run.iterations.toLocaleString("en")}; ` +
+      `weights, classes, samples and cost are those of ${data.network_of}.`)] : []),
     ...data.notes.map((text) => make("p", { class: "note" }, text)),
+    ...(run.init ? [make("p", { class: "note" }, `Started with the weights of ${run.init}.`)] : []),
     ...data.resumed.map((one) => make("p", { class: "note" }, `Resumed in epoch ${one.epoch} with other settings: ${one.what}`)));
 }
 
@@ -66,7 +75,9 @@ function epochAxis(data) {
 function renderLearning(data) {
   const { epochs, steps } = data;
   if (epochs.iteration.length === 0 && steps.iteration.length === 0) return;
-  const grid = part(section("learning", "Learning"), "learning-charts", "grid");
+  const home = section("learning", "Learning");
+  part(home, "learning-notes").replaceChildren(...data.learning_notes.map((text) => make("p", { class: "note" }, text)));
+  const grid = part(home, "learning-charts", "grid");
   const x = epochAxis(data);
   const more = steps.iteration.length > epochs.iteration.length; // lines than epochs
   const few = epochs.iteration.length < 10 && Boolean(steps.loss) && more; // then the lines between epochs say more
@@ -93,7 +104,7 @@ function renderRates(data) {
   const { epochs } = data, done = epochs.iteration.length;
   const length = done > 0 ? epochs.iteration[done - 1] / epochs.epoch[done - 1] : 0;
   addChart(grid, "rates", {
-    title: "Firing rate of each layer", note: "spikes a neuron and step, while training", percent: true,
+    title: "Firing rate of each layer", note: "spikes a neuron and step, while training", percent: true, wholeX: true,
     xTitle: length > 0 ? "epoch" : "iteration", x: data.rates.iteration.map((i) => length > 0 ? i / length : i),
     series: data.layers.map((name, index) => ({ name, values: data.rates.layers[index] })),
   });

@@ -4,7 +4,7 @@ const kUpdateMs = 3000;
 
 // What draws a run's page, and which data it draws: a page that is live draws a part again when that changed. Parts
 // without such data change all the time, and keep what the reader did to them.
-const kParts = [[renderSummary], [renderLearning], [renderRates], [renderPotentials, (data) => data.observed], [renderWeights, (data) => [data.weights, data.model]],
+const kParts = [[renderSummary], [renderLearning], [renderRates], [renderPotentials, (data) => data.observed], [renderWeights, (data) => [data.weights, data.network_of]],
   [renderClasses, (data) => data.observed], [renderSamples, (data) => data.observed], [renderCost, (data) => data.observed],
   [renderNetwork, (data) => data.network], [renderSetup, (data) => [data.commands, data.environment, data.recipe]]];
 const drawn = new Map();

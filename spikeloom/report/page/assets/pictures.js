@@ -31,8 +31,9 @@ function decisionText(decision, classes, noVote) {
 
 function rasterText(layer) {
   const show = (count) => count.toLocaleString("en"), rows = layer.trains.length;
-  if (layer.spikes === 0) return `no spikes: none of ${show(layer.neurons)} neurons fired`;
-  return `${show(layer.spikes)} spikes; ${show(layer.active)} of ${show(layer.neurons)} neurons fired` +
+  const all = counted(layer.neurons, "neuron");
+  if (layer.spikes === 0) return layer.neurons === 1 ? "no spikes: its neuron did not fire" : `no spikes: none of ${all} fired`;
+  return `${counted(layer.spikes, "spike")}; ${show(layer.active)} of ${all} fired` +
     (rows < layer.active ? `, ${rows} of them shown` : "");
 }
 
@@ -46,7 +47,7 @@ function trainsDrawing(layer) {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label",
-    `Spikes of ${rows} neurons of ${layer.layer} in ${steps} steps; ${layer.spikes} spikes in all`);
+    `Spikes of ${counted(rows, "neuron")} of ${layer.layer} in ${counted(steps, "step")}; ${counted(layer.spikes, "spike")} in all`);
   const path = document.createElementNS(svgName, "path");
   let outline = "";
   layer.trains.forEach((train, row) => {
@@ -58,26 +59,30 @@ function trainsDrawing(layer) {
 }
 
 function addRaster(parent, raster, observed, number) {
-  const { decision } = raster, { classes } = observed;
-  const noVote = observed.no_votes || (observed.spiking && raster.votes.length > 0 && raster.votes[raster.votes.length - 1].every((vote) => vote === 0));
+  const { decision, votes } = raster, { classes } = observed;
+  const noVote = observed.no_votes || (observed.spiking && votes.steps.length > 0 && !votes.any);
   const what = decisionText(decision, classes, noVote);
   const left = make("div", {}, pictureCanvas(raster.picture, `Sample ${decision.index}: ${what}`),
     make("p", {}, `Sample ${decision.index}: ${what}`));
   const right = make("div", {});
   if (raster.layers.length > 0) {
-    right.append(make("p", { class: "note" }, `Spikes over ${raster.votes.length > 0 && raster.votes.length < raster.num_steps ? `the first ${raster.votes.length} of ` : ""}${raster.num_steps} steps, from left to right; a row is a neuron that fired.`),
+    const shown = Math.max(0, ...raster.layers.flatMap((layer) => layer.trains.map((train) => train.length)));
+    const first = shown > 0 && shown < raster.num_steps ? `the first ${shown} of ` : "";
+    right.append(make("p", { class: "note" }, `Spikes over ${first}${counted(raster.num_steps, "step")}, from left to right; a row is a neuron that fired${first ? " in them" : ""}.`),
       make("div", { class: "trains" }, ...raster.layers.map(trainsDrawing)));
   }
-  const votes = make("div", { class: "votes" });
-  right.append(votes);
+  const home = make("div", { class: "votes" });
+  right.append(home);
   parent.append(make("div", { class: "raster" }, left, right));
-  if (raster.votes.length < 2 || noVote) return;
-  // The classes that matter at the end, at most eight.
-  const last = raster.votes[raster.votes.length - 1];
-  const order = last.map((vote, k) => k).sort((a, b) => last[b] - last[a]).slice(0, 6);
-  for (const k of [decision.label]) if (!order.includes(k)) order.push(k);
-  addChart(votes, `votes-${number}`, {
-    title: "The vote as it builds up", xTitle: "step", wholeX: true, yTitle: "vote", x: raster.votes.map((_, t) => t + 1),
-    series: order.map((k) => ({ name: classes[k] + (k === decision.label ? " (label)" : ""), values: raster.votes.map((step) => step[k]) })),
+  if (votes.steps.length < 2 || noVote) return;
+  const apart = votes.steps[1] - votes.steps[0];
+  addChart(home, `votes-${number}`, {
+    title: "The vote as it builds up", note: apart > 1 ? `at every ${ordinal(apart)} of ${counted(raster.num_steps, "step")}, and the last` : "",
+    xTitle: "step", wholeX: true, yTitle: "vote", x: votes.steps,
+    series: votes.classes.map((k, i) => ({ name: classes[k] + (k === decision.label ? " (label)" : ""), values: votes.values[i] })),
   });
+}
+function ordinal(count) {
+  const last = count % 10, teen = Math.floor(count / 10) % 10 === 1;
+  return count + (teen ? "th" : last === 1 ? "st" : last === 2 ? "nd" : last === 3 ? "rd" : "th");
 }
