@@ -89,9 +89,9 @@ enum class Precision {
 };
 /// How the products of spikes and weights, and the weights' gradient, are computed (state kCompact only).
 enum class Path {
-  /// Training: event-driven where few spikes come in, else dense. Inference: event-driven with
-  /// Precision::kBf16 in
-  /// convolutions of 128 filters and more, unless event_forward_below is 0.
+  /// Training: event-driven where few spikes come in, else dense, in integers where that is faster. Inference:
+  /// with Precision::kBf16 convolutions of 32 filters and more have the event-driven currents, unless
+  /// event_forward_below is 0.
   kAuto,
   kDense,  ///< as if every input were a number: convolutions and matrix products of oneDNN and BLAS
   kEvent,  ///< event-driven wherever that is possible

@@ -57,7 +57,8 @@ class NetworkMaker {
     node.product.is_exact = node.bfloat16;
     if (is_event_driven(stage)) {
       round_to_steps(node.product, weight);
-      if (counts_are_exact(stage)) {
+      // Rows of few filters are too short to add them one by one.
+      if (counts_are_exact(stage) && node.product.output.channels >= arithmetic_.fixed_filters) {
         set_fixed(weight, stage.inputs.front().pool, node.product);
       } else {
         lay_out(weight, node.product, node.product.weight);
@@ -259,13 +260,13 @@ std::int64_t Network::weight_bytes() const {
 }
 
 Arithmetic arithmetic_of(const model::ComputeSettings& settings) {
-  constexpr std::int64_t kMinFilters = 128;  // docs/recipes.md, compute.path
+  constexpr std::int64_t kMinFilters = 32;  // docs/recipes.md, compute.path
   Arithmetic arithmetic;
   if (settings.state != model::StateMode::kCompact) return arithmetic;
   arithmetic.bfloat16 = settings.precision == model::Precision::kBf16;
   const bool sparse = arithmetic.bfloat16 && settings.event_forward_below > 0.0;
   if (settings.path == model::Path::kAuto && sparse) arithmetic.event_filters = kMinFilters;
-  if (settings.path == model::Path::kEvent) arithmetic.event_filters = 0;
+  if (settings.path == model::Path::kEvent) arithmetic.event_filters = arithmetic.fixed_filters = 0;
   return arithmetic;
 }
 

@@ -123,6 +123,7 @@ struct Arithmetic {
   /// Which convolutions of spikes are event-driven in inference, with weights rounded to 1023 steps from 0 to
   /// the largest of a filter: those of so many filters and more.
   std::int64_t event_filters = INT64_MAX;
+  std::int64_t fixed_filters = 128;  ///< of those, which are added up in integers; the others in float
 };
 
 /// The arithmetic of settings whose precision is settled.

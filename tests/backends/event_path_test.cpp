@@ -105,6 +105,9 @@ TEST(EventPath, IsDescribedInWords) {
   cost.weight_gradient = Path::kDenseBf16;
   cost.open_windows_only = true;
   EXPECT_EQ(engine::describe_path(cost), "event, gradient dense bf16, open windows");
+  cost.open_windows_only = false;
+  cost.weight_gradient = cost.input_gradient = Path::kIntegers;
+  EXPECT_EQ(engine::describe_path(cost), "event, gradient integers, input integers");
 }
 
 TEST(KeptState, IsASpikeAndTwoBytesForEachNeuronOfASurrogateWithTails) {
@@ -145,6 +148,36 @@ TEST(EventPath, SkippingClosedWindowsChangesNoGradient) {
     // The gradient between layers has 8 bits, and sums are taken in another order.
     EXPECT_LT(relative_error(passed[1].gradients, passed[0].gradients), 5e-3);
   }
+}
+
+TEST(EventPath, IntegersHaveTheSpikesOfListsAndNearlyTheirGradients) {
+  // Average pooling makes counts, and the fully connected layer sees whole images.
+  NetworkSettings settings = settings_of("16C3(Encoding)-AP2-64C3-AP2-72C3-AP2-20FC-Voting", 64);
+  settings.compute.precision = model::Precision::kBf16;
+  const engine::EventLimits lists{9.0, 9.0, 0.0}, integers{0.0, 0.0, 0.0, true, true, true},
+      currents{0.0, 0.0, 0.0, true, false, false};
+  std::vector<Passed> passed;
+  for (const bool all : {false, true}) {
+    const auto engine = make_engine(settings, {1, 16, 16});
+    dynamic_cast<CpuBackend&>(engine->backend())
+        .set_crossovers({{"conv2", all ? integers : lists},
+                         {"conv3", all ? integers : lists},
+                         {"fc1", all ? integers : currents}});
+    passed.push_back(run(*engine, random_normal({1, 4, 1, 16, 16}, at::kFloat, 5).abs()));
+  }
+  const auto& costs = passed[1].costs;
+  if (costs[1].forward != Path::kIntegers) GTEST_SKIP() << "this processor has no products of integers";
+  EXPECT_EQ(passed[0].costs[1].forward, Path::kEvent);
+  EXPECT_EQ(passed[0].costs[2].weight_gradient, Path::kEvent);
+  for (const std::size_t stage : {1u, 2u, 3u}) {
+    EXPECT_EQ(costs[stage].forward, Path::kIntegers) << stage;
+    EXPECT_EQ(costs[stage].weight_gradient, Path::kIntegers) << stage;
+    EXPECT_EQ(costs[stage].input_gradient, Path::kIntegers) << stage;
+  }
+  EXPECT_EQ(passed[0].spikes, passed[1].spikes);
+  EXPECT_GT(passed[0].spikes.back(), 0);
+  // The gradient between layers has 8 bits.
+  EXPECT_LT(relative_error(passed[1].gradients, passed[0].gradients), 1e-2);
 }
 
 TEST(Crossovers, AreMeasuredWhereEventDrivenProductsMayPay) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "spikeloom/kernels/cpu/integer/integer_layer.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
 #include "spikeloom/kernels/cpu/window_codes.h"
 #include "tests/kernels/backends.h"
@@ -167,6 +169,27 @@ TEST(FixedPointWeights, CostCurrentsAboutWhatBfloat16Does) {
     RecordProperty(
         std::to_string(channels) + " channels",
         std::to_string(100 * relative) + " %, bfloat16 " + std::to_string(100 * relative_bfloat16) + " %");
+  }
+}
+
+TEST(IntegerLayer, GradientsThatAreNotFiniteShow) {
+  const EventLayer layer{{1, 2, 5, 4, 8, 1}, 3, 1, 20};
+  if (!cpu::can_multiply_integers(layer)) GTEST_SKIP() << "no products of 16-bit integers here";
+  const auto spikes = all_fire(layer.images);
+  const std::vector<float> weights(static_cast<std::size_t>(layer.weight_rows() * layer.filters), 0.5f);
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    std::vector<float> gradient(static_cast<std::size_t>(layer.output_pixels() * layer.filters), 0.25f);
+    gradient[3] = bad;  // of filter 3
+    auto grad_weights = weights;
+    cpu::integer_weight_gradient(layer, spikes.data(), gradient.data(), grad_weights.data(),
+                                 row_strides(layer));
+    for (std::int64_t i = 0; i < layer.weight_rows() * layer.filters; ++i) {
+      EXPECT_EQ(std::isnan(grad_weights[static_cast<std::size_t>(i)]), i % layer.filters == 3);
+    }
+    std::vector<float> grad_input(static_cast<std::size_t>(layer.images.neurons()), 0.0f);
+    cpu::integer_input_gradient(layer, gradient.data(), weights.data(), row_strides(layer),
+                                grad_input.data());
+    EXPECT_TRUE(std::isnan(grad_input.front()));
   }
 }
 

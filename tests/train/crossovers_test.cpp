@@ -60,7 +60,10 @@ class KeptCrossovers : public ::testing::Test {
       const auto &one = a.layers[i].limits, &other = b.layers[i].limits;
       if (a.layers[i].stage != b.layers[i].stage || one.forward_below != other.forward_below ||
           one.gradient_below != other.gradient_below ||
-          one.input_gradient_below != other.input_gradient_below) {
+          one.input_gradient_below != other.input_gradient_below ||
+          one.integer_currents != other.integer_currents ||
+          one.integer_weight_gradient != other.integer_weight_gradient ||
+          one.integer_input_gradient != other.integer_input_gradient) {
         return false;
       }
     }

@@ -54,7 +54,10 @@ void CpuBackend::attach(const model::Program& program, engine::ParameterStore& p
   QueueBackend::attach(program, parameters);
   converted_.resize(program.stages.size());
   for (const Stage& stage : program.stages) {
-    limits_.push_back(fixed_limits(compute_, stage.product.output.channels));
+    const bool pooled = !stage.inputs.empty() && stage.inputs.front().pool.kind != model::Pool::kNone;
+    const bool is_fixed = stage.product.is_convolution() || !pooled;
+    limits_.push_back(is_fixed ? fixed_limits(compute_, stage.product.output.channels)
+                               : engine::EventLimits());
   }
 }
 

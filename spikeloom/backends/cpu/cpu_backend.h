@@ -2,6 +2,7 @@
 // The processor: packed spikes and compact state by our own kernels, event-driven products where few spikes
 // come in, dense ones by whoever gives them (products.h). Needs no LibTorch.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -125,9 +126,13 @@ class CpuBackend : public QueueBackend {
   void add_gradient(int slot, engine::Buffer gradient);
   void add_neuron_gradients(const model::Stage& stage, const kernels::LifParameterGradients& gradients);
 
-  engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples, bool folded);
+  engine::Buffer event_current(const model::Stage& stage, const engine::Samples& samples, bool folded,
+                               EventChoice::Kind kind);
   engine::Buffer event_weight_gradient(const model::Stage& stage, const engine::Samples& samples,
-                                       const engine::Buffer& grad_current) const;
+                                       const engine::Buffer& grad_current, EventChoice::Kind kind) const;
+  /// The layer whose input's gradient is to be computed in integers; open windows come first.
+  std::optional<kernels::EventLayer> integer_input_layer(const model::Stage& stage,
+                                                         const engine::Samples& samples) const;
   /// Bits of the open windows before a stage if its input's gradient is to be computed only there, else
   /// nullptr. `share`: of those that are, left alone if they were not looked at.
   const std::uint8_t* skip_windows(const model::Stage& stage, const engine::Samples& samples,

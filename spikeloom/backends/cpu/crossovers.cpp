@@ -8,6 +8,7 @@
 #include "spikeloom/backends/cpu/states.h"
 #include "spikeloom/base/random.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/integer/integer_layer.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 
 namespace spikeloom::backends {
@@ -40,33 +41,46 @@ Buffer random_spikes(const kernels::PackedImages& images, bool dense) {
   return spikes;
 }
 
-struct Times {
-  double dense, at_sparse, at_dense;
+/// What is compared; one that is not considered is empty.
+struct Ways {
+  std::function<void()> dense, integers;
+  std::function<void(const Buffer&)> event;
 };
 
-// Seconds, the best of some: what disturbs only adds. In turns, so that a busy moment meets all. The first is
+/// Below how many spikes a neuron the event-driven way is the fastest, and whether integers are above.
+struct Fastest {
+  double event_below = 0.0;
+  bool integers = false;
+};
+
+// The best of some times: what disturbs only adds. In turns, so that a busy moment meets all. The first is
 // not counted.
-Times best_times(const std::function<void()>& dense, const std::function<void(const Buffer&)>& event,
-                 const Buffer& sparse_spikes, const Buffer& dense_spikes) {
+Fastest compare(const Ways& ways, const Buffer& sparse_spikes, const Buffer& dense_spikes) {
   using Clock = std::chrono::steady_clock;
-  const std::function<void()> all[] = {dense, [&] { event(sparse_spikes); }, [&] { event(dense_spikes); }};
-  double best[3] = {};
+  const std::function<void()> all[] = {
+      ways.dense, ways.integers, ways.event ? [&] { ways.event(sparse_spikes); } : std::function<void()>(),
+      ways.event ? [&] { ways.event(dense_spikes); } : std::function<void()>()};
+  double best[4] = {};
   for (int repetition = 0; repetition <= kRepetitions; ++repetition) {
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 4; ++i) {
+      if (!all[i]) continue;
       const auto start = Clock::now();
       all[i]();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       if (repetition <= 1 || seconds < best[i]) best[i] = seconds;
     }
   }
-  return {best[0], best[1], best[2]};
-}
-
-// Where the line through the two event-driven times meets the dense one, in spikes a neuron.
-double meeting(const Times& times) {
-  const double slope = (times.at_dense - times.at_sparse) / (kDense - kSparse);
-  if (!(slope > 0.0)) return times.at_dense < times.dense ? 1.0 : 0.0;
-  return std::clamp(kSparse + (times.dense - times.at_sparse) / slope, 0.0, 1.0);
+  Fastest fastest;
+  fastest.integers = ways.integers && best[1] < best[0];
+  if (!ways.event) return fastest;
+  // Where the line through the two event-driven times meets the other one.
+  const double other = fastest.integers ? best[1] : best[0], slope = (best[3] - best[2]) / (kDense - kSparse);
+  if (slope > 0.0) {
+    fastest.event_below = std::clamp(kSparse + (other - best[2]) / slope, 0.0, 1.0);
+  } else {
+    fastest.event_below = best[3] < other ? 1.0 : 0.0;
+  }
+  return fastest;
 }
 
 }  // namespace
@@ -92,52 +106,89 @@ engine::EventLimits CpuBackend::measure(const Stage& stage, const kernels::Packe
     return x;
   };
   const double per_input = static_cast<double>(images.pool * images.pool);
-  engine::EventLimits limits = fixed_limits(compute_, layer.filters);
+  const bool rounds = compute_.precision == model::Precision::kBf16;
+  const bool events = may_be_event(layer), integers = rounds && may_be_integers(layer);
+  engine::EventLimits limits;
   Buffer current = products_->forward(product, rows, input(), weight, {}, false);
-  if (compute_.precision == model::Precision::kBf16) {
-    const auto times =
-        best_times([&] { current = products_->forward(product, rows, input(), weight, {}, false); },
-                   [&](const Buffer& spikes) {
-                     const auto fixed = kernels::cpu::fixed_point_weights(layer, values.floats(), strides);
-                     with_pointer(current, [&](auto* to) {
-                       kernels::cpu::event_forward(layer, spikes.octets(), fixed, nullptr, to);
-                     });
-                   },
-                   sparse, dense);
-    limits.forward_below = per_input * meeting(times);
+  if (rounds) {
+    const auto by = [&](auto kernel, const Buffer& spikes) {
+      const auto fixed = kernels::cpu::fixed_point_weights(layer, values.floats(), strides);
+      with_pointer(current, [&](auto* to) { kernel(spikes.octets(), fixed, to); });
+    };
+    Ways ways;
+    ways.dense = [&] { current = products_->forward(product, rows, input(), weight, {}, false); };
+    if (integers) {
+      ways.integers = [&] {
+        by([&](const auto* spikes, const auto& fixed,
+               auto* to) { kernels::cpu::integer_forward(layer, spikes, fixed, nullptr, to); },
+           dense);
+      };
+    }
+    if (events) {
+      ways.event = [&](const Buffer& spikes) {
+        by([&](const auto* bits, const auto& fixed,
+               auto* to) { kernels::cpu::event_forward(layer, bits, fixed, nullptr, to); },
+           spikes);
+      };
+    }
+    const Fastest fastest = compare(ways, sparse, dense);
+    limits.forward_below = per_input * fastest.event_below;
+    limits.integer_currents = fastest.integers;
   }
   const Buffer gradient = allocate(current.count, type);
   with_pointer(gradient, [&](auto* to) {
     using Value = std::remove_reference_t<decltype(*to)>;
     std::fill(to, to + gradient.count, kernels::from_float<Value>(0.5f));
   });
-  limits.gradient_below =
-      per_input *
-      meeting(best_times(
-          [&] {
-            products_->backward(product, rows, gradient, input(), weight, {false, true, false});
-          },
-          [&](const Buffer& spikes) {
-            const Buffer sums = allocate(values.count, Type::kFloat);
-            with_pointer(gradient, [&](const auto* from) {
-              kernels::cpu::event_weight_gradient(layer, spikes.octets(), from, sums.floats(), strides);
-            });
-          },
-          sparse, dense));
+  {
+    const auto by = [&](auto kernel) {
+      const Buffer sums = allocate(values.count, Type::kFloat);
+      with_pointer(gradient, [&](const auto* from) { kernel(from, sums.floats()); });
+    };
+    Ways ways;
+    ways.dense = [&] { products_->backward(product, rows, gradient, input(), weight, {false, true, false}); };
+    if (integers) {
+      ways.integers = [&] {
+        by([&](const auto* from, float* to) {
+          kernels::cpu::integer_weight_gradient(layer, dense.octets(), from, to, strides);
+        });
+      };
+    }
+    if (events) {
+      ways.event = [&](const Buffer& spikes) {
+        by([&](const auto* from, float* to) {
+          kernels::cpu::event_weight_gradient(layer, spikes.octets(), from, to, strides);
+        });
+      };
+    }
+    const Fastest fastest = compare(ways, sparse, dense);
+    limits.gradient_below = per_input * fastest.event_below;
+    limits.integer_weight_gradient = fastest.integers;
+  }
   const Stage& before = this->stage(stage.inputs.front().stage);
-  if (product.is_convolution() && can_skip_closed_windows(layer, before.neuron.params, type)) {
-    const Buffer x = input();
-    limits.input_gradient_below = meeting(best_times(
-        [&] {
-          products_->backward(product, rows, gradient, x, weight, {true, false, false});
-        },
-        [&](const Buffer& open) {
-          const Buffer grad_x = allocate(x.count, Type::kBFloat16);
-          kernels::cpu::window_gradient(layer, open.octets(), static_cast<const BFloat16*>(gradient.data),
-                                        static_cast<const BFloat16*>(weight.data), strides,
-                                        static_cast<BFloat16*>(grad_x.data));
-        },
-        sparse, dense));
+  Ways ways;
+  const Buffer x = input(), grad_x = allocate(x.count, type);
+  ways.dense = [&] { products_->backward(product, rows, gradient, x, weight, {true, false, false}); };
+  if (integers) {
+    ways.integers = [&] {
+      with_pointer(grad_x, [&](auto* to) {
+        using Value = std::remove_reference_t<decltype(*to)>;
+        kernels::cpu::integer_input_gradient(layer, static_cast<const Value*>(gradient.data), values.floats(),
+                                             strides, to);
+      });
+    };
+  }
+  if (events && product.is_convolution() && can_skip_closed_windows(layer, before.neuron.params, type)) {
+    ways.event = [&](const Buffer& open) {
+      kernels::cpu::window_gradient(layer, open.octets(), static_cast<const BFloat16*>(gradient.data),
+                                    static_cast<const BFloat16*>(weight.data), strides,
+                                    static_cast<BFloat16*>(grad_x.data));
+    };
+  }
+  if (ways.integers || ways.event) {
+    const Fastest fastest = compare(ways, sparse, dense);
+    limits.input_gradient_below = fastest.event_below;
+    limits.integer_input_gradient = fastest.integers;
   }
   return limits;
 }
@@ -155,7 +206,8 @@ std::vector<Crossover> CpuBackend::measure_crossovers(std::int64_t batch) {
         shape.height,        shape.width,
         shape.channels,      edge.pool.factor};
     const auto layer = event_layer(images, stage.product);
-    if (!layer || !may_be_event(*layer)) continue;
+    const bool rounds = compute_.precision == model::Precision::kBf16;
+    if (!layer || !(may_be_event(*layer) || (rounds && may_be_integers(*layer)))) continue;
     auto& limits = limits_[static_cast<std::size_t>(stage.number)];
     limits = measure(stage, images);
     measured.push_back({stage.name, limits});

@@ -5,6 +5,7 @@
 #include "spikeloom/backends/cpu/states.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/integer/integer_layer.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 
 namespace spikeloom::backends {
@@ -80,13 +81,16 @@ EventChoice CpuBackend::choose(const Stage& stage, const Samples& samples, const
   if (before.bits == nullptr) return {};
   const auto layer = event_layer(before.images, stage.product);
   if (!layer) return {};
-  if (!pass.keep) return {inference_is_event(compute_, stage.product), false};
   const auto values = static_cast<double>(before.images.num_steps * before.images.pooled_neurons());
-  return choose_event(compute_, limits_[at(stage.number)], *layer,
-                      static_cast<double>(before.spikes) / std::max(values, 1.0));
+  const double spikes_per_input = static_cast<double>(before.spikes) / std::max(values, 1.0);
+  const engine::EventLimits& limits = limits_[at(stage.number)];
+  if (pass.keep) return choose_event(compute_, limits, *layer, spikes_per_input);
+  if (!inference_is_event(compute_, stage.product, before.images.pool > 1)) return {};
+  return {inference_kind(limits, *layer, spikes_per_input), EventChoice::kDense};
 }
 
-Buffer CpuBackend::event_current(const Stage& stage, const Samples& samples, bool folded) {
+Buffer CpuBackend::event_current(const Stage& stage, const Samples& samples, bool folded,
+                                 EventChoice::Kind kind) {
   const Seen before = seen(stage, samples);
   const auto layer = *event_layer(before.images, stage.product);
   Buffer current =
@@ -94,7 +98,11 @@ Buffer CpuBackend::event_current(const Stage& stage, const Samples& samples, boo
   const Buffer bias = bias_values(stage, folded);
   const kernels::FixedPointWeights& weights = event_weight(stage, folded);
   with_pointer(current, [&](auto* to) {
-    kernels::cpu::event_forward(layer, before.bits, weights, bias.floats(), to);
+    if (kind == EventChoice::kIntegers) {
+      kernels::cpu::integer_forward(layer, before.bits, weights, bias.floats(), to);
+    } else {
+      kernels::cpu::event_forward(layer, before.bits, weights, bias.floats(), to);
+    }
   });
   return current;
 }
@@ -113,8 +121,8 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
   const bool folded = folds(stage, pass);
 
   Buffer x, current;
-  if (event.forward) {
-    current = event_current(stage, samples, folded);
+  if (event.forward != EventChoice::kDense) {
+    current = event_current(stage, samples, folded, event.forward);
     if (pass.keep && samples.is_last_slice())
       converted_[at(index)].event.reset();  // changed by the next step
   } else {
@@ -128,8 +136,13 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
   if (pass.costs != nullptr) {
     engine::StageCost& cost = (*pass.costs)[at(index)];
     const Path dense = type_of(stage) == Type::kBFloat16 ? Path::kDenseBf16 : Path::kDenseFp32;
-    cost.forward = event.forward ? Path::kEvent : dense;
-    cost.weight_gradient = event.weight_gradient ? Path::kEvent : dense;
+    const auto path = [dense](EventChoice::Kind kind) {
+      return kind == EventChoice::kLists      ? Path::kEvent
+             : kind == EventChoice::kIntegers ? Path::kIntegers
+                                              : dense;
+    };
+    cost.forward = path(event.forward);
+    cost.weight_gradient = path(event.weight_gradient);
     if (!pass.keep) cost.weight_gradient = cost.forward;
     cost.limits = limits_[at(index)];
     if (pass.densities) {
@@ -142,13 +155,18 @@ Buffer CpuBackend::current(int index, Samples& samples, const engine::Pass& pass
 }
 
 Buffer CpuBackend::event_weight_gradient(const Stage& stage, const Samples& samples,
-                                         const Buffer& grad_current) const {
+                                         const Buffer& grad_current, EventChoice::Kind kind) const {
   const Seen before = seen(stage, samples);
   const auto layer = *event_layer(before.images, stage.product);
   Buffer gradient = allocate_host(program_->slot(stage.product.weight).size, Type::kFloat);
   with_pointer(grad_current, [&](const auto* from) {
-    kernels::cpu::event_weight_gradient(layer, before.bits, from, gradient.floats(),
-                                        weight_strides(stage.product));
+    if (kind == EventChoice::kIntegers) {
+      kernels::cpu::integer_weight_gradient(layer, before.bits, from, gradient.floats(),
+                                            weight_strides(stage.product));
+    } else {
+      kernels::cpu::event_weight_gradient(layer, before.bits, from, gradient.floats(),
+                                          weight_strides(stage.product));
+    }
   });
   return gradient;
 }
@@ -171,13 +189,24 @@ const std::uint8_t* CpuBackend::skip_windows(const Stage& stage, const Samples& 
   return always || share < limits_[at(stage.number)].input_gradient_below ? neurons->open.octets() : nullptr;
 }
 
+std::optional<kernels::EventLayer> CpuBackend::integer_input_layer(const Stage& stage,
+                                                                   const Samples& samples) const {
+  if (!compact() || !stage.reads_spikes() || compute_.path != model::Path::kAuto ||
+      compute_.precision != model::Precision::kBf16 || !limits_[at(stage.number)].integer_input_gradient) {
+    return std::nullopt;
+  }
+  const auto layer = event_layer(seen(stage, samples).images, stage.product);
+  return layer && may_be_integers(*layer) ? layer : std::nullopt;
+}
+
 std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samples& samples,
                                                                  Buffer grad_current,
                                                                  const engine::Pass& pass) {
   const Stage& stage = this->stage(index);
   const model::Product& product = stage.product;
   Activation& own = samples.stages[at(index)];
-  const bool by_events = static_cast<const ProductState&>(*own.product).event.weight_gradient;
+  const EventChoice::Kind kind = static_cast<const ProductState&>(*own.product).event.weight_gradient;
+  const bool by_events = kind != EventChoice::kDense;
   grad_current = normalise_backward(stage, samples, std::move(grad_current), pass);
   const std::int64_t rows = grad_current.count / product.output.size();
   const bool wants_x = !stage.reads_input();
@@ -187,10 +216,13 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
     (*pass.costs)[at(index)].open_windows = open_share;
     (*pass.costs)[at(index)].open_windows_only = windows != nullptr;
   }
+  const auto integers = windows == nullptr && wants_x ? integer_input_layer(stage, samples) : std::nullopt;
+  if (pass.costs != nullptr && integers) (*pass.costs)[at(index)].input_gradient = Path::kIntegers;
 
   DenseProducts::Gradients gradients;
   const bool has_bias = product.bias != model::kNoSlot;
-  const DenseProducts::Wanted wanted{wants_x && windows == nullptr, !by_events, has_bias && !by_events};
+  const DenseProducts::Wanted wanted{wants_x && windows == nullptr && !integers, !by_events,
+                                     has_bias && !by_events};
   if (wanted.x || wanted.weight) {
     const Buffer x = by_events ? Buffer() : gather(stage, samples, pass);
     gradients = products_->backward(product, rows, grad_current, x, dense_weight(stage, false), wanted);
@@ -202,9 +234,17 @@ std::vector<engine::OutputGradient> CpuBackend::current_backward(int index, Samp
                                   static_cast<const BFloat16*>(dense_weight(stage, false).data),
                                   weight_strides(product), static_cast<BFloat16*>(gradients.x.data));
   }
+  if (integers) {
+    gradients.x = allocate(rows * product.input.size(), type_of(stage));
+    with_pointer(gradients.x, [&](auto* to) {
+      using Value = std::remove_reference_t<decltype(*to)>;
+      kernels::cpu::integer_input_gradient(*integers, static_cast<const Value*>(grad_current.data),
+                                           slot_values(product.weight).floats(), weight_strides(product), to);
+    });
+  }
   if (by_events) {
     if (has_bias) gradients.bias = column_sums(grad_current, product.output.channels);
-    gradients.weight = event_weight_gradient(stage, samples, grad_current);
+    gradients.weight = event_weight_gradient(stage, samples, grad_current, kind);
   }
   grad_current.reset();
   if (samples.is_last_slice()) converted_[at(index)].dense.reset();  // changed by the next step

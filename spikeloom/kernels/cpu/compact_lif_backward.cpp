@@ -73,9 +73,10 @@ HWY_ATTR void spread_gradient(const PackedImages& images, const T* gradient, std
   std::int64_t pixel = first / channels, c = first % channels;
   std::int64_t x = pixel % images.width, y = pixel / images.width % images.height;
   std::int64_t n = pixel / images.width / images.height;
+  // Counted on: a division takes longer than a pixel of few channels.
+  std::int64_t px = x / k, left = k - x % k, py = y / k;
   for (std::int64_t done = 0; done < length;) {
     const std::int64_t count = HWY_MIN(channels - c, length - done);
-    const std::int64_t px = x / k, py = y / k;
     if (px < images.pooled_width() && py < images.pooled_height()) {
       const std::int64_t at = ((n * images.pooled_height() + py) * images.pooled_width() + px) * channels + c;
       scale_row(gradient + at, scale, count, row + done);
@@ -84,12 +85,19 @@ HWY_ATTR void spread_gradient(const PackedImages& images, const T* gradient, std
     }
     done += count;
     c = 0;
+    if (--left == 0) {
+      left = k;
+      ++px;
+    }
     if (++x == images.width) {
       x = 0;
+      px = 0;
+      left = k;
       if (++y == images.height) {
         y = 0;
         ++n;
       }
+      py = y / k;
     }
   }
 }

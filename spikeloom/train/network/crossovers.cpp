@@ -37,7 +37,10 @@ Json to_json(const std::vector<backends::Crossover>& crossovers) {
     layers.push_back({{"layer", crossover.stage},
                       {"event_forward_below", crossover.limits.forward_below},
                       {"event_gradient_below", crossover.limits.gradient_below},
-                      {"open_windows_below", crossover.limits.input_gradient_below}});
+                      {"open_windows_below", crossover.limits.input_gradient_below},
+                      {"integer_currents", crossover.limits.integer_currents},
+                      {"integer_weight_gradient", crossover.limits.integer_weight_gradient},
+                      {"integer_input_gradient", crossover.limits.integer_input_gradient}});
   }
   return layers;
 }
@@ -48,7 +51,10 @@ std::vector<backends::Crossover> from_json(const nlohmann::json& layers) {
     crossovers.push_back(
         {layer.at("layer").get<std::string>(),
          {layer.at("event_forward_below").get<double>(), layer.at("event_gradient_below").get<double>(),
-          layer.at("open_windows_below").get<double>()}});
+          layer.at("open_windows_below").get<double>(),
+          // Runs of earlier versions have none.
+          layer.value("integer_currents", false), layer.value("integer_weight_gradient", false),
+          layer.value("integer_input_gradient", false)}});
   }
   return crossovers;
 }
@@ -70,6 +76,7 @@ Json key_of(const Network& network, std::int64_t batch) {
   key["neuron"] = {static_cast<int>(settings.neuron.surrogate), static_cast<int>(settings.neuron.reset),
                    settings.neuron.detach_reset};
   key["neunorm"] = {settings.neunorm.enabled, settings.neunorm.after_pooling};
+  key["integers"] = true;  // an earlier version did not measure their products
   key["compute"] = {static_cast<int>(compute.state), static_cast<int>(compute.precision),
                     static_cast<int>(compute.path),  compute.working_set_mb,
                     compute.event_forward_below,     compute.event_gradient_below,

@@ -1,5 +1,7 @@
-// The event-driven layer: fixed-point weights, currents, and the gradients of weights and inputs.
+// The event-driven layer: fixed-point weights, currents, and the gradients of weights and inputs, by lists of
+// spikes and by products of integers.
 #include "spikeloom/kernels/cpu/event_layer.h"
+#include "spikeloom/kernels/cpu/integer/integer_layer.h"
 #include "spikeloom/kernels/cpu/window_gradient.h"
 #include "spikeloom/kernels/reference/compact_lif.h"
 #include "spikeloom/kernels/reference/event_layer.h"
@@ -89,6 +91,83 @@ std::vector<Case> cases() {
       all.push_back({describe(i, rate), [=](Run& run) { run_layer<T>(run, layers()[i], rate); }});
   }
   return all;
+}
+
+// As they are read behind pooling: input gradients do not know of it.
+EventLayer without_pooling(EventLayer layer) {
+  PackedImages& images = layer.images;
+  images = {images.num_steps,      images.batch,    images.pooled_height(),
+            images.pooled_width(), images.channels, 1};
+  return layer;
+}
+
+// Gradients with closed windows and some far above the others, as a network has them.
+std::vector<float> uneven_gradient(const EventLayer& layer) {
+  auto gradient = random_values<float>(layer.output_pixels() * layer.filters, 8);
+  for (std::size_t i = 0; i < gradient.size(); ++i)
+    gradient[i] *= i % 3 == 0 ? 0.0f : i % 37 == 0 ? 8.0f : 1.0f;
+  return gradient;
+}
+
+template <class T>
+void run_integers(Run& run, const EventLayer& layer, double rate) {
+  const auto* spikes = run.input(spikes_of(layer.images, rate), true);
+  const float* weights = run.input(random_values<float>(layer.weight_rows() * layer.filters, 6));
+  const float* bias = run.input(random_values<float>(layer.filters, 7));
+  const T* gradient = run.input(values_of<T>(uneven_gradient(layer)));
+  auto &output = run.output<T>(layer.output_pixels() * layer.filters),
+       &without = run.output<T>(layer.output_pixels() * layer.filters);
+  auto& grad_weights = run.output<float>(layer.weight_rows() * layer.filters);
+  const EventLayer pooled = without_pooling(layer);
+  auto& grad_inputs = run.output<T>(pooled.images.num_steps * pooled.images.neurons());
+  if (run.on(Backend::kReference)) {
+    const auto fixed = reference::fixed_point_weights(layer, weights);
+    reference::event_forward(layer, spikes, fixed, bias, output.data());
+    reference::event_forward(layer, spikes, fixed, nullptr, without.data());
+    reference::event_weight_gradient(layer, spikes, gradient, grad_weights.data());
+    const auto all = std::vector<std::uint8_t>(
+        static_cast<std::size_t>(pooled.images.num_steps * packed_bytes(pooled.images.neurons())), 0xff);
+    const auto rounded = values_of<T>(random_values<float>(layer.weight_rows() * layer.filters, 6));
+    reference::window_gradient(pooled, all.data(), gradient, rounded.data(), grad_inputs.data());
+  } else if (cpu::can_multiply_integers(layer)) {
+    const auto fixed = cpu::fixed_point_weights(layer, weights, row_strides(layer));
+    cpu::integer_forward(layer, spikes, fixed, bias, output.data());
+    cpu::integer_forward<T>(layer, spikes, fixed, nullptr, without.data());
+    cpu::integer_weight_gradient(layer, spikes, gradient, grad_weights.data(), row_strides(layer));
+    cpu::integer_input_gradient(layer, gradient, weights, row_strides(layer), grad_inputs.data());
+  } else {
+    return run.lacks("no products of 16-bit integers here");
+  }
+  run.gives("output", output);
+  run.gives("output without bias", without);
+  // Each gradient is rounded by at most the largest of its piece / 65534.
+  run.gives("grad_weights", grad_weights, {0.0, 0.0, 5e-4});
+  // The reference's weights are rounded to T, and so are both results.
+  run.gives("grad_inputs", grad_inputs, {0.0, 0.0, sizeof(T) == 2 ? 6e-3 : 3e-3});
+}
+
+template <class T>
+std::vector<Case> integer_cases() {
+  static const std::vector<EventLayer> all = {
+      {{1, 1, 1, 1, 1, 1}, 1, 0, 1},      // the smallest
+      {{2, 3, 5, 4, 8, 1}, 3, 1, 32},     // an odd width
+      {{3, 2, 6, 7, 64, 1}, 3, 1, 100},   // two blocks of filters, the second not filled
+      {{2, 2, 8, 8, 16, 2}, 3, 1, 40},    // behind average pooling
+      {{1, 2, 7, 9, 24, 3}, 3, 2, 5},     // pooling with a rest, a frame as wide as the kernel allows
+      {{2, 1, 5, 5, 16, 1}, 5, 2, 130},   // filters in groups for the input's gradient
+      {{2, 1, 6, 6, 8, 1}, 5, 0, 3},      // no padding
+      {{1, 2, 9, 7, 13, 2}, 3, 1, 20},    // an odd number of channels that begin within a byte
+      {{3, 5, 7, 7, 12, 2}, 3, 0, 20},    // fully connected behind pooling with a rest
+      {{1, 131, 4, 4, 5, 2}, 2, 0, 70},   // the same, two pieces, odd numbers
+      {{1, 130, 1, 1, 33, 1}, 1, 0, 70},  // fully connected
+      {{1, 1, 70, 20, 5, 1}, 3, 1, 16},   // pieces of some rows
+  };
+  std::vector<Case> cases;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    cases.push_back({describe(i, 0.15), [=](Run& run) { run_integers<T>(run, all[i], 0.15); }});
+  for (const double rate : {0.0, 1.0})
+    cases.push_back({describe(3, rate), [=](Run& run) { run_integers<T>(run, all[3], rate); }});
+  return cases;
 }
 
 // Plain convolution of values [images, H, W, C] with weights [rows, filters], times a gradient: the loss
@@ -223,7 +302,14 @@ std::vector<Case> window_gradients() {
 std::vector<Kernel> event_kernels() {
   const char* none = "queues have no event-driven layers";
   return {{"event layer float", {Backend::kCpu}, none, cases<float>, weight_gradients},
-          {"event layer bfloat16", {Backend::kCpu}, none, cases<BFloat16>, {}, "that of float, rounded"}};
+          {"event layer bfloat16", {Backend::kCpu}, none, cases<BFloat16>, {}, "that of float, rounded"},
+          {"integer layer float", {Backend::kCpu}, none, integer_cases<float>, {}, "that of the event layer"},
+          {"integer layer bfloat16",
+           {Backend::kCpu},
+           none,
+           integer_cases<BFloat16>,
+           {},
+           "that of the event layer"}};
 }
 
 std::vector<Kernel> window_kernels() {
