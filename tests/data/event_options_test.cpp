@@ -332,6 +332,11 @@ TEST(EventOptions, ASingleFileIsReadAsThoseOfItsTraining) {
     return total;
   };
   EXPECT_EQ(sum("a.csv"), 2.0f) << "29 ms are more than one window of 10 ms";
+  EXPECT_THROW(sum("a.aedat"), std::exception)
+      << "its header says 240 x 180 pixels, not those of the training";
+  sampling.settings.sensor = "240x180";
+  sampling.height = 180;
+  sampling.width = 240;
   EXPECT_EQ(sum("a.aedat"), 20.0f) << "a unit of time means nothing to it";
   sampling.reader.time_unit = formats::TimeUnit::kMicroseconds;
   EXPECT_EQ(sum("a.csv"), 3.0f) << "what is said by hand";

@@ -201,12 +201,13 @@ TEST(Errors, BackwardOperators) {
                            {"neunorm_backward: x", "Double"});
 
   const auto lif_backward = operator_handle<std::tuple<at::Tensor, at::Tensor, at::Tensor>(
-      T, T, T, T, T, bool, std::int64_t, double, std::int64_t, bool, bool, bool)>("spikeloom::lif_backward");
+      T, T, T, T, T, bool, std::int64_t, double, std::int64_t, bool, bool, bool, double, double)>(
+      "spikeloom::lif_backward");
   const auto lif_call = [&](const at::Tensor& grad_spikes, const at::Tensor& v_pre,
                             const at::Tensor& spikes) {
     return [=] {
       lif_backward.call(grad_spikes, v_pre, spikes, scalar(0.5), scalar(1.0), false, 0, 1.0, 0, false, false,
-                        true);
+                        true, 0.0, 0.0);
     };
   };
   const at::Tensor two = zeros({2, 3});
