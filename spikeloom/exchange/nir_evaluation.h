@@ -34,8 +34,8 @@ std::vector<double> run_sample(NirSimulator& graph, const std::vector<float>& sa
 /// they are whole steps.
 std::vector<double> run_steps(NirSimulator& graph, Span<const float> values, std::int64_t image_steps);
 
-/// Throws ShapeError with both shapes if the samples do not fit the graph's input or there are not as many outputs
-/// as classes.
+/// Throws ShapeError with both shapes if the samples do not fit the graph's input or there are not as many
+/// outputs as classes.
 void check_fit(const NirSimulator& graph, const data::Dataset& samples);
 
 /// Runs a graph over samples of a set. Each is shown step by step, [C, H, W] (or flattened, where the graph

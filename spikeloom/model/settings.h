@@ -89,7 +89,8 @@ enum class Precision {
 };
 /// How the products of spikes and weights, and the weights' gradient, are computed (state kCompact only).
 enum class Path {
-  /// Training: event-driven where few spikes come in, else dense, in integers where that is faster. Inference:
+  /// Training: event-driven where few spikes come in, else dense, in integers where that is faster.
+  /// Inference:
   /// with Precision::kBf16 convolutions of 32 filters and more have the event-driven currents, unless
   /// event_forward_below is 0.
   kAuto,

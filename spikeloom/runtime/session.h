@@ -29,8 +29,8 @@ class Session {
 
   /// One step: input [H, W, C]. Throws ShapeError for another number of values, and at a step that a
   /// node has no factor for; NumericsError for values that are not finite, or beyond 10^9; ConfigError for an
-  /// artificial network, which has no steps. State is then as it was. NumericsError too where votes are not finite; then
-  /// reset() is what goes on.
+  /// artificial network, which has no steps. State is then as it was. NumericsError too where votes are not
+  /// finite; then reset() is what goes on.
   void step(Span<const float> input);
 
   /// From reset() on, a whole sample: [steps, H, W, C], or [H, W, C], a still image, shown for the network's

@@ -269,7 +269,8 @@ TEST_F(Hdf5Layouts, ZeroAndTheLargestPolarityMayBeAMask) {
   };
   write({0, 255, 255});
   expect_error(
-      "the rows up to 1 have polarities of 0 and of 255, which may be -1 without a sign (off) or the on of a mask");
+      "the rows up to 1 have polarities of 0 and of 255, which may be -1 without a sign (off) or the on of a "
+      "mask");
   write({1, 255, 1});
   EXPECT_EQ(read().at(1).polarity, 0);
 }
