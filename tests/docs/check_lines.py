@@ -3,9 +3,8 @@
 alone on its line may be. Prints what is longer, and exits with 1."""
 import pathlib
 import re
-import sys
 
-from check_links import pages
+from check_links import check, pages
 
 LIMIT = 120
 LINK = re.compile(r"\s*(?:[-*] )?(?:\[[^\]]*\]\([^)\s]+\)|<?[a-z]+://\S+)[.,;:]?\s*")
@@ -18,12 +17,5 @@ def problems(root):
                 yield f"{page.relative_to(root)}:{number}: {len(line)} characters: {line[:60]}..."
 
 
-def main():
-    found = list(problems(pathlib.Path(sys.argv[1]).resolve()))
-    for problem in found:
-        print(problem)
-    sys.exit(1 if found else 0)
-
-
 if __name__ == "__main__":
-    main()
+    check(problems)

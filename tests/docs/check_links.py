@@ -38,7 +38,8 @@ def problems(root):
                 yield f"{page.relative_to(root)}: {link}: there is no such heading"
 
 
-def main():
+def check(problems):
+    """Prints what problems(ROOT) finds below the root that the command names, and exits with 1 if that is anything."""
     found = list(problems(pathlib.Path(sys.argv[1]).resolve()))
     for problem in found:
         print(problem)
@@ -46,4 +47,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    check(problems)
