@@ -4,7 +4,7 @@
   sudo tools/scaling/measure.py [RECIPE] [--ranks 1,2,4] [--rate 1gbit] [--delay MS] [--samples N] [--data-dir DIR]
 
 Each rank gets a network namespace of its own, with an address and a link to a bridge; tc limits what it sends (tbf for
-the rate; with --delay netem, where the kernel has it). The documented commands then start `spikeloom launch` in each,
+the rate; with --delay netem, or delay_line.py where the kernel has no netem). The documented commands then start `spikeloom launch` in each,
 one rank of one thread. Three measurements for each number of ranks: as many trainings at once that do not know of each
 other (compute), the training of all, and rate and latency of the link through plain sockets. Needs root, iproute2 and
 a core a rank; takes about three minutes. Whatever happens, namespaces, links and processes are gone at the end.
@@ -24,6 +24,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import delay_line
 import model
 
 PORT = 29500
@@ -67,6 +68,11 @@ def run(*command):
     return done.stdout
 
 
+def has_netem(namespace):
+    command = ["tc", "-n", namespace, "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 class Network:
     """Namespaces with a link each to one bridge, which has a namespace of its own as well."""
 
@@ -74,6 +80,7 @@ class Network:
         self.names = [f"spikeloom-{os.getpid()}-{number}" for number in range(count)]
         self.hub = f"spikeloom-{os.getpid()}-hub"
         self.rate, self.delay_ms = rate, delay_ms
+        self.lines = None
 
     def __enter__(self):
         try:
@@ -87,22 +94,42 @@ class Network:
         run("ip", "netns", "add", self.hub)
         run("ip", "-n", self.hub, "link", "add", "bridge", "type", "bridge")
         run("ip", "-n", self.hub, "link", "set", "bridge", "up")
-        for number, name in enumerate(self.names):
+        for name in self.names:
             run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"port{number}", "netns",
-                self.hub)
+        netem = bool(self.delay_ms) and has_netem(self.hub)
+        if self.delay_ms and not netem:
+            self.link_by_delay_lines()
+        else:
+            self.link_by_veth()
+        for number, name in enumerate(self.names):
             run("ip", "-n", self.hub, "link", "set", f"port{number}", "master", "bridge", "up")
             run("ip", "-n", name, "link", "set", "lo", "up")
             run("ip", "-n", name, "link", "set", "eth0", "up")
             run("ip", "-n", name, "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
-            if self.delay_ms:
+            if netem:
                 run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "netem", "rate", self.rate, "delay",
                     f"{self.delay_ms}ms", "limit", "100000")
             else:
                 run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", self.rate, "burst", "256kb",
                     "latency", "50ms")
+        if self.lines:
+            self.lines.start()
+
+    def link_by_veth(self):
+        for number, name in enumerate(self.names):
+            run("ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"port{number}", "netns",
+                self.hub)
+
+    def link_by_delay_lines(self):
+        made = [(f"line{os.getpid()}a{number}", f"line{os.getpid()}b{number}") for number in range(len(self.names))]
+        self.lines = delay_line.DelayLines(made, self.delay_ms / 1e3)
+        for number, (first, second) in enumerate(made):
+            run("ip", "link", "set", first, "netns", self.names[number], "name", "eth0")
+            run("ip", "link", "set", second, "netns", self.hub, "name", f"port{number}")
 
     def __exit__(self, *_):
+        if self.lines:
+            self.lines.stop()
         for name in [*self.names, self.hub]:
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
 
@@ -218,7 +245,7 @@ def main():
     parser.add_argument("--program", default=model.PROGRAM)
     parser.add_argument("--ranks", default="1,2,4")
     parser.add_argument("--rate", default="1gbit", help="as tc has it (default: 1gbit)")
-    parser.add_argument("--delay", type=float, default=0.0, help="ms that a rank's packets wait (needs netem)")
+    parser.add_argument("--delay", type=float, default=0.0, help="ms that what a rank sends waits")
     parser.add_argument("--samples", type=int, default=25, help="of each rank in a batch (default: 25)")
     parser.add_argument("--time-steps", type=int, default=4, help="T (default: 4; 0: the recipe's)")
     parser.add_argument("--steps", type=int, default=20, help="of each training (default: 20)")
