@@ -82,19 +82,27 @@ Words recipe_keys(const std::string& last) {
   return found;
 }
 
+/// What an evaluation has for a recipe's key; it changes nothing else (EvaluationRequest::overrides).
+std::string in_evaluation(const std::string& key, const std::string& value) {
+  if (key == "training.batch_size") return "--batch";
+  const bool may_change = starts_with(key, "data.") || key == "network.num_steps";
+  return may_change ? fmt::format("--set {}={}", key, value) : "";
+}
+
 std::string unknown_option(const CLI::App& command, const std::string& word) {
   const std::size_t equals = word.find('=');
   const std::string name = word.substr(0, equals);
+  const std::string value = equals == std::string::npos ? "VALUE" : word.substr(equals + 1);
   Words candidates = near(name, option_names(command));
   if (command.get_option_no_throw("--set") != nullptr) {
     std::string key = name.substr(name.find_first_not_of('-'));
     std::replace(key.begin(), key.end(), '-', '_');
     for (const auto& whole : recipe_keys(key)) {
-      // An evaluation changes nothing else (EvaluationRequest::overrides).
-      const bool is_evaluation_key = starts_with(whole, "data.") || whole == "network.num_steps";
-      if (command.get_name() == "eval" && !is_evaluation_key) continue;
-      const std::string value = equals == std::string::npos ? "VALUE" : word.substr(equals + 1);
-      candidates.insert(candidates.begin(), fmt::format("--set {}={}", whole, value));
+      const bool evaluates = command.get_name() == "eval";
+      const std::string meant =
+          evaluates ? in_evaluation(whole, value) : fmt::format("--set {}={}", whole, value);
+      if (meant == "--batch") candidates.clear();
+      if (!meant.empty()) candidates.insert(candidates.begin(), meant);
     }
   }
   return fmt::format("unknown option '{}'{}", name, did_you_mean(candidates));

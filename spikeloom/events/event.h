@@ -4,6 +4,9 @@
 
 namespace spikeloom::events {
 
+/// The most columns or rows of a sensor: coordinates have 16 bits.
+constexpr int kMaxSide = 1 << 16;
+
 /// One brightness change seen by one pixel of an event camera.
 struct Event {
   std::int64_t t_us;      ///< time, microseconds; only differences mean something

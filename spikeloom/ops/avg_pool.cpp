@@ -60,7 +60,7 @@ at::Tensor avg_pool_backward_cpu(const at::Tensor& grad_output, std::int64_t hei
   return grad_input;
 }
 
-const auto& forward_op() {
+const auto& avg_pool_op() {
   static const auto op = operator_handle<decltype(avg_pool_cpu)>("spikeloom::avg_pool");
   return op;
 }
@@ -70,7 +70,7 @@ class AvgPoolFunction : public torch::autograd::Function<AvgPoolFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input,
                             std::int64_t kernel) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    at::Tensor output = forward_op().call(input, kernel);
+    at::Tensor output = avg_pool_op().call(input, kernel);
     context->saved_data["height"] = input.size(-2);
     context->saved_data["width"] = input.size(-1);
     context->saved_data["kernel"] = kernel;
@@ -102,6 +102,8 @@ TORCH_LIBRARY_IMPL(spikeloom, CPU, m) {
 }
 TORCH_LIBRARY_IMPL(spikeloom, Autograd, m) { m.impl("avg_pool", TORCH_FN(avg_pool_autograd)); }
 
-at::Tensor avg_pool(const at::Tensor& input, std::int64_t kernel) { return forward_op().call(input, kernel); }
+at::Tensor avg_pool(const at::Tensor& input, std::int64_t kernel) {
+  return avg_pool_op().call(input, kernel);
+}
 
 }  // namespace spikeloom::ops

@@ -121,12 +121,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> lif_backward_cpu(
   return {grad_input, as_tensor(sums.decay, decay), as_tensor(sums.v_threshold, v_threshold)};
 }
 
-const auto& forward_op() {
+const auto& lif_forward_op() {
   static const auto op = operator_handle<decltype(lif_forward_cpu)>("spikeloom::lif_forward");
   return op;
 }
 
-const auto& backward_op() {
+const auto& lif_backward_op() {
   static const auto op = operator_handle<decltype(lif_backward_cpu)>("spikeloom::lif_backward");
   return op;
 }
@@ -141,8 +141,8 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
                                                 double v_reset, double current_decay) {
     at::AutoDispatchBelowADInplaceOrView guard;
     auto [spikes, v_pre, count] =
-        forward_op().call(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset,
-                          detach_reset, smooth, true, v_reset, current_decay);
+        lif_forward_op().call(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset,
+                              detach_reset, smooth, true, v_reset, current_decay);
     context->save_for_backward({v_pre, spikes, decay, v_threshold});
     context->mark_non_differentiable({count});
     auto& data = context->saved_data;
@@ -163,11 +163,11 @@ class LifFunction : public torch::autograd::Function<LifFunction> {
     const auto saved = context->get_saved_variables();
     auto& data = context->saved_data;
     const bool parameter_gradients = data["parameter_gradients"].toBool();
-    auto [grad_input, grad_decay, grad_threshold] =
-        backward_op().call(gradients[0], saved[0], saved[1], saved[2], saved[3], data["is_static"].toBool(),
-                           data["surrogate"].toInt(), data["surrogate_width"].toDouble(),
-                           data["reset"].toInt(), data["detach_reset"].toBool(), data["smooth"].toBool(),
-                           parameter_gradients, data["v_reset"].toDouble(), data["current_decay"].toDouble());
+    auto [grad_input, grad_decay, grad_threshold] = lif_backward_op().call(
+        gradients[0], saved[0], saved[1], saved[2], saved[3], data["is_static"].toBool(),
+        data["surrogate"].toInt(), data["surrogate_width"].toDouble(), data["reset"].toInt(),
+        data["detach_reset"].toBool(), data["smooth"].toBool(), parameter_gradients,
+        data["v_reset"].toDouble(), data["current_decay"].toDouble());
     const at::Tensor none;
     return {grad_input,
             parameter_gradients ? grad_decay : none,
@@ -197,8 +197,8 @@ std::tuple<at::Tensor, at::Tensor> lif_autograd(const at::Tensor& input, const a
   }
   at::AutoDispatchBelowADInplaceOrView guard;
   auto [spikes, v_pre, count] =
-      forward_op().call(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset, detach_reset,
-                        smooth, false, v_reset, current_decay);
+      lif_forward_op().call(input, decay, v_threshold, num_steps, surrogate, surrogate_width, reset,
+                            detach_reset, smooth, false, v_reset, current_decay);
   return {spikes, count};
 }
 

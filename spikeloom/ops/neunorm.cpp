@@ -80,7 +80,7 @@ std::tuple<at::Tensor, at::Tensor> neunorm_backward_cpu(const at::Tensor& grad_o
   return {grad_spikes, grad_u};
 }
 
-const auto& forward_op() {
+const auto& neunorm_op() {
   static const auto op = operator_handle<decltype(neunorm_forward_cpu)>("spikeloom::neunorm_forward");
   return op;
 }
@@ -90,7 +90,7 @@ class NeuNormFunction : public torch::autograd::Function<NeuNormFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& spikes,
                             const at::Tensor& u, double decay, double coefficient) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    auto [output, x] = forward_op().call(spikes, u, decay, coefficient);
+    auto [output, x] = neunorm_op().call(spikes, u, decay, coefficient);
     context->save_for_backward({u, x});
     context->saved_data["decay"] = decay;
     context->saved_data["coefficient"] = coefficient;

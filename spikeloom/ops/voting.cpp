@@ -63,7 +63,7 @@ at::Tensor voting_backward_cpu(const at::Tensor& grad_votes, const at::Tensor& c
   return grad_spikes;
 }
 
-const auto& forward_op() {
+const auto& voting_op() {
   static const auto op = operator_handle<decltype(voting_cpu)>("spikeloom::voting");
   return op;
 }
@@ -73,7 +73,7 @@ class VotingFunction : public torch::autograd::Function<VotingFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& spikes,
                             const at::Tensor& class_of, std::int64_t num_classes) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    at::Tensor votes = forward_op().call(spikes, class_of, num_classes);
+    at::Tensor votes = voting_op().call(spikes, class_of, num_classes);
     context->save_for_backward({class_of});
     context->saved_data["num_steps"] = spikes.size(0);
     return votes;
@@ -105,7 +105,7 @@ TORCH_LIBRARY_IMPL(spikeloom, CPU, m) {
 TORCH_LIBRARY_IMPL(spikeloom, Autograd, m) { m.impl("voting", TORCH_FN(voting_autograd)); }
 
 at::Tensor voting(const at::Tensor& spikes, const at::Tensor& class_of, std::int64_t num_classes) {
-  return forward_op().call(spikes, class_of, num_classes);
+  return voting_op().call(spikes, class_of, num_classes);
 }
 
 }  // namespace spikeloom::ops

@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <thread>
 
 #include "spikeloom/parallel/error.h"
+#include "spikeloom/parallel/pause.h"
 
 namespace spikeloom::parallel {
 
@@ -22,8 +22,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
 /// The same in all processes of a machine, whatever its name, and in no other's.
 std::string machine_name(const Placement& placement) {

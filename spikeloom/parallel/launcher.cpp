@@ -15,6 +15,7 @@
 #include "spikeloom/parallel/c10d.h"
 #include "spikeloom/parallel/error.h"
 #include "spikeloom/parallel/group.h"
+#include "spikeloom/parallel/pause.h"
 #include "spikeloom/parallel/placement.h"
 
 extern char** environ;
@@ -27,8 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kLost = ParallelError::kLost;  // also of a process that was killed
 constexpr int kInterrupted = 130;
 constexpr double kPatienceSeconds = 10.0;
-
-void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
 bool past(Clock::time_point start, double seconds) {
   return std::chrono::duration<double>(Clock::now() - start).count() > seconds;

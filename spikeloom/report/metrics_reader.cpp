@@ -17,8 +17,6 @@
 namespace spikeloom::report {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::size_t kLongestLine = std::size_t{1} << 18;
 constexpr std::size_t kMostLayers = 4096, kMostResumes = 256;
 constexpr std::size_t kLongestName = 80, kLongestReason = 2000, kMostBests = 4096;
@@ -97,7 +95,7 @@ class Choice {
   std::array<std::int64_t, 3> counts_{}, passed_over_{};
 };
 
-std::string text(const json& object, const char* key) {
+std::string text(const nlohmann::json& object, const char* key) {
   const auto at = object.find(key);
   return at != object.end() && at->is_string() ? at->get<std::string>() : "";
 }
@@ -111,7 +109,7 @@ class MetricsReader {
         num_steps_(run.num_steps()),
         knows_steps_(num_steps_ > 0) {}
 
-  void line(const json& object, const std::string& source, std::int64_t number_of_line) {
+  void line(const nlohmann::json& object, const std::string& source, std::int64_t number_of_line) {
     line_ = number_of_line;
     const std::string kind = text(object, "kind");
     const std::int64_t iteration = count(object, "iteration");
@@ -160,7 +158,7 @@ class MetricsReader {
  private:
   /// kMissing where there is none (null: it was not finite); noted where it is something else, or outside of
   /// 0 .. largest.
-  double number(const json& object, const std::string& key, double largest = kAny) {
+  double number(const nlohmann::json& object, const std::string& key, double largest = kAny) {
     const auto at = object.find(key);
     if (at == object.end() || at->is_null()) return kMissing;
     const double value = at->is_number() ? at->get<double>() : kMissing;
@@ -169,7 +167,7 @@ class MetricsReader {
     return kMissing;
   }
   /// 0 where there is none.
-  std::int64_t count(const json& object, const char* key) {
+  std::int64_t count(const nlohmann::json& object, const char* key) {
     const double value = number(object, key, 9e15);
     return std::isfinite(value) ? static_cast<std::int64_t>(value) : 0;
   }
@@ -181,7 +179,7 @@ class MetricsReader {
     first_odd_line_ = line_;
   }
 
-  MetricsPoint point(const json& object, const std::string& source, const std::string& prefix) {
+  MetricsPoint point(const nlohmann::json& object, const std::string& source, const std::string& prefix) {
     MetricsPoint point;
     point.epoch = count(object, "epoch");
     point.iteration = count(object, "iteration");
@@ -215,7 +213,7 @@ class MetricsReader {
   }
 
   /// Layers that are new, in the order in which the line has them: that of the network.
-  void learn_order(const json& rates, const std::string& source) {
+  void learn_order(const nlohmann::json& rates, const std::string& source) {
     const bool known = std::all_of(rates.items().begin(), rates.items().end(),
                                    [&](const auto& item) { return index_.count(item.key()) > 0; });
     // A container that keeps the order takes quadratic time: not for every line of a hostile file.
@@ -273,7 +271,7 @@ class MetricsReader {
     bests_.push_back({accuracy, point.epoch, point.iteration});
   }
 
-  void failure(const json& object) {
+  void failure(const nlohmann::json& object) {
     Failure failure;
     failure.epoch = count(object, "epoch");
     failure.iteration = count(object, "iteration");
@@ -282,7 +280,7 @@ class MetricsReader {
     run_.failure = std::move(failure);
   }
 
-  void init(const json& object) {
+  void init(const nlohmann::json& object) {
     constexpr std::size_t kMost = 8;
     const auto names = [&](const char* key) {
       std::string list;
@@ -304,7 +302,7 @@ class MetricsReader {
     if (!unused.empty()) run_.init_text += "; not used of it: " + unused;
   }
 
-  void resume(const json& object) {
+  void resume(const nlohmann::json& object) {
     if (run_.resumed.size() == kMostResumes) return;
     ResumePoint point;
     point.epoch = count(object, "epoch");
@@ -317,8 +315,9 @@ class MetricsReader {
     }
     if (object.contains("changed_data")) {
       const auto& changed = object["changed_data"];
-      add("data: " + (changed.is_string() ? changed.get<std::string>()
-                                          : changed.dump(-1, ' ', false, json::error_handler_t::replace)));
+      add("data: " + (changed.is_string()
+                          ? changed.get<std::string>()
+                          : changed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
     }
     run_.resumed.push_back(std::move(point));
   }
@@ -358,7 +357,7 @@ void read_metrics(const std::string& path, const ReadLimits& limits, RunRecord& 
     bool too_long = false, ended = true;
   };
   const auto look_into = [&](Line& line) {
-    const auto object = line.too_long ? json() : json::parse(line.text, nullptr, false);
+    const auto object = line.too_long ? nlohmann::json() : nlohmann::json::parse(line.text, nullptr, false);
     if (object.is_object()) {
       reader.line(object, line.text, line.number);
     } else if (line.ended) {  // else it is being written

@@ -114,6 +114,7 @@ TEST_F(Usage, WhatIsMeantIsSuggested) {
   expect_error(run({"bench", "step", "--nett", "4C3-Voting", "--input", "1x8x8"}), 2,
                {"unknown option '--nett'; did you mean --net", "(see spikeloom bench step --help)"});
   expect_error(run({"eval", "run", "--batch-size", "3"}), 2, {"did you mean --batch?"});
+  expect_error(run({"eval", "run", "--bs", "3"}), 2, {"did you mean --batch?"});
   expect_error(run({"convert", "a", "b", "--forse"}), 2,
                {"--forse", "--force", "(see spikeloom convert --help)"});
   expect_error(run({"train", "r.toml", "--batch-size=3"}), 2, {"did you mean --set training.batch_size=3?"});

@@ -31,14 +31,14 @@ void put_on_the_grid(engine::Engine& engine) {
   }
 }
 
-struct Passed {
+struct PathPassed {
   std::vector<engine::StageCost> costs;
   std::vector<std::int64_t> spikes;
   std::vector<at::Tensor> gradients;
 };
 
-Passed run(engine::Engine& engine, const at::Tensor& x) {
-  Passed result;
+PathPassed run(engine::Engine& engine, const at::Tensor& x) {
+  PathPassed result;
   engine::Pass pass;
   pass.training = true;
   pass.costs = &result.costs;
@@ -60,7 +60,7 @@ TEST(EventPath, EqualsTheDenseOneWhereTheWeightsAreExact) {
   for (const auto& [name, settings, tolerance] : reference::test::networks()) {
     static_cast<void>(tolerance);
     SCOPED_TRACE(name);
-    std::vector<Passed> passed;
+    std::vector<PathPassed> passed;
     for (const auto path : {model::Path::kDense, model::Path::kEvent}) {
       NetworkSettings chosen = settings;
       chosen.compute.path = path;
@@ -132,7 +132,7 @@ TEST(EventPath, SkippingClosedWindowsChangesNoGradient) {
     settings.neuron.surrogate = kernels::Surrogate::kRectangular;
     settings.neuron.reset =
         bits ? kernels::Reset::kSubtract : kernels::Reset::kZero;  // a bit or a code is kept
-    std::vector<Passed> passed;
+    std::vector<PathPassed> passed;
     for (const double below : {0.0, 2.0}) {
       const auto engine = make_engine(settings, {1, 13, 12});
       dynamic_cast<CpuBackend&>(engine->backend())
@@ -156,7 +156,7 @@ TEST(EventPath, IntegersHaveTheSpikesOfListsAndNearlyTheirGradients) {
   settings.compute.precision = model::Precision::kBf16;
   const engine::EventLimits lists{9.0, 9.0, 0.0}, integers{0.0, 0.0, 0.0, true, true, true},
       currents{0.0, 0.0, 0.0, true, false, false};
-  std::vector<Passed> passed;
+  std::vector<PathPassed> passed;
   for (const bool all : {false, true}) {
     const auto engine = make_engine(settings, {1, 16, 16});
     dynamic_cast<CpuBackend&>(engine->backend())

@@ -35,13 +35,13 @@ at::Tensor uneven_samples(const model::Shape& shape) {
   return images * at::linspace(0.1, 3.0, kSamples, at::kFloat).view({1, kSamples, 1, 1, 1});
 }
 
-struct Case {
+struct InferenceCase {
   const char* structure;
   model::Precision precision;
   model::Path path;
 };
 
-class Inference : public ::testing::TestWithParam<Case> {};
+class Inference : public ::testing::TestWithParam<InferenceCase> {};
 
 TEST_P(Inference, DoesNotDependOnBatchWorkingSetOrDensities) {
   auto settings = settings_of(GetParam().structure, 4);
@@ -67,15 +67,19 @@ TEST_P(Inference, DoesNotDependOnBatchWorkingSetOrDensities) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, Inference,
-    ::testing::Values(
-        Case{"8C3(Encoding)-128C3-AP2-128C3-AP2-40FC-Voting", model::Precision::kBf16, model::Path::kAuto},
-        Case{"8C3(Encoding)-128C3-AP2-32C3-AP2-40FC-Voting", model::Precision::kBf16, model::Path::kEvent},
-        Case{"8C3(Encoding)-AP2-64C3-AP2-48C3-40FC-Voting", model::Precision::kBf16, model::Path::kAuto},
-        Case{"8C3(Encoding)-AP2-32C3-AP2-256FC-100FC-Voting", model::Precision::kBf16, model::Path::kAuto},
-        Case{"8C3(Encoding)-128C3-AP2-40FC-Voting", model::Precision::kFp32, model::Path::kAuto},
-        Case{"16C3(Encoding)-AP2-32C3-AP2-256FC-Voting", model::Precision::kFp32, model::Path::kDense}));
+INSTANTIATE_TEST_SUITE_P(All, Inference,
+                         ::testing::Values(InferenceCase{"8C3(Encoding)-128C3-AP2-128C3-AP2-40FC-Voting",
+                                                         model::Precision::kBf16, model::Path::kAuto},
+                                           InferenceCase{"8C3(Encoding)-128C3-AP2-32C3-AP2-40FC-Voting",
+                                                         model::Precision::kBf16, model::Path::kEvent},
+                                           InferenceCase{"8C3(Encoding)-AP2-64C3-AP2-48C3-40FC-Voting",
+                                                         model::Precision::kBf16, model::Path::kAuto},
+                                           InferenceCase{"8C3(Encoding)-AP2-32C3-AP2-256FC-100FC-Voting",
+                                                         model::Precision::kBf16, model::Path::kAuto},
+                                           InferenceCase{"8C3(Encoding)-128C3-AP2-40FC-Voting",
+                                                         model::Precision::kFp32, model::Path::kAuto},
+                                           InferenceCase{"16C3(Encoding)-AP2-32C3-AP2-256FC-Voting",
+                                                         model::Precision::kFp32, model::Path::kDense}));
 
 /// A fully connected product in inference: x [rows, values], weight [F, values], bias [F].
 at::Tensor product_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

@@ -41,7 +41,7 @@ Leaves finite_differences(const std::function<double(const Leaves&)>& f, const L
 
 constexpr std::int64_t kSteps = 5, kBatch = 2, kInputs = 3, kOutputs = 4;
 constexpr double kStep = 1e-5;
-constexpr double kTolerance = 1e-7;
+constexpr double kSmoothTolerance = 1e-7;
 
 // Two LIF layers with weights between them; leaves: input, matrix, decay, v_threshold.
 struct TwoLayers {
@@ -122,7 +122,7 @@ TEST(SmoothGradient, TwoLayersOfLif) {
       }
       const char* names[] = {"input", "matrix", "decay", "v_threshold"};
       for (std::size_t i = 0; i < x.size(); ++i) {
-        EXPECT_TRUE(close_to(x[i].grad(), want[i], kTolerance)) << names[i];
+        EXPECT_TRUE(close_to(x[i].grad(), want[i], kSmoothTolerance)) << names[i];
         EXPECT_GT(largest(want[i]), 1e-3) << names[i];
       }
     }
@@ -145,7 +145,7 @@ TEST(SmoothGradient, OneStepIsTheSurrogate) {
     const at::Tensor want = (lif(x + kStep, decay, threshold, 1, params).spikes -
                              lif(x - kStep, decay, threshold, 1, params).spikes) /
                             (2 * kStep);
-    EXPECT_TRUE(close_to(x.grad(), want, kTolerance)) << describe(params);
+    EXPECT_TRUE(close_to(x.grad(), want, kSmoothTolerance)) << describe(params);
     EXPECT_NEAR(largest(x.grad()), 1 / params.surrogate_width, 0.05) << describe(params);
   }
 }
@@ -166,7 +166,8 @@ TEST(SmoothGradient, LifAndNeuNorm) {
     loss(x).backward();
     const Leaves want =
         finite_differences([&](const Leaves& p) { return loss(p).item().toDouble(); }, x, kStep);
-    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(close_to(x[i].grad(), want[i], kTolerance)) << i;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      EXPECT_TRUE(close_to(x[i].grad(), want[i], kSmoothTolerance)) << i;
   }
 }
 

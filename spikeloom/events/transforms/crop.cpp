@@ -10,8 +10,6 @@
 namespace spikeloom::events {
 namespace {
 
-constexpr int kMaxSide = 1 << 16;  // coordinates have 16 bits
-
 /// floor((all - part) / 2), also below zero.
 int centred(int all, int part) {
   const std::int64_t rest = std::int64_t{all} - part;

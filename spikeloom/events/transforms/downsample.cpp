@@ -12,7 +12,6 @@
 namespace spikeloom::events {
 namespace {
 
-constexpr std::int64_t kMaxSide = std::int64_t{1} << 16;  // coordinates have 16 bits
 constexpr int kDropped = -1;
 
 /// places[i] = new column (or row) of column i.

@@ -13,7 +13,6 @@ namespace spikeloom::events {
 namespace {
 
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 32;
-constexpr int kMaxSide = 1 << 16;  // coordinates have 16 bits
 
 bool is_earlier(const Event& a, const Event& b) { return a.t_us < b.t_us; }
 
