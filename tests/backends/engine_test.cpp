@@ -203,7 +203,6 @@ TEST(Engine, InferenceHasTheVotesOfTheReference) {
 // With weights that are multiples of 1/4 and spikes averaged over 2 x 2 pixels, every current is exact in
 // bfloat16.
 TEST(Engine, InBf16EqualsFp32WhereTheCurrentsAreExact) {
-  if (!kernels::cpu::has_fast_bfloat16()) GTEST_SKIP() << "this processor has no fast bfloat16";
   for (const auto& [name, settings, tolerance] : networks()) {
     static_cast<void>(tolerance);
     if (settings.dropout.rate > 0.0 || settings.neunorm.enabled) continue;

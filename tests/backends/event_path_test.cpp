@@ -84,7 +84,6 @@ TEST(EventPath, EqualsTheDenseOneWhereTheWeightsAreExact) {
 }
 
 TEST(EventPath, AutoGoesByTheDensity) {
-  if (!kernels::cpu::has_fast_bfloat16()) GTEST_SKIP() << "this processor has no fast bfloat16";
   NetworkSettings settings = settings_of("16C3(Encoding)-128C3-20FC-Voting", 8);
   settings.compute.precision = model::Precision::kBf16;
   for (const auto& [forward, gradient] :
@@ -201,7 +200,6 @@ TEST(Crossovers, AreMeasuredWhereEventDrivenProductsMayPay) {
 }
 
 TEST(Crossovers, ThatAreGivenHold) {
-  if (!kernels::cpu::has_fast_bfloat16()) GTEST_SKIP() << "this processor has no fast bfloat16";
   NetworkSettings settings = settings_of("16C3(Encoding)-128C3-128C3-20FC-Voting", 8);
   settings.compute.precision = model::Precision::kBf16;
   const auto engine = make_engine(settings, {1, 13, 12});

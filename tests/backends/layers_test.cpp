@@ -159,7 +159,6 @@ TEST_P(Layers, OnADeviceAreThoseOfTheReferenceOrRefused) {
 
 // bfloat16 rounds currents, which moves single spikes: the loss falls as it should, and every layer fires.
 TEST_P(Layers, LearnInBfloat16) {
-  if (!kernels::cpu::has_fast_bfloat16()) GTEST_SKIP() << "this processor has no fast bfloat16";
   NetworkSettings settings = GetParam().settings;
   settings.compute.precision = model::Precision::kBf16;
   settings.neuron.surrogate = kernels::Surrogate::kArctan;  // nowhere 0: no layer gets stuck

@@ -20,8 +20,8 @@ using model::Stage;
 CpuBackend::CpuBackend(const model::ComputeSettings& compute, std::unique_ptr<DenseProducts> products)
     : compute_(compute),
       products_(std::move(products)),
-      bfloat16_(compute.precision == model::Precision::kBf16 && compute.state == model::StateMode::kCompact &&
-                kernels::cpu::has_fast_bfloat16()) {}
+      bfloat16_(compute.precision == model::Precision::kBf16 && compute.state == model::StateMode::kCompact) {
+}
 
 CpuBackend::~CpuBackend() = default;
 

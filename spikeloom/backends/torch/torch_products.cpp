@@ -11,7 +11,11 @@
 #include <ATen/ops/sum.h>
 #include <c10/core/GradMode.h>
 
+#include <string_view>
+
 #include "spikeloom/backends/torch/tensor.h"
+#include "spikeloom/kernels/cpu/linear.h"
+#include "spikeloom/kernels/cpu/simd_level.h"
 
 namespace spikeloom::backends {
 namespace {
@@ -23,9 +27,9 @@ constexpr std::int64_t kBlock = 64;
 // Multiplications of a block from which on products are large ones for BLAS, however many blocks there are.
 constexpr double kLargeProduct = 8e6;
 
-// As at::linear, but so that a row's result does not depend on how many other rows there are: BLAS takes
-// other kernels, which add in another order, for the rows that are left over at the end and for small
-// products. Rows are filled up with zeros to whole blocks, and small products are made block by block.
+// As at::linear, with AVX-512, but so that a row's result does not depend on how many other rows there are:
+// BLAS takes other kernels, which add in another order, for the rows that are left over at the end and for
+// small products. Rows are filled up with zeros to whole blocks, and small products are made block by block.
 at::Tensor linear_by_blocks(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const std::int64_t rows = x.size(0), filled = (rows + kBlock - 1) / kBlock * kBlock;
   at::Tensor whole = x;
@@ -42,6 +46,31 @@ at::Tensor linear_by_blocks(const at::Tensor& x, const at::Tensor& weight, const
     result.narrow(0, row, kBlock).copy_(at::linear(whole.narrow(0, row, kBlock), weight, bias));
   }
   return result.narrow(0, 0, rows);
+}
+
+// The same without AVX-512, where BLAS (OpenBLAS 0.3.21, Haswell and Zen) adds in another order by the place
+// of a row even within whole blocks.
+at::Tensor linear_by_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const at::Tensor values = x.contiguous(), weights = weight.contiguous();
+  const at::Tensor offsets = bias.defined() ? bias.contiguous() : bias;
+  at::Tensor result = at::empty({x.size(0), weight.size(0)}, x.options());
+  kernels::cpu::linear_forward(
+      {x.size(0), x.size(1), weight.size(0)}, values.data_ptr<float>(), weights.data_ptr<float>(),
+      bias.defined() ? offsets.data_ptr<float>() : nullptr, result.data_ptr<float>());
+  return result;
+}
+
+at::Tensor inference_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const bool blocks = std::string_view(kernels::cpu::simd_level()) == "avx512";
+  return blocks ? linear_by_blocks(x, weight, bias) : linear_by_rows(x, weight, bias);
+}
+
+// On a processor without fast bfloat16 its values are widened, multiplied in float, and the result is
+// rounded: the values of the other processors but for the order of sums, at the speed of float.
+at::Tensor widened(const at::Tensor& values) {
+  const bool widen = values.defined() && values.is_cpu() && values.scalar_type() == at::kBFloat16 &&
+                     !kernels::cpu::has_fast_bfloat16();
+  return widen ? values.to(at::kFloat) : values;
 }
 
 std::vector<std::int64_t> both(std::int64_t value) { return {value, value}; }
@@ -74,17 +103,22 @@ at::Tensor weight_tensor(const model::Product& product, const Buffer& weight, co
 Buffer TorchProducts::forward(const model::Product& product, std::int64_t rows, const Buffer& x,
                               const Buffer& weight, const Buffer& bias, bool inference) {
   const at::NoGradGuard no_grad;
-  const at::Tensor values = input_tensor(product, rows, x, device_),
-                   weights = weight_tensor(product, weight, device_);
-  const at::Tensor offsets = bias ? tensor_of(bias, {product.output.channels}, device_) : at::Tensor();
+  const at::Tensor weights_given = weight_tensor(product, weight, device_);
+  const at::Tensor values = widened(input_tensor(product, rows, x, device_)),
+                   weights = widened(weights_given);
+  const at::Tensor offsets =
+      bias ? widened(tensor_of(bias, {product.output.channels}, device_)) : at::Tensor();
+  const auto type = weights_given.scalar_type();
   if (product.is_convolution()) {
     return buffer_of((inference && values.is_cpu()
                           ? convolution_of_any_number(product, values, weights, offsets)
                           : at::conv2d(values, weights, offsets, both(product.stride), both(product.padding)))
+                         .to(type)
                          .contiguous(at::MemoryFormat::ChannelsLast));
   }
-  return buffer_of((inference && values.is_cpu() ? linear_by_blocks(values, weights, offsets)
+  return buffer_of((inference && values.is_cpu() ? inference_linear(values, weights, offsets)
                                                  : at::linear(values, weights, offsets))
+                       .to(type)
                        .contiguous());
 }
 
@@ -92,24 +126,29 @@ DenseProducts::Gradients TorchProducts::backward(const model::Product& product, 
                                                  const Buffer& grad_current, const Buffer& x,
                                                  const Buffer& weight, Wanted wanted) {
   const at::NoGradGuard no_grad;
-  const at::Tensor weights = weight_tensor(product, weight, device_);
+  const at::Tensor weights_given = weight_tensor(product, weight, device_), weights = widened(weights_given);
+  const auto type = weights_given.scalar_type();
   Gradients result;
   if (product.is_convolution()) {
     // Where the weights' gradient is not wanted only the sizes of x matter.
     const at::Tensor values =
-        x ? input_tensor(product, rows, x, device_) : empty_images(rows, product.input, weights);
+        x ? widened(input_tensor(product, rows, x, device_)) : empty_images(rows, product.input, weights);
     auto [grad_x, grad_weight, grad_bias] = at::convolution_backward(
-        images_of(grad_current, rows, product.output, device_), values, weights,
+        widened(images_of(grad_current, rows, product.output, device_)), values, weights,
         at::IntArrayRef({product.output.channels}), both(product.stride), both(product.padding), both(1),
         false, both(0), 1, {wanted.x, wanted.weight, wanted.bias});
-    if (wanted.x) result.x = buffer_of(grad_x.contiguous(at::MemoryFormat::ChannelsLast));
-    if (wanted.weight) result.weight = buffer_of(grad_weight.contiguous(at::MemoryFormat::ChannelsLast));
-    if (wanted.bias) result.bias = buffer_of(grad_bias.contiguous());
+    if (wanted.x) result.x = buffer_of(grad_x.to(type).contiguous(at::MemoryFormat::ChannelsLast));
+    if (wanted.weight)
+      result.weight = buffer_of(grad_weight.to(type).contiguous(at::MemoryFormat::ChannelsLast));
+    if (wanted.bias) result.bias = buffer_of(grad_bias.to(type).contiguous());
     return result;
   }
-  const at::Tensor gradient = tensor_of(grad_current, {rows, product.output.channels}, device_);
-  if (wanted.x) result.x = buffer_of(at::mm(gradient, weights));
-  if (wanted.weight) result.weight = buffer_of(at::mm(gradient.t(), input_tensor(product, rows, x, device_)));
+  const at::Tensor gradient = widened(tensor_of(grad_current, {rows, product.output.channels}, device_));
+  if (wanted.x) result.x = buffer_of(at::mm(gradient, weights).to(type));
+  if (wanted.weight) {
+    result.weight =
+        buffer_of(at::mm(gradient.t(), widened(input_tensor(product, rows, x, device_))).to(type));
+  }
   if (wanted.bias) result.bias = buffer_of(gradient.sum(0, false, at::kFloat));
   return result;
 }

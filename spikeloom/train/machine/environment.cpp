@@ -63,7 +63,8 @@ std::vector<std::pair<std::string, std::string>> describe_environment(const std:
           {"blas", blas_name()},
           {"processor", processor_name()},
           {"simd", kernels::cpu::simd_level()},
-          {"bf16", kernels::cpu::has_fast_bfloat16() ? "fast" : "slow: precision = \"bf16\" runs in fp32"},
+          {"bf16",
+           kernels::cpu::has_fast_bfloat16() ? "fast" : "slow: products are computed in float and rounded"},
           {"threads", std::to_string(num_threads())},
           {"cuda", ops::describe_cuda()},
           {"device", device}};

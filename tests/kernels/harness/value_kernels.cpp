@@ -1,5 +1,6 @@
-// Kernels of queues on plain arrays: rectified linear units, rounding, packing, column sums, and what a layer
-// reads: spikes through NeuNorm, pooling and dropout in one pass.
+// Kernels on plain arrays: rectified linear units, rounding, packing, column sums, what a layer reads (spikes
+// through NeuNorm, pooling and dropout in one pass), and the fully connected product of inference.
+#include "spikeloom/kernels/cpu/linear.h"
 #include "spikeloom/kernels/cuda/bias_gradient.h"
 #include "spikeloom/kernels/cuda/layer_input.h"
 #include "spikeloom/kernels/cuda/pack_spikes.h"
@@ -7,6 +8,7 @@
 #include "spikeloom/kernels/cuda/round_values.h"
 #include "spikeloom/kernels/reference/avg_pool.h"
 #include "spikeloom/kernels/reference/dropout.h"
+#include "spikeloom/kernels/reference/linear.h"
 #include "spikeloom/kernels/reference/relu.h"
 #include "tests/kernels/harness/harness.h"
 #include "tests/kernels/values.h"
@@ -247,6 +249,34 @@ std::vector<Case> layer_input_cases() {
   return all;
 }
 
+std::vector<Case> linear_cases() {
+  std::vector<Case> all;
+  for (const LinearSize& size : {LinearSize{0, 3, 2},
+                                 {1, 1, 1},
+                                 {2, 0, 3},
+                                 {3, 8, 4},
+                                 {5, 7, 9},
+                                 {64, 343, 9},
+                                 {35, 1024, 37},
+                                 {10, 2500, 130}}) {
+    for (const bool has_bias : {false, true}) {
+      all.push_back({"rows " + std::to_string(size.rows) + " inputs " + std::to_string(size.inputs) +
+                         " filters " + std::to_string(size.filters) + (has_bias ? " bias" : ""),
+                     [=](Run& run) {
+                       const float *x = run.input(random_values<float>(size.rows * size.inputs, 1)),
+                                   *weight = run.input(random_values<float>(size.filters * size.inputs, 2)),
+                                   *bias = run.input(random_values<float>(size.filters, 3));
+                       auto& y = run.output<float>(size.rows * size.filters);
+                       const auto linear =
+                           run.on(Backend::kReference) ? reference::linear_forward : cpu::linear_forward;
+                       linear(size, x, weight, has_bias ? bias : nullptr, y.data());
+                       run.gives("y", y, {0.0, 1e-6});
+                     }});
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<Kernel> value_kernels() {
@@ -262,7 +292,8 @@ std::vector<Kernel> value_kernels() {
       {"bias gradient float", queues, own, column_cases<float>, {}, "is one: a sum"},
       {"bias gradient bfloat16", queues, own, column_cases<BFloat16>, {}, "is one: a sum"},
       {"layer input float", queues, "the CPU goes step by step", layer_input_cases<float>, {}, parts},
-      {"layer input bfloat16", queues, "the CPU goes step by step", layer_input_cases<BFloat16>, {}, parts}};
+      {"layer input bfloat16", queues, "the CPU goes step by step", layer_input_cases<BFloat16>, {}, parts},
+      {"linear", {Backend::kCpu}, "a device has its own BLAS", linear_cases, {}, "of inference alone"}};
 }
 
 }  // namespace spikeloom::kernels::harness
