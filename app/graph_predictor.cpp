@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "app/output.h"
 #include "app/predictor.h"
@@ -29,7 +30,7 @@ class GraphPredictor : public Predictor {
 
   GraphPredictor(const PredictOptions& options, const formats::NirGraph& graph, const NirStepOptions& how)
       : path_(options.model),
-        graph_(graph, how.simulator_options()),
+        graph_(how.simulator(graph, options.model)),
         source_(graph),
         warning_(how.warning(graph)) {
     const formats::NirShape& input = graph_.input_shape();
@@ -98,8 +99,13 @@ class GraphPredictor : public Predictor {
   /// p, but for graphs that take no events.
   bool takes_array(const std::string& path) const {
     const auto shape = formats::plain_array_shape(path);
-    if (!shape) return false;
     const formats::NirShape& input = graph_.input_shape();
+    if (!shape) {
+      const bool is_array = std::filesystem::path(path).extension() == ".npy";
+      if (is_array && !takes_events(source_, input))
+        formats::read_number_array(formats::open_file_source(path));
+      return false;
+    }
     formats::NirShape steps = input;
     steps.insert(steps.begin(), shape->empty() ? 0 : shape->front());
     const bool fits = *shape == input || (*shape == steps && steps.front() > 0);

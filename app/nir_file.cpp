@@ -98,7 +98,7 @@ data::DataSplits open_set(const data::DataSettings& settings, int steps, const N
 
 int info_nir(const std::string& path, bool json) {
   const auto flat = formats::flattened(formats::read_nir(path));
-  const auto shapes = formats::nir_shapes(flat);
+  const auto shapes = shapes_of_file(flat, path);
   if (json) {
     print_json(graph_json(path, flat, shapes));
     return kOk;
@@ -129,7 +129,7 @@ int eval_nir(const NirEvalRequest& request) {
     throw ConfigError("unknown split '" + request.split + "' of a NIR graph's data: train or test");
   const auto graph = formats::read_nir(request.path);
   const NirStepOptions options = request.options.settled(graph, request.path);
-  const exchange::NirSimulator simulator(graph, options.simulator_options());
+  const exchange::NirSimulator simulator = options.simulator(graph, request.path);
   data::DataSettings settings;
   settings.dataset = request.dataset;
   settings.folder = request.folder;

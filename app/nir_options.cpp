@@ -14,6 +14,18 @@
 namespace spikeloom::app {
 namespace {
 
+/// What `make` gives. A graph that is wrong is a file that is wrong, and every message names it.
+template <class Make>
+auto of_file(const std::string& path, const Make& make) {
+  try {
+    return make();
+  } catch (const ShapeError& error) {
+    throw FormatError(error.what(), path);
+  } catch (const NumericsError& error) {
+    throw NumericsError(path + ": " + error.what());
+  }
+}
+
 constexpr std::int64_t kDefaultBinUs = 1000;
 
 /// Numbers that are finite and, if `positive`, above 0: CLI11's PositiveNumber lets inf and nan pass.
@@ -60,6 +72,15 @@ NirStepOptions NirStepOptions::settled(const formats::NirGraph& graph, const std
   result.trained_steps = said.steps;
   result.passed_over = said.passed_over;
   return result;
+}
+
+std::vector<formats::NirNodeShapes> shapes_of_file(const formats::NirGraph& graph, const std::string& path) {
+  return of_file(path, [&] { return formats::nir_shapes(graph); });
+}
+
+exchange::NirSimulator NirStepOptions::simulator(const formats::NirGraph& graph,
+                                                 const std::string& path) const {
+  return of_file(path, [&] { return exchange::NirSimulator(graph, simulator_options()); });
 }
 
 exchange::NirOptions NirStepOptions::simulator_options() const {

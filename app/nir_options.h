@@ -10,6 +10,9 @@
 
 namespace spikeloom::app {
 
+/// Shapes of each node; as formats::nir_shapes, but FormatError, naming the file, where they contradict.
+std::vector<formats::NirNodeShapes> shapes_of_file(const formats::NirGraph& graph, const std::string& path);
+
 /// By its suffix .nir.
 bool is_nir_file(const std::string& path);
 
@@ -33,6 +36,9 @@ struct NirStepOptions {
   /// something of dt or reset that has no meaning and the option that says it otherwise was not given.
   NirStepOptions settled(const formats::NirGraph& graph, const std::string& path) const;
   exchange::NirOptions simulator_options() const;
+  /// Of the graph in the file `path`. Throws what NirSimulator does, but FormatError, naming the file, where
+  /// the graph cannot be run.
+  exchange::NirSimulator simulator(const formats::NirGraph& graph, const std::string& path) const;
   /// "bins of 1000 us, a spike sets v to v_reset, ... (--bin-us, ...)": what was taken for this graph.
   std::string assumed(const formats::NirGraph& graph) const;
   /// The same as a line for the user, with the options that say otherwise.

@@ -50,7 +50,7 @@ Trained open_graph(const StreamOptions& options) {
   const NirStepOptions how = options.nir.settled(graph, options.model);
   Trained trained;
   trained.path = options.model;
-  exchange::NirSimulator simulator(graph, how.simulator_options());
+  exchange::NirSimulator simulator = how.simulator(graph, options.model);
   check_takes_events(options.model, graph, simulator.input_shape());
   trained.network = runtime::make_classifier(std::move(simulator));
   for (std::size_t k = 0; k < trained.network->sums().size(); ++k) {
@@ -321,9 +321,10 @@ std::string summary_text(const stream::LiveSummary& summary, const stream::LiveS
 
 std::string plan_text(const std::string& source, const stream::DeciderSettings& settings) {
   const bool tumbling = settings.every_steps == settings.window_steps;
+  const char* const kind = settings.carries_state ? "one state through" : tumbling ? "tumbling" : "sliding";
   return one_line(
-      fmt::format("{}: steps of {} us, {} windows of {}{}", source, settings.step_us,
-                  tumbling ? "tumbling" : "sliding", counted(settings.window_steps, "step"),
+      fmt::format("{}: steps of {} us, {} windows of {}{}", source, settings.step_us, kind,
+                  counted(settings.window_steps, "step"),
                   tumbling ? std::string() : fmt::format(", a decision every {}", settings.every_steps)));
 }
 

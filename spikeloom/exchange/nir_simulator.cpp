@@ -116,9 +116,9 @@ void compile_neuron(const NirNode& node, const NirOptions& options, Compiled& to
 void compile_delay(const NirNode& node, const NirOptions& options, Compiled& to) {
   for (const double value : each(node, "delay", to.in_size, 0.0)) {
     const double steps = std::round(value / options.dt);
-    if (!(steps >= 0.0) || steps * static_cast<double>(to.in_size) > static_cast<double>(kMaxDelayed))
-      refuse(node,
-             fmt::format("a delay of {} s is below 0, or too long for steps of {} s", value, options.dt));
+    if (!(value >= 0.0)) refuse(node, fmt::format("a delay of {} s is below 0", value));
+    if (steps * static_cast<double>(to.in_size) > static_cast<double>(kMaxDelayed))
+      refuse(node, fmt::format("a delay of {} s is too long for steps of {} s", value, options.dt));
     to.delay.push_back(static_cast<std::int64_t>(steps));
     to.ring = std::max(to.ring, to.delay.back());
   }

@@ -27,7 +27,8 @@ void check(const DeciderSettings& settings, const runtime::Classifier& network) 
   }
   if (settings.every_steps < 1 || settings.every_steps > settings.window_steps) {
     out_of_range("a decision every " + std::to_string(settings.every_steps) +
-                 " steps: it must be from 1 to the window's " + std::to_string(settings.window_steps));
+                 " steps (--every-steps): it must be from 1 to the window's " +
+                 std::to_string(settings.window_steps));
   }
   const std::int64_t windows = (settings.window_steps - 1) / settings.every_steps + 1;
   if (!settings.carries_state && windows > kMostWindows) {

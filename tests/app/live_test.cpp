@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "spikeloom/formats/nir/read.h"
 #include "spikeloom/formats/nir/write.h"
 #include "tests/app/program.h"
 #include "tests/data/made_images.h"
@@ -185,6 +186,18 @@ class Live : public ProgramTest {
     parameters(6)["shape"] = {formats::NirArray::Type::kInt64, {1}, {2}};
     graph.metadata = metadata;
     formats::write_nir(path(name), graph);
+  }
+
+  /// The graph is at fault, so its file is: the exit code is that of a file, and every message names it.
+  void expect_graphs_that_cannot_run_name_their_file() const {
+    write_graph("sane.nir", 1.0);
+    formats::NirGraph graph = formats::read_nir(path("sane.nir"));
+    graph.edges.pop_back();
+    formats::write_nir(path("cut-off.nir"), graph);
+    for (const std::string command : {"stream", "predict"})
+      expect_error(run({command, "cut-off.nir", "own/test/left/7.csv"}), 3,
+                   {"cut-off.nir", "no edge leads to"});
+    expect_error(run({"eval", "cut-off.nir", "--dataset", "folder", "--folder", "own"}), 3, {"cut-off.nir"});
   }
 
   /// Wherever a graph meets a file of another sensor than its own.
@@ -441,10 +454,14 @@ TEST_F(Live, WhatDoesNotFitIsRefusedInALine) {
   expect_error(run({"stream", "run", "udp:x"}), 2, {"udp:x", "udp:PORT"});
   expect_error(run({"stream", "run", "large.csv", "--bin-us", "5"}), 2, {"--bin-us", "a model of Spikeloom"});
   expect_error(run({"stream", "run", "large.csv", "--speed", "fast"}), 2, {"--speed fast"});
-  expect_error(run({"stream", "run", "own/test/left/7.csv", "--every-steps", "9"}), 2, {"every 9 steps"});
+  expect_error(run({"stream", "run", "own/test/left/7.csv", "--every-steps", "9"}), 2,
+               {"every 9 steps", "--every-steps"});
+  const auto carried = run({"stream", "run", "own/test/left/7.csv", "--speed", "max", "--carry"});
+  EXPECT_TRUE(contains(carried.err, "one state through windows of 8 steps")) << carried.err;
   expect_error(run({"predict", "g.nir", "x", "--dataset", "mnist", "--index", "0"}), 2, {"files or folders"});
   expect_options_refused();
   expect_other_sensors_refused();
+  expect_graphs_that_cannot_run_name_their_file();
   expect_overflow_is_an_error();
   expect_odd_steps_of_time_refused();
   ASSERT_EQ(run(train_command("images", {"--set", "compute.precision=fp32"})).exit_code, 0);

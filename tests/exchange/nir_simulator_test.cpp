@@ -234,6 +234,36 @@ TEST(NirSimulator, ConvolutionAgainstItsDefinition) {
   }
 }
 
+TEST(NirSimulator, SaysFirstWhatContradictsTheInput) {
+  using formats::NirKind;
+  const auto wrong = [](const std::vector<double>& input, const std::vector<double>& own) {
+    auto graph = chain(input, {node("c", NirKind::kConv2d,
+                                    {{"input_shape", own},
+                                     {"stride", {1}},
+                                     {"dilation", {1}},
+                                     {"groups", {1}},
+                                     {"padding", {1}},
+                                     {"bias", std::vector<double>(4)}})});
+    graph.nodes[1].parameters["weight"] = testing::array(std::vector<double>(72));
+    graph.nodes[1].parameters["weight"].shape = {4, 2, 3, 3};
+    graph.nodes[2].parameters["shape"] = testing::array({4, 5, 6});
+    try {
+      NirSimulator(graph, {});
+    } catch (const ShapeError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(wrong({2, 5, 6}, {5, 6}), "");
+  EXPECT_EQ(wrong({2, 5, 6}, {7, 7}), "node 'c' (Conv2d): takes [2, 7, 7], but 'input' gives [2, 5, 6]");
+  EXPECT_EQ(
+      wrong({1, 2, 5, 6}, {5, 6}),
+      "node 'c' (Conv2d): takes [2, 5, 6], but 'input' gives [1, 2, 5, 6]; shapes have no batch dimension");
+  EXPECT_NE(wrong({2, 5, 6}, {5, 1099511627776}).find("input_shape = 1099511627776 is too large"),
+            std::string::npos)
+      << wrong({2, 5, 6}, {5, 1099511627776});
+}
+
 TEST(NirSimulator, RefusesWhatCannotBeRun) {
   using formats::NirKind;
   const auto lif = [](double tau) {

@@ -38,6 +38,11 @@ TEST(TextEvents, LinesInPiecesOfAnySize) {
   }
 }
 
+TEST(TextEvents, AByteOrderMarkIsPassedOver) {
+  expect_two(decoded("\xef\xbb\xbf-5,3,4,1\n70000000000,0,65535,-1\n", 2));
+  expect_two(decoded("\xef\xbb\xbfx,y,p,t\n3,4,1,-5\n0,0,0,70000000000\n"));
+}
+
 TEST(TextEvents, NamesAndOptionsSayTheColumns) {
   expect_two(decoded("x,y,p,t,more\n3,4,1,-5,9\n0,0,0,70000000000,9\n"));
   expect_two(decoded("3,4,1,9,-5\n0,0,0,9,70000000000\n", 100, {"x", "y", "p", "_", "t"}));

@@ -40,7 +40,8 @@ class Reader {
     std::string version;
     if (file_.type_at("version") == H5O_TYPE_DATASET) version = text("version");
     if (!version.empty() && (version.front() < '0' || version.front() > '1' || version.substr(1, 1) != "."))
-      file_.refuse(fmt::format("is of NIR version {:.40}; 0.x and 1.x are read", version));
+      file_.refuse(
+          fmt::format("is of NIR version '{:.40}'; versions 0.N and 1.N are read, as '1.0'", version));
     NirNode root = node("", "node", 0);
     NirGraph graph;
     if (root.kind == NirKind::kGraph) {

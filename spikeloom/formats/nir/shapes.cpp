@@ -37,8 +37,8 @@ std::vector<std::int64_t> wholes(const NirNode& node, const std::string& name) {
   if (array->shape.size() > 1 || array->size() > 8) refuse(node, name + " is not a list of a few numbers");
   std::vector<std::int64_t> numbers;
   for (const double value : array->values) {
-    if (!(std::abs(value) <= kMaxWhole) || value != std::floor(value))
-      refuse(node, fmt::format("{} = {} is not a whole number", name, value));
+    if (std::abs(value) > kMaxWhole) refuse(node, fmt::format("{} = {:.0f} is too large", name, value));
+    if (value != std::floor(value)) refuse(node, fmt::format("{} = {} is not a whole number", name, value));
     numbers.push_back(static_cast<std::int64_t>(value));
   }
   return numbers;
@@ -55,6 +55,17 @@ std::vector<std::int64_t> per_axis(const NirNode& node, const std::string& name,
     if (number < least) refuse(node, fmt::format("{} = {} is below {}", name, number, least));
   }
   return numbers;
+}
+
+void check_edge(const NirNode& from, const NirShape& given, const NirNode& to, const NirShape& taken) {
+  if (given == taken) return;
+  const auto is_batch_of = [](const NirShape& batch, const NirShape& one) {
+    return batch.size() == one.size() + 1 && batch.front() == 1;
+  };
+  const bool batch =
+      is_batch_of(given, taken) || is_batch_of(taken, given) || (given.size() == 4 && given.front() == 1);
+  refuse(to, fmt::format("takes {}, but '{}' gives {}{}", nir_shape_text(taken), from.name,
+                         nir_shape_text(given), batch ? "; shapes have no batch dimension" : ""));
 }
 
 bool is_convolution(NirKind kind) { return kind == NirKind::kConv1d || kind == NirKind::kConv2d; }
@@ -240,10 +251,14 @@ std::vector<NirNodeShapes> nir_shapes(const NirGraph& flat) {
     queue.pop_front();
     for (const std::size_t to : next[i]) {
       if (!known[to]) settle(to, shapes[i].output);
-      if (shapes[to].input != shapes[i].output) {
-        refuse(flat.nodes[to], fmt::format("takes {}, but '{}' gives {}", nir_shape_text(shapes[to].input),
-                                           flat.nodes[i].name, nir_shape_text(shapes[i].output)));
-      }
+    }
+  }
+  // What contradicts the input is said first: the rest follows from it.
+  for (const bool inputs : {true, false}) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!known[i] || (flat.nodes[i].kind == NirKind::kInput) != inputs) continue;
+      for (const std::size_t to : next[i])
+        check_edge(flat.nodes[i], shapes[i].output, flat.nodes[to], shapes[to].input);
     }
   }
   for (std::size_t i = 0; i < count; ++i) {

@@ -69,6 +69,9 @@ void TextDecoder::finish(std::vector<events::Event>& events) {
 
 void TextDecoder::take(std::string_view line, std::vector<events::Event>& events) {
   ++line_;
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (line_ == 1 && line.substr(0, kByteOrderMark.size()) == kByteOrderMark)
+    line.remove_prefix(kByteOrderMark.size());
   if (line.size() > kMostLineBytes) refuse("is longer than 1 KiB: this is not a csv of events, t,x,y,p");
   if (formats::is_csv_comment(line)) {
     const auto size = started_ || sensor_ ? std::nullopt : formats::csv_geometry(line);
