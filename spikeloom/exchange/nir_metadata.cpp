@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -61,6 +62,22 @@ void read_steps(const Entries& entries, NirMetadata& metadata) {
     metadata.passed_over.push_back(entry_text("steps", text) + " is no number of steps");
 }
 
+/// Where a step is longer than a time constant, v goes beyond what it should decay to; "" where none is.
+std::string overshooting(const formats::NirGraph& flat, double dt) {
+  for (const formats::NirNode& node : flat.nodes) {
+    for (const char* name : {"tau", "tau_mem", "tau_syn"}) {
+      const formats::NirArray* const array = node.find(name);
+      if (array == nullptr || array->values.empty()) continue;
+      const double least = *std::min_element(array->values.begin(), array->values.end());
+      if (least > 0.0 && least < dt)
+        return fmt::format(
+            "{} = {} s of node '{:.80}' is shorter than a step, which forward Euler overshoots", name, least,
+            one_line(node.name));
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 NirMetadata metadata_of(const formats::NirGraph& graph) {
@@ -86,7 +103,8 @@ NirMetadata metadata_of(const formats::NirGraph& graph) {
 
 std::vector<std::string> assumptions(const formats::NirGraph& graph, const NirOptions& options) {
   bool leaky = false, integrates = false, firing = false, delays = false;
-  for (const formats::NirNode& node : formats::flattened(graph).nodes) {
+  const formats::NirGraph flat = formats::flattened(graph);
+  for (const formats::NirNode& node : flat.nodes) {
     leaky = leaky || is_leaky(node.kind);
     integrates = integrates || is_integrator(node.kind);
     firing = firing || fires(node.kind);
@@ -101,6 +119,9 @@ std::vector<std::string> assumptions(const formats::NirGraph& graph, const NirOp
   if (leaky)
     lines.push_back(options.method == NirOptions::Method::kEuler ? "leaks by forward Euler"
                                                                  : "leaks by the exponential of a step");
+  const bool steps_beyond = leaky && options.method == NirOptions::Method::kEuler;
+  if (const std::string line = steps_beyond ? overshooting(flat, options.dt) : ""; !line.empty())
+    lines.push_back(line);
   if (integrates)
     lines.push_back(options.integrate_dt ? "I and IF add dt R I a step" : "I and IF add R I a step");
   if (options.v_min && (leaky || integrates))

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -262,6 +263,25 @@ TEST(NirSimulator, SaysFirstWhatContradictsTheInput) {
   EXPECT_NE(wrong({2, 5, 6}, {5, 1099511627776}).find("input_shape = 1099511627776 is too large"),
             std::string::npos)
       << wrong({2, 5, 6}, {5, 1099511627776});
+}
+
+TEST(NirMetadata, AStepBeyondTauIsSaid) {
+  const auto graph =
+      chain({1}, {node("n", formats::NirKind::kLif,
+                       {{"tau", {0.0001}}, {"r", {1}}, {"v_leak", {0}}, {"v_threshold", {1}}})});
+  NirOptions options;
+  const auto says = [&] {
+    const auto lines = assumptions(graph, options);
+    return std::count(lines.begin(), lines.end(),
+                      "tau = 0.0001 s of node 'n' is shorter than a step, which forward Euler overshoots");
+  };
+  options.dt = 0.001;
+  EXPECT_EQ(says(), 1);
+  options.method = NirOptions::Method::kExponential;
+  EXPECT_EQ(says(), 0);
+  options.method = NirOptions::Method::kEuler;
+  options.dt = 0.0001;
+  EXPECT_EQ(says(), 0);
 }
 
 TEST(NirSimulator, RefusesWhatCannotBeRun) {
