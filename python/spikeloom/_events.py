@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from ._errors import ArgumentError, FileError
-from ._library import Event, EventOptions, events, path_bytes
+from ._library import Event, EventOptions, NotCopied, events, path_bytes, whole_number
 
 #: Type of an event, as tonic has it: pixel, time in microseconds, True for brighter.
 EVENT = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)])
@@ -16,9 +16,10 @@ RAW = np.dtype({"names": ["t", "x", "y", "p"], "formats": ["=i8", "=u2", "=u2", 
 LARGEST = np.iinfo(np.int16).max
 
 
-class EventReader:
+class EventReader(NotCopied):
     """A recording that is read in order, a piece at a time: memory does not grow with the file. Made by open_events().
     Iterating gives arrays of EVENT. Used by one thread at a time."""
+    AGAIN = "open the recording again from its path"
 
     def __init__(self, path, options):
         self._library, self._path = events(), path
@@ -54,8 +55,10 @@ class EventReader:
     def read(self, capacity=65536):
         """Up to `capacity` events; fewer are no sign of the end, only none is. Raises FileError if the file is damaged,
         after the events before the damage have been given."""
+        what = "the capacity is a whole number of at least 1"
+        capacity = whole_number(capacity, what)
         if capacity < 1:
-            raise ArgumentError(f"the capacity is at least 1, not {capacity}")
+            raise ArgumentError(f"{what}, not {capacity}")
         raw, count = np.empty(capacity, RAW), ctypes.c_size_t()
         self._library.check(self._library.read(self._handle, raw.ctypes.data_as(ctypes.POINTER(Event)), capacity,
                                                ctypes.byref(count)))
@@ -74,8 +77,26 @@ class EventReader:
             yield piece
 
 
+OPTIONS = ("format", "sensor", "recording", "chip", "camera", "time_unit", "columns", "drop_outside", "partial")
+
+
+def sensor_size(sensor):
+    """(width, height) as two ints."""
+    what = "sensor is (width, height), two whole numbers from 1 to 65536"
+    try:
+        width, height = sensor if not isinstance(sensor, (str, bytes)) else ()
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{what}, not {sensor!r}") from None
+    width, height = whole_number(width, what), whole_number(height, what)
+    if (width, height) != (0, 0):  # as a reader has it where nothing says it
+        for name, value in (("width", width), ("height", height)):
+            if not 1 <= value <= 65536:
+                raise ArgumentError(f"{what}; the {name} is {value}")
+    return width, height
+
+
 def open_events(path, *, format=None, sensor=None, recording=0, chip=None, camera=None, time_unit=None, columns=None,
-                drop_outside=False, partial=False):
+                drop_outside=False, partial=False, **unknown):
     """Opens a recording of any format that Spikeloom reads (docs/formats.md) -> EventReader.
 
     path: a file, "ARCHIVE:MEMBER" of a zip or tar archive, or "FILE:NUMBER" of an HDF5 file. What the file does not
@@ -87,13 +108,13 @@ def open_events(path, *, format=None, sensor=None, recording=0, chip=None, camer
     def text(value):
         return None if value is None else os.fsencode(str(value))
 
-    width, height = sensor if sensor is not None else (0, 0)
-    for name, value in (("width", width), ("height", height)):
-        if not 0 <= value <= 65536:
-            raise ArgumentError(f"the sensor's {name} is from 1 to 65536, not {value}")
+    if unknown:
+        raise ArgumentError(f"there is no option {', '.join(sorted(unknown))}; there are {', '.join(OPTIONS)}")
+    width, height = (0, 0) if sensor is None else sensor_size(sensor)
+    recording = whole_number(recording, "recordings are whole numbers from 0 on")
     if not 0 <= recording < 2**63:
         raise ArgumentError(f"recordings are counted from 0 on, not {recording}")
-    options = EventOptions(ctypes.sizeof(EventOptions), text(format), int(width), int(height), recording, text(chip),
+    options = EventOptions(ctypes.sizeof(EventOptions), text(format), width, height, recording, text(chip),
                            text(camera), text(time_unit), text(columns), bool(drop_outside), bool(partial))
     return EventReader(path, options)
 
@@ -104,10 +125,17 @@ def read_events(path, **options):
     return np.concatenate(pieces) if pieces else np.empty(0, EVENT)
 
 
+def as_array(values):
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"the values are no array: {' '.join(str(error).split())}") from None
+
+
 def to_raw(values):
     """The events of a structured array with x, y and p as C takes them. Pixels that 16 bits do not hold become the
     largest, which no network's frame has."""
-    array = np.asarray(values)
+    array = as_array(values)
     if array.dtype.names is None or not {"x", "y", "p"} <= set(array.dtype.names) or array.ndim != 1:
         raise ArgumentError("events are a structured array [events] with the fields x, y and p")
     raw = np.zeros(array.shape, RAW)

@@ -1,6 +1,7 @@
 """The C libraries: where they are, what their functions take, and their failures as exceptions."""
 import ctypes
 import functools
+import operator
 import os
 import pathlib
 import sysconfig
@@ -117,7 +118,10 @@ class Library:
     def check(self, status):
         """Raises what a status stands for."""
         if status != 0:
-            raise FAILURES.get(status, Error)(self.last_error().decode(errors="replace"))
+            text = self.last_error().decode(errors="replace")
+            for before in ("(", "with "):  # members of EventOptions: open_events() takes them as one
+                text = text.replace(before + "width and height", before + "sensor=(width, height)")
+            raise FAILURES.get(status, Error)(text)
 
 
 @functools.lru_cache(maxsize=None)
@@ -130,9 +134,27 @@ def events():
     return Library("libspikeloom_events.so.1", "spikeloom_events_", EVENTS)
 
 
+def whole_number(value, what):
+    """An int of Python or NumPy as an int."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{what}, not {value!r}") from None
+
+
+class NotCopied:
+    """What lives in a library, which neither pickle nor copy can carry elsewhere."""
+
+    def __reduce_ex__(self, protocol):
+        raise ArgumentError(f"a {type(self).__name__} cannot be pickled or copied: {self.AGAIN}")
+
+
 def path_bytes(path):
     """A path as C takes it."""
-    name = os.fsencode(path)
+    try:
+        name = os.fsencode(path)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"a path is a text, bytes or a pathlib.Path, not {path!r}") from None
     if b"\0" in name:
         raise FileError(f"{path!r} is no path: it has a zero byte")
     return name

@@ -1,14 +1,16 @@
 """Trained networks: one prediction, or a stream whose state is kept."""
+import collections.abc
 import ctypes
 import dataclasses
+import numbers
 import threading
 import weakref
 
 import numpy as np
 
-from ._errors import ArgumentError
-from ._events import to_raw
-from ._library import Event, GraphOptions, path_bytes, runtime
+from ._errors import ArgumentError, NumericsError
+from ._events import as_array, to_raw
+from ._library import Event, GraphOptions, NotCopied, path_bytes, runtime
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,12 +30,19 @@ class Prediction:
 
 
 def _as_floats(values):
-    array = np.asarray(values)
+    array = as_array(values)
     if array.dtype.names is not None:
         raise ArgumentError("these are events: Stream.add_events() takes them, a step at a time")
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"the values are numbers, not {array.dtype}")
-    return np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):
+        floats = np.ascontiguousarray(array, np.float32)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        lost = np.isinf(floats) & np.isfinite(array)
+        if lost.any():
+            at = int(lost.argmax())
+            raise NumericsError(f"input[{at}] is {array.flat[at]:g}, beyond 10^9 and the largest float")
+    return floats
 
 
 class _Layout:
@@ -59,18 +68,32 @@ class _Layout:
 
 
 def _graph_options(given):
-    names = {"dt", "subtract", "exponential", "several_spikes", "v_min"}
-    if not names.issuperset(given):
-        raise ArgumentError(f"graph: {sorted(set(given) - names)} are not among {sorted(names)}")
-    return GraphOptions(size=ctypes.sizeof(GraphOptions), has_v_min=given.get("v_min") is not None,
-                        **{name: value for name, value in given.items() if value is not None})
+    numbers_of, flags = ("dt", "v_min"), ("subtract", "exponential", "several_spikes")
+    if not isinstance(given, collections.abc.Mapping):
+        raise ArgumentError(f"graph is a dict of {', '.join(numbers_of + flags)}, not {given!r}")
+    unknown = [str(name) for name in given if name not in numbers_of + flags]
+    if unknown:
+        raise ArgumentError(f"graph: there is no {', '.join(unknown)}; there are {', '.join(numbers_of + flags)}")
+    values = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name in flags and not isinstance(value, (numbers.Integral, np.bool_)):
+            raise ArgumentError(f"graph: {name} is True or False, not {value!r}")
+        if name in numbers_of and not isinstance(value, numbers.Real):
+            raise ArgumentError(f"graph: {name} is a number, not {value!r}")
+        try:
+            values[name] = bool(value) if name in flags else float(value)
+        except OverflowError:
+            raise ArgumentError(f"graph: {name} is too large") from None
+    return GraphOptions(size=ctypes.sizeof(GraphOptions), has_v_min="v_min" in values, **values)
 
 
 def _pointer(array):
     return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
-class Model:
+class Model(NotCopied):
     """A trained network, which never changes: any number of threads may use it.
 
     path: a model file, a checkpoint, the folder of a run (its kept model), or a graph of NIR. Raises FileError for a file
@@ -78,6 +101,7 @@ class Model:
     graph: how a graph of NIR is stepped, any of dt (seconds), subtract, exponential, several_spikes, v_min, with the
     meaning of spikeloom_graph_options (docs/nir.md). None: as its metadata says, else by the defaults.
     """
+    AGAIN = "load the model again from its path"
 
     def __init__(self, path, graph=None):
         self._library = runtime()
@@ -120,9 +144,10 @@ class Model:
         return Stream(self._library, self._handle, self._layout, self.class_names)
 
 
-class Stream:
+class Stream(NotCopied):
     """A network's state, which goes on from step to step until reset(). Made by Model.stream(); used by one thread at a
     time."""
+    AGAIN = "load the model again from its path, and make a stream of it"
 
     def __init__(self, library, model, layout, class_names):
         self._library, self._layout, self._class_names = library, layout, class_names

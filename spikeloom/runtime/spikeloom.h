@@ -4,6 +4,8 @@
  * No exception leaves it, nothing is printed. A function that can fail returns a status; the text of the last
  * failure of the calling thread is spikeloom_last_error(). Models never change and may be used by any number
  * of threads; a session by one thread at a time. Values are floats in memory order [height, width, channels].
+ * A function that returns no status takes a null handle too: it gives 0, a null pointer, of best and
+ * runner_up -1.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +62,7 @@ typedef struct spikeloom_graph_options {
   int subtract;       /* a spike subtracts v_threshold from v, instead of setting v to v_reset */
   int exponential;    /* v leaks by the exponential of a step, instead of forward Euler */
   int several_spikes; /* a neuron fires as often in a step as v reaches v_threshold */
-  int has_v_min;      /* v is at least v_min */
+  int has_v_min;      /* v is at least v_min, a finite number */
   double v_min;
 } spikeloom_graph_options;
 /* The same for a graph alone, stepped as the options say; of its metadata only "steps" and "input" count. */

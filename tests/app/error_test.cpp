@@ -102,6 +102,7 @@ TEST_F(BadInput, RandomBytesAsModel) {
   expect_error(run({"eval", "noise.safetensors", "--data-dir", "sets"}), 3, {"noise.safetensors: byte 0: "});
   expect_error(run({"eval", "r.toml"}), 3, {"r.toml: byte 0: ", "not a safetensors file"});
   expect_error(run({"eval", "none"}), 3, {"none: no such run folder or model file"});
+  expect_error(run({"eval", ""}), 3, {"the path of a run folder or model file is empty"});
 }
 
 TEST_F(BadInput, CheckpointOfAnotherNetwork) {

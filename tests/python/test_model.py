@@ -1,11 +1,17 @@
 """Model and Stream against the program."""
 import concurrent.futures
+import copy
+import ctypes
 import gc
+import pathlib
+import pickle
+import re
 
 import numpy as np
 import pytest
 import spikeloom
 from conftest import predictions_of_program, run_program
+from spikeloom._library import find
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +131,53 @@ def test_what_does_not_fit_is_refused(work, of_events, of_images):
     assert stream.steps == 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_values_beyond_a_float_are_said_to_be(of_events):
+    frames = np.zeros((4, 20, 24, 2))
+    for value in (1e300, -1e300):
+        frames[1, 2, 3, 1] = value
+        with pytest.raises(spikeloom.NumericsError, match=r"e\+300, beyond 10\^9"):
+            of_events.predict(frames)
+    with pytest.raises(spikeloom.ArgumentError, match="no array"):
+        of_events.predict([[1, 2], [3]])
+
+
+def test_models_and_streams_are_not_copied(of_events):
+    for handle in (of_events, of_events.stream()):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(spikeloom.ArgumentError, match="load the model again from its path"):
+                copied(handle)
+
+
+def test_options_of_graphs_are_checked(work):
+    for graph, text in (({"dt": "x"}, "dt is a number, not 'x'"), ({"v_min": np.nan}, "v_min must be a finite"),
+                        ({"dt": 10**400}, "too large"), ({"subtract": "no"}, "True or False"), ({"foo": 1}, "no foo"),
+                        (5, "graph is a dict"), ("dt", "graph is a dict")):
+        with pytest.raises(spikeloom.ArgumentError, match=text):
+            spikeloom.Model(work / "x.nir", graph=graph)
+    for path in (work / "runs/mine", work / "runs/mine/model.safetensors"):
+        with pytest.raises(spikeloom.FileError, match="without graph="):
+            spikeloom.Model(path, graph={"dt": 1e-3})
+
+
+def test_every_getter_of_the_headers_takes_null():
+    folder = pathlib.Path(__file__).resolve().parents[2] / "spikeloom/runtime"
+    kinds = {"int": ctypes.c_int, "int64_t": ctypes.c_int64, "const char*": ctypes.c_char_p,
+             "const float*": ctypes.c_void_p}
+    called = []
+    for library, header in (("libspikeloom_runtime.so.1", "spikeloom.h"),
+                            ("libspikeloom_events.so.1", "events/spikeloom_events.h")):
+        text = " ".join((folder / header).read_text().split())
+        for result, name, more in re.findall(r"SPIKELOOM_API ([\w ]+\*?) (\w+)\(const spikeloom_\w+\* \w+(, int \w+)?\);",
+                                             text):
+            function = getattr(ctypes.CDLL(find(library)), name)
+            function.restype, function.argtypes = kinds[result], [ctypes.c_void_p] + [ctypes.c_int] * bool(more)
+            none = None if result.endswith("*") else -1 if name.endswith(("best", "runner_up")) else 0
+            assert function(None, *[0] * bool(more)) == none, name
+            called.append(name)
+    assert len(called) == 19, called
+
+
 def test_files_that_are_no_models_are_refused(work, tmp_path):
     damaged = bytearray((work / "runs/mine/model.safetensors").read_bytes())
     damaged[-1] ^= 1
@@ -133,6 +186,11 @@ def test_files_that_are_no_models_are_refused(work, tmp_path):
     for path in (tmp_path / "none", tmp_path / "graph.nir", tmp_path, tmp_path / "damaged", work / "recording.npy", "zero\0byte"):
         with pytest.raises(spikeloom.FileError):
             spikeloom.Model(path)
+    for graph in (None, {}):
+        with pytest.raises(spikeloom.FileError, match="the path is empty"):
+            spikeloom.Model("", graph=graph)
+    with pytest.raises(spikeloom.ArgumentError, match="a path is"):
+        spikeloom.Model(5)
 
 
 def test_a_graph_of_nir_is_a_model(work, tmp_path, of_events):

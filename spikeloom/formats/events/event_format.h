@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "spikeloom/base/errors.h"
 #include "spikeloom/base/span.h"
 #include "spikeloom/formats/byte_source.h"
 #include "spikeloom/formats/events/event_reader.h"
@@ -42,6 +43,14 @@ const EventFormat* find_event_format(const std::string& key_or_name);
 
 /// The format of a recording by its first bytes, or null.
 const EventFormat* recognize_event_format(const RecordingStart& start);
+
+/// A recording that a file does not hold (EventReaderOptions::recording).
+class NoSuchRecording : public ConfigError {
+ public:
+  using ConfigError::ConfigError;
+};
+/// With the line that says so. count: the file's recordings.
+NoSuchRecording no_such_recording(const std::string& file, std::int64_t count, std::int64_t number);
 
 /// Never sees a byte: for formats that are only chosen by --format.
 bool never_recognized(const RecordingStart& start);

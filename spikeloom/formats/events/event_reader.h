@@ -42,6 +42,9 @@ class EventReader {
   virtual std::string columns_by_value() const { return ""; }
 };
 
+/// What the coordinates of events hold.
+constexpr int kLargestSensorSide = 1 << 16;
+
 /// What a column of times counts.
 enum class TimeUnit {
   kFile,  ///< what the file says, or the format's usual unit
@@ -57,8 +60,10 @@ struct EventReaderOptions {
   /// "auto": by content. Else one of event_format_names(): needed for old .dat files without a header and
   /// other files whose content does not tell.
   std::string format;
-  int width = 0, height = 0;  ///< of the sensor, where the file does not say; 0: the format's usual one
-  /// Which recording of a file that holds several, from 0 on: HDF5 spike files.
+  /// Of the sensor, where the file does not say; both 0: the format's usual one; else both from 1 to
+  /// kLargestSensorSide.
+  int width = 0, height = 0;
+  /// Which recording of a file that holds several, from 0 on: HDF5 spike files. 0 of a file of one.
   std::int64_t recording = 0;
   /// The chip of an AEDAT 1.0 or 2.0 file whose header does not name a known one: "dvs128", "davis346", ...
   /// (event_chip_names()); it takes precedence over what the header says. "": what the header says.
@@ -87,7 +92,8 @@ std::vector<std::string> event_format_names();
 
 /// Opens a recording: a file, "ARCHIVE:MEMBER" in a zip or tar archive (formats/archive.h; an archive of one
 /// file needs no member), or "FILE:NUMBER" for one recording of an HDF5 file. Throws ConfigError for an
-/// unknown format name and for an option that the format has no use for (chip, camera, time_unit, columns),
+/// unknown format name, for an option that the format has no use for (chip, camera, time_unit, columns), for
+/// half a size of the sensor and for a recording that the file does not hold (DataError if the path says it),
 /// FormatError if the content is of no known event format or the header is damaged,
 /// DataError if the file cannot be read.
 std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options = {});

@@ -10,14 +10,12 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr int kLargestSide = 1 << 16;  // what the coordinates of events hold
-
 /// A side of the sensor, or 0 if the text is none.
 int parse_side(const std::string& text) {
   int side = 0;
   const char* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, side);
-  return error == std::errc() && stopped == end && side >= 1 && side <= kLargestSide ? side : 0;
+  return error == std::errc() && stopped == end && side >= 1 && side <= kLargestSensorSide ? side : 0;
 }
 
 }  // namespace

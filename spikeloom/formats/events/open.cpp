@@ -71,9 +71,11 @@ std::string format_keys() {
 
 /// The format asked for, or null for "auto".
 const EventFormat* asked_format(const EventReaderOptions& options) {
-  if (options.width < 0 || options.height < 0) {
-    throw ConfigError(
-        fmt::format("a sensor of {} x {} pixels: neither may be negative", options.width, options.height));
+  const auto is_side = [](int pixels) { return pixels >= 1 && pixels <= kLargestSensorSide; };
+  const bool is_said = options.width != 0 || options.height != 0;
+  if (is_said && !(is_side(options.width) && is_side(options.height))) {
+    throw ConfigError(fmt::format("a sensor of {} x {} pixels: each side is from 1 to {}", options.width,
+                                  options.height, kLargestSensorSide));
   }
   if (options.format == "auto") return nullptr;
   const EventFormat* format = find_event_format(options.format);
@@ -109,6 +111,15 @@ void check_options(const EventFormat& format, const EventReaderOptions& options,
   if (options.camera.empty() || options.camera == "0" || may_have_cameras) return;
   throw ConfigError(
       fmt::format("{}: camera '{}': a recording of {} has one camera", file, options.camera, format.name));
+}
+
+/// Throws ConfigError for a recording that the file does not hold, rather than read another one.
+std::unique_ptr<EventReader> with_recording(std::unique_ptr<EventReader> reader, std::int64_t recording,
+                                            const std::string& file) {
+  if (recording < 0 || recording >= std::max(reader->num_recordings(), std::int64_t{1})) {
+    throw no_such_recording(file, reader->num_recordings(), recording);
+  }
+  return reader;
 }
 
 std::int64_t recording_number(const std::string& path, const std::string& text) {
@@ -182,11 +193,12 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
   }
   check_options(*format, options, peeked->name());
   if (format->open_file != nullptr) {
-    if (!path.empty()) return format->open_file(path, options);
+    if (!path.empty()) return with_recording(format->open_file(path, options), options.recording, path);
     throw FormatError(fmt::format("{} is read from a file of its own only: unpack it first", format->name),
                       peeked->name());
   }
-  return format->open(std::move(peeked), start, options);
+  const std::string name = peeked->name();
+  return with_recording(format->open(std::move(peeked), start, options), options.recording, name);
 }
 
 }  // namespace
@@ -217,6 +229,12 @@ const EventFormat* recognize_event_format(const RecordingStart& start) {
   return nullptr;
 }
 
+NoSuchRecording no_such_recording(const std::string& file, std::int64_t count, std::int64_t number) {
+  return NoSuchRecording(fmt::format("{}: holds {} recording{}; there is no number {}{}", file, count,
+                                     count == 1 ? "" : "s", number,
+                                     count > 1 ? fmt::format(", they are 0 to {}", count - 1) : ""));
+}
+
 bool never_recognized(const RecordingStart&) { return false; }
 
 std::unique_ptr<EventReader> open_events(const std::string& path, const EventReaderOptions& options) {
@@ -225,7 +243,16 @@ std::unique_ptr<EventReader> open_events(const std::string& path, const EventRea
   if (is_hdf5_file(parts->archive)) {
     EventReaderOptions one = options;
     one.recording = recording_number(path, parts->member);
-    return open_source(open_file_source(parts->archive), parts->archive, one);
+    if (options.recording != 0 && options.recording != one.recording) {
+      throw ConfigError(fmt::format("{}: names recording {}, the options name recording {}", path,
+                                    one.recording, options.recording));
+    }
+    try {
+      return open_source(open_file_source(parts->archive), parts->archive, one);
+    } catch (const NoSuchRecording& error) {
+      if (options.recording != 0) throw;
+      throw DataError(error.what());  // the path says it, no option
+    }
   }
   return open_source(open_archive_member(parts->archive, parts->member), "", options);
 }

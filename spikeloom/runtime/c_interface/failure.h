@@ -28,6 +28,8 @@ inline spikeloom_status null_argument() noexcept {
   return failed(SPIKELOOM_ERROR_ARGUMENT, "an argument is null");
 }
 
+inline spikeloom_status empty_path() noexcept { return failed(SPIKELOOM_ERROR_FILE, "the path is empty"); }
+
 /// Runs the action; the status that belongs to what it threw.
 template <class Action>
 spikeloom_status guarded(const Action& action) noexcept {

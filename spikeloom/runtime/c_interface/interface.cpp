@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "spikeloom/base/version.h"
 #include "spikeloom/runtime/c_interface/failure.h"
@@ -32,6 +34,7 @@ struct spikeloom_session {
 namespace {
 
 using spikeloom::exchange::NirOptions;
+using spikeloom::runtime::empty_path;
 using spikeloom::runtime::failed;
 using spikeloom::runtime::guarded;
 using spikeloom::runtime::last_error;
@@ -73,7 +76,10 @@ NirOptions graph_options(const spikeloom_graph_options& given) {
   if (all.subtract != 0) options.reset = NirOptions::Reset::kSubtract;
   if (all.exponential != 0) options.method = NirOptions::Method::kExponential;
   options.several_spikes = all.several_spikes != 0;
-  if (all.has_v_min != 0) options.v_min = all.v_min;
+  if (all.has_v_min != 0) {
+    if (!std::isfinite(all.v_min)) throw spikeloom::ConfigError("v_min must be a finite number");
+    options.v_min = all.v_min;
+  }
   return options;
 }
 
@@ -89,6 +95,7 @@ spikeloom_status spikeloom_model_load(const char* path, spikeloom_model** model)
   if (model == nullptr) return null_argument();
   *model = nullptr;
   if (path == nullptr) return null_argument();
+  if (*path == '\0') return empty_path();
   return guarded([&] {
     *model = new spikeloom_model{spikeloom::runtime::is_hdf5_file(path)
                                      ? spikeloom::runtime::runnable_graph(path, nullptr)
@@ -101,23 +108,47 @@ spikeloom_status spikeloom_graph_load(const char* path, const spikeloom_graph_op
   if (model == nullptr) return null_argument();
   *model = nullptr;
   if (path == nullptr || options == nullptr) return null_argument();
+  if (*path == '\0') return empty_path();
   return guarded([&] {
     const NirOptions how = graph_options(*options);
+    std::error_code ignored;
+    const bool is_there = std::filesystem::exists(path, ignored);
+    if (is_there && !spikeloom::runtime::is_hdf5_file(path)) {
+      throw spikeloom::DataError(std::string(path) +
+                                 ": is no graph of NIR (an HDF5 file); how a graph is stepped is for graphs "
+                                 "alone, a model file or a run is loaded without (spikeloom_model_load(), in "
+                                 "Python without graph=)");
+    }
     *model = new spikeloom_model{spikeloom::runtime::runnable_graph(path, &how)};
   });
 }
 
 void spikeloom_model_free(spikeloom_model* model) { delete model; }
 
-int64_t spikeloom_model_channels(const spikeloom_model* model) { return model->network->input.channels; }
-int64_t spikeloom_model_height(const spikeloom_model* model) { return model->network->input.height; }
-int64_t spikeloom_model_width(const spikeloom_model* model) { return model->network->input.width; }
-int spikeloom_model_input_rank(const spikeloom_model* model) { return model->network->input_rank; }
-int spikeloom_model_num_classes(const spikeloom_model* model) { return model->network->num_classes; }
-int spikeloom_model_num_steps(const spikeloom_model* model) { return model->network->num_steps; }
-int64_t spikeloom_model_window_us(const spikeloom_model* model) { return model->network->window_us; }
+int64_t spikeloom_model_channels(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->input.channels;
+}
+int64_t spikeloom_model_height(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->input.height;
+}
+int64_t spikeloom_model_width(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->input.width;
+}
+int spikeloom_model_input_rank(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->input_rank;
+}
+int spikeloom_model_num_classes(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->num_classes;
+}
+int spikeloom_model_num_steps(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->num_steps;
+}
+int64_t spikeloom_model_window_us(const spikeloom_model* model) {
+  return model == nullptr ? 0 : model->network->window_us;
+}
 
 const char* spikeloom_model_class_name(const spikeloom_model* model, int index) {
+  if (model == nullptr) return nullptr;
   const auto& names = model->network->class_names;
   if (index < 0 || index >= static_cast<int>(names.size())) return nullptr;
   return names[static_cast<std::size_t>(index)].c_str();
@@ -179,16 +210,20 @@ spikeloom_status spikeloom_session_end_step(spikeloom_session* session) {
   return status;
 }
 
-int64_t spikeloom_session_events_outside(const spikeloom_session* session) { return session->outside; }
-int64_t spikeloom_session_steps(const spikeloom_session* session) { return session->runner->steps(); }
+int64_t spikeloom_session_events_outside(const spikeloom_session* session) {
+  return session == nullptr ? 0 : session->outside;
+}
+int64_t spikeloom_session_steps(const spikeloom_session* session) {
+  return session == nullptr ? 0 : session->runner->steps();
+}
 const float* spikeloom_session_votes(const spikeloom_session* session) {
-  return session->runner->votes().data();
+  return session == nullptr ? nullptr : session->runner->votes().data();
 }
 int spikeloom_session_best(const spikeloom_session* session) {
-  return spikeloom::runtime::rank(session->runner->votes()).best;
+  return session == nullptr ? -1 : spikeloom::runtime::rank(session->runner->votes()).best;
 }
 int spikeloom_session_runner_up(const spikeloom_session* session) {
-  return spikeloom::runtime::rank(session->runner->votes()).runner_up;
+  return session == nullptr ? -1 : spikeloom::runtime::rank(session->runner->votes()).runner_up;
 }
 
 }  // extern "C"

@@ -57,8 +57,8 @@ EventReaderOptions reader_options(const spikeloom_event_options* given) {
   }
   EventReaderOptions options;
   if (all.format != nullptr) options.format = all.format;
-  if (all.width < 0 || all.height < 0 || all.recording < 0) {
-    throw spikeloom::ConfigError("width, height and recording are 0 or more");
+  if (all.recording < 0) {
+    throw spikeloom::ConfigError("recording: " + std::to_string(all.recording) + " is not 0 or more");
   }
   options.width = all.width;
   options.height = all.height;
@@ -70,6 +70,40 @@ EventReaderOptions reader_options(const spikeloom_event_options* given) {
   options.drop_outside = all.drop_outside != 0;
   options.partial = all.partial != 0;
   return options;
+}
+
+void replace_all(const std::string& from, const std::string& to, std::string* text) {
+  for (std::size_t at = 0; (at = text->find(from, at)) != std::string::npos; at += to.size()) {
+    text->replace(at, from.size(), to);
+  }
+}
+
+/// The line with which a reader refuses names options of the program and keys of recipes; a caller of this
+/// library sets members of spikeloom_event_options.
+void name_members(std::string* text) {
+  struct Names {
+    const char *option, *key, *member;
+  };
+  for (const Names& names :
+       {Names{"--sensor WxH", "data.sensor", "width and height"},
+        Names{"--sensor", "data.sensor", "width and height"},
+        Names{"--drop-outside", "data.drop_outside", "drop_outside"},
+        Names{"--partial", "data.partial", "partial"}, Names{"--time-unit", "data.time_unit", "time_unit"},
+        Names{"--columns", "data.columns", "columns"}, Names{"--camera", "data.camera", "camera"},
+        Names{"--chip", "data.chip", "chip"}, Names{"--format", "data.format", "format"}}) {
+    const std::string key = names.key;
+    for (const std::string& aside : {", " + key, "; " + key, " (" + key + ")"}) replace_all(aside, "", text);
+    for (const std::string before : {" ", "("})
+      replace_all(before + names.option, before + names.member, text);
+  }
+}
+
+/// guarded(), with what this library calls its options.
+template <class Action>
+spikeloom_status guarded_reading(const Action& action) noexcept {
+  const spikeloom_status status = guarded(action);
+  if (status != SPIKELOOM_OK) guarded([] { name_members(&spikeloom::runtime::last_error()); });
+  return status;
 }
 
 }  // namespace
@@ -84,7 +118,8 @@ spikeloom_status spikeloom_events_open(const char* path, const spikeloom_event_o
   if (reader == nullptr) return null_argument();
   *reader = nullptr;
   if (path == nullptr) return null_argument();
-  return guarded([&] {
+  if (*path == '\0') return spikeloom::runtime::empty_path();
+  return guarded_reading([&] {
     auto opened = spikeloom::formats::open_events(path, reader_options(options));
     *reader = new spikeloom_event_reader{std::move(opened)};
   });
@@ -92,11 +127,17 @@ spikeloom_status spikeloom_events_open(const char* path, const spikeloom_event_o
 
 void spikeloom_events_free(spikeloom_event_reader* reader) { delete reader; }
 
-const char* spikeloom_events_format(const spikeloom_event_reader* reader) { return reader->reader->format(); }
-int spikeloom_events_width(const spikeloom_event_reader* reader) { return reader->reader->width(); }
-int spikeloom_events_height(const spikeloom_event_reader* reader) { return reader->reader->height(); }
+const char* spikeloom_events_format(const spikeloom_event_reader* reader) {
+  return reader == nullptr ? nullptr : reader->reader->format();
+}
+int spikeloom_events_width(const spikeloom_event_reader* reader) {
+  return reader == nullptr ? 0 : reader->reader->width();
+}
+int spikeloom_events_height(const spikeloom_event_reader* reader) {
+  return reader == nullptr ? 0 : reader->reader->height();
+}
 int64_t spikeloom_events_num_recordings(const spikeloom_event_reader* reader) {
-  return reader->reader->num_recordings();
+  return reader == nullptr ? 0 : reader->reader->num_recordings();
 }
 
 spikeloom_status spikeloom_events_read(spikeloom_event_reader* reader, spikeloom_event* events,
@@ -105,14 +146,14 @@ spikeloom_status spikeloom_events_read(spikeloom_event_reader* reader, spikeloom
   *count = 0;
   if (reader == nullptr || events == nullptr) return null_argument();
   if (capacity == 0) return spikeloom::runtime::failed(SPIKELOOM_ERROR_ARGUMENT, "the capacity is 0");
-  return guarded([&] { *count = reader->reader->read(reinterpret_cast<Event*>(events), capacity); });
+  return guarded_reading([&] { *count = reader->reader->read(reinterpret_cast<Event*>(events), capacity); });
 }
 
 int64_t spikeloom_events_dropped(const spikeloom_event_reader* reader) {
-  return reader->reader->dropped_events();
+  return reader == nullptr ? 0 : reader->reader->dropped_events();
 }
 int64_t spikeloom_events_unread_bytes(const spikeloom_event_reader* reader) {
-  return reader->reader->unread_bytes();
+  return reader == nullptr ? 0 : reader->reader->unread_bytes();
 }
 
 spikeloom_status spikeloom_events_read_nir(const char* path, const char* version,

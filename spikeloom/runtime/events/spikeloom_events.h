@@ -4,7 +4,8 @@
  * It is a library of its own, libspikeloom_events, because it needs what decompresses and parses such files,
  * and the runtime does not. No exception leaves it, nothing is printed: a function that can fail returns a
  * status, and spikeloom_events_last_error() has the line of text, one for each thread. A reader is used by
- * one thread at a time. docs/formats.md lists the formats.
+ * one thread at a time. A function that returns no status takes a null reader too: it gives 0 or a null
+ * pointer. docs/formats.md lists the formats.
  */
 #include "spikeloom/runtime/spikeloom.h"
 
@@ -21,8 +22,9 @@ typedef struct spikeloom_event_reader spikeloom_event_reader;
 typedef struct spikeloom_event_options {
   size_t size;           /* sizeof(spikeloom_event_options) of the caller */
   const char* format;    /* null: by content; else one of `spikeloom convert --help`: "aedat2", "evt3", ... */
-  int width, height;     /* of the sensor, where the recording does not say it; 0: what it says */
-  int64_t recording;     /* which one of a file that holds several, from 0 on */
+  int width, height;     /* of the sensor, where the recording does not say it, both 1 .. 65536; both 0: what
+                            it says */
+  int64_t recording;     /* which one of a file that holds several, from 0 on; 0 of a file that holds one */
   const char* chip;      /* of an AEDAT 1.0 or 2.0 file whose header does not name it; null: what it says */
   const char* camera;    /* name or number of one of several; null: the only one */
   const char* time_unit; /* "s", "ms", "us", "ns", of text and arrays; null: what the file says */
@@ -36,8 +38,8 @@ SPIKELOOM_API int spikeloom_events_abi_version(void);
 SPIKELOOM_API const char* spikeloom_events_last_error(void);
 
 /* Opens a recording: a file, "ARCHIVE:MEMBER" of a zip or tar archive, "FILE:NUMBER" of an HDF5 file. options
- * may be null. *reader is null where it fails: SPIKELOOM_ERROR_ARGUMENT for options that are not known,
- * SPIKELOOM_ERROR_FILE for a file that cannot be read or is of no known format. */
+ * may be null. *reader is null where it fails: SPIKELOOM_ERROR_ARGUMENT for options that are not known, or
+ * that do not fit the file, SPIKELOOM_ERROR_FILE for a file that cannot be read or is of no known format. */
 SPIKELOOM_API spikeloom_status spikeloom_events_open(const char* path, const spikeloom_event_options* options,
                                                      spikeloom_event_reader** reader);
 /* Null is allowed. */

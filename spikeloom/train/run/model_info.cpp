@@ -119,6 +119,7 @@ std::map<std::string, std::string> to_metadata(const ModelInfo& info, const std:
 std::string find_model(const std::string& run_or_model) {
   namespace fs = std::filesystem;
   std::error_code ignored;
+  if (run_or_model.empty()) throw DataError("the path of a run folder or model file is empty");
   if (fs::is_directory(run_or_model, ignored)) {
     for (const char* name : {"model.safetensors", "checkpoint.safetensors"}) {
       const fs::path candidate = fs::path(run_or_model) / name;

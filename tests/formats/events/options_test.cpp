@@ -78,6 +78,21 @@ TEST(EventReaderOptions, WhatAFormatHasNoUseForIsRefused) {
   EXPECT_THROW(testing::decode(csv, chip), ConfigError);
 }
 
+TEST(EventReaderOptions, HalfASizeAndARecordingThatIsNotThereAreRefused) {
+  const testing::Bytes packed = testing::encoded("packed", 32, 24, {{10, 3, 4, 1}});
+  for (const auto& [width, height] : {std::pair{34, 0}, {0, 34}, {-1, 34}, {65537, 34}, {34, 1 << 30}}) {
+    EXPECT_THROW(testing::decode(packed, {"auto", width, height}), ConfigError) << width << " x " << height;
+  }
+  EXPECT_EQ(testing::decode(packed, {"auto", 65536, 65536}).events.size(), 1u);
+  EventReaderOptions fifth;
+  fifth.recording = 5;
+  EXPECT_THROW(testing::decode(packed, fifth), ConfigError);
+  testing::Bytes half = packed;
+  half[10] = 0;
+  const std::string error = testing::decode(half, {}).error;
+  EXPECT_NE(error.find("32 x 0 pixels"), std::string::npos) << error;
+}
+
 TEST(EventReaderOptions, ChipsAreNamedAsAnOptionTakesThem) {
   const std::vector<std::string> names = event_chip_names();
   ASSERT_GE(names.size(), 7u);

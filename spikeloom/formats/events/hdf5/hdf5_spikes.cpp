@@ -110,6 +110,9 @@ class SpikeReader : public TableReader {
   SpikeReader(const std::string& path, const EventReaderOptions& options) : TableReader(options) {
     const Hdf5SpikeFile file(path, options.time_unit);
     num_recordings_ = file.num_recordings();
+    if (options.recording > 0 && options.recording >= num_recordings_) {
+      throw no_such_recording(path, num_recordings_, options.recording);
+    }
     events_ = file.read(options.recording);
     if (options.width == 0 && options.height == 0) {
       width_ = kUsualUnits;
@@ -152,10 +155,7 @@ std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOpti
     }
     return std::make_unique<SpikeReader>(path, options);
   }
-  if (options.recording != 0) {
-    throw DataError(
-        fmt::format("{}: has one recording, so there is no recording {}", path, options.recording));
-  }
+  if (options.recording != 0) throw no_such_recording(path, 1, options.recording);
   return open_hdf5_columns(kName, std::move(file), options);
 }
 
@@ -206,8 +206,7 @@ std::vector<std::int64_t> Hdf5SpikeFile::labels() const {
 
 std::vector<events::Event> Hdf5SpikeFile::read(std::int64_t index) const {
   if (index < 0 || index >= num_recordings_) {
-    throw DataError(fmt::format("{}: has recordings 0 to {}, so there is no recording {}", file_->path(),
-                                num_recordings_ - 1, index));
+    throw DataError(no_such_recording(file_->path(), num_recordings_, index).what());
   }
   const Hdf5Session session;
   const std::vector<std::int64_t> times_us = read_times(*file_, index, time_unit_);

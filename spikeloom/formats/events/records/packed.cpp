@@ -95,7 +95,8 @@ class PackedEncoder : public EventEncoder {
 
   std::vector<std::uint8_t> header(std::int64_t) const override {
     std::vector<std::uint8_t> bytes(kPackedMagic, kPackedMagic + 8);
-    const bool is_said = width_ < (1 << 16) && height_ < (1 << 16);  // else it does not fit
+    const auto fits = [](int side) { return side > 0 && side < (1 << 16); };
+    const bool is_said = fits(width_) && fits(height_);
     append_little_endian(static_cast<std::uint64_t>(is_said ? width_ : 0), 2, bytes);
     append_little_endian(static_cast<std::uint64_t>(is_said ? height_ : 0), 2, bytes);
     append_little_endian(0, 4, bytes);
@@ -136,7 +137,14 @@ events::SensorSize packed_sensor(const std::uint8_t* header, const std::string& 
   if (load_little_endian_u32(header + 12) != 0) {
     throw FormatError("the last four bytes of the header are not 0", name, 12);
   }
-  return {load_little_endian_u16(header + 8), load_little_endian_u16(header + 10)};
+  const int width = load_little_endian_u16(header + 8), height = load_little_endian_u16(header + 10);
+  if ((width == 0) != (height == 0)) {
+    throw FormatError(fmt::format("the header says a sensor of {} x {} pixels: both are 0 (not said), or "
+                                  "neither is",
+                                  width, height),
+                      name, 8);
+  }
+  return {width, height};
 }
 
 const char* packed_fault(const std::uint8_t* record) {
