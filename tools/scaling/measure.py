@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Measures steps of trainings over a link of limited rate, and compares them with model.py beside this file.
 
-  sudo tools/scaling/measure.py [RECIPE] [--ranks 1,2,4] [--rate 1gbit] [--delay MS] [--samples N] [--data-dir DIR]
+  sudo tools/scaling/measure.py [RECIPE] [--ranks 1,2,4] [--rounds N] [--rate 1gbit] [--delay MS] [--samples N]
+                                [--data-dir DIR]
 
 Each rank gets a network namespace of its own, with an address and a link to a bridge; tc limits what it sends (tbf for
-the rate; with --delay netem, or delay_line.py where the kernel has no netem). The documented commands then start `spikeloom launch` in each,
-one rank of one thread. Three measurements for each number of ranks: as many trainings at once that do not know of each
-other (compute), the training of all, and rate and latency of the link through plain sockets. Needs root, iproute2 and
-a core a rank; takes about three minutes. Whatever happens, namespaces, links and processes are gone at the end.
+the rate; with --delay netem, or delay_line.py where the kernel has no netem). The documented commands then start
+`spikeloom launch` in each, one rank of one thread. Rate and latency of the link are measured through plain sockets.
+Then, for each number of ranks and in turns: as many trainings at once that do not know of each other (compute), the
+training of all over a link without limits (free), and over the limited one (step). Times are medians over steps and then over rounds, since a machine that others use too has slow
+moments. "slowest" is the step of the slowest of the trainings that run alone: all ranks wait for it. Needs root, iproute2 and a core a rank; takes a minute a round and number of ranks. Whatever happens,
+namespaces, links and processes are gone at the end.
 """
 import argparse
 import contextlib
@@ -92,20 +95,23 @@ class Network:
 
     def make(self):
         run("ip", "netns", "add", self.hub)
-        run("ip", "-n", self.hub, "link", "add", "bridge", "type", "bridge")
-        run("ip", "-n", self.hub, "link", "set", "bridge", "up")
+        for bridge in ("bridge", "free"):
+            run("ip", "-n", self.hub, "link", "add", bridge, "type", "bridge")
+            run("ip", "-n", self.hub, "link", "set", bridge, "up")
         for name in self.names:
             run("ip", "netns", "add", name)
         netem = bool(self.delay_ms) and has_netem(self.hub)
         if self.delay_ms and not netem:
             self.link_by_delay_lines()
         else:
-            self.link_by_veth()
+            self.link_by_veth("eth0", "port")
+        self.link_by_veth("eth1", "free")
         for number, name in enumerate(self.names):
-            run("ip", "-n", self.hub, "link", "set", f"port{number}", "master", "bridge", "up")
             run("ip", "-n", name, "link", "set", "lo", "up")
-            run("ip", "-n", name, "link", "set", "eth0", "up")
-            run("ip", "-n", name, "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
+            for device, port, bridge, free in (("eth0", "port", "bridge", False), ("eth1", "free", "free", True)):
+                run("ip", "-n", self.hub, "link", "set", f"{port}{number}", "master", bridge, "up")
+                run("ip", "-n", name, "link", "set", device, "up")
+                run("ip", "-n", name, "addr", "add", f"{self.address(number, free)}/24", "dev", device)
             if netem:
                 run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "netem", "rate", self.rate, "delay",
                     f"{self.delay_ms}ms", "limit", "100000")
@@ -115,9 +121,9 @@ class Network:
         if self.lines:
             self.lines.start()
 
-    def link_by_veth(self):
+    def link_by_veth(self, device, port):
         for number, name in enumerate(self.names):
-            run("ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"port{number}", "netns",
+            run("ip", "-n", name, "link", "add", device, "type", "veth", "peer", "name", f"{port}{number}", "netns",
                 self.hub)
 
     def link_by_delay_lines(self):
@@ -134,8 +140,8 @@ class Network:
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
 
     @staticmethod
-    def address(number):
-        return f"10.87.65.{number + 1}"
+    def address(number, free=False):
+        return f"10.87.{66 if free else 65}.{number + 1}"
 
     def inside(self, number, command):
         return ["ip", "netns", "exec", self.names[number], *command]
@@ -193,12 +199,11 @@ def end(process):
         process.wait()
 
 
-def seconds_a_step(run_folder):
-    """Of the second half of the steps: the first ones prepare more than the others."""
+def step_seconds(run_folder):
+    """Of each step in the second half: the first ones prepare more than the others."""
     lines = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
-    lines = [line for line in lines if line["kind"] == "train"]
-    first, last = lines[len(lines) // 2 - 1], lines[-1]
-    return (last["train_seconds"] - first["train_seconds"]) / (last["iteration"] - first["iteration"])
+    times = [line["train_seconds"] for line in lines if line["kind"] == "train"]
+    return [after - before for before, after in zip(times, times[1:])][len(times) // 2:]
 
 
 def make_data(folder):
@@ -220,23 +225,56 @@ def train_command(options, batch, folder, data):
             *(word for change in changes for word in ("--set", change))]
 
 
+class Round:
+    """Medians of the steps of trainings that do not know of each other, and of one training of all over each link."""
+
+    def __init__(self, options, ranks, network, data, folder):
+        self.options, self.ranks, self.network, self.data = options, ranks, network, data
+        self.program = str(pathlib.Path(options.program).resolve())
+        alone = [folder / f"alone-{rank}" for rank in range(ranks)]
+        run_together([network.inside(rank, [self.program, *train_command(options, options.samples, alone[rank], data)])
+                      for rank in range(ranks)], options.limit)
+        steps = [step_seconds(run_folder) for run_folder in alone]
+        self.compute = statistics.median(time for of_rank in steps for time in of_rank)
+        # All ranks wait for the slowest one, which on a machine with slow moments takes more than the middle one.
+        self.slowest = statistics.median(map(max, zip(*steps)))
+        self.free = self.together(folder / "free", True)
+        before = network.sent(ranks - 1)  # not of rank 0, which sends the parameters to all at the start
+        self.step = self.together(folder / "limited", False)
+        self.sent = (network.sent(ranks - 1) - before) / options.steps
+
+    def together(self, folder, free):
+        """Seconds of a step."""
+        batch, master = self.options.samples * self.ranks, f"{self.network.address(0, free)}:{PORT}"
+        run_together([self.network.inside(rank, [
+            self.program, "launch", "--processes", "1", "--nodes", str(self.ranks), "--node-rank", str(rank),
+            "--master", master, "--", *train_command(self.options, batch, folder, self.data)])
+                      for rank in range(self.ranks)], self.options.limit)
+        return statistics.median(step_seconds(folder))
+
+
+def shown(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
 def measure(options, ranks, network, work, data, folder):
-    """A row of the table."""
-    program = str(pathlib.Path(options.program).resolve())
-    alone = [folder / f"alone{ranks}-{rank}" for rank in range(ranks)]
-    run_together([network.inside(rank, [program, *train_command(options, options.samples, alone[rank], data)])
-                  for rank in range(ranks)], options.limit)
-    compute = statistics.mean(map(seconds_a_step, alone))
-    # Not of rank 0, which sends the parameters to all at the start.
-    together, batch = folder / f"together{ranks}", options.samples * ranks
-    before = network.sent(ranks - 1)
-    nodes = [["--nodes", str(ranks), "--node-rank", str(rank), "--master", f"{network.address(0)}:{PORT}"]
-             for rank in range(ranks)]
-    run_together([network.inside(rank, [program, "launch", "--processes", "1", *nodes[rank], "--",
-                                        *train_command(options, batch, together, data)])
-                  for rank in range(ranks)], options.limit)
-    sent = (network.sent(ranks - 1) - before) / options.steps
-    return model.predict(work.scaled(compute), ranks, options.link), seconds_a_step(together), sent
+    """Prints a row of the table; returns the step of the model."""
+    rounds = []
+    for number in range(options.rounds):
+        place = folder / f"{ranks}-{number}"
+        place.mkdir()
+        rounds.append(Round(options, ranks, network, data, place))
+
+    def middle(of):
+        return statistics.median(map(of, rounds))
+
+    step = model.predict(work.scaled(middle(lambda one: one.slowest)), ranks, options.link)
+    bound = shown([one.step / max(one.slowest, step.communication) for one in rounds])
+    of_free = shown([one.step / max(one.free, step.communication) for one in rounds])
+    print(f"{ranks:5}  {middle(lambda one: one.compute):9.3f}  {step.compute:9.3f}  {step.communication:10.3f}  "
+          f"{middle(lambda one: one.free):6.3f}  {middle(lambda one: one.step):6.3f}  {step.step:6.3f}  {bound:>19}  "
+          f"{of_free:>19}  {rounds[-1].sent / 1e6:7.2f}  {step.sent / 1e6:6.2f}", flush=True)
+    return step
 
 
 def main():
@@ -249,6 +287,7 @@ def main():
     parser.add_argument("--samples", type=int, default=25, help="of each rank in a batch (default: 25)")
     parser.add_argument("--time-steps", type=int, default=4, help="T (default: 4; 0: the recipe's)")
     parser.add_argument("--steps", type=int, default=20, help="of each training (default: 20)")
+    parser.add_argument("--rounds", type=int, default=3, help="in turns (default: 3)")
     parser.add_argument("--bf16", action="store_true", help="gradients travel as bfloat16")
     parser.add_argument("--data-dir", help="with the recipe's data (default: made images for CIFAR-10)")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds that a training may take (default: 300)")
@@ -267,16 +306,14 @@ def main():
         print(f"{options.recipe}, {options.samples} samples a rank, {work.gradient / 1e6:.1f} MB of gradients; link of "
               f"{options.link.rate * 8 / 1e6:.0f} Mbit/s and {options.link.latency * 1e6:.0f} us, "
               f"{os.cpu_count()} cores", flush=True)
-        print("ranks  compute s  exchange s  step: model  measured  / bound   sent MB: model  measured")
+        print("ranks  compute s  slowest s  exchange s  free s  step s   model    / bound (rounds)    / free (rounds)    "
+              "sent MB   model")
         for ranks in all_ranks:
-            step, measured, sent = measure(options, ranks, network, work, data, folder)
-            print(f"{ranks:5}  {step.compute:9.3f}  {step.communication:10.3f}  {step.step:11.3f}  {measured:8.3f}  "
-                  f"{measured / step.bound:7.2f}  {step.sent / 1e6:15.2f}  {sent / 1e6:8.2f}", flush=True)
-            alone = step.compute
+            alone = measure(options, ranks, network, work, data, folder).compute
         print(f"the model, with the compute time of {ranks} ranks:")
         for ranks in (64, 1024):
             step = model.predict(work.scaled(alone), ranks, options.link)
-            print(f"{ranks:5}  {step.compute:9.3f}  {step.communication:10.3f}  {step.step:11.3f}")
+            print(f"{ranks:5}  {'':9}  {step.compute:9.3f}  {step.communication:10.3f}  {'':6}  {'':6}  {step.step:6.3f}")
 
 
 if __name__ == "__main__":
