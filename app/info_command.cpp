@@ -17,6 +17,7 @@
 #include "app/output.h"
 #include "app/recipe_search.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/registry.h"
@@ -263,7 +264,7 @@ int info_data_file(const std::string& path, const EventFileOptions& recording, b
     if (key == "tensors" || key == "metadata") {
       rows.push_back({key, std::to_string(value.size()) + " (--json lists them)"});
     } else {
-      rows.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
+      rows.push_back({key, value.is_string() ? value.get<std::string>() : json_text(value)});
     }
   }
   print_line(stdout, table(rows, {}));

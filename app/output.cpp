@@ -12,6 +12,7 @@
 #include <set>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 
 namespace spikeloom::app {
 
@@ -24,7 +25,7 @@ void print_text(std::FILE* stream, const std::string& text) {
 }
 
 void print_json(const nlohmann::ordered_json& json, std::FILE* stream) {
-  print_line(stream, json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  print_line(stream, json_text(json, 2, BadText::kReplace));
 }
 
 void print_warning(const std::string& text) {

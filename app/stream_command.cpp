@@ -12,6 +12,7 @@
 #include "app/stoppable_output.h"
 #include "app/votes.h"
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/data/verify.h"
 #include "spikeloom/events/binning.h"
 #include "spikeloom/events/transforms/chain.h"
@@ -225,7 +226,7 @@ OpenedSource open_source(const StreamOptions& options, const Trained& trained) {
 }
 
 std::string json_line(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(json, -1, BadText::kReplace) + "\n";
 }
 
 nlohmann::ordered_json to_json(const stream::LiveDecision& live, const std::vector<std::string>& classes) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "spikeloom/base/json_text.h"
+
 namespace spikeloom::formats {
 
 void ChromeTrace::name_process(const std::string& name) {
@@ -44,7 +46,7 @@ std::string ChromeTrace::to_json() const {
     list.push_back(std::move(json));
   }
   const nlohmann::ordered_json trace = {{"displayTimeUnit", "ms"}, {"traceEvents", std::move(list)}};
-  return trace.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(trace, -1, BadText::kReplace);
 }
 
 }  // namespace spikeloom::formats

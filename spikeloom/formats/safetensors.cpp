@@ -9,6 +9,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/text.h"
 #include "spikeloom/formats/safetensors_checksum.h"
 #include "spikeloom/formats/safetensors_header.h"
@@ -25,7 +26,7 @@ constexpr std::int64_t kLengthBytes = 8;
 /// A JSON string literal.
 std::string json_text(const std::string& text, const std::string& path) {
   try {
-    return nlohmann::json(text).dump();
+    return spikeloom::json_text(nlohmann::json(text));
   } catch (const nlohmann::json::exception&) {
     throw FormatError("a name or metadata text to be written is not UTF-8", path);
   }

@@ -11,6 +11,7 @@
 #include <map>
 #include <vector>
 
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/text.h"
 #include "spikeloom/report/thinned.h"
 
@@ -218,7 +219,7 @@ class MetricsReader {
                                    [&](const auto& item) { return index_.count(item.key()) > 0; });
     // A container that keeps the order takes quadratic time: not for every line of a hostile file.
     if (known || ++orders_ > kMostOrders) return;
-    const auto ordered = nlohmann::ordered_json::parse(source, nullptr, false);
+    const auto ordered = try_parse_ordered_json(source);
     for (const auto& item : ordered.at("firing_rates").items()) {
       if (run_.layers.size() == kMostLayers) return;
       if (index_.emplace(item.key(), run_.layers.size()).second) run_.layers.push_back(item.key());
@@ -315,9 +316,8 @@ class MetricsReader {
     }
     if (object.contains("changed_data")) {
       const auto& changed = object["changed_data"];
-      add("data: " + (changed.is_string()
-                          ? changed.get<std::string>()
-                          : changed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+      add("data: " +
+          (changed.is_string() ? changed.get<std::string>() : json_text(changed, -1, BadText::kReplace)));
     }
     run_.resumed.push_back(std::move(point));
   }
@@ -357,7 +357,7 @@ void read_metrics(const std::string& path, const ReadLimits& limits, RunRecord& 
     bool too_long = false, ended = true;
   };
   const auto look_into = [&](Line& line) {
-    const auto object = line.too_long ? nlohmann::json() : nlohmann::json::parse(line.text, nullptr, false);
+    const auto object = line.too_long ? nlohmann::json() : try_parse_json(line.text);
     if (object.is_object()) {
       reader.line(object, line.text, line.number);
     } else if (line.ended) {  // else it is being written

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/report/run_folder.h"
 #include "spikeloom/report/run_lock.h"
 
@@ -32,8 +33,7 @@ std::int64_t time_of(const std::string& path, std::int64_t* size = nullptr) {
 }
 
 std::shared_ptr<const std::string> json_text(const nlohmann::ordered_json& json) {
-  return std::make_shared<const std::string>(
-      json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  return std::make_shared<const std::string>(json_text(json, -1, BadText::kReplace));
 }
 
 std::shared_ptr<const std::string> page_text(const std::string& title, const nlohmann::ordered_json& data,

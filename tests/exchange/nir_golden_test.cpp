@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/exchange/nir_simulator.h"
 #include "spikeloom/formats/nir/read.h"
 #include "spikeloom/formats/nir/write.h"
@@ -18,8 +19,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json golden() {
-  std::ifstream file(std::string(SPIKELOOM_SOURCE_DIR) + "/tests/golden/nir.json");
-  return Json::parse(file);
+  return parse_json(read_text_file(std::string(SPIKELOOM_SOURCE_DIR) + "/tests/golden/nir.json"));
 }
 
 formats::NirGraph graph_of(const Json& item) {

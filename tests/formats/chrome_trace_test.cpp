@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "spikeloom/base/json_text.h"
+
 namespace spikeloom::formats {
 namespace {
 
@@ -13,13 +15,12 @@ TEST(ChromeTrace, HasTheFieldsThatViewersAskFor) {
   trace.name_thread(3, "loader");
   trace.span(3, "read \"a\"\xff", "loader", 1.5, 2.25, {{"path", "dense"}});
   trace.counter("kept", "bytes", 4.0, 1e9);
-  const auto json = nlohmann::json::parse(trace.to_json());
+  const auto json = parse_json(trace.to_json());
   const auto& events = json.at("traceEvents");
   ASSERT_EQ(events.size(), 4u);
-  EXPECT_EQ(events[0],
-            nlohmann::json::parse(R"({"ph":"M","pid":1,"name":"process_name","args":{"name":"bench"}})"));
-  EXPECT_EQ(events[1], nlohmann::json::parse(
-                           R"({"ph":"M","pid":1,"tid":3,"name":"thread_name","args":{"name":"loader"}})"));
+  EXPECT_EQ(events[0], parse_json(R"({"ph":"M","pid":1,"name":"process_name","args":{"name":"bench"}})"));
+  EXPECT_EQ(events[1],
+            parse_json(R"({"ph":"M","pid":1,"tid":3,"name":"thread_name","args":{"name":"loader"}})"));
   EXPECT_EQ(events[2].at("ph"), "X");
   EXPECT_EQ(events[2].at("ts"), 1.5);
   EXPECT_EQ(events[2].at("dur"), 2.25);

@@ -1,9 +1,10 @@
 // Every kernel against the golden values of tools/golden.py (tests/golden/README.md).
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "tests/kernels/backends.h"
 
 namespace spikeloom::kernels::test {
@@ -12,9 +13,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json read_golden(const std::string& name) {
-  std::ifstream file(std::string(SPIKELOOM_SOURCE_DIR) + "/tests/golden/" + name);
-  EXPECT_TRUE(file.good()) << name;
-  return Json::parse(file).at("cases");
+  return parse_json(read_text_file(std::string(SPIKELOOM_SOURCE_DIR) + "/tests/golden/" + name)).at("cases");
 }
 
 template <class T>

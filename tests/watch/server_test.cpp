@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/watch/run_pages.h"
 
 namespace spikeloom::watch {
@@ -132,7 +133,7 @@ class WatchTest : public ::testing::Test {
     return answer.rfind("HTTP/1.1 ", 0) == 0 ? std::stoi(answer.substr(9, 3)) : 0;
   }
   static nlohmann::json json_of(const std::string& answer) {
-    return nlohmann::json::parse(answer.substr(answer.find("\r\n\r\n") + 4), nullptr, false);
+    return try_parse_json(answer.substr(answer.find("\r\n\r\n") + 4));
   }
   std::string id_of(const std::string& run) const {
     const auto data = json_of(get("/data"));

@@ -1,5 +1,6 @@
 #include "spikeloom/report/page/page.h"
 
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/formats/html_text.h"
 #include "spikeloom/report/page/drawing.h"
 #include "spikeloom/report/page/embedded.h"
@@ -9,7 +10,7 @@ namespace {
 
 /// JSON that may stand in a script element: '<' is only ever inside of strings.
 std::string script_safe(const nlohmann::ordered_json& data) {
-  const std::string text = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  const std::string text = json_text(data, -1, BadText::kReplace);
   std::string result;
   result.reserve(text.size());
   for (const char c : text) {

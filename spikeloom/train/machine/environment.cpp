@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/base/version.h"
 #include "spikeloom/kernels/cpu/simd_level.h"
@@ -73,7 +74,7 @@ std::vector<std::pair<std::string, std::string>> describe_environment(const std:
 std::string environment_json(const std::string& device) {
   nlohmann::ordered_json json;
   for (const auto& [name, value] : describe_environment(device)) json[name] = value;
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 void release_freed_memory() {

@@ -10,6 +10,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 
 namespace spikeloom::train {
 namespace {
@@ -27,7 +28,7 @@ std::string time_now() {
 /// The sessions in a file, in their order. Throws DataError if it is damaged.
 Json read_sessions(const std::string& path) {
   if (!std::filesystem::exists(path)) return Json::array();
-  const Json json = Json::parse(read_text_file(path), nullptr, false);
+  const Json json = try_parse_ordered_json(read_text_file(path));
   const bool is_list = json.is_object() && json.contains("sessions");
   if (!json.is_object() || (is_list && !json["sessions"].is_array())) {
     throw DataError(path + ": is damaged, so no session can be added; move it away to resume without it");
@@ -44,7 +45,7 @@ void append_session(const std::string& path, std::int64_t iteration,
   for (const auto& [name, value] : environment) session[name] = value;
   sessions.push_back(session);
   const Json json = {{"sessions", sessions}};
-  write_text_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_text_file(path, json_text(json, 2, BadText::kReplace) + "\n");
 }
 
 int recorded_threads(const std::string& path) {

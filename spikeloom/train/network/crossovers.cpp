@@ -11,6 +11,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/log.h"
 #include "spikeloom/data/content_hash.h"
 #include "spikeloom/data/frame_cache.h"
@@ -85,7 +86,7 @@ Json key_of(const Network& network, std::int64_t batch) {
 }
 
 std::string checksum(const nlohmann::json& layers) {
-  return fmt::format("{:016x}", data::hash_text(layers.dump()).low);
+  return fmt::format("{:016x}", data::hash_text(json_text(layers)).low);
 }
 
 // What a file of the cache holds, if it is whole and of this key and the network has its layers.
@@ -94,7 +95,7 @@ std::optional<std::vector<backends::Crossover>> from_cache(const std::string& pa
   try {
     std::error_code error;
     if (!fs::exists(path, error)) return std::nullopt;
-    const auto json = nlohmann::json::parse(read_text_file(path));
+    const auto json = parse_json(read_text_file(path));
     if (json.at("key") != nlohmann::json(key)) return std::nullopt;
     if (json.at("checksum").get<std::string>() != checksum(json.at("layers"))) return std::nullopt;
     auto crossovers = from_json(json.at("layers"));
@@ -114,7 +115,7 @@ void keep(const std::string& path, const Json& key, const std::vector<backends::
   std::string reason;
   try {
     fs::create_directories(fs::path(path).parent_path());
-    write_text_file(own, json.dump(2) + "\n");
+    write_text_file(own, json_text(json, 2) + "\n");
     fs::rename(own, path);
     return;
   } catch (const fs::filesystem_error& error) {
@@ -137,7 +138,7 @@ TakenCrossovers take_crossovers(Network& network, std::int64_t batch, bool again
   const std::string path =
       folder.empty()
           ? ""
-          : (fs::path(folder) / fmt::format("crossovers-{:016x}.json", data::hash_text(key.dump()).low))
+          : (fs::path(folder) / fmt::format("crossovers-{:016x}.json", data::hash_text(json_text(key)).low))
                 .string();
   if (!path.empty() && !again) {
     if (auto kept = from_cache(path, key, network)) return {*kept, false};
@@ -157,7 +158,7 @@ bool read_crossovers(const std::string& path, Network& network) {
   if (!fs::exists(path)) return false;
   std::vector<backends::Crossover> crossovers;
   try {
-    const auto json = nlohmann::json::parse(read_text_file(path));
+    const auto json = parse_json(read_text_file(path));
     if (json.at("machine") != nlohmann::json(machine())) return false;
     crossovers = from_json(json.at("layers"));
   } catch (const nlohmann::json::exception&) {
@@ -173,7 +174,7 @@ bool read_crossovers(const std::string& path, Network& network) {
 
 void apply_crossovers(const std::string& text, const std::string& path, Network& network) {
   try {
-    network.cpu()->set_crossovers(from_json(nlohmann::json::parse(text).at("layers")));
+    network.cpu()->set_crossovers(from_json(parse_json(text).at("layers")));
   } catch (const nlohmann::json::exception&) {
     throw DataError(path + ": does not hold measured crossovers; delete it to measure them again");
   }
@@ -183,7 +184,7 @@ void measure_crossovers(const std::string& path, Network& network, std::int64_t 
   const auto taken = take_crossovers(network, batch);
   if (taken.layers.empty()) return;
   const Json json = {{"machine", machine()}, {"batch_size", batch}, {"layers", to_json(taken.layers)}};
-  write_text_file(path, json.dump(2) + "\n");
+  write_text_file(path, json_text(json, 2) + "\n");
 }
 
 }  // namespace spikeloom::train

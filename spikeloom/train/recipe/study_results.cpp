@@ -9,6 +9,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 
 namespace spikeloom::train {
 namespace {
@@ -40,7 +41,7 @@ std::string first_difference(Recipe stored, const Recipe& wanted) {
 
 void read_result(const std::string& path, CellResult& result) {
   try {
-    const auto json = nlohmann::json::parse(read_text_file(path));
+    const auto json = parse_json(read_text_file(path));
     result.iterations = json.at("iterations").get<std::int64_t>();
     result.train_seconds = json.at("train_seconds").get<double>();
     result.epochs = json.at("epochs").get<int>();

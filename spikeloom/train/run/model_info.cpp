@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/version.h"
 #include "spikeloom/formats/safetensors.h"
 
@@ -17,7 +18,7 @@ data::Standardization parse_standardization(const std::string& text, std::int64_
                                             const std::string& path) {
   data::Standardization result;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json(text);
     result.mean = json.at("mean").get<std::vector<double>>();
     result.deviation = json.at("deviation").get<std::vector<double>>();
   } catch (const nlohmann::json::exception&) {
@@ -78,7 +79,7 @@ ModelInfo read_model_info(const std::string& path) {
   try {
     info.recipe = parse_recipe(get("recipe"), path);
     info.input = model::parse_shape(get("input"));
-    info.class_names = nlohmann::json::parse(get("class_names")).get<std::vector<std::string>>();
+    info.class_names = parse_json(get("class_names")).get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(path + ": its metadata is damaged: class_names is not a JSON list of strings");
   } catch (const ConfigError& error) {
@@ -105,12 +106,11 @@ std::map<std::string, std::string> to_metadata(const ModelInfo& info, const std:
                                                  {"spikeloom_version", kVersion},
                                                  {"structure", info.recipe.network.structure},
                                                  {"input", model::to_string(info.input)},
-                                                 {"class_names", nlohmann::json(info.class_names).dump()},
+                                                 {"class_names", json_text(nlohmann::json(info.class_names))},
                                                  {"recipe", to_toml(info.recipe)}};
   if (info.standardization) {
-    metadata["standardization"] =
-        nlohmann::json{{"mean", info.standardization->mean}, {"deviation", info.standardization->deviation}}
-            .dump();
+    metadata["standardization"] = json_text(
+        nlohmann::json{{"mean", info.standardization->mean}, {"deviation", info.standardization->deviation}});
   }
   if (info.iterations >= 0) metadata["iterations"] = std::to_string(info.iterations);
   return metadata;

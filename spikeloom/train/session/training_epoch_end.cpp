@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/train/recipe/schedule.h"
 #include "spikeloom/train/run/checkpoint.h"
 #include "spikeloom/train/session/rates_object.h"
@@ -118,7 +119,7 @@ bool TrainingSession::finish_epoch() {
   line["train_seconds"] = state_.train_seconds;
   line["loader_wait_share"] = loader_wait_share();
   line["firing_rates"] = rates_object(report.firing_rates);
-  note(line.dump());
+  note(json_text(line));
   record_epoch(report);
   last_rates_ = report.firing_rates;
   observer_.epoch_ended(report);

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/parallel/error.h"
 #include "spikeloom/train/session/rates_object.h"
 #include "spikeloom/train/session/training_session.h"
@@ -49,12 +50,12 @@ void TrainingSession::check_finite(double loss) {
 
 void TrainingSession::note_failure(const std::exception& error) noexcept {
   try {
-    note(nlohmann::ordered_json{{"kind", "failure"},
-                                {"epoch", state_.epoch + 1},
-                                {"iteration", state_.iteration},
-                                {"exit_code", parallel::exit_code_of(error)},
-                                {"reason", error.what()}}
-             .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    note(json_text(nlohmann::ordered_json{{"kind", "failure"},
+                                          {"epoch", state_.epoch + 1},
+                                          {"iteration", state_.iteration},
+                                          {"exit_code", parallel::exit_code_of(error)},
+                                          {"reason", error.what()}},
+                   -1, BadText::kReplace));
     if (records_) records_->ended(false);
   } catch (const std::exception&) {
     // A full disk may be why it fails: what is thrown says that.
@@ -114,7 +115,7 @@ void TrainingSession::log_iteration(double learning_rate) {
                                  {"train_seconds", state_.train_seconds},
                                  {"loader_wait_share", loader_wait_share()},
                                  {"firing_rates", rates_object(rates)}};
-  note(line.dump());
+  note(json_text(line));
   record_iteration(learning_rate, rates);
   state_.log_metrics = RunningMetrics();
   state_.log_rates.clear();

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/network/crossovers.h"
 #include "spikeloom/train/session/training_session.h"
@@ -80,9 +81,9 @@ std::optional<TrainingResult> TrainingSession::share_run(std::optional<TrainingR
                  {"run", run_path()},
                  {"optimizer", heads_of(resumed_optimizer_)}};
     if (done) json["result"] = train::to_json(*done, recipe_);
-    text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    text = json_text(json, -1, BadText::kReplace);
   }
-  const Json json = Json::parse(ranks_.share(text, "the state of the run"));
+  const Json json = parse_ordered_json(ranks_.share(text, "the state of the run"));
   if (!ranks_.leads()) {
     request_.run_path = json.at("run").get<std::string>();
     recipe_ =

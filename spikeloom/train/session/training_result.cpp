@@ -5,6 +5,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/version.h"
 #include "spikeloom/ops/device.h"
 #include "spikeloom/train/run/checkpoint.h"
@@ -78,14 +79,13 @@ TrainingResult TrainingSession::finish() {
       result.class_names = splits_.test->class_names();
     }
     result.firing_rates = test.firing_rates;
-    note(nlohmann::ordered_json{{"kind", "test"},
-                                {"iteration", state_.iteration},
-                                {"selection", result.selection},
-                                {"test_loss", test.loss},
-                                {"test_accuracy", test.accuracy},
-                                {"samples", test.samples},
-                                {"firing_rates", rates_object(test.firing_rates)}}
-             .dump());
+    note(json_text(nlohmann::ordered_json{{"kind", "test"},
+                                          {"iteration", state_.iteration},
+                                          {"selection", result.selection},
+                                          {"test_loss", test.loss},
+                                          {"test_accuracy", test.accuracy},
+                                          {"samples", test.samples},
+                                          {"firing_rates", rates_object(test.firing_rates)}}));
     record_test(test);
   }
   if (records_) records_->ended(true);
@@ -128,13 +128,13 @@ std::string to_json(const TrainingResult& result, const Recipe& recipe) {
     json["peak_device_memory_mb"] = result.peak_device_memory_mb;
   }
   // A folder may have any name, JSON only UTF-8.
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(json, 2, BadText::kReplace);
 }
 
 TrainingResult result_from_json(const std::string& text, const std::string& path) {
   TrainingResult result;
   try {
-    const auto json = nlohmann::ordered_json::parse(text);
+    const auto json = parse_ordered_json(text);
     result.run_path = json.at("run").get<std::string>();
     result.model_path = json.at("model").get<std::string>();
     result.interrupted = json.at("interrupted").get<bool>();

@@ -6,6 +6,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/data/class_map.h"
 #include "spikeloom/train/machine/environment_log.h"
 #include "spikeloom/train/recipe/schedule.h"
@@ -133,7 +134,7 @@ void TrainingSession::note_changes() {
                                    {"iteration", state_.iteration},
                                    {"settings", settings}};
     if (!changed_data_.empty()) line["changed_data"] = changed_data_;
-    const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    const std::string text = json_text(line, -1, BadText::kReplace);
     note(text);
     state_.changes.push_back(text);
     const auto rate_of = [&](const Recipe& recipe) {

@@ -8,6 +8,7 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/base/memory.h"
 #include "spikeloom/base/threads.h"
 #include "spikeloom/train/machine/environment.h"
@@ -182,12 +183,12 @@ void TrainingSession::note_taken(const std::string& path, const TakenParameters&
     observer_.warned(path + ": " + std::to_string(parameters.taken.size()) + " of " +
                      std::to_string(network_->program().slots.size()) + " parameters are taken" + rest);
   }
-  note(nlohmann::ordered_json{{"kind", "init"},
-                              {"from", path},
-                              {"taken", parameters.taken},
-                              {"start_values", parameters.kept},
-                              {"not_used", parameters.unused}}
-           .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  note(json_text(nlohmann::ordered_json{{"kind", "init"},
+                                        {"from", path},
+                                        {"taken", parameters.taken},
+                                        {"start_values", parameters.kept},
+                                        {"not_used", parameters.unused}},
+                 -1, BadText::kReplace));
 }
 
 void TrainingSession::calibrate() {

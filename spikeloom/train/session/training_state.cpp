@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/train/session/training_session.h"
 
 namespace spikeloom::train {
@@ -96,15 +97,15 @@ std::string TrainingState::to_json() const {
                                  {"event_file", event_file},
                                  {"event_file_size", event_file_size},
                                  {"changes", nlohmann::ordered_json::array()}};
-  for (const std::string& change : changes) json["changes"].push_back(nlohmann::ordered_json::parse(change));
+  for (const std::string& change : changes) json["changes"].push_back(parse_ordered_json(change));
   if (data) json["data"] = to_object(*data);
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(json, -1, BadText::kReplace);
 }
 
 TrainingState TrainingState::from_json(const std::string& text, const std::string& path) {
   TrainingState state;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json(text);
     state.epoch = json.at("epoch").get<int>();
     state.batch = json.at("batch").get<std::int64_t>();
     state.iteration = json.at("iteration").get<std::int64_t>();
@@ -125,8 +126,8 @@ TrainingState TrainingState::from_json(const std::string& text, const std::strin
     state.stopped_early = json.value("stopped_early", false);
     state.test_reads = json.value("test_reads", state.finished ? 1 : 0);
     if (json.contains("changes")) {
-      for (const auto& change : nlohmann::ordered_json::parse(text).at("changes")) {
-        state.changes.push_back(change.dump());
+      for (const auto& change : parse_ordered_json(text).at("changes")) {
+        state.changes.push_back(json_text(change));
       }
     }
     if (json.contains("data")) state.data = to_fingerprint(json.at("data"));
