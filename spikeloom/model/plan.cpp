@@ -33,6 +33,17 @@ class Checked {
   const std::string& layer_;
 };
 
+/// Over all windows along an extent: how many of their positions are no padding.
+std::int64_t positions_inside(const LayerSpec& spec, std::int64_t extent, std::int64_t outputs) {
+  std::int64_t inside = 0;
+  for (std::int64_t output = 0; output < outputs; ++output) {
+    const std::int64_t from = output * spec.stride - spec.padding;
+    inside +=
+        std::max<std::int64_t>(0, std::min(from + spec.kernel, extent) - std::max<std::int64_t>(from, 0));
+  }
+  return inside;
+}
+
 /// Windows of side `kernel` along an extent, 0 where none fits.
 std::int64_t windows(std::int64_t extent, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
   const std::int64_t room = extent + 2 * padding - kernel;
@@ -291,6 +302,12 @@ class Planner {
 }  // namespace
 
 std::int64_t NetworkPlan::parameters() const { return total(layers, &LayerPlan::parameters); }
+
+std::int64_t LayerPlan::synapses() const {
+  if (spec.kind != LayerKind::kConvolution) return macs_per_step;
+  return output.channels * input.channels * positions_inside(spec, input.height, output.height) *
+         positions_inside(spec, input.width, output.width);
+}
 
 std::int64_t NetworkPlan::macs_per_step() const { return total(layers, &LayerPlan::macs_per_step); }
 

@@ -42,6 +42,8 @@ struct LayerPlan {
   /// behind normalisation.
   std::vector<int> shortcuts;
 
+  /// macs_per_step without those that multiply a zero of the padding: its synapses.
+  std::int64_t synapses() const;
   /// Whether the way back needs the current as it came from the weights.
   bool keeps_current() const { return normalised; }
 };

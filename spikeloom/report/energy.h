@@ -27,7 +27,8 @@ inline double energy_estimate_pj(const LayerObservation& layer, const EnergyTabl
   return layer.synaptic_operations * table.addition_pj + (layer.macs + layer.updates) * table.mac_pj();
 }
 
-/// The artificial network's of the same structure, which multiplies everything, once.
+/// The artificial network's of the same structure, which multiplies every input once, but no padding
+/// (model::LayerPlan::synapses), since no spike comes from there either.
 inline double energy_estimate_pj(std::int64_t dense_macs, const EnergyTable& table = {}) {
   return static_cast<double>(dense_macs) * table.mac_pj();
 }

@@ -9,7 +9,9 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/files.h"
+#include "spikeloom/base/json_text.h"
 #include "spikeloom/config/toml.h"
+#include "spikeloom/formats/safetensors.h"
 #include "spikeloom/report/metrics_reader.h"
 #include "spikeloom/report/run_lock.h"
 
@@ -77,7 +79,7 @@ ordered_json read_object(RunRecord& run, const char* name) {
   const std::string path = run.path + "/" + name;
   if (!has_file(run, name)) return nullptr;
   try {
-    auto json = ordered_json::parse(read_text_file(path, kLargestFile), nullptr, false);
+    auto json = try_parse_ordered_json(read_text_file(path, kLargestFile));
     if (json.is_object()) return json;
     run.add_problem(std::string(name) + " is no JSON object");
   } catch (const Error& error) {
@@ -114,6 +116,27 @@ void read_recipe(RunRecord& run) {
     // A resolved recipe extends nothing; one that does was not written by a training.
     flatten(std::get<config::Entries>(toml.tree().value), "", run.recipe);
     run.epochs_planned = std::max<std::int64_t>(0, toml.root().table("training").get_int("epochs", 0));
+  } catch (const Error& error) {
+    run.add_problem(error.what());
+  }
+}
+
+/// How far the checkpoint of a run came that was killed before the first line of its metrics.
+void read_checkpoint_state(RunRecord& run) {
+  if (is_missing(run, "checkpoint.safetensors") || !has_file(run, "checkpoint.safetensors")) return;
+  try {
+    const auto file = formats::SafetensorsFile::open(run.path + "/checkpoint.safetensors");
+    const auto at = file.metadata().find("training_state");
+    if (at == file.metadata().end()) return;
+    const auto state = try_parse_json(at->second);
+    if (!state.is_object()) return;
+    const auto number = [&](const char* key) {
+      const auto value = state.find(key);
+      const double given = value != state.end() && value->is_number() ? value->get<double>() : 0.0;
+      return given >= 0.0 && given <= 9e15 ? given : 0.0;
+    };
+    run.iterations = static_cast<std::int64_t>(number("iteration"));
+    run.train_seconds = number("train_seconds");
   } catch (const Error& error) {
     run.add_problem(error.what());
   }
@@ -301,6 +324,7 @@ RunRecord read_run(const std::string& given, const ReadLimits& limits) {
   read_recipe(run);
   if (is_missing(run, "metrics.jsonl")) run.add_problem("metrics.jsonl is missing");
   if (has_file(run, "metrics.jsonl")) read_metrics(folder + "/metrics.jsonl", limits, run);
+  if (run.iterations == 0) read_checkpoint_state(run);
   read_environment(run);
   if (run.failure) run.state = RunState::kFailed;
   read_result(run);

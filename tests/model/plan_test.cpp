@@ -97,6 +97,33 @@ TEST(Plan, StridePaddingAndOddPoolsFollowTheUsualArithmetic) {
   EXPECT_EQ(plan.layers[0].macs_per_step, 4 * 16 * 10 * 2 * 25);
 }
 
+/// Pairs of an output and an input that it takes, one by one.
+std::int64_t counted_synapses(const LayerPlan& layer) {
+  std::int64_t inside = 0;
+  const LayerSpec& spec = layer.spec;
+  for (std::int64_t oy = 0; oy < layer.output.height; ++oy)
+    for (std::int64_t ox = 0; ox < layer.output.width; ++ox)
+      for (std::int64_t k = 0; k < std::int64_t{spec.kernel} * spec.kernel; ++k) {
+        const std::int64_t y = oy * spec.stride - spec.padding + k / spec.kernel;
+        const std::int64_t x = ox * spec.stride - spec.padding + k % spec.kernel;
+        inside += y >= 0 && y < layer.input.height && x >= 0 && x < layer.input.width ? 1 : 0;
+      }
+  return inside * layer.input.channels * layer.output.channels;
+}
+
+TEST(Plan, SynapsesAreTheMacsWithoutPadding) {
+  for (const char* structure : {"4C5S2P1-AP2-3C3P0-Voting", "4C3-5C1-3C7S3-Voting", "2C9P8-Voting"}) {
+    const NetworkPlan plan = plan_network(settings_of(structure), {2, 34, 21}, 3);
+    for (const LayerPlan& layer : plan.layers) {
+      if (layer.spec.kind == LayerKind::kConvolution) {
+        EXPECT_EQ(layer.synapses(), counted_synapses(layer)) << structure << " " << layer.name;
+      } else {
+        EXPECT_EQ(layer.synapses(), layer.macs_per_step) << structure << " " << layer.name;
+      }
+    }
+  }
+}
+
 std::vector<std::string> names_where(const NetworkPlan& plan, bool LayerPlan::*flag) {
   std::vector<std::string> names;
   for (const LayerPlan& layer : plan.layers) {

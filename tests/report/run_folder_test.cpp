@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "spikeloom/base/errors.h"
+#include "spikeloom/formats/safetensors.h"
 #include "spikeloom/report/run_labels.h"
 
 namespace spikeloom::report {
@@ -88,6 +89,31 @@ TEST_F(RunFolderTest, ReadsWhatATrainingWrote) {
   EXPECT_NE(run.recipe_value("data.transforms").find("drop 0.5"), std::string::npos);
   ASSERT_EQ(run.environment.size(), 1u);
   EXPECT_EQ(run.environment[0]["threads"], "2");
+}
+
+TEST_F(RunFolderTest, BeforeTheFirstMetricsTheCheckpointSaysHowFarARunCame) {
+  const std::string path = folder("run");
+  write(path, "recipe.toml", kRecipe);
+  write(path, "metrics.jsonl", "");
+  formats::write_safetensors(path + "/checkpoint.safetensors", {},
+                             {{"training_state", R"({"iteration":17,"train_seconds":12.5})"}});
+  RunRecord run = read_run(path);
+  EXPECT_EQ(run.iterations, 17);
+  EXPECT_EQ(run.train_seconds, 12.5);
+  EXPECT_TRUE(run.problems.empty());
+
+  write(path, "metrics.jsonl", kMetrics);  // which is newer
+  EXPECT_EQ(read_run(path).iterations, 20);
+
+  write(path, "metrics.jsonl", "");
+  for (const char* state : {"", "[]", R"({"iteration":"x","train_seconds":-1})", R"({"iteration":1e300})"}) {
+    formats::write_safetensors(path + "/checkpoint.safetensors", {}, {{"training_state", state}});
+    run = read_run(path);
+    EXPECT_EQ(run.iterations, 0) << state;
+    EXPECT_EQ(run.train_seconds, 0.0) << state;
+  }
+  write(path, "checkpoint.safetensors", "damaged");
+  EXPECT_EQ(read_run(path).problems.size(), 1u);
 }
 
 TEST_F(RunFolderTest, ARunThatGoesOnIsNotFinished) {

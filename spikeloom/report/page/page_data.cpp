@@ -200,7 +200,7 @@ ordered_json cost_json(const Observations& observed, const std::optional<model::
   const EnergyTable table;
   std::map<std::string, std::int64_t> dense;
   if (plan) {
-    for (const auto& layer : plan->layers) dense[layer.name] = layer.macs_per_step;
+    for (const auto& layer : plan->layers) dense[layer.name] = layer.synapses();
   }
   ordered_json layers = ordered_json::array();
   double energy = 0.0, dense_energy = 0.0;

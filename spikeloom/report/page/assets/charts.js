@@ -62,8 +62,15 @@ function tickText(values, isPercent) {
   const [unit, letter] = largest >= 1e4 ? [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e3, " k"]].find(([one]) => largest >= one) : [1, ""];
   return (value) => value === 0 ? "0" : fixed(value, 1 / unit) + letter;
 }
+// As the program prints numbers: of two that are equally near, the one with the even last digit. A number of binary
+// places lies in the middle only if it is an odd multiple of 2 ** -(digits + 1).
+function rounded(value, digits) {
+  const text = value.toFixed(digits);
+  const inTheMiddle = Math.abs(value * 2 ** (digits + 1)) % 2 === 1;
+  return inTheMiddle && Number(text.at(-1)) % 2 === 1 ? (Number(text) - Math.sign(value) * 10 ** -digits).toFixed(digits) : text;
+}
 function percent(value, digits = 2) {
-  return value === null || value === undefined ? "" : (100 * value).toFixed(digits) + " %";
+  return value === null || value === undefined ? "" : rounded(100 * value, digits) + " %";
 }
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
@@ -125,6 +132,10 @@ function optionsOf(spec) {
   if (places.length > 0 && !spec.xLog && places.every((place) => place === places[0])) {
     x.min = Math.max(0, places[0] - 1);
     x.max = places[0] + 1;
+  }
+  if (spec.tickTexts) {
+    x.ticks.autoSkip = false;
+    x.ticks.callback = (value) => spec.tickTexts.get(value) ?? null;
   }
   if (spec.xMin !== undefined) x.min = spec.xMin;
   if (spec.xMax !== undefined) x.max = spec.xMax;
@@ -247,7 +258,7 @@ function legendOf(entry) {
 }
 
 // Adds a chart to `parent`, or gives the one of this id new values. spec: type (line, bar, scatter), title, note, x or
-// labels, series [{name, values, x}], xTitle, yTitle, percent, log.
+// labels, tickTexts (label number -> text), series [{name, values, x}], xTitle, yTitle, percent, log.
 function addChart(parent, id, spec) {
   spec = { type: "line", ...spec };
   spec.series = spec.series.filter((series) => series.values && series.values.some((value) => value !== null));

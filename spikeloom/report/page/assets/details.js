@@ -1,11 +1,14 @@
 "use strict";
 // What a trained network is and does: potentials, weights, classes, samples, cost, network, set-up.
-function histogramChart(parent, id, title, note, histogram, xTitle) {
+// marks: [[value, text]] in place of the ticks.
+function histogramChart(parent, id, title, note, histogram, xTitle, marks) {
   const bins = histogram.counts.length, width = (histogram.high - histogram.low) / bins;
   const total = histogram.counts.reduce((a, b) => a + b, 0) || 1;
   const centres = histogram.counts.map((_, i) => histogram.low + (i + 0.5) * width);
+  const binOf = (value) => Math.min(bins - 1, Math.max(0, Math.floor((value - histogram.low) / width + 1e-6)));
   addChart(parent, id, {
     type: "bar", histogram: true, title, note, percent: true, xTitle,
+    tickTexts: marks && new Map(marks.map(([value, text]) => [binOf(value), text])),
     labels: centres.map(tickText(centres, false)),
     series: [{ name: "share", values: histogram.counts.map((count) => count / total) }],
   });
@@ -26,7 +29,7 @@ function renderPotentials(data) {
     "Before the reset, as fractions of the threshold: from 1 on a neuron fires. The first and last bar hold what lies beyond. Of a layer of more than 1,024 neurons about so many are counted, others at each step. " + observedText(observed)));
   const grid = make("div", { class: "grid small" });
   home.append(grid);
-  for (const one of observed.potentials) histogramChart(grid, "potentials-" + one.layer, one.layer, "", one.histogram, "v / threshold");
+  for (const one of observed.potentials) histogramChart(grid, "potentials-" + one.layer, one.layer, "", one.histogram, "v / threshold", [[0, "0"], [1, "1"]]);
 }
 
 function renderWeights(data) {
@@ -103,7 +106,7 @@ function renderCost(data) {
     against === null || !observed.spiking ? "." :
     `, an estimate; the artificial network of this structure would take about ${shortNumber(micro(cost.dense_energy_pj))} µJ, ${Number(against.toPrecision(2))} times as much.`)),
     make("p", { class: "note" }, `An addition (${cost.addition_pj} pJ) for each synapse that a spike reaches, a multiply-accumulate (${cost.mac_pj} pJ) for each synapse of an ` +
-      `input that is no spike and for each update of a membrane potential. A still image is convolved once. The artificial network multiplies every input once, zeros too. ` +
+      `input that is no spike and for each update of a membrane potential. A still image is convolved once. The artificial network multiplies every input once, zeros too, but no padding. ` +
       `Arithmetic only: no memory, no communication. Table: ${cost.source}. ${observedText(observed)}`));
   const count = { number: true, show: shortNumber };
   home.append(sortableTable("Work and energy of each layer for one sample", [{ title: "layer" }, { title: "firing rate", number: true, show: (v) => percent(v) },

@@ -21,12 +21,13 @@ function pictureCanvas(picture, alt) {
   return canvas;
 }
 
+// Names of classes may be several words.
 function decisionText(decision, classes, noVote) {
-  if (noVote) return `label ${classes[decision.label]}, no vote for any class`;
-  const right = decision.label === decision.prediction;
-  const sure = `, confidence ${percent(decision.confidence, 0)}`;
-  return right ? `predicted ${classes[decision.prediction]}, correct${sure}`
-    : `label ${classes[decision.label]}, predicted ${classes[decision.prediction]}${sure}`;
+  const label = `"${classes[decision.label]}"`, prediction = `"${classes[decision.prediction]}"`;
+  if (noVote) return `label ${label}, no vote for any class`;
+  const sure = ` with confidence ${percent(decision.confidence, 0)}`;
+  return decision.label === decision.prediction ? `predicted ${prediction}${sure}, correct`
+    : `label ${label} with confidence ${percent(decision.label_confidence, 0)}, predicted ${prediction}${sure}`;
 }
 
 function rasterText(layer) {
