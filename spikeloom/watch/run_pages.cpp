@@ -32,7 +32,7 @@ std::int64_t time_of(const std::string& path, std::int64_t* size = nullptr) {
   return std::int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec;
 }
 
-std::shared_ptr<const std::string> json_text(const nlohmann::ordered_json& json) {
+std::shared_ptr<const std::string> data_text(const nlohmann::ordered_json& json) {
   return std::make_shared<const std::string>(json_text(json, -1, BadText::kReplace));
 }
 
@@ -197,7 +197,7 @@ Response RunPages::answer(const std::string& path) {
     return page_response(list_page_);
   }
   if (path == "/data") {
-    if (!list_data_) list_data_ = json_text(list());
+    if (!list_data_) list_data_ = data_text(list());
     return json_response(list_data_);
   }
   const std::string prefix = "/run/", suffix = "/data";
@@ -214,7 +214,7 @@ Response RunPages::answer(const std::string& path) {
       return page_response(opened->page);
     }
     if (opened != nullptr) {
-      if (!opened->data) opened->data = json_text(report::run_page_data(opened->run, opened->details));
+      if (!opened->data) opened->data = data_text(report::run_page_data(opened->run, opened->details));
       return json_response(opened->data);
     }
   }
