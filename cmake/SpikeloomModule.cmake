@@ -65,14 +65,10 @@ function(spikeloom_compile_options target)
     target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
   endif()
   if(SPIKELOOM_SANITIZE)
-    # Wrong accesses are for the address sanitizer; to check the pointers as well takes a fifth of the time. Functions
-    # with very many accesses (SIMD) call its checks instead of having them inside: a third of the time.
+    # Functions with very many accesses (SIMD) call the address sanitizer's checks instead of having them inside: the
+    # same checks, in half the compile time.
     target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-sanitize-recover=all
-                                            -fno-omit-frame-pointer)
-    if(NOT SPIKELOOM_BUILD_FUZZERS)
-      target_compile_options(${target} PUBLIC -fno-sanitize=null,object-size,pointer-overflow,vptr
-        $<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=asan-instrumentation-with-call-threshold=50>)
-    endif()
+      -fno-omit-frame-pointer $<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=asan-instrumentation-with-call-threshold=50>)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
 endfunction()

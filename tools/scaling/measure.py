@@ -8,9 +8,10 @@ Each rank gets a network namespace of its own, with an address and a link to a b
 the rate; with --delay netem, or delay_line.py where the kernel has no netem). The documented commands then start
 `spikeloom launch` in each, one rank of one thread. Rate and latency of the link are measured through plain sockets.
 Then, for each number of ranks and in turns: as many trainings at once that do not know of each other (compute), the
-training of all over a link without limits (free), and over the limited one (step). Times are medians over steps and then over rounds, since a machine that others use too has slow
-moments. "slowest" is the step of the slowest of the trainings that run alone: all ranks wait for it. Needs root, iproute2 and a core a rank; takes a minute a round and number of ranks. Whatever happens,
-namespaces, links and processes are gone at the end.
+training of all over a link without limits (free), and over the limited one (step). Times are medians over steps and
+then over rounds, since a machine that others use too has slow moments. "slowest" is the step of the slowest of the
+trainings that run alone: all ranks wait for it. Needs root, iproute2 and a core a rank; a round takes one or two
+minutes for each number of ranks. Whatever happens, namespaces, links and processes are gone at the end.
 """
 import argparse
 import contextlib
