@@ -307,14 +307,14 @@ def main():
         print(f"{options.recipe}, {options.samples} samples a rank, {work.gradient / 1e6:.1f} MB of gradients; link of "
               f"{options.link.rate * 8 / 1e6:.0f} Mbit/s and {options.link.latency * 1e6:.0f} us, "
               f"{os.cpu_count()} cores", flush=True)
-        print("ranks  compute s  slowest s  exchange s  free s  step s   model    / bound (rounds)    / free (rounds)    "
-              "sent MB   model")
+        print("ranks  compute s  slowest s  exchange s  free s  step s   model    / bound (rounds)    / free (rounds)  "
+              "  sent MB   model")
         for ranks in all_ranks:
             alone = measure(options, ranks, network, work, data, folder).compute
         print(f"the model, with the compute time of {ranks} ranks:")
         for ranks in (64, 1024):
             step = model.predict(work.scaled(alone), ranks, options.link)
-            print(f"{ranks:5}  {'':9}  {step.compute:9.3f}  {step.communication:10.3f}  {'':6}  {'':6}  {step.step:6.3f}")
+            print(f"{ranks:5}  {'':9}  {step.compute:9.3f}  {step.communication:10.3f}  {'':14}  {step.step:6.3f}")
 
 
 if __name__ == "__main__":
