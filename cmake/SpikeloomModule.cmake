@@ -11,7 +11,8 @@ endfunction()
 # One folder of spikeloom/ = one library target spikeloom_NAME. Static, so that a test links only what it tests;
 # the two libraries that are installed are shared and made of the same objects, so that nothing that registers
 # itself (the LibTorch operators) can be dropped by the linker. LIGHT: a folder that computes nothing itself, compiled
-# with -O1, in a third less time. TOGETHER: spikeloom_compile_together.
+# with -O1, in a third less time, and under the sanitizers, but for fuzzing, with -O0, in half of it.
+# TOGETHER: spikeloom_compile_together.
 function(spikeloom_module name)
   cmake_parse_arguments(ARG "LIGHT;TOGETHER" "" "SOURCES;LINK" ${ARGN})
   add_library(spikeloom_${name} STATIC ${ARG_SOURCES})
@@ -21,6 +22,9 @@ function(spikeloom_module name)
   endif()
   if(ARG_LIGHT)
     target_compile_options(spikeloom_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+    if(SPIKELOOM_SANITIZE AND NOT SPIKELOOM_BUILD_FUZZERS)
+      target_compile_options(spikeloom_${name} PRIVATE -O0)
+    endif()
   endif()
   target_link_libraries(spikeloom_${name} PUBLIC ${ARG_LINK})
 endfunction()

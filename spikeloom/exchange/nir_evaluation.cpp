@@ -13,7 +13,7 @@ namespace spikeloom::exchange {
 namespace {
 
 /// The sum of an output: of one that does not fire, and so has any value, within 10^15.
-std::int64_t whole(double sum) {
+std::int64_t whole_sum(double sum) {
   constexpr double kMost = 1e15;
   return std::llround(std::clamp(sum, -kMost, kMost));
 }
@@ -113,7 +113,7 @@ NirEvaluation evaluate_nir(const NirSimulator& graph, const data::Dataset& sampl
         {
           ++result.confusion[label][static_cast<std::size_t>(guess)];
           if (static_cast<std::size_t>(guess) == label) ++result.correct;
-          for (const double sum : sums) result.output_spikes += whole(sum);
+          for (const double sum : sums) result.output_spikes += whole_sum(sum);
           for (std::size_t n = 0; n < counts.size(); ++n) result.spikes[n].second += counts[n].second;
           if (progress && ++done % 16 == 0) progress(done, total);
         }

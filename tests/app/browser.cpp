@@ -86,6 +86,11 @@ window.addEventListener("load", () => {
       if (JSON.stringify([...down].reverse()) !== JSON.stringify(sorted)) told(name + " does not sort back");
       if (head.getAttribute("aria-sort") !== "descending") told(name + " does not say how it is sorted");
     }
+    // As the program rounds.
+    for (const [value, digits, text] of [[0.125, 2, "0.12"], [0.375, 2, "0.38"], [0.5, 0, "0"], [1.5, 0, "2"], [2.5, 0, "2"], [99.5, 0, "100"],
+        [100.5, 0, "100"], [-0.125, 2, "-0.12"], [-0.375, 2, "-0.38"], [1.005, 2, "1.00"], [0.15, 1, "0.1"], [12.34, 1, "12.3"], [56.25, 1, "56.2"],
+        [56.26, 1, "56.3"], [0, 2, "0.00"]])
+      if (rounded(value, digits) !== text) told(value + " is rounded to " + rounded(value, digits) + " instead of " + text);
     found.rasters = document.querySelectorAll(".trains path").length;
     for (const path of document.querySelectorAll(".trains path"))
       if (path.closest("figure").querySelector("small").textContent.startsWith("0 ") !== (path.getAttribute("d") === "") &&

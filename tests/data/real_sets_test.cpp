@@ -22,7 +22,7 @@ SearchResult search(const std::string& dataset) { return search_root(find_source
     if (search(dataset).root.empty()) GTEST_SKIP() << search(dataset).message; \
   } while (false)
 
-DataSettings settings_for(const std::string& dataset) {
+DataSettings real_set_settings(const std::string& dataset) {
   DataSettings settings;
   settings.dataset = dataset;
   return settings;
@@ -52,7 +52,7 @@ std::pair<double, double> statistics(const std::shared_ptr<const Dataset>& datas
 
 TEST(RealSets, Mnist) {
   SKIP_UNLESS_HERE("mnist");
-  DataSettings settings = settings_for("mnist");
+  DataSettings settings = real_set_settings("mnist");
   settings.validation_samples = 5000;
   const DataSplits splits = open_dataset(settings, 1, "");
   EXPECT_EQ(splits.train->size(), 55000);
@@ -63,7 +63,7 @@ TEST(RealSets, Mnist) {
   EXPECT_EQ(
       splits.description,
       "MNIST: 55,000 training, 5,000 validation (the last of the training part), 10,000 test (official)");
-  const DataSplits whole = open_dataset(settings_for("mnist"), 1, "");
+  const DataSplits whole = open_dataset(real_set_settings("mnist"), 1, "");
   const auto [mean, deviation] = statistics(whole.train);
   EXPECT_NEAR(mean, 0.1307, 5e-5);
   EXPECT_NEAR(deviation, 0.3081, 5e-5);
@@ -74,7 +74,7 @@ TEST(RealSets, Mnist) {
 
 TEST(RealSets, FashionMnist) {
   SKIP_UNLESS_HERE("fashion-mnist");
-  const DataSplits splits = open_dataset(settings_for("fashion-mnist"), 1, "");
+  const DataSplits splits = open_dataset(real_set_settings("fashion-mnist"), 1, "");
   EXPECT_EQ(splits.train->size(), 60000);
   EXPECT_EQ(splits.require_test()->size(), 10000);
   EXPECT_EQ(labels_of(*splits.train, 5), (std::vector<int>{9, 0, 0, 3, 0}));
@@ -89,13 +89,14 @@ TEST(RealSets, FashionMnist) {
 TEST(RealSets, AFolderOfTheOtherSetIsRefused) {
   SKIP_UNLESS_HERE("fashion-mnist");
   const std::string root = search("fashion-mnist").root;
-  const std::string message = message_of<DataError>([&] { open_dataset(settings_for("mnist"), 1, root); });
+  const std::string message =
+      message_of<DataError>([&] { open_dataset(real_set_settings("mnist"), 1, root); });
   EXPECT_TRUE(contains(message, "holds Fashion-MNIST, not MNIST")) << message;
 }
 
 TEST(RealSets, Cifar10) {
   SKIP_UNLESS_HERE("cifar10");
-  DataSettings settings = settings_for("cifar10");
+  DataSettings settings = real_set_settings("cifar10");
   settings.standardize = true;
   const DataSplits splits = open_dataset(settings, 1, "");
   EXPECT_EQ(splits.train->size(), 50000);
@@ -104,7 +105,7 @@ TEST(RealSets, Cifar10) {
   EXPECT_EQ(labels_of(*splits.test, 5), (std::vector<int>{3, 8, 8, 0, 6}));
   // The published channel statistics: (value - 0.4914) / 0.2470 and so on.
   const auto standard = read_sample(*splits.train, 0);
-  const auto plain = read_sample(*open_dataset(settings_for("cifar10"), 1, "").train, 0);
+  const auto plain = read_sample(*open_dataset(real_set_settings("cifar10"), 1, "").train, 0);
   const double means[] = {0.4914, 0.4822, 0.4465}, deviations[] = {0.2470, 0.2435, 0.2616};
   for (std::size_t i = 0; i < plain.size(); ++i) {
     ASSERT_NEAR(standard[i], (plain[i] - means[i % 3]) / deviations[i % 3], 1e-3);
@@ -116,7 +117,7 @@ TEST(RealSets, Cifar10) {
 
 TEST(RealSets, NMnist) {
   SKIP_UNLESS_HERE("n-mnist");
-  DataSettings settings = settings_for("n-mnist");
+  DataSettings settings = real_set_settings("n-mnist");
   settings.validation_samples = 100;
   const DataSplits splits = open_dataset(settings, 10, "");
   // Recording k shows MNIST's training image k - 1.
@@ -142,7 +143,7 @@ TEST(RealSets, NMnist) {
 
 TEST(RealSets, NMnistBatchesDoNotDependOnWorkers) {
   SKIP_UNLESS_HERE("n-mnist");
-  DataSettings settings = settings_for("n-mnist");
+  DataSettings settings = real_set_settings("n-mnist");
   settings.train_limit = 200;
   settings.max_shift = 2;
   const auto all_inputs = [&](int workers) {
@@ -170,7 +171,7 @@ TEST(RealSets, NMnistBatchesDoNotDependOnWorkers) {
 
 TEST(RealSets, DvsCifar10) {
   SKIP_UNLESS_HERE("dvs-cifar10");
-  DataSettings settings = settings_for("dvs-cifar10");
+  DataSettings settings = real_set_settings("dvs-cifar10");
   settings.downsample = 3;
   const DataSplits splits = open_dataset(settings, 10, "");
   EXPECT_EQ(splits.train->shape().width, 42);

@@ -97,7 +97,7 @@ EventStream random_stream(RandomStream& random, std::size_t count, bool sorted) 
   return stream;
 }
 
-EventStream stream_of(int width, int height, std::vector<Event> events) {
+EventStream made_stream(int width, int height, std::vector<Event> events) {
   return {width, height, std::move(events)};
 }
 
@@ -123,7 +123,7 @@ TEST(Binning, LayoutIsTimeThenRowThenColumnThenPolarity) {
   Binning binning;
   binning.num_steps = 2;
   binning.window_us = 10;
-  const auto frames = bin(stream_of(3, 2, {{100, 0, 0, 0}, {109, 2, 1, 1}, {110, 1, 0, 1}}), binning);
+  const auto frames = bin(made_stream(3, 2, {{100, 0, 0, 0}, {109, 2, 1, 1}, {110, 1, 0, 1}}), binning);
   std::vector<std::uint8_t> expected(2 * 2 * 3 * 2, 0);
   expected[0] = 1;
   expected[((0 * 2 + 1) * 3 + 2) * 2 + 1] = 1;
@@ -132,7 +132,7 @@ TEST(Binning, LayoutIsTimeThenRowThenColumnThenPolarity) {
 }
 
 TEST(Binning, CountsStopAt255AndBinaryAt1) {
-  EventStream stream = stream_of(1, 1, {});
+  EventStream stream = made_stream(1, 1, {});
   for (int i = 0; i < 300; ++i) stream.events.push_back({i, 0, 0, 1});
   Binning binning;
   EXPECT_EQ(bin(stream, binning), (std::vector<std::uint8_t>{0, 255}));
@@ -144,14 +144,14 @@ TEST(Binning, WhatLiesBehindTheLastWindowIsNotUsed) {
   Binning binning;
   binning.num_steps = 2;
   binning.window_us = 5;
-  EXPECT_EQ(bin(stream_of(1, 1, {{7, 0, 0, 0}, {16, 0, 0, 0}, {17, 0, 0, 0}, {1000, 0, 0, 0}}), binning),
+  EXPECT_EQ(bin(made_stream(1, 1, {{7, 0, 0, 0}, {16, 0, 0, 0}, {17, 0, 0, 0}, {1000, 0, 0, 0}}), binning),
             (std::vector<std::uint8_t>{1, 0, 1, 0}));
 }
 
 TEST(Binning, EqualSlicesUseEveryEvent) {
   for (const auto slicing : {Binning::kEqualTime, Binning::kEqualCount}) {
     for (int num_steps = 1; num_steps < 40; ++num_steps) {
-      EventStream stream = stream_of(1, 1, {});
+      EventStream stream = made_stream(1, 1, {});
       for (int i = 0; i < 25; ++i) stream.events.push_back({std::int64_t{i} * i, 0, 0, 0});
       Binning binning;
       binning.num_steps = num_steps;
@@ -168,12 +168,12 @@ TEST(Binning, DownsamplingBy3Makes128Into42AndDropsTheRest) {
   Binning binning;
   binning.downsample = 3;
   EXPECT_EQ(binned_width(128, binning), 42);
-  const auto frames = bin(stream_of(128, 128, {{0, 125, 125, 0}, {0, 126, 0, 0}, {0, 0, 127, 0}}), binning);
+  const auto frames = bin(made_stream(128, 128, {{0, 125, 125, 0}, {0, 126, 0, 0}, {0, 0, 127, 0}}), binning);
   ASSERT_EQ(frames.size(), 42u * 42u * 2u);
   EXPECT_EQ(std::accumulate(frames.begin(), frames.end(), 0), 1);
   EXPECT_EQ(frames[(41 * 42 + 41) * 2], 1);
   binning.stride_downsampling = true;
-  const auto strided = bin(stream_of(128, 128, {{0, 123, 3, 1}, {0, 124, 3, 1}, {0, 123, 4, 1}}), binning);
+  const auto strided = bin(made_stream(128, 128, {{0, 123, 3, 1}, {0, 124, 3, 1}, {0, 123, 4, 1}}), binning);
   EXPECT_EQ(std::accumulate(strided.begin(), strided.end(), 0), 1);
   EXPECT_EQ(strided[(1 * 42 + 41) * 2 + 1], 1);
 }
@@ -182,7 +182,7 @@ TEST(Binning, ShiftMovesInOutputPixelsAndDropsWhatLeaves) {
   Binning binning;
   binning.shift_x = 1;
   binning.shift_y = -1;
-  const auto frames = bin(stream_of(2, 2, {{0, 0, 1, 0}, {0, 1, 1, 0}, {0, 0, 0, 0}}), binning);
+  const auto frames = bin(made_stream(2, 2, {{0, 0, 1, 0}, {0, 1, 1, 0}, {0, 0, 0, 0}}), binning);
   EXPECT_EQ(frames, (std::vector<std::uint8_t>{0, 0, 1, 0, 0, 0, 0, 0}));
 }
 
@@ -191,7 +191,7 @@ TEST(Binning, ShiftsOfAnySizeDropEverythingWithoutOverflow) {
     Binning binning;
     binning.shift_x = shift;
     binning.shift_y = shift;
-    EXPECT_EQ(bin(stream_of(1, 1, {{0, 0, 0, 0}}), binning), (std::vector<std::uint8_t>{0, 0}));
+    EXPECT_EQ(bin(made_stream(1, 1, {{0, 0, 0, 0}}), binning), (std::vector<std::uint8_t>{0, 0}));
   }
 }
 
@@ -201,10 +201,10 @@ TEST(Binning, ExtremeTimesAreSafe) {
   Binning binning;
   binning.num_steps = 3;
   binning.window_us = kMax;
-  EXPECT_EQ(bin(stream_of(1, 1, {{kMin, 0, 0, 0}, {kMin + kMax, 0, 0, 0}, {kMax - 1, 0, 0, 1}}), binning),
+  EXPECT_EQ(bin(made_stream(1, 1, {{kMin, 0, 0, 0}, {kMin + kMax, 0, 0, 0}, {kMax - 1, 0, 0, 1}}), binning),
             (std::vector<std::uint8_t>{1, 0, 1, 0, 0, 1}));
   binning.slicing = Binning::kEqualTime;
-  EXPECT_EQ(bin(stream_of(1, 1, {{kMin, 0, 0, 0}, {0, 0, 0, 0}, {kMax - 1, 0, 0, 1}}), binning),
+  EXPECT_EQ(bin(made_stream(1, 1, {{kMin, 0, 0, 0}, {0, 0, 0, 0}, {kMax - 1, 0, 0, 1}}), binning),
             (std::vector<std::uint8_t>{1, 0, 1, 0, 0, 1}));
 }
 
@@ -213,14 +213,14 @@ TEST(Binning, ARecordingWithoutEventsGivesZeros) {
     Binning binning;
     binning.slicing = slicing;
     binning.num_steps = 3;
-    EXPECT_EQ(bin(stream_of(2, 2, {}), binning), std::vector<std::uint8_t>(3 * 2 * 2 * 2, 0));
+    EXPECT_EQ(bin(made_stream(2, 2, {}), binning), std::vector<std::uint8_t>(3 * 2 * 2 * 2, 0));
   }
 }
 
 TEST(Binning, EventsOutsideTheSensorAreRefusedAndNothingIsWritten) {
   for (const Event event :
        {Event{0, 4, 0, 0}, Event{0, 0, 3, 0}, Event{0, 0, 0, 2}, Event{0, 65535, 65535, 255}}) {
-    const EventStream stream = stream_of(4, 3, {{0, 3, 2, 1}, event});
+    const EventStream stream = made_stream(4, 3, {{0, 3, 2, 1}, event});
     std::vector<std::uint8_t> frames(4 * 3 * 2, kPoison);
     try {
       bin_events(stream, Binning{}, frames.data());
@@ -231,11 +231,11 @@ TEST(Binning, EventsOutsideTheSensorAreRefusedAndNothingIsWritten) {
     }
     EXPECT_EQ(frames, std::vector<std::uint8_t>(4 * 3 * 2, kPoison));
   }
-  EXPECT_THROW(bin_events(stream_of(0, 0, {{0, 0, 0, 0}}), Binning{}, nullptr), ShapeError);
+  EXPECT_THROW(bin_events(made_stream(0, 0, {{0, 0, 0, 0}}), Binning{}, nullptr), ShapeError);
 }
 
 TEST(Binning, SettingsOutsideTheirRangeAreRefusedByName) {
-  const EventStream stream = stream_of(1, 1, {});
+  const EventStream stream = made_stream(1, 1, {});
   std::uint8_t frames[2] = {};
   const auto key_of = [&](const Binning& binning) -> std::string {
     try {

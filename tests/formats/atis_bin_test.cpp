@@ -16,7 +16,7 @@ namespace {
 using testing::Bytes;
 using testing::operator+;
 
-const testing::Reader kReader = [](const std::string& path) { read_atis_bin(path); };
+const testing::Reader kAtisReader = [](const std::string& path) { read_atis_bin(path); };
 
 Bytes event_bytes(int x, int y, int polarity, std::uint32_t raw_time) {
   return {static_cast<std::uint8_t>(x), static_cast<std::uint8_t>(y),
@@ -24,7 +24,7 @@ Bytes event_bytes(int x, int y, int polarity, std::uint32_t raw_time) {
           static_cast<std::uint8_t>(raw_time >> 8), static_cast<std::uint8_t>(raw_time)};
 }
 
-std::vector<std::int64_t> times(const events::EventStream& stream) {
+std::vector<std::int64_t> atis_times(const events::EventStream& stream) {
   std::vector<std::int64_t> result;
   for (const events::Event& event : stream.events) result.push_back(event.t_us);
   return result;
@@ -53,7 +53,7 @@ TEST(AtisBin, AnOverflowEventMakesTheLaterOnes8192Later) {
   const testing::TemporaryFolder folder;
   const Bytes bytes = event_bytes(1, 1, 0, 8000) + event_bytes(0, 240, 0, 0) + event_bytes(1, 1, 0, 100) +
                       event_bytes(200, 240, 1, 8191) + event_bytes(1, 1, 0, 5);
-  EXPECT_EQ(times(read_atis_bin(folder.write(bytes))), (std::vector<std::int64_t>{8000, 8292, 16389}));
+  EXPECT_EQ(atis_times(read_atis_bin(folder.write(bytes))), (std::vector<std::int64_t>{8000, 8292, 16389}));
 }
 
 TEST(AtisBin, TimeThatWrapsGoesOn) {
@@ -61,13 +61,13 @@ TEST(AtisBin, TimeThatWrapsGoesOn) {
   const Bytes bytes = event_bytes(1, 1, 0, 0x7ffff0) + event_bytes(1, 1, 0, 0x10) +
                       event_bytes(1, 1, 0, 0x400000) + event_bytes(1, 1, 0, 0x7fffff) +
                       event_bytes(1, 1, 0, 1);
-  EXPECT_EQ(times(read_atis_bin(folder.write(bytes))),
+  EXPECT_EQ(atis_times(read_atis_bin(folder.write(bytes))),
             (std::vector<std::int64_t>{0x7ffff0, 0x800010, 0xc00000, 0xffffff, 0x1000001}));
 }
 
 TEST(AtisBin, ASmallStepBackIsKept) {
   const testing::TemporaryFolder folder;
-  EXPECT_EQ(times(read_atis_bin(folder.write(event_bytes(1, 1, 0, 50) + event_bytes(1, 1, 0, 40)))),
+  EXPECT_EQ(atis_times(read_atis_bin(folder.write(event_bytes(1, 1, 0, 50) + event_bytes(1, 1, 0, 40)))),
             (std::vector<std::int64_t>{50, 40}));
 }
 
@@ -76,7 +76,7 @@ TEST(AtisBin, EventsOutsideTheSensorAreRefusedAtTheirByte) {
   for (const Bytes& outside :
        {event_bytes(34, 0, 0, 9), event_bytes(0, 34, 0, 9), event_bytes(0, 241, 0, 9)}) {
     const testing::Refusal refused =
-        testing::refusal(kReader, folder.write(event_bytes(33, 33, 1, 0) + outside));
+        testing::refusal(kAtisReader, folder.write(event_bytes(33, 33, 1, 0) + outside));
     EXPECT_EQ(refused.byte_offset, 5);
     EXPECT_NE(refused.what.find("34 x 34"), std::string::npos) << refused.what;
   }
@@ -92,7 +92,7 @@ TEST(AtisBin, EventsOutsideTheSensorAreRefusedAtTheirByte) {
 
 TEST(AtisBin, EveryTruncationButAWholeEventIsRefused) {
   const Bytes good = event_bytes(1, 2, 0, 3) + event_bytes(4, 5, 1, 6) + event_bytes(7, 8, 0, 9);
-  testing::expect_truncations_refused(kReader, good,
+  testing::expect_truncations_refused(kAtisReader, good,
                                       [](std::size_t length) { return length > 0 && length % 5 == 0; });
 }
 
@@ -100,10 +100,10 @@ TEST(AtisBin, MutationsAreSurvived) {
   Bytes good;
   for (std::uint32_t i = 0; i < 40; ++i)
     good = good + event_bytes(static_cast<int>(i % 34), 5, i % 2 == 0, i * 1000);
-  testing::expect_mutations_survived(kReader, good, 5000);
+  testing::expect_mutations_survived(kAtisReader, good, 5000);
 }
 
-TEST(AtisBin, MissingFileAndFolderAreDataErrors) { testing::expect_missing_refused(kReader); }
+TEST(AtisBin, MissingFileAndFolderAreDataErrors) { testing::expect_missing_refused(kAtisReader); }
 
 TEST(AtisBin, ReadsARealRecording) {
   SPIKELOOM_REAL_FILE(path, "SPIKELOOM_EVENT_FILES", "atis/sample_nmnist.bin");

@@ -14,7 +14,7 @@ namespace {
 
 using testing::Bytes;
 
-const testing::Reader kReader = [](const std::string& path) { read_cifar10_batch(path); };
+const testing::Reader kCifarReader = [](const std::string& path) { read_cifar10_batch(path); };
 
 /// Two records; each image counts up from its label.
 Bytes small_batch() {
@@ -38,7 +38,7 @@ TEST(Cifar10, ReadsLabelsAndImages) {
 }
 
 TEST(Cifar10, EveryTruncationButAWholeRecordIsRefused) {
-  testing::expect_truncations_refused(kReader, small_batch(),
+  testing::expect_truncations_refused(kCifarReader, small_batch(),
                                       [](std::size_t length) { return length == 3073; });
 }
 
@@ -46,7 +46,7 @@ TEST(Cifar10, AWrongLabelIsRefusedAtItsByte) {
   const testing::TemporaryFolder folder;
   Bytes bytes = small_batch();
   bytes[3073] = 10;
-  const testing::Refusal refused = testing::refusal(kReader, folder.write(bytes));
+  const testing::Refusal refused = testing::refusal(kCifarReader, folder.write(bytes));
   EXPECT_EQ(refused.byte_offset, 3073);
   EXPECT_NE(refused.what.find("10"), std::string::npos) << refused.what;
 }
@@ -55,13 +55,13 @@ TEST(Cifar10, AWrongSizeIsRefusedWhereTheLastRecordBegins) {
   const testing::TemporaryFolder folder;
   Bytes bytes = small_batch();
   bytes.push_back(0);
-  EXPECT_EQ(testing::refusal(kReader, folder.write(bytes)).byte_offset, 2 * 3073);
-  EXPECT_EQ(testing::refusal(kReader, folder.write({})).byte_offset, 0);
+  EXPECT_EQ(testing::refusal(kCifarReader, folder.write(bytes)).byte_offset, 2 * 3073);
+  EXPECT_EQ(testing::refusal(kCifarReader, folder.write({})).byte_offset, 0);
 }
 
-TEST(Cifar10, MutationsAreSurvived) { testing::expect_mutations_survived(kReader, small_batch(), 2000); }
+TEST(Cifar10, MutationsAreSurvived) { testing::expect_mutations_survived(kCifarReader, small_batch(), 2000); }
 
-TEST(Cifar10, MissingFileAndFolderAreDataErrors) { testing::expect_missing_refused(kReader); }
+TEST(Cifar10, MissingFileAndFolderAreDataErrors) { testing::expect_missing_refused(kCifarReader); }
 
 TEST(Cifar10, ReadsTheTestBatch) {
   SPIKELOOM_REAL_FILE(path, "SPIKELOOM_DATA_DIR", "cifar10/test_batch.bin");

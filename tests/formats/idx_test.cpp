@@ -15,7 +15,7 @@ namespace {
 using testing::Bytes;
 using testing::operator+;
 
-const testing::Reader kReader = [](const std::string& path) { read_idx(path); };
+const testing::Reader kIdxReader = [](const std::string& path) { read_idx(path); };
 const Bytes kSmall = {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 10, 11, 12, 20, 21, 22};
 
 Bytes shape_header(const std::vector<std::uint32_t>& shape) {
@@ -52,15 +52,16 @@ TEST(Idx, AnArrayWithoutValuesIsRead) {
 }
 
 TEST(Idx, EveryTruncationIsRefused) {
-  testing::expect_truncations_refused(kReader, kSmall);
-  testing::expect_truncations_refused(kReader, testing::gzipped(kSmall));
+  testing::expect_truncations_refused(kIdxReader, kSmall);
+  testing::expect_truncations_refused(kIdxReader, testing::gzipped(kSmall));
 }
 
 TEST(Idx, TruncationNamesTheEndOfTheFile) {
   const testing::TemporaryFolder folder;
-  EXPECT_EQ(testing::refusal(kReader, folder.write(Bytes(kSmall.begin(), kSmall.end() - 1))).byte_offset, 17);
+  EXPECT_EQ(testing::refusal(kIdxReader, folder.write(Bytes(kSmall.begin(), kSmall.end() - 1))).byte_offset,
+            17);
   const Bytes packed = testing::gzipped(kSmall);
-  EXPECT_EQ(testing::refusal(kReader, folder.write(Bytes(packed.begin(), packed.end() - 1))).byte_offset,
+  EXPECT_EQ(testing::refusal(kIdxReader, folder.write(Bytes(packed.begin(), packed.end() - 1))).byte_offset,
             static_cast<std::int64_t>(packed.size()) - 1);
 }
 
@@ -69,7 +70,7 @@ TEST(Idx, WrongHeadersAreRefusedAtTheirByte) {
   const auto offset_with = [&](std::size_t place, std::uint8_t value) {
     Bytes bytes = kSmall;
     bytes[place] = value;
-    return testing::refusal(kReader, folder.write(bytes)).byte_offset;
+    return testing::refusal(kIdxReader, folder.write(bytes)).byte_offset;
   };
   EXPECT_EQ(offset_with(0, 1), 0);
   EXPECT_EQ(offset_with(1, 1), 1);
@@ -94,7 +95,7 @@ TEST(Idx, HugeShapesAreRefusedWithoutAllocating) {
     for (const Bytes& bytes : {bare, filled, testing::gzipped(bare), testing::gzipped(filled)}) {
       const std::string path = folder.write(bytes);
       testing::reset_largest_allocation();
-      testing::refusal(kReader, path);
+      testing::refusal(kIdxReader, path);
       EXPECT_LT(testing::largest_allocation(), 1u << 20);
     }
   }
@@ -104,7 +105,7 @@ TEST(Idx, AGzipBombIsNotInflated) {
   const testing::TemporaryFolder folder;
   const std::string path = folder.write(testing::gzipped(kSmall + Bytes(64 << 20, 0)));
   testing::reset_largest_allocation();
-  EXPECT_EQ(testing::refusal(kReader, path).byte_offset, static_cast<std::int64_t>(kSmall.size()));
+  EXPECT_EQ(testing::refusal(kIdxReader, path).byte_offset, static_cast<std::int64_t>(kSmall.size()));
   EXPECT_LT(testing::largest_allocation(), 1u << 20);
 }
 
@@ -114,19 +115,19 @@ TEST(Idx, DamagedGzipIsRefused) {
   for (const std::size_t from_end : {1, 4, 5, 8}) {  // length and checksum
     Bytes bytes = good;
     bytes[bytes.size() - from_end] ^= 1;
-    const testing::Refusal refused = testing::refusal(kReader, folder.write(bytes));
+    const testing::Refusal refused = testing::refusal(kIdxReader, folder.write(bytes));
     EXPECT_NE(refused.what.find("damaged"), std::string::npos) << refused.what;
   }
-  testing::refusal(kReader, folder.write(good + Bytes{0}));
-  testing::refusal(kReader, folder.write(good + testing::gzipped({1})));
+  testing::refusal(kIdxReader, folder.write(good + Bytes{0}));
+  testing::refusal(kIdxReader, folder.write(good + testing::gzipped({1})));
 }
 
 TEST(Idx, MutationsAreSurvived) {
-  testing::expect_mutations_survived(kReader, kSmall, 3000);
-  testing::expect_mutations_survived(kReader, testing::gzipped(kSmall), 3000);
+  testing::expect_mutations_survived(kIdxReader, kSmall, 3000);
+  testing::expect_mutations_survived(kIdxReader, testing::gzipped(kSmall), 3000);
 }
 
-TEST(Idx, MissingFileAndFolderAreDataErrors) { testing::expect_missing_refused(kReader); }
+TEST(Idx, MissingFileAndFolderAreDataErrors) { testing::expect_missing_refused(kIdxReader); }
 
 std::uint64_t sum(const Bytes& values) {
   return std::accumulate(values.begin(), values.end(), std::uint64_t{0});

@@ -25,7 +25,7 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-bool recognizes(const fs::path& root) {
+bool recognizes_cifar10(const fs::path& root) {
   const auto& files = cifar10_source().info.files;
   return std::any_of(files.begin(), files.end(),
                      [&](const ExpectedFile& file) { return is_file(root / file.name); });
@@ -46,8 +46,8 @@ void append(const formats::Cifar10Batch& batch, ImageStore& store) {
   }
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int /*num_steps*/, const fs::path& root,
-                Parts parts) {
+DataSplits open_cifar10(const Source& source, const DataSettings& settings, int /*num_steps*/,
+                        const fs::path& root, Parts parts) {
   std::vector<std::string> missing;
   const bool training_needed = parts == Parts::kAll || settings.standardize;
   for (std::size_t i = training_needed ? 0 : kTrainFiles; i < source.info.files.size(); ++i) {
@@ -66,7 +66,8 @@ DataSplits open(const Source& source, const DataSettings& settings, int /*num_st
   return open_images(source, settings, std::move(training), std::move(test), parts);
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_cifar10(const Source& source, const VerifyRequest& request, const fs::path& root,
+                    VerifyReport& report) {
   for (std::size_t i = 0; i < source.info.files.size(); ++i) {
     FileCheck check{(root / source.info.files[i].name).string(), false, ""};
     if (!is_file(check.path)) {
@@ -123,9 +124,9 @@ const Source& cifar10_source() {
                    {"test", std::vector<std::int64_t>(10, 1000)}};
     info.class_names = {"airplane", "automobile", "bird",  "cat",  "deer",
                         "dog",      "frog",       "horse", "ship", "truck"};
-    cifar.recognizes = recognizes;
-    cifar.open = open;
-    cifar.verify = verify;
+    cifar.recognizes = recognizes_cifar10;
+    cifar.open = open_cifar10;
+    cifar.verify = verify_cifar10;
     return cifar;
   }();
   return source;

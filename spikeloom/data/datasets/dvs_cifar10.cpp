@@ -14,16 +14,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSensorSide = 128;
+constexpr int kDvsCifar10SensorSide = 128;
 constexpr std::int64_t kFirstTestNumber = 900;
 constexpr std::int64_t kPaperTrainTenths = 8;
-constexpr const char* kSuffix = ".aedat";
+constexpr const char* kDvsCifar10Suffix = ".aedat";
 /// Items of the kSplit stream: 0..9 draw the test part of a class, this one the validation samples.
 constexpr std::uint64_t kValidationItem = 10;
 
-formats::EventReaderOptions reader_options(const DataSettings& settings) {
-  formats::EventReaderOptions options =
-      options_of_set(dvs_cifar10_source().info, settings, "aedat2", kSensorSide, kSensorSide);
+formats::EventReaderOptions dvs_cifar10_reader_options(const DataSettings& settings) {
+  formats::EventReaderOptions options = options_of_set(dvs_cifar10_source().info, settings, "aedat2",
+                                                       kDvsCifar10SensorSide, kDvsCifar10SensorSide);
   options.chip = "dvs128";  // the headers do not say it
   return options;
 }
@@ -32,13 +32,13 @@ std::string file_prefix(const std::string& class_name) { return "cifar10_" + cla
 
 std::vector<Recording> class_recordings(const fs::path& root, std::size_t label) {
   const std::string& name = dvs_cifar10_source().info.class_names[label];
-  return list_recordings(root / name, static_cast<int>(label), file_prefix(name), 0, kSuffix);
+  return list_recordings(root / name, static_cast<int>(label), file_prefix(name), 0, kDvsCifar10Suffix);
 }
 
-bool recognizes(const fs::path& root) {
+bool recognizes_dvs_cifar10(const fs::path& root) {
   const auto& names = dvs_cifar10_source().info.class_names;
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    return has_recording(root / name, file_prefix(name), 0, kSuffix);
+    return has_recording(root / name, file_prefix(name), 0, kDvsCifar10Suffix);
   });
 }
 
@@ -88,12 +88,13 @@ NumberParts split_at_random(const std::vector<Recording>& all, std::size_t class
   return parts;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
-                Parts wanted) {
+DataSplits open_dvs_cifar10(const Source& source, const DataSettings& settings, int num_steps,
+                            const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random", "paper"});
   const RecordingFormat format =
-      recording_format(info, settings, num_steps, reader_options(settings), kSensorSide, kSensorSide);
+      recording_format(info, settings, num_steps, dvs_cifar10_reader_options(settings), kDvsCifar10SensorSide,
+                       kDvsCifar10SensorSide);
   const std::vector<Recording> all = all_recordings(root, info.class_names.size());
   const bool paper = settings.split == "paper";
   const NumberParts parts =
@@ -135,13 +136,14 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return splits;
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_dvs_cifar10(const Source& source, const VerifyRequest& request, const fs::path& root,
+                        VerifyReport& report) {
   for (std::size_t label = 0; label < source.info.class_names.size(); ++label) {
     const std::vector<Recording> recordings = class_recordings(root, label);
     report.counts[0].per_class[label] = static_cast<std::int64_t>(recordings.size());
     verify_recordings((root / source.info.class_names[label]).string(), recordings,
-                      file_reader(reader_options(request.settings)), source.info.splits[0].per_class[label],
-                      request, report);
+                      file_reader(dvs_cifar10_reader_options(request.settings)),
+                      source.info.splits[0].per_class[label], request, report);
   }
 }
 
@@ -170,7 +172,7 @@ const Source& dvs_cifar10_source() {
     info.layout =
         "<class>/cifar10_<class>_<number>.aedat, 10 classes, numbers 0 to 999 (a part of them will do)";
     info.is_recordings = true;
-    info.sensor_width = info.sensor_height = kSensorSide;
+    info.sensor_width = info.sensor_height = kDvsCifar10SensorSide;
     // figshare 4724671, MD5 as SpikingJelly checks them.
     const std::string figshare = "https://ndownloader.figshare.com/files/";
     info.downloads = {{"airplane.zip", figshare + "7712788", "0afd5c4bf9ae06af762a77b180354fdd"},
@@ -185,9 +187,9 @@ const Source& dvs_cifar10_source() {
                       {"truck.zip", figshare + "7712839", "89f3922fd147d9aeff89e76a2b0b70a7"}};
     info.splits = {{"all", std::vector<std::int64_t>(10, 1000)}};
     info.class_names = cifar10_source().info.class_names;
-    dvs.recognizes = recognizes;
-    dvs.open = open;
-    dvs.verify = verify;
+    dvs.recognizes = recognizes_dvs_cifar10;
+    dvs.open = open_dvs_cifar10;
+    dvs.verify = verify_dvs_cifar10;
     return dvs;
   }();
   return source;

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSensorSide = 128;
+constexpr int kDvsGestureSensorSide = 128;
 constexpr const char* kTrainList = "trials_to_train.txt";
 constexpr const char* kTestList = "trials_to_test.txt";
 
@@ -34,8 +34,9 @@ Span span_of(const std::string& piece) {
   return span;
 }
 
-formats::EventReaderOptions reader_options(const DataSettings& settings) {
-  return options_of_set(dvs_gesture_source().info, settings, "auto", kSensorSide, kSensorSide);
+formats::EventReaderOptions dvs_gesture_reader_options(const DataSettings& settings) {
+  return options_of_set(dvs_gesture_source().info, settings, "auto", kDvsGestureSensorSide,
+                        kDvsGestureSensorSide);
 }
 
 /// The events of one gesture: those with begin <= t < end. What was left out of its file is told with the
@@ -55,7 +56,7 @@ events::EventStream read_gesture(const Recording& recording, const formats::Even
   }
   if (recording.number == 0) notes = whole_notes;
   const Span span = span_of(recording.piece);
-  events::EventStream gesture{kSensorSide, kSensorSide, {}};
+  events::EventStream gesture{kDvsGestureSensorSide, kDvsGestureSensorSide, {}};
   for (const events::Event& event : whole.events) {
     if (event.t_us >= span.begin_us && event.t_us < span.end_us) gesture.events.push_back(event);
   }
@@ -63,7 +64,7 @@ events::EventStream read_gesture(const Recording& recording, const formats::Even
 }
 
 RecordingReader gesture_reader(const DataSettings& settings) {
-  const formats::EventReaderOptions options = reader_options(settings);
+  const formats::EventReaderOptions options = dvs_gesture_reader_options(settings);
   return [options](const Recording& recording, ReadNotes& notes) {
     return read_gesture(recording, options, notes);
   };
@@ -126,17 +127,17 @@ std::vector<Recording> gestures_of(const fs::path& root, const char* list, std::
   return gestures;
 }
 
-bool recognizes(const fs::path& root) {
+bool recognizes_dvs_gesture(const fs::path& root) {
   std::error_code ignored;
   return fs::is_regular_file(root / kTrainList, ignored) || fs::is_regular_file(root / kTestList, ignored);
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
-                Parts wanted) {
+DataSplits open_dvs_gesture(const Source& source, const DataSettings& settings, int num_steps,
+                            const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
-  RecordingFormat format =
-      recording_format(info, settings, num_steps, reader_options(settings), kSensorSide, kSensorSide);
+  RecordingFormat format = recording_format(info, settings, num_steps, dvs_gesture_reader_options(settings),
+                                            kDvsGestureSensorSide, kDvsGestureSensorSide);
   format.reader = gesture_reader(settings);
   RecordingParts parts;
   const bool test_only = wanted == Parts::kTest;
@@ -156,7 +157,8 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return make_recording_splits(info.name, info.title, info.class_names, parts, settings, format);
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_dvs_gesture(const Source& source, const VerifyRequest& request, const fs::path& root,
+                        VerifyReport& report) {
   for (std::size_t part = 0; part < report.counts.size(); ++part) {
     const char* const list = part == 0 ? kTrainList : kTestList;
     try {
@@ -202,7 +204,7 @@ const Source& dvs_gesture_source() {
         "part of "
         "the trials will do)";
     info.is_recordings = true;
-    info.sensor_width = info.sensor_height = kSensorSide;
+    info.sensor_width = info.sensor_height = kDvsGestureSensorSide;
     info.splits = {{"train", {}, 1176}, {"test", {}, 288}};
     // As gesture_mapping.csv names them.
     info.class_names = {"hand_clapping",
@@ -216,9 +218,9 @@ const Source& dvs_gesture_source() {
                         "air_drums",
                         "air_guitar",
                         "other_gestures"};
-    gesture.recognizes = recognizes;
-    gesture.open = open;
-    gesture.verify = verify;
+    gesture.recognizes = recognizes_dvs_gesture;
+    gesture.open = open_dvs_gesture;
+    gesture.verify = verify_dvs_gesture;
     return gesture;
   }();
   return source;

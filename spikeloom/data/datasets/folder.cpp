@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNoun = "recordings";
+constexpr const char* kRecordingNoun = "recordings";
 
 /// Files that lie among recordings and are none: texts about them, pictures, what file managers leave.
 bool is_recording_name(const std::string& name) {
@@ -39,7 +39,7 @@ bool is_recording_name(const std::string& name) {
 }
 
 ClassFolders list_folder(const fs::path& root, Parts parts) {
-  return list_class_folders(root, is_recording_name, kNoun, parts);
+  return list_class_folders(root, is_recording_name, kRecordingNoun, parts);
 }
 
 FolderFacts facts_of(const DataSettings& settings, const ClassFolders& folders) {
@@ -125,8 +125,8 @@ void tell_columns(const ClassFolders& folders, const DataSettings& settings, con
                                       first.path, columns));
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
-                Parts wanted) {
+DataSplits open_recordings(const Source& source, const DataSettings& settings, int num_steps,
+                           const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   const bool test_only = wanted == Parts::kTest;
   const ClassFolders folders = list_folder(root, wanted);
@@ -158,12 +158,14 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
       make_recording_splits(info.name, fmt::format("{} ({} classes)", root.string(), folders.classes.size()),
                             folders.classes, parts, settings, format);
   if (!folders.skipped.empty()) {
-    log(LogLevel::kWarning, fmt::format("{}: {}", root.string(), skipped_text(folders.skipped, kNoun)));
+    log(LogLevel::kWarning,
+        fmt::format("{}: {}", root.string(), skipped_text(folders.skipped, kRecordingNoun)));
   }
   return splits;
 }
 
-void verify(const Source&, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_class_folder(const Source&, const VerifyRequest& request, const fs::path& root,
+                         VerifyReport& report) {
   ClassFolders folders;
   RecordingReader reader;
   try {
@@ -213,8 +215,8 @@ const Source& folder_source() {
     info.is_recordings = true;
     info.is_users_own = true;
     folder.recognizes = has_class_folders;
-    folder.open = open;
-    folder.verify = verify;
+    folder.open = open_recordings;
+    folder.verify = verify_class_folder;
     return folder;
   }();
   return source;

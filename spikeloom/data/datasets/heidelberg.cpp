@@ -59,8 +59,8 @@ std::vector<Recording> part_recordings(const Source& source, const fs::path& pat
   return recordings;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
-                Parts wanted) {
+DataSplits open_heidelberg(const Source& source, const DataSettings& settings, int num_steps,
+                           const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
   if (settings.downsample != 1) {
@@ -94,7 +94,8 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return make_recording_splits(info.name, info.title, info.class_names, parts, settings, format);
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_heidelberg(const Source& source, const VerifyRequest& request, const fs::path& root,
+                       VerifyReport& report) {
   for (std::size_t i = 0; i < report.counts.size(); ++i) {
     const fs::path path = part_path(source, root, source.info.splits[i].name);
     FileCheck check{path.string(), false, "missing", !is_file(path)};
@@ -143,8 +144,8 @@ Source heidelberg_source(const std::string& name, const std::string& title) {
   info.sensor_width = kChannels;
   info.sensor_height = 1;
   info.channels = 1;
-  source.open = open;
-  source.verify = verify;
+  source.open = open_heidelberg;
+  source.verify = verify_heidelberg;
   return source;
 }
 

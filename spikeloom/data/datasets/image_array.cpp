@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSuffix = ".npy";
+constexpr const char* kImageArraySuffix = ".npy";
 constexpr std::int64_t kMostClasses = 65536;
 
 /// The names in use for images and labels: of one part, or of training and test.
@@ -58,17 +58,18 @@ class Arrays {
   }
   const std::vector<std::string>& names() const { return names_; }
   std::unique_ptr<formats::ByteSource> open(const std::string& name) const {
-    return is_folder_ ? formats::open_file_source((root_ / (name + kSuffix)).string())
-                      : formats::open_archive_member(root_.string(), name + kSuffix);
+    return is_folder_ ? formats::open_file_source((root_ / (name + kImageArraySuffix)).string())
+                      : formats::open_archive_member(root_.string(), name + kImageArraySuffix);
   }
   std::string path(const std::string& name) const {
-    return is_folder_ ? (root_ / (name + kSuffix)).string() : root_.string() + ":" + name + kSuffix;
+    return is_folder_ ? (root_ / (name + kImageArraySuffix)).string()
+                      : root_.string() + ":" + name + kImageArraySuffix;
   }
 
  private:
   void add(const std::string& file) {
-    const std::size_t length = std::string(kSuffix).size();
-    if (file.size() > length && file.compare(file.size() - length, length, kSuffix) == 0) {
+    const std::size_t length = std::string(kImageArraySuffix).size();
+    if (file.size() > length && file.compare(file.size() - length, length, kImageArraySuffix) == 0) {
       names_.push_back(file.substr(0, file.size() - length));
     }
   }
@@ -179,8 +180,8 @@ Loaded load_all(const DatasetInfo& info, const DataSettings& settings, const fs:
   return loaded;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int /*num_steps*/, const fs::path& root,
-                Parts wanted) {
+DataSplits open_image_array(const Source& source, const DataSettings& settings, int /*num_steps*/,
+                            const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   Loaded loaded = load_all(info, settings, root, wanted);
   ImageParts parts;
@@ -223,7 +224,8 @@ DataSplits open(const Source& source, const DataSettings& settings, int /*num_st
   return make_image_splits(std::move(parts), settings);
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_image_array(const Source& source, const VerifyRequest& request, const fs::path& root,
+                        VerifyReport& report) {
   try {
     const Loaded loaded = load_all(source.info, request.settings, root, Parts::kAll);
     report.class_names = class_names(loaded.training, loaded.test);
@@ -247,13 +249,13 @@ void verify(const Source& source, const VerifyRequest& request, const fs::path& 
   }
 }
 
-bool recognizes(const fs::path& root) {
+bool recognizes_image_array(const fs::path& root) {
   std::error_code ignored;
   if (fs::is_regular_file(root, ignored)) return true;  // what is wrong with it is said when it is opened
   for (const Names& names : kNames) {
-    if (fs::is_regular_file(root / (std::string(names.images) + kSuffix), ignored)) return true;
+    if (fs::is_regular_file(root / (std::string(names.images) + kImageArraySuffix), ignored)) return true;
     const std::string test = names.test_images;
-    if (!test.empty() && fs::is_regular_file(root / (test + kSuffix), ignored)) return true;
+    if (!test.empty() && fs::is_regular_file(root / (test + kImageArraySuffix), ignored)) return true;
   }
   return false;
 }
@@ -283,9 +285,9 @@ const Source& image_array_source() {
     info.licence = "yours";
     info.layout = std::string("an .npz file or a folder of .npy files with the arrays ") + kExpected;
     info.is_users_own = true;
-    arrays.recognizes = recognizes;
-    arrays.open = open;
-    arrays.verify = verify;
+    arrays.recognizes = recognizes_image_array;
+    arrays.open = open_image_array;
+    arrays.verify = verify_image_array;
     return arrays;
   }();
   return source;

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNoun = "images";
+constexpr const char* kImageNoun = "images";
 
 bool is_image_name(const std::string& name) {
   std::string extension = fs::path(name).extension().string();
@@ -31,7 +31,7 @@ bool is_image_name(const std::string& name) {
 }
 
 ClassFolders list_images(const fs::path& root, Parts parts) {
-  return list_class_folders(root, is_image_name, kNoun, parts);
+  return list_class_folders(root, is_image_name, kImageNoun, parts);
 }
 
 /// The target, with what the first image settles.
@@ -91,8 +91,8 @@ ImageStore load(const std::vector<Recording>& files, const ImageTarget& target,
   return store;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int /*num_steps*/, const fs::path& root,
-                Parts wanted) {
+DataSplits open_image_folder(const Source& source, const DataSettings& settings, int /*num_steps*/,
+                             const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   const bool test_only = wanted == Parts::kTest;
   const ClassFolders folders = list_images(root, wanted);
@@ -118,12 +118,13 @@ DataSplits open(const Source& source, const DataSettings& settings, int /*num_st
   parts.test_only = test_only;
   DataSplits splits = make_image_splits(std::move(parts), settings);
   if (!folders.skipped.empty()) {
-    log(LogLevel::kWarning, fmt::format("{}: {}", root.string(), skipped_text(folders.skipped, kNoun)));
+    log(LogLevel::kWarning, fmt::format("{}: {}", root.string(), skipped_text(folders.skipped, kImageNoun)));
   }
   return splits;
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_image_folder(const Source& source, const VerifyRequest& request, const fs::path& root,
+                         VerifyReport& report) {
   ClassFolders folders;
   ImageTarget target;
   try {
@@ -182,8 +183,8 @@ const Source& image_folder_source() {
     info.layout = "<class>/<any name>.png, .jpg or .jpeg, or the same below train and test";
     info.is_users_own = true;
     images.recognizes = has_class_folders;
-    images.open = open;
-    images.verify = verify;
+    images.open = open_image_folder;
+    images.verify = verify_image_folder;
     return images;
   }();
   return source;

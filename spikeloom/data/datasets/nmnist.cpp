@@ -12,32 +12,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSensorSide = 34;
-constexpr int kNumDigits = 5;
-constexpr int kClasses = 10;
-constexpr const char* kSuffix = ".bin";
+constexpr int kNmnistSensorSide = 34;
+constexpr int kNmnistNumDigits = 5;
+constexpr int kNmnistClasses = 10;
+constexpr const char* kNmnistSuffix = ".bin";
 
-formats::EventReaderOptions reader_options(const DataSettings& settings) {
-  return options_of_set(nmnist_source().info, settings, "atis-bin", kSensorSide, kSensorSide);
+formats::EventReaderOptions nmnist_reader_options(const DataSettings& settings) {
+  return options_of_set(nmnist_source().info, settings, "atis-bin", kNmnistSensorSide, kNmnistSensorSide);
 }
 
-bool recognizes(const fs::path& root) {
+bool recognizes_nmnist(const fs::path& root) {
   for (const char* part : {"Train", "Test"}) {
-    for (int digit = 0; digit < kClasses; ++digit) {
-      if (has_recording(root / part / std::to_string(digit), "", kNumDigits, kSuffix)) return true;
+    for (int digit = 0; digit < kNmnistClasses; ++digit) {
+      if (has_recording(root / part / std::to_string(digit), "", kNmnistNumDigits, kNmnistSuffix))
+        return true;
     }
   }
   return false;
 }
 
 std::vector<Recording> digit_recordings(const fs::path& part, int digit) {
-  return list_recordings(part / std::to_string(digit), digit, "", kNumDigits, kSuffix);
+  return list_recordings(part / std::to_string(digit), digit, "", kNmnistNumDigits, kNmnistSuffix);
 }
 
 /// All recordings of Train or Test in the order of their official numbers.
 std::vector<Recording> part_recordings(const fs::path& part) {
   std::vector<Recording> all;
-  for (int digit = 0; digit < kClasses; ++digit) {
+  for (int digit = 0; digit < kNmnistClasses; ++digit) {
     for (Recording& recording : digit_recordings(part, digit)) all.push_back(std::move(recording));
   }
   std::sort(all.begin(), all.end(),
@@ -52,12 +53,12 @@ std::vector<Recording> part_recordings(const fs::path& part) {
   return all;
 }
 
-DataSplits open(const Source& source, const DataSettings& settings, int num_steps, const fs::path& root,
-                Parts parts) {
+DataSplits open_nmnist(const Source& source, const DataSettings& settings, int num_steps,
+                       const fs::path& root, Parts parts) {
   const DatasetInfo& info = source.info;
   check_split_name(settings, info.name, {"default", "random"});
-  const RecordingFormat format =
-      recording_format(info, settings, num_steps, reader_options(settings), kSensorSide, kSensorSide);
+  const RecordingFormat format = recording_format(info, settings, num_steps, nmnist_reader_options(settings),
+                                                  kNmnistSensorSide, kNmnistSensorSide);
   const bool test_only = parts == Parts::kTest;
   const std::vector<Recording> training =
       test_only ? std::vector<Recording>{} : part_recordings(root / "Train");
@@ -103,14 +104,15 @@ DataSplits open(const Source& source, const DataSettings& settings, int num_step
   return splits;
 }
 
-void verify(const Source& source, const VerifyRequest& request, const fs::path& root, VerifyReport& report) {
+void verify_nmnist(const Source& source, const VerifyRequest& request, const fs::path& root,
+                   VerifyReport& report) {
   for (std::size_t part = 0; part < report.counts.size(); ++part) {
     const fs::path folder = root / (part == 0 ? "Train" : "Test");
-    for (std::size_t digit = 0; digit < kClasses; ++digit) {
+    for (std::size_t digit = 0; digit < kNmnistClasses; ++digit) {
       const std::vector<Recording> recordings = digit_recordings(folder, static_cast<int>(digit));
       report.counts[part].per_class[digit] = static_cast<std::int64_t>(recordings.size());
       verify_recordings((folder / std::to_string(digit)).string(), recordings,
-                        file_reader(reader_options(request.settings)),
+                        file_reader(nmnist_reader_options(request.settings)),
                         source.info.splits[part].per_class[digit], request, report);
     }
   }
@@ -140,7 +142,7 @@ const Source& nmnist_source() {
     info.folders = {"nmnist", "N-MNIST", "NMNIST", "n-mnist"};
     info.layout = "Train/<digit>/<5 digits>.bin and Test/<digit>/<5 digits>.bin (a part of them will do)";
     info.is_recordings = true;
-    info.sensor_width = info.sensor_height = kSensorSide;
+    info.sensor_width = info.sensor_height = kNmnistSensorSide;
     // Its authors' folder on Mendeley Data, MD5 as SpikingJelly and tonic check them.
     const std::string mendeley = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/";
     info.downloads = {{"Train.zip", mendeley + "39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
@@ -149,9 +151,9 @@ const Source& nmnist_source() {
                        "69ca8762b2fe404d9b9bad1103e97832"}};
     info.splits = mnist_source().info.splits;
     info.class_names = mnist_source().info.class_names;
-    nmnist.recognizes = recognizes;
-    nmnist.open = open;
-    nmnist.verify = verify;
+    nmnist.recognizes = recognizes_nmnist;
+    nmnist.open = open_nmnist;
+    nmnist.verify = verify_nmnist;
     return nmnist;
   }();
   return source;

@@ -16,13 +16,13 @@ namespace spikeloom::formats {
 namespace {
 
 /// A block of 64 pixels takes a bit of a scan at least.
-constexpr std::int64_t kMostRatio = 64 * 8;
+constexpr std::int64_t kMostJpegRatio = 64 * 8;
 /// A picture has ten scans; a file of a million would take hours.
 constexpr int kMostScans = 100;
 constexpr int kGreyJpeg = 1, kColourJpeg = 3;
 
 /// Plain data only: the library leaves its functions by longjmp.
-struct Reading {
+struct JpegReading {
   jpeg_error_mgr errors;  // first: the library knows its address only
   std::jmp_buf back;
   char message[JMSG_LENGTH_MAX + 32];
@@ -30,10 +30,10 @@ struct Reading {
   jpeg_progress_mgr progress;
 };
 
-Reading& reading_of(j_common_ptr jpeg) { return *reinterpret_cast<Reading*>(jpeg->err); }
+JpegReading& reading_of(j_common_ptr jpeg) { return *reinterpret_cast<JpegReading*>(jpeg->err); }
 
 [[noreturn]] void fail(j_common_ptr jpeg) {
-  Reading& reading = reading_of(jpeg);
+  JpegReading& reading = reading_of(jpeg);
   if (reading.message[0] == '\0') reading.errors.format_message(jpeg, reading.message);
   std::longjmp(reading.back, 1);
 }
@@ -58,13 +58,13 @@ void hear(j_common_ptr jpeg, int level) {
 void say_nothing(j_common_ptr) {}
 
 void watch(j_common_ptr jpeg) {
-  Reading& reading = reading_of(jpeg);
+  JpegReading& reading = reading_of(jpeg);
   if (reading.jpeg.input_scan_number <= kMostScans) return;
   std::snprintf(reading.message, sizeof(reading.message), "more than %d scans", kMostScans);
   fail(jpeg);
 }
 
-bool read_header(Reading& reading, Span<const std::uint8_t> bytes) {
+bool read_jpeg_header(JpegReading& reading, Span<const std::uint8_t> bytes) {
   if (setjmp(reading.back) != 0) return false;
   jpeg_create_decompress(&reading.jpeg);
   reading.progress.progress_monitor = watch;
@@ -75,7 +75,7 @@ bool read_header(Reading& reading, Span<const std::uint8_t> bytes) {
 }
 
 /// pixels: [height, width, channels].
-bool read_pixels(Reading& reading, std::uint8_t* pixels) {
+bool read_jpeg_pixels(JpegReading& reading, std::uint8_t* pixels) {
   if (setjmp(reading.back) != 0) return false;
   jpeg_start_decompress(&reading.jpeg);
   const std::size_t row_bytes =
@@ -88,36 +88,36 @@ bool read_pixels(Reading& reading, std::uint8_t* pixels) {
   return true;
 }
 
-class Decoder {
+class JpegDecoder {
  public:
-  explicit Decoder(const std::string& name) : name_(name), reading_() {
+  explicit JpegDecoder(const std::string& name) : name_(name), reading_() {
     reading_.jpeg.err = jpeg_std_error(&reading_.errors);
     reading_.errors.error_exit = fail;
     reading_.errors.emit_message = hear;
     reading_.errors.output_message = say_nothing;
   }
-  ~Decoder() {
+  ~JpegDecoder() {
     if (reading_.jpeg.mem != nullptr) jpeg_destroy_decompress(&reading_.jpeg);
   }
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
 
   Image decode(Span<const std::uint8_t> bytes) {
-    check(read_header(reading_, bytes), bytes);
+    check(read_jpeg_header(reading_, bytes), bytes);
     jpeg_decompress_struct& jpeg = reading_.jpeg;
     if (jpeg.num_components != kGreyJpeg && jpeg.num_components != kColourJpeg) {
       throw FormatError(fmt::format("a JPEG of {} colours: save it as grey or RGB", jpeg.num_components),
                         name_);
     }
     const std::int64_t pixels = std::int64_t{jpeg.image_width} * jpeg.image_height;
-    check_image_size(jpeg.image_width, jpeg.image_height, pixels, kMostRatio, bytes, name_);
+    check_image_size(jpeg.image_width, jpeg.image_height, pixels, kMostJpegRatio, bytes, name_);
     jpeg.out_color_space = jpeg.num_components == kGreyJpeg ? JCS_GRAYSCALE : JCS_RGB;
     Image image;
     image.width = static_cast<int>(jpeg.image_width);
     image.height = static_cast<int>(jpeg.image_height);
     image.channels = jpeg.num_components;
     image.pixels.resize(static_cast<std::size_t>(pixels) * static_cast<std::size_t>(image.channels));
-    check(read_pixels(reading_, image.pixels.data()), bytes);
+    check(read_jpeg_pixels(reading_, image.pixels.data()), bytes);
     return image;
   }
 
@@ -132,13 +132,13 @@ class Decoder {
   }
 
   const std::string& name_;
-  Reading reading_;
+  JpegReading reading_;
 };
 
 }  // namespace
 
 Image decode_jpeg(Span<const std::uint8_t> bytes, const std::string& name) {
-  return Decoder(name).decode(bytes);
+  return JpegDecoder(name).decode(bytes);
 }
 
 }  // namespace spikeloom::formats

@@ -11,11 +11,11 @@ namespace spikeloom::formats {
 namespace {
 
 /// Deflate's best is 1032 to 1.
-constexpr std::int64_t kMostRatio = 1032;
+constexpr std::int64_t kMostPngRatio = 1032;
 constexpr png_alloc_size_t kMostChunkBytes = png_alloc_size_t{1} << 23;  // of those that are not pixels
 
 /// Plain data only: the library leaves its functions by longjmp.
-struct Reading {
+struct PngReading {
   const std::uint8_t* bytes = nullptr;
   std::size_t size = 0, offset = 0;
   char message[160] = "";
@@ -26,14 +26,14 @@ struct Reading {
 };
 
 void read_bytes(png_structp png, png_bytep to, std::size_t count) {
-  Reading& reading = *static_cast<Reading*>(png_get_io_ptr(png));
+  PngReading& reading = *static_cast<PngReading*>(png_get_io_ptr(png));
   if (count > reading.size - reading.offset) png_error(png, "the file ends before its image does");
   std::memcpy(to, reading.bytes + reading.offset, count);
   reading.offset += count;
 }
 
 [[noreturn]] void fail(png_structp png, const char* message) {
-  Reading& reading = *static_cast<Reading*>(png_get_error_ptr(png));
+  PngReading& reading = *static_cast<PngReading*>(png_get_error_ptr(png));
   std::snprintf(reading.message, sizeof(reading.message), "%s", message);
   png_longjmp(png, 1);
 }
@@ -41,7 +41,7 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
 void ignore(png_structp, const char*) {}
 
 /// false if the library gave up.
-bool read_header(Reading& reading) {
+bool read_png_header(PngReading& reading) {
   if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_set_read_fn(reading.png, &reading, read_bytes);
   png_set_chunk_malloc_max(reading.png, kMostChunkBytes);
@@ -55,7 +55,7 @@ bool read_header(Reading& reading) {
 }
 
 /// false if the library gave up.
-bool set_transforms(Reading& reading) {
+bool set_transforms(PngReading& reading) {
   if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_set_expand(reading.png);
   png_set_scale_16(reading.png);
@@ -66,7 +66,7 @@ bool set_transforms(Reading& reading) {
 }
 
 /// pixels: [height, width, channels]. false if the library gave up.
-bool read_pixels(Reading& reading, std::uint8_t* pixels) {
+bool read_png_pixels(PngReading& reading, std::uint8_t* pixels) {
   if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   const std::int64_t row_bytes = reading.width * reading.channels;
   for (int pass = 0; pass < reading.passes; ++pass) {
@@ -78,9 +78,9 @@ bool read_pixels(Reading& reading, std::uint8_t* pixels) {
 }
 
 /// Frees what the library has, whatever is thrown.
-class Decoder {
+class PngDecoder {
  public:
-  Decoder(Span<const std::uint8_t> bytes, const std::string& name) : name_(name) {
+  PngDecoder(Span<const std::uint8_t> bytes, const std::string& name) : name_(name) {
     reading_.bytes = bytes.data();
     reading_.size = bytes.size();
     reading_.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reading_, fail, ignore);
@@ -90,20 +90,20 @@ class Decoder {
       throw FormatError("the PNG library cannot start", name_);
     }
   }
-  ~Decoder() { png_destroy_read_struct(&reading_.png, &reading_.info, nullptr); }
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
+  ~PngDecoder() { png_destroy_read_struct(&reading_.png, &reading_.info, nullptr); }
+  PngDecoder(const PngDecoder&) = delete;
+  PngDecoder& operator=(const PngDecoder&) = delete;
 
   Image decode(Span<const std::uint8_t> bytes) {
-    check(read_header(reading_));
-    check_image_size(reading_.width, reading_.height, reading_.stored_bytes, kMostRatio, bytes, name_);
+    check(read_png_header(reading_));
+    check_image_size(reading_.width, reading_.height, reading_.stored_bytes, kMostPngRatio, bytes, name_);
     check(set_transforms(reading_));
     Image image;
     image.width = static_cast<int>(reading_.width);
     image.height = static_cast<int>(reading_.height);
     image.channels = reading_.channels;
     image.pixels.resize(static_cast<std::size_t>(reading_.width * reading_.height * reading_.channels));
-    check(read_pixels(reading_, image.pixels.data()));
+    check(read_png_pixels(reading_, image.pixels.data()));
     if (image.channels % 2 == 0) drop_opacity(image);
     return image;
   }
@@ -132,13 +132,13 @@ class Decoder {
   }
 
   const std::string& name_;
-  Reading reading_;
+  PngReading reading_;
 };
 
 }  // namespace
 
 Image decode_png(Span<const std::uint8_t> bytes, const std::string& name) {
-  return Decoder(bytes, name).decode(bytes);
+  return PngDecoder(bytes, name).decode(bytes);
 }
 
 }  // namespace spikeloom::formats

@@ -21,13 +21,13 @@ void write_bytes(png_structp png, png_bytep from, std::size_t count) {
 
 void flush(png_structp) {}
 
-[[noreturn]] void fail(png_structp png, const char* message) {
+[[noreturn]] void fail_to_encode(png_structp png, const char* message) {
   Writing& writing = *static_cast<Writing*>(png_get_error_ptr(png));
   std::snprintf(writing.message, sizeof(writing.message), "%s", message);
   png_longjmp(png, 1);
 }
 
-void ignore(png_structp, const char*) {}
+void ignore_warning(png_structp, const char*) {}
 
 /// false if the library gave up.
 bool write_image(png_structp png, png_infop info, const Image& image, Writing& writing) {
@@ -52,7 +52,7 @@ std::vector<std::uint8_t> encode_png(const Image& image) {
   std::vector<std::uint8_t> bytes;
   Writing writing;
   writing.bytes = &bytes;
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, fail, ignore);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, fail_to_encode, ignore_warning);
   png_infop info = png != nullptr ? png_create_info_struct(png) : nullptr;
   const bool done = info != nullptr && write_image(png, info, image, writing);
   png_destroy_write_struct(&png, &info);

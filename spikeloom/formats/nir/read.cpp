@@ -13,7 +13,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr int kMaxDepth = 16;
+constexpr int kMaxGraphDepth = 16;
 constexpr hsize_t kMaxLinks = 100000;
 constexpr std::int64_t kMaxNumbers = std::int64_t{1} << 28;
 constexpr std::int64_t kMaxEdges = 1000000;
@@ -268,7 +268,7 @@ class Reader {
   }
 
   NirNode node(const std::string& name, const std::string& place, int depth) {
-    if (depth > kMaxDepth) refuse(place, fmt::format("lies more than {} graphs deep", kMaxDepth));
+    if (depth > kMaxGraphDepth) refuse(place, fmt::format("lies more than {} graphs deep", kMaxGraphDepth));
     NirNode result;
     result.name = name;
     if (file_.type_at(place) != H5O_TYPE_GROUP) refuse(place, "is not a group");

@@ -14,16 +14,16 @@ Decoded csv(const std::string& text, const EventReaderOptions& options = {}) {
   return decode(bytes_of(text), options);
 }
 
-const Events kEvents = {{10, 1, 2, 1}, {20, 3, 4, 0}, {30, 300, 200, 1}};
+const Events kCsvEvents = {{10, 1, 2, 1}, {20, 3, 4, 0}, {30, 300, 200, 1}};
 
 TEST(Csv, ColumnsFollowTheFirstLine) {
-  EXPECT_EQ(csv("t,x,y,p\n10,1,2,1\n20,3,4,0\n30,300,200,1\n").events, kEvents);
-  EXPECT_EQ(csv("p,y,x,t\n1,2,1,10\n0,4,3,20\n1,200,300,30\n").events, kEvents);
+  EXPECT_EQ(csv("t,x,y,p\n10,1,2,1\n20,3,4,0\n30,300,200,1\n").events, kCsvEvents);
+  EXPECT_EQ(csv("p,y,x,t\n1,2,1,10\n0,4,3,20\n1,200,300,30\n").events, kCsvEvents);
   EXPECT_EQ(
       csv("\"X\" ; Y;more; Timestamp ;polarity\r\n1;2;?;10;1\r\n3;4;;20;-1\r\n300;200;!;30;True\r\n").events,
-      kEvents);
-  EXPECT_EQ(csv("x y t p\n 1  2 10 1\n3 4 20.0 0\n\n# a comment\n300 200 30 1").events, kEvents);
-  EXPECT_EQ(csv("t\tx\ty\tp\n10\t1\t2\t1\n").events, Events(kEvents.begin(), kEvents.begin() + 1));
+      kCsvEvents);
+  EXPECT_EQ(csv("x y t p\n 1  2 10 1\n3 4 20.0 0\n\n# a comment\n300 200 30 1").events, kCsvEvents);
+  EXPECT_EQ(csv("t\tx\ty\tp\n10\t1\t2\t1\n").events, Events(kCsvEvents.begin(), kCsvEvents.begin() + 1));
   EXPECT_EQ(csv("\xef\xbb\xbft,x,y,p\n10,1,2,1\n").events.size(), 1u);
   EXPECT_EQ(csv("t,x,p\n5,6,1\n").events, (Events{{5, 6, 0, 1}})) << "one row, as audio has";
   EXPECT_EQ(csv("t,x,y,p\n").events, Events{});
@@ -54,15 +54,15 @@ TEST(Csv, ColumnsAreAsGiven) {
     options.columns = names;
     return options;
   };
-  EXPECT_EQ(csv("10,1,2,1\n20,3,4,0\n30,300,200,1\n", columns({"t", "x", "y", "p"})).events, kEvents);
-  EXPECT_EQ(csv("1,2,10,1\n3,4,20,0\n300,200,30,1\n", columns({"x", "y", "t", "p"})).events, kEvents);
+  EXPECT_EQ(csv("10,1,2,1\n20,3,4,0\n30,300,200,1\n", columns({"t", "x", "y", "p"})).events, kCsvEvents);
+  EXPECT_EQ(csv("1,2,10,1\n3,4,20,0\n300,200,30,1\n", columns({"x", "y", "t", "p"})).events, kCsvEvents);
   EXPECT_EQ(csv("10,1,2,1,9\n20,3,4,0,9\n30,300,200,1,9\n", columns({"t", "x", "y", "p", "_"})).events,
-            kEvents);
+            kCsvEvents);
   EXPECT_EQ(csv("zeit,spalte,zeile,zeichen\n10,1,2,1\n", {"csv"}).events, Events{});
   EventReaderOptions named = columns({"t", "x", "y", "p"});
   named.format = "csv";
   EXPECT_EQ(csv("zeit,spalte,zeile,zeichen\n10,1,2,1\n", named).events,
-            Events(kEvents.begin(), kEvents.begin() + 1))
+            Events(kCsvEvents.begin(), kCsvEvents.begin() + 1))
       << "names that are not known are passed over";
   EXPECT_EQ(csv("10 5\n20 6\n",
                 [&] {
@@ -85,9 +85,10 @@ TEST(Csv, ColumnsAreAsGiven) {
 TEST(Csv, ACommentMayNameTheColumns) {
   for (const char* comment :
        {"# x y t p", "#x,y,t,p", "% Format: x, y, t, pol", "# events\n# x y timestamp polarity"}) {
-    EXPECT_EQ(csv(comment + std::string("\n1 2 10 1\n3 4 20 0\n300 200 30 1\n")).events, kEvents) << comment;
+    EXPECT_EQ(csv(comment + std::string("\n1 2 10 1\n3 4 20 0\n300 200 30 1\n")).events, kCsvEvents)
+        << comment;
   }
-  EXPECT_EQ(csv("# t x y p\nx,y,t,p\n1,2,10,1\n").events, Events(kEvents.begin(), kEvents.begin() + 1))
+  EXPECT_EQ(csv("# t x y p\nx,y,t,p\n1,2,10,1\n").events, Events(kCsvEvents.begin(), kCsvEvents.begin() + 1))
       << "the first line goes before";
   EXPECT_NE(csv("# t x y p\n# x y t p\n1 2 10 1\n").error.find("in two ways"), std::string::npos);
   EXPECT_NE(csv("# t x y p label\n1 2 10 1\n").error, "") << "another number of columns: they are not these";
@@ -99,7 +100,7 @@ TEST(Csv, NamesInBracketsAreNames) {
         "# {'y', 'x', 't', 'p'}", "# y; x; t; p;", "# fields (y, x, t [us], p)", "# [y, x, t [us], p]",
         "# y: row, x: column, t: time, p: polarity", "# columns: y: row, x: column, t: time, p: polarity",
         "[y, x, t, p]", "(y,x,t,p)", "'y','x','t','p'", "# y [px], x [px], t [us], p [bool]"}) {
-    EXPECT_EQ(csv(line + std::string("\n2,1,10,1\n4,3,20,0\n200,300,30,1\n"), {"csv"}).events, kEvents)
+    EXPECT_EQ(csv(line + std::string("\n2,1,10,1\n4,3,20,0\n200,300,30,1\n"), {"csv"}).events, kCsvEvents)
         << line;
   }
 }
@@ -254,7 +255,7 @@ TEST(Csv, ACutFileIsReadUpToTheCut) {
   for (const char* rest : {"3", "30", "30,", "30,300,2", "30,300,200,1"}) {
     const std::string text = "t,x,y,p\n10,1,2,1\n20,3,4,0\n" + std::string(rest);
     EXPECT_EQ(csv(text, partial).error, "") << rest;
-    EXPECT_EQ(csv(text, partial).events, Events(kEvents.begin(), kEvents.begin() + 2)) << rest;
+    EXPECT_EQ(csv(text, partial).events, Events(kCsvEvents.begin(), kCsvEvents.begin() + 2)) << rest;
     EXPECT_EQ(unread(text, true), static_cast<std::int64_t>(std::string(rest).size())) << rest;
   }
   EXPECT_NE(csv("t,x,y,p\n10,1,2,1\n20,3").error.find("--partial"), std::string::npos);
@@ -262,11 +263,11 @@ TEST(Csv, ACutFileIsReadUpToTheCut) {
 }
 
 TEST(Csv, WhatIsWrittenIsReadWithItsSensor) {
-  const Decoded decoded = decode(testing::encoded("csv", 640, 480, kEvents));
-  EXPECT_EQ(decoded.events, kEvents);
+  const Decoded decoded = decode(testing::encoded("csv", 640, 480, kCsvEvents));
+  EXPECT_EQ(decoded.events, kCsvEvents);
   EXPECT_EQ(decoded.width, 640);
   EXPECT_EQ(decoded.height, 480);
-  EXPECT_EQ(decode(testing::encoded("csv", 0, 0, kEvents)).width, 0);
+  EXPECT_EQ(decode(testing::encoded("csv", 0, 0, kCsvEvents)).width, 0);
   EXPECT_EQ(decode(testing::encoded("csv", 640, 480, {})).events, Events{});
 }
 

@@ -25,7 +25,7 @@ using testing::operator+;
 constexpr int kSide = 120;  // of what is made up
 
 /// A recording as bytes, where its events begin, and bytes of an event or word (0: of another kind).
-struct Case {
+struct CutCase {
   std::string name;
   Bytes bytes;
   std::size_t header = 0, unit = 0;
@@ -67,20 +67,20 @@ Bytes evt21_bytes(const Events& events) {
   return bytes;
 }
 
-std::vector<Case> cases(std::size_t count) {
+std::vector<CutCase> cases(std::size_t count) {
   const Events events = testing::made_up_events(8, count, kSide, kSide, 1000, 300);
   const auto middle = events.begin() + static_cast<std::ptrdiff_t>(count / 2);
   const Events first(events.begin(), middle), second(middle, events.end());
-  std::vector<Case> all = {{"evt3", encoded("evt3", kSide, kSide, events), 0, 2},
-                           {"dat", encoded("dat", kSide, kSide, events), 0, 8},
-                           {"aedat2", encoded("aedat2", kSide, kSide, events), 0, 8},
-                           {"aedat2", encoded("aedat2", 240, 180, events), 0, 8},
-                           {"atis-bin", encoded("atis-bin", kSide, kSide, events), 0, 5},
-                           {"packed", encoded("packed", kSide, kSide, events), 0, 16},
-                           {"evt2", evt2_bytes(events), 0, 4},
-                           {"evt2.1", evt21_bytes(events), 0, 8},
-                           {"es", es_bytes(events), 20, 0}};
-  for (Case& one : all) {
+  std::vector<CutCase> all = {{"evt3", encoded("evt3", kSide, kSide, events), 0, 2},
+                              {"dat", encoded("dat", kSide, kSide, events), 0, 8},
+                              {"aedat2", encoded("aedat2", kSide, kSide, events), 0, 8},
+                              {"aedat2", encoded("aedat2", 240, 180, events), 0, 8},
+                              {"atis-bin", encoded("atis-bin", kSide, kSide, events), 0, 5},
+                              {"packed", encoded("packed", kSide, kSide, events), 0, 16},
+                              {"evt2", evt2_bytes(events), 0, 4},
+                              {"evt2.1", evt21_bytes(events), 0, 8},
+                              {"es", es_bytes(events), 20, 0}};
+  for (CutCase& one : all) {
     if (one.unit > 0 && one.name.rfind("evt2", 0) != 0) {
       const bool davis =
           one.name == "aedat2" && one.bytes.size() > encoded("aedat2", kSide, kSide, events).size();
@@ -106,7 +106,7 @@ std::vector<Case> cases(std::size_t count) {
 }
 
 TEST(DropOutside, WhatIsInsideStaysAsItIsAndTheRestIsCounted) {
-  for (const Case& one : cases(3000)) {
+  for (const CutCase& one : cases(3000)) {
     SCOPED_TRACE(one.name);
     EventReaderOptions options{one.name};
     const Decoded all = decode(one.bytes, options);
@@ -131,7 +131,7 @@ TEST(DropOutside, WhatIsInsideStaysAsItIsAndTheRestIsCounted) {
 }
 
 TEST(Partial, EveryWholeEventOfEveryCutIsRead) {
-  for (const Case& one : cases(24)) {
+  for (const CutCase& one : cases(24)) {
     SCOPED_TRACE(one.name);
     EventReaderOptions options{one.name};
     const Events all = decode(one.bytes, options).events;

@@ -17,14 +17,14 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr const char* kName = "AEDAT 2.0";
+constexpr const char* kAedat2Name = "AEDAT 2.0";
 constexpr const char* kName1 = "AEDAT 1.0";
 constexpr std::uint32_t kDvsSize = 128;
 constexpr std::uint32_t kSpecialBit = 0x80000000u;
 constexpr std::uint32_t kDvsForeignBits = 0x7fff0000u;
 constexpr std::uint32_t kDvsTriggerBit = 0x8000u;
-constexpr char kVersionMark[] = "#!AER-DAT";
-constexpr char kEndOfHeader[] = "#End Of ASCII Header";
+constexpr char kAedat2VersionMark[] = "#!AER-DAT";
+constexpr char kAedat2EndOfHeader[] = "#End Of ASCII Header";
 
 /// Time that goes on over the wraps of a 32-bit clock.
 struct WrappingClock {
@@ -154,18 +154,19 @@ struct MirroredDecoder {
 /// Takes the header off the window; `version` is what its first line must say.
 Aedat2HeaderChip read_header(ByteWindow& window, const std::string& version) {
   std::string line;
-  if (!next_header_line(window, '#', &line) || line.rfind(kVersionMark, 0) != 0) {
-    throw FormatError(fmt::format("not an AEDAT file: its first line is not {}{}", kVersionMark, version),
-                      window.name(), 0);
+  if (!next_header_line(window, '#', &line) || line.rfind(kAedat2VersionMark, 0) != 0) {
+    throw FormatError(
+        fmt::format("not an AEDAT file: its first line is not {}{}", kAedat2VersionMark, version),
+        window.name(), 0);
   }
-  const std::string found = line.substr(sizeof(kVersionMark) - 1);
+  const std::string found = line.substr(sizeof(kAedat2VersionMark) - 1);
   if (found != version) {
     throw FormatError(fmt::format("AEDAT version '{:.20}': only {} is read here", found, version),
-                      window.name(), sizeof(kVersionMark) - 1);
+                      window.name(), sizeof(kAedat2VersionMark) - 1);
   }
   Aedat2HeaderChip chip;
   while (next_header_line(window, '#', &line)) {
-    if (line.rfind(kEndOfHeader, 0) == 0) break;
+    if (line.rfind(kAedat2EndOfHeader, 0) == 0) break;
     chip.see(line);
   }
   return chip;
@@ -201,7 +202,7 @@ std::unique_ptr<EventReader> open_mirrored(ByteWindow window, int chip_width, Si
   decoder.chip_width = static_cast<std::uint32_t>(chip_width);
   decoder.width = static_cast<std::uint32_t>(size.width);
   decoder.height = static_cast<std::uint32_t>(size.height);
-  return std::make_unique<FixedRecordReader<MirroredDecoder<Address>>>(kName, size.width, size.height,
+  return std::make_unique<FixedRecordReader<MirroredDecoder<Address>>>(kAedat2Name, size.width, size.height,
                                                                        std::move(window), decoder, options);
 }
 
@@ -210,21 +211,21 @@ bool starts_with(const RecordingStart& start, const char* mark) {
   return start.bytes.size() >= length && std::memcmp(start.bytes.data(), mark, length) == 0;
 }
 
-bool recognizes(const RecordingStart& start) { return starts_with(start, "#!AER-DAT2.0"); }
+bool recognizes_aedat2(const RecordingStart& start) { return starts_with(start, "#!AER-DAT2.0"); }
 bool recognizes1(const RecordingStart& start) { return starts_with(start, "#!AER-DAT1.0"); }
 
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_aedat2(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                         const EventReaderOptions& options) {
   ByteWindow window(std::move(source));
   const Aedat2HeaderChip header = read_header(window, "2.0");
   const Aedat2Chip* chip = choose_aedat2_chip(window, header, options);
   if (chip == nullptr) {  // no record: any chip will do, and none gives the size
-    return open_dvs128<4>(kName, std::move(window), {options.width, options.height}, options);
+    return open_dvs128<4>(kAedat2Name, std::move(window), {options.width, options.height}, options);
   }
   const Size size = size_of(*chip, options);
   switch (chip->layout) {
     case AddressLayout::kDvs128:
-      return open_dvs128<4>(kName, std::move(window), size, options);
+      return open_dvs128<4>(kAedat2Name, std::move(window), size, options);
     case AddressLayout::kDavis:
       return open_mirrored<DavisAddress>(std::move(window), chip->width, size, options);
     case AddressLayout::kSecDvs:
@@ -261,7 +262,7 @@ std::unique_ptr<EventReader> open1(std::unique_ptr<ByteSource> source, const Rec
 
 }  // namespace
 
-EventFormat aedat2_format() { return {"aedat2", kName, recognizes, open}; }
+EventFormat aedat2_format() { return {"aedat2", kAedat2Name, recognizes_aedat2, open_aedat2}; }
 EventFormat aedat1_format() { return {"aedat1", kName1, recognizes1, open1}; }
 
 events::EventStream read_aedat2(const std::string& path) {

@@ -18,11 +18,11 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "AEDAT 3.1";
-constexpr char kVersionMark[] = "#!AER-DAT3";
+constexpr char kAedat3Name[] = "AEDAT 3.1";
+constexpr char kAedat3VersionMark[] = "#!AER-DAT3";
 constexpr char kVersionLine[] = "#!AER-DAT3.1";
-constexpr char kEndOfHeader[] = "#!END-HEADER";
-constexpr std::size_t kHeaderBytes = 28, kEventBytes = 8;
+constexpr char kAedat3EndOfHeader[] = "#!END-HEADER";
+constexpr std::size_t kHeaderBytes = 28, kAedat3EventBytes = 8;
 constexpr int kPolarityType = 1;
 constexpr const char* kRemedy = "fetch the file again, or read what is whole (--partial, data.partial)";
 
@@ -97,7 +97,7 @@ class Aedat3Reader : public CarefulReader {
     }
   }
 
-  const char* format() const override { return kName; }
+  const char* format() const override { return kAedat3Name; }
 
  private:
   void read_header() {
@@ -109,7 +109,7 @@ class Aedat3Reader : public CarefulReader {
       throw FormatError(fmt::format("version line '{:.20}': only AEDAT 3.1 is read", line), window_.name(),
                         0);
     }
-    while (line != kEndOfHeader) {
+    while (line != kAedat3EndOfHeader) {
       const std::int64_t offset = window_.offset();
       if (!next_header_line(window_, '#', &line)) {
         throw FormatError("the header ends without the line #!END-HEADER; fetch the file again",
@@ -218,7 +218,7 @@ class Aedat3Reader : public CarefulReader {
       has_source_ = true;
       source_ = header.source;
       left_ = header.number;
-      padding_ = (header.capacity - header.number) * kEventBytes;
+      padding_ = (header.capacity - header.number) * kAedat3EventBytes;
       all_valid_ = header.valid == header.number;
       base_us_ = header.overflows << 31;
       return true;
@@ -233,7 +233,7 @@ class Aedat3Reader : public CarefulReader {
     if (header.type < 0) refuse("event type", header.type, 0);
     if (header.event_bytes < 0) refuse("bytes of an event", header.event_bytes, 4);
     if (header.type == kPolarityType) {
-      if (header.event_bytes != kEventBytes) refuse("bytes of a polarity event", header.event_bytes, 4);
+      if (header.event_bytes != kAedat3EventBytes) refuse("bytes of a polarity event", header.event_bytes, 4);
       if (header.timestamp_place != 4) refuse("place of the timestamp", header.timestamp_place, 8);
     }
     if (header.overflows < 0) refuse("number of timestamp overflows", header.overflows, 12);
@@ -269,13 +269,13 @@ class Aedat3Reader : public CarefulReader {
         if (!next_packet()) return;
         continue;
       }
-      if (!window_.ensure(kEventBytes)) {
+      if (!window_.ensure(kAedat3EventBytes)) {
         throw CutShort(fmt::format("the file ends within a packet, {} before the packet's end; {}",
                                    counted(left_, "event"), kRemedy),
                        window_.name(), window_.offset());
       }
       const std::size_t here = static_cast<std::size_t>(std::min<std::int64_t>(
-          left_, static_cast<std::int64_t>(std::min(window_.size() / kEventBytes, capacity - *count))));
+          left_, static_cast<std::int64_t>(std::min(window_.size() / kAedat3EventBytes, capacity - *count))));
       const std::size_t plain = decode_plain(here, events + *count, count);
       if (plain < here) decode_event(events, count);
       whole_end_ = window_.offset();
@@ -290,8 +290,8 @@ class Aedat3Reader : public CarefulReader {
     const std::uint32_t always_valid = all_valid_ ? 1 : 0;
     std::size_t i = 0, written = 0;
     for (; i < most; ++i) {
-      const std::uint32_t address = load_little_endian_u32(data + i * kEventBytes);
-      const std::uint32_t timestamp = load_little_endian_u32(data + i * kEventBytes + 4);
+      const std::uint32_t address = load_little_endian_u32(data + i * kAedat3EventBytes);
+      const std::uint32_t timestamp = load_little_endian_u32(data + i * kAedat3EventBytes + 4);
       const std::uint32_t valid = (address | always_valid) & 1;
       const std::uint32_t x = address >> 17, y = address >> 2 & 0x7fff;
       if ((valid & ((timestamp >> 31) | is_outside(x, y, width, height))) != 0) break;
@@ -299,7 +299,7 @@ class Aedat3Reader : public CarefulReader {
                          static_cast<std::uint8_t>(address >> 1 & 1)};
       written += valid;
     }
-    window_.consume(i * kEventBytes);
+    window_.consume(i * kAedat3EventBytes);
     left_ -= static_cast<std::int64_t>(i);
     *count += written;
     return i;
@@ -320,7 +320,7 @@ class Aedat3Reader : public CarefulReader {
                               static_cast<std::uint16_t>(y), static_cast<std::uint8_t>(data >> 1 & 1)};
       }
     }
-    window_.consume(kEventBytes);
+    window_.consume(kAedat3EventBytes);
     --left_;
   }
 
@@ -340,15 +340,15 @@ class Aedat3Reader : public CarefulReader {
   std::int64_t base_us_ = 0;
 };
 
-bool recognizes(const RecordingStart& start) {
-  constexpr std::size_t size = sizeof(kVersionMark) - 1;
-  return start.bytes.size() >= size && std::memcmp(start.bytes.data(), kVersionMark, size) == 0;
+bool recognizes_aedat3(const RecordingStart& start) {
+  constexpr std::size_t size = sizeof(kAedat3VersionMark) - 1;
+  return start.bytes.size() >= size && std::memcmp(start.bytes.data(), kAedat3VersionMark, size) == 0;
 }
 
 }  // namespace
 
 EventFormat aedat3_format() {
-  return {"aedat3", kName, recognizes,
+  return {"aedat3", kAedat3Name, recognizes_aedat3,
           [](std::unique_ptr<ByteSource> source, const RecordingStart&,
              const EventReaderOptions& options) -> std::unique_ptr<EventReader> {
             return std::make_unique<Aedat3Reader>(std::move(source), options);

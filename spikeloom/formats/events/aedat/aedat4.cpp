@@ -19,10 +19,10 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "AEDAT4";
+constexpr char kAedat4Name[] = "AEDAT4";
 constexpr char kMark[] = "#!AER-DAT4.0\r\n";
 constexpr std::size_t kMarkBytes = sizeof(kMark) - 1;
-constexpr std::size_t kEventBytes = 16, kPacketHeaderBytes = 8;
+constexpr std::size_t kAedat4EventBytes = 16, kPacketHeaderBytes = 8;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
 constexpr std::int64_t kMaxHeaderBytes = std::int64_t{1} << 24;
 
@@ -57,7 +57,7 @@ class Aedat4Reader : public CarefulReader {
     }
   }
 
-  const char* format() const override { return kName; }
+  const char* format() const override { return kAedat4Name; }
   std::vector<std::string> cameras() const override { return cameras_; }
 
  private:
@@ -148,12 +148,12 @@ class Aedat4Reader : public CarefulReader {
     if (elements) {
       left_ = *table.number(*elements);
       skipped = *elements + 4;
-      if (skipped + left_ * std::int64_t{kEventBytes} > packet_bytes) {
+      if (skipped + left_ * std::int64_t{kAedat4EventBytes} > packet_bytes) {
         refuse(fmt::format("a packet of {} that claims to hold {}", counted(packet_bytes, "byte"),
                            counted(left_, "event")));
       }
     }
-    after_ = packet_bytes - skipped - left_ * std::int64_t{kEventBytes};
+    after_ = packet_bytes - skipped - left_ * std::int64_t{kAedat4EventBytes};
     begin_ = kPrefixBytes;
     drop(skipped);
     if (left_ == 0) finish_packet();
@@ -191,9 +191,10 @@ class Aedat4Reader : public CarefulReader {
         ended_ = !next_packet();
         continue;
       }
-      if (!ensure(kEventBytes)) refuse(fmt::format("a packet that lacks {}", counted(left_, "event")));
+      if (!ensure(kAedat4EventBytes)) refuse(fmt::format("a packet that lacks {}", counted(left_, "event")));
       const auto here = static_cast<std::size_t>(std::min<std::int64_t>(
-          left_, static_cast<std::int64_t>(std::min((end_ - begin_) / kEventBytes, capacity - *count))));
+          left_,
+          static_cast<std::int64_t>(std::min((end_ - begin_) / kAedat4EventBytes, capacity - *count))));
       for (std::size_t i = 0; i < here; ++i) {
         const std::uint8_t* bytes = piece_.data() + begin_;
         const auto x = static_cast<std::int16_t>(load_little_endian_u16(bytes + 8));
@@ -203,7 +204,7 @@ class Aedat4Reader : public CarefulReader {
                                 static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y),
                                 static_cast<std::uint8_t>(bytes[12] != 0 ? 1 : 0)};
         }
-        begin_ += kEventBytes;
+        begin_ += kAedat4EventBytes;
         --left_;
         packet_gave_events_ = true;
       }
@@ -286,19 +287,19 @@ Header read_header(ByteWindow& window) {
   return header;
 }
 
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_aedat4(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                         const EventReaderOptions& options) {
   ByteWindow window(std::move(source));
   const Header header = read_header(window);
   return std::make_unique<Aedat4Reader>(std::move(window), header, options);
 }
 
-bool recognizes(const RecordingStart& start) {
+bool recognizes_aedat4(const RecordingStart& start) {
   return start.bytes.size() >= kMarkBytes && std::memcmp(start.bytes.data(), kMark, kMarkBytes) == 0;
 }
 
 }  // namespace
 
-EventFormat aedat4_format() { return {"aedat4", kName, recognizes, open}; }
+EventFormat aedat4_format() { return {"aedat4", kAedat4Name, recognizes_aedat4, open_aedat4}; }
 
 }  // namespace spikeloom::formats

@@ -11,7 +11,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxXmlDepth = 64;
 
 /// The value of name="value" in a tag, or "".
 std::string attribute(const std::string& tag, const std::string& name) {
@@ -41,7 +41,7 @@ std::vector<Aedat4Stream> parse_aedat4_streams(const std::string& xml) {
     if (close == std::string::npos) break;
     const std::string tag = xml.substr(open + 1, close - open - 1);
     if (starts_with(tag, "node ") && (tag.empty() || tag.back() != '/')) {
-      if (nodes.size() == kMaxDepth) break;
+      if (nodes.size() == kMaxXmlDepth) break;
       const std::string name = attribute(tag, "name");
       const bool below_out_info = !nodes.empty() && nodes.back() == "outInfo";
       nodes.push_back(name);

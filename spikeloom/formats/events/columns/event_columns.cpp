@@ -24,7 +24,7 @@ std::string without_unit(std::string name) {
 }
 
 /// Without what stands in brackets at its end: x of "x [px]".
-std::string without_brackets(const std::string& name) {
+std::string without_last_brackets(const std::string& name) {
   const std::size_t open = name.find_first_of("([");
   if (open == std::string::npos || open == 0 || (name.back() != ')' && name.back() != ']')) return name;
   return name.substr(0, name.find_last_not_of(' ', open - 1) + 1);
@@ -41,7 +41,7 @@ int column_of(const std::string& as_written) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (std::size_t column = 0; column < kNumEventColumns; ++column) {
     const auto& names = kNames[column];
-    const std::string searched = column == kColumnT ? without_unit(name) : without_brackets(name);
+    const std::string searched = column == kColumnT ? without_unit(name) : without_last_brackets(name);
     if (std::find(names.begin(), names.end(), searched) != names.end()) return static_cast<int>(column);
   }
   return -1;

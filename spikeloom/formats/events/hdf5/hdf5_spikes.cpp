@@ -17,7 +17,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "HDF5 spikes";
+constexpr char kHdf5SpikesName[] = "HDF5 spikes";
 constexpr char kTimes[] = "spikes/times", kUnits[] = "spikes/units", kLabels[] = "labels";
 constexpr int kUsualUnits = 700;
 constexpr std::int64_t kMaxUnits = 65536;
@@ -127,7 +127,7 @@ class SpikeReader : public TableReader {
     events_.erase(end, events_.end());
   }
 
-  const char* format() const override { return kName; }
+  const char* format() const override { return kHdf5SpikesName; }
   std::int64_t num_recordings() const override { return num_recordings_; }
 
  private:
@@ -143,7 +143,7 @@ class SpikeReader : public TableReader {
   std::int64_t num_recordings_ = 0;
 };
 
-std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_hdf5_spikes(const std::string& path, const EventReaderOptions& options) {
   const Hdf5Session session;
   auto file =
       std::make_unique<Hdf5File>(path, options.partial ? Hdf5File::Cut::kOpened : Hdf5File::Cut::kOffered);
@@ -156,7 +156,7 @@ std::unique_ptr<EventReader> open(const std::string& path, const EventReaderOpti
     return std::make_unique<SpikeReader>(path, options);
   }
   if (options.recording != 0) throw no_such_recording(path, 1, options.recording);
-  return open_hdf5_columns(kName, std::move(file), options);
+  return open_hdf5_columns(kHdf5SpikesName, std::move(file), options);
 }
 
 bool has_mark(const std::uint8_t* bytes, std::size_t size, std::size_t place) {
@@ -164,7 +164,7 @@ bool has_mark(const std::uint8_t* bytes, std::size_t size, std::size_t place) {
 }
 
 /// At the beginning or behind a user block of 512, 1024, ... bytes.
-bool recognizes(const RecordingStart& start) {
+bool recognizes_hdf5_spikes(const RecordingStart& start) {
   if (has_mark(start.bytes.data(), start.bytes.size(), 0)) return true;
   for (std::size_t place = kFirstUserBlock; place < start.bytes.size(); place *= 2) {
     if (has_mark(start.bytes.data(), start.bytes.size(), place)) return true;
@@ -232,6 +232,8 @@ bool is_hdf5_file(const std::string& path) {
   return H5Fis_hdf5(path.c_str()) > 0;
 }
 
-EventFormat hdf5_spikes_format() { return {"hdf5", kName, recognizes, nullptr, open}; }
+EventFormat hdf5_spikes_format() {
+  return {"hdf5", kHdf5SpikesName, recognizes_hdf5_spikes, nullptr, open_hdf5_spikes};
+}
 
 }  // namespace spikeloom::formats

@@ -9,7 +9,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr int kMaxDepth = 4;
+constexpr int kMaxGroupDepth = 4;
 constexpr std::size_t kMaxObjects = 10000;
 constexpr char kEvents[] = "events";
 
@@ -58,7 +58,7 @@ class Search {
       look_at(place, *outline);
     }
     add_group(group, columns, lengths);
-    if (depth == kMaxDepth) return;
+    if (depth == kMaxGroupDepth) return;
     for (const std::string& place : groups) look_into(place, depth + 1);
   }
 

@@ -15,7 +15,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "npy";
+constexpr char kNpyName[] = "npy";
 
 using Windows = std::vector<ColumnReader::Window>;
 using Columns = std::vector<ColumnReader::Column>;
@@ -163,9 +163,9 @@ std::unique_ptr<EventReader> open_npy_array(const char* format, std::unique_ptr<
 }
 
 EventFormat npy_format() {
-  return {"npy", kName, recognizes_npy,
+  return {"npy", kNpyName, recognizes_npy,
           [](std::unique_ptr<ByteSource> source, const RecordingStart&, const EventReaderOptions& options) {
-            return open_npy_array(kName, std::move(source), options);
+            return open_npy_array(kNpyName, std::move(source), options);
           }};
 }
 

@@ -19,7 +19,7 @@ constexpr char kMark[] = "\x93NUMPY";
 constexpr std::size_t kMarkBytes = 6;
 constexpr std::int64_t kMaxTextBytes = std::int64_t{1} << 16;
 constexpr std::int64_t kMaxElementBytes = std::int64_t{1} << 16;
-constexpr int kMaxDepth = 8;
+constexpr int kMaxTypeDepth = 8;
 
 /// A header's text and how to refuse it.
 class Description {
@@ -57,7 +57,7 @@ class Description {
 
   /// Bytes of a type; its fields, if it is structured and `fields` is given.
   NpyType type(const PythonLiteral& literal, std::vector<NpyField>* fields, int depth = 0) const {
-    if (depth > kMaxDepth) refuse("types nested too deep");
+    if (depth > kMaxTypeDepth) refuse("types nested too deep");
     if (literal.kind == PythonLiteral::kString) return scalar_type(literal.text);
     if (literal.kind == PythonLiteral::kTuple && literal.items.size() == 2) {  // (type, shape)
       NpyType result = type(literal.items[0], nullptr, depth + 1);

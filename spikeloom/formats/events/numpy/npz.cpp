@@ -18,7 +18,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "npz";
+constexpr char kNpzName[] = "npz";
 constexpr char kExtension[] = ".npy";
 const std::string kEvents = "events";
 
@@ -83,7 +83,7 @@ std::unique_ptr<EventReader> open_arrays(const std::string& path, const std::vec
     columns.push_back({windows.size() - 1, 0, header.type, name});
   }
   check_others(path, named, num_rows);
-  return std::make_unique<ColumnReader>(kName, std::move(windows), columns, own, num_rows, options);
+  return std::make_unique<ColumnReader>(kNpzName, std::move(windows), columns, own, num_rows, options);
 }
 
 /// The texts of an array of up to 16 of them; nullopt for an array of another kind, also a damaged one or a
@@ -136,7 +136,7 @@ std::unique_ptr<EventReader> open_npz(const std::string& path, const EventReader
                fmt::format("{} arrays, neither t, x, y, p nor events ({})", names.size(), named.fault()));
   }
   const std::string name = (has_events ? kEvents : names[0]) + kExtension;
-  return open_npy_array(kName, whole_or_partial(open_archive_member(path, name), options), options, texts);
+  return open_npy_array(kNpzName, whole_or_partial(open_archive_member(path, name), options), options, texts);
 }
 
 /// A zip whose first member is called *.npy.
@@ -156,6 +156,6 @@ bool recognizes_npz(const RecordingStart& start) {
 
 }  // namespace
 
-EventFormat npz_format() { return {"npz", kName, recognizes_npz, nullptr, open_npz}; }
+EventFormat npz_format() { return {"npz", kNpzName, recognizes_npz, nullptr, open_npz}; }
 
 }  // namespace spikeloom::formats

@@ -8,7 +8,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr int kMaxDepth = 16;
+constexpr int kMaxLiteralDepth = 16;
 
 class Parser {
  public:
@@ -16,7 +16,7 @@ class Parser {
 
   bool value(PythonLiteral* result, int depth) {
     skip_space();
-    if (depth > kMaxDepth || at_ == text_.size()) return false;
+    if (depth > kMaxLiteralDepth || at_ == text_.size()) return false;
     const char first = text_[at_];
     if (first == '\'' || first == '"') return string(result);
     if (first == '(') return sequence(result, PythonLiteral::kTuple, ')', depth);

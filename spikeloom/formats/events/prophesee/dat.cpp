@@ -16,12 +16,12 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr const char* kName = "DAT";
-constexpr std::size_t kEventBytes = 8;
+constexpr const char* kDatName = "DAT";
+constexpr std::size_t kDatEventBytes = 8;
 
 template <int x_bits, int y_bits>
 struct DatDecoder {
-  static constexpr std::size_t kRecordBytes = kEventBytes;
+  static constexpr std::size_t kRecordBytes = kDatEventBytes;
   static constexpr std::uint32_t kXMask = (1u << x_bits) - 1, kYMask = (1u << y_bits) - 1;
   std::uint32_t width = 0, height = 0;
   std::int64_t t_us = 0;
@@ -42,8 +42,8 @@ struct DatDecoder {
     std::uint32_t last = previous;
     std::uint32_t outside = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t raw = load_little_endian_u32(records + i * kEventBytes);
-      const std::uint32_t address = load_little_endian_u32(records + i * kEventBytes + 4);
+      const std::uint32_t raw = load_little_endian_u32(records + i * kDatEventBytes);
+      const std::uint32_t address = load_little_endian_u32(records + i * kDatEventBytes + 4);
       // The difference of two 32-bit times modulo 2^32, read as signed, is right across a wrap.
       time += static_cast<std::int32_t>(raw - last);
       last = raw;
@@ -79,7 +79,7 @@ std::unique_ptr<EventReader> make_reader(ByteWindow window, int width, int heigh
   Decoder decoder;
   decoder.width = width > 0 ? static_cast<std::uint32_t>(width) : 1u << 16;
   decoder.height = height > 0 ? static_cast<std::uint32_t>(height) : 1u << 16;
-  return std::make_unique<FixedRecordReader<Decoder>>(kName, width, height, std::move(window), decoder,
+  return std::make_unique<FixedRecordReader<Decoder>>(kDatName, width, height, std::move(window), decoder,
                                                       options);
 }
 
@@ -89,10 +89,10 @@ std::unique_ptr<EventReader> make_reader(ByteWindow window, int width, int heigh
 bool is_surely_version2(ByteWindow& window, int width, int height) {
   constexpr std::size_t kEnough = 16;
   window.ensure(kRecordingStartBytes);
-  const std::size_t count = std::min(window.size(), kRecordingStartBytes) / kEventBytes;
+  const std::size_t count = std::min(window.size(), kRecordingStartBytes) / kDatEventBytes;
   std::size_t above_version1 = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t address = load_little_endian_u32(window.data() + i * kEventBytes + 4);
+    const std::uint32_t address = load_little_endian_u32(window.data() + i * kDatEventBytes + 4);
     if (address >> 29 != 0) return false;
     const std::uint32_t x = DatV2Decoder::x_of(address), y = DatV2Decoder::y_of(address);
     if (width > 0 && x >= static_cast<std::uint32_t>(width)) return false;
@@ -114,7 +114,7 @@ std::unique_ptr<EventReader> open_version(std::unique_ptr<ByteSource> source,
                         window.name(), window.offset());
     }
     const int type = window.data()[0], size = window.data()[1];
-    if ((type != 0x00 && type != 0x0c) || size != static_cast<int>(kEventBytes)) {
+    if ((type != 0x00 && type != 0x0c) || size != static_cast<int>(kDatEventBytes)) {
       throw FormatError(
           fmt::format("events of type {:#04x} and {} bytes: only brightness changes (type 0x00 or "
                       "0x0c, 8 bytes) are read",
@@ -145,19 +145,19 @@ std::unique_ptr<EventReader> open_version(std::unique_ptr<ByteSource> source,
 }
 
 template <int version>
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_dat(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                      const EventReaderOptions& options) {
   return open_version(std::move(source), options, version);
 }
 
-bool recognizes(const RecordingStart& start) {
+bool recognizes_dat(const RecordingStart& start) {
   return peek_prophesee_header(start).format == PropheseeFormat::kDat;
 }
 
 }  // namespace
 
-EventFormat dat_format() { return {"dat", kName, recognizes, open<-1>}; }
-EventFormat dat_v1_format() { return {"dat-v1", "DAT version 1", never_recognized, open<1>}; }
-EventFormat dat_v2_format() { return {"dat-v2", "DAT version 2", never_recognized, open<2>}; }
+EventFormat dat_format() { return {"dat", kDatName, recognizes_dat, open_dat<-1>}; }
+EventFormat dat_v1_format() { return {"dat-v1", "DAT version 1", never_recognized, open_dat<1>}; }
+EventFormat dat_v2_format() { return {"dat-v2", "DAT version 2", never_recognized, open_dat<2>}; }
 
 }  // namespace spikeloom::formats

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kEvt2Name = "EVT 2.0";
 constexpr const char* kEvt21Name = "EVT 2.1";
-enum WordType : std::uint32_t { kOff = 0x0, kOn = 0x1, kTimeHigh = 0x8 };
+enum Evt2WordType : std::uint32_t { kEvt2Off = 0x0, kEvt2On = 0x1, kEvt2TimeHigh = 0x8 };
 
 /// Of decoders for which a stop is always an event outside of the sensor.
 struct NothingToCheck {
@@ -43,7 +43,7 @@ struct Evt2Decoder : NothingToCheck {
     for (; i < count && written < capacity; ++i) {
       const std::uint32_t word = Word::load(words + i * kWordBytes);
       const std::uint32_t type = word >> 28;
-      if (type <= kOn) {
+      if (type <= kEvt2On) {
         if (!clock.is_set()) continue;
         const std::uint32_t x = word >> 11 & 0x7ff, y = word & 0x7ff;
         if (is_outside(x, y, width, height) != 0) break;
@@ -52,7 +52,7 @@ struct Evt2Decoder : NothingToCheck {
         event.x = static_cast<std::uint16_t>(x);
         event.y = static_cast<std::uint16_t>(y);
         event.polarity = static_cast<std::uint8_t>(type);
-      } else if (type == kTimeHigh) {
+      } else if (type == kEvt2TimeHigh) {
         clock.set_high(word & 0x0fffffffu);
       }
     }
@@ -92,7 +92,7 @@ struct Evt21Decoder : NothingToCheck {
     for (; i < count && written + kMostEvents <= capacity; ++i) {
       const std::uint32_t head = Halves::head(words + i * kWordBytes);
       const std::uint32_t type = head >> 28;
-      if (type <= kOn) {
+      if (type <= kEvt2On) {
         std::uint32_t mask = Halves::mask(words + i * kWordBytes);
         if (!clock.is_set() || mask == 0) continue;
         const std::uint32_t x = head >> 11 & 0x7ff, y = head & 0x7ff;
@@ -105,7 +105,7 @@ struct Evt21Decoder : NothingToCheck {
           event.y = static_cast<std::uint16_t>(y);
           event.polarity = static_cast<std::uint8_t>(type);
         }
-      } else if (type == kTimeHigh) {
+      } else if (type == kEvt2TimeHigh) {
         clock.set_high(head & 0x0fffffffu);
       }
     }
@@ -121,7 +121,7 @@ std::size_t time_words(const ByteWindow& window) {
   std::size_t found = 0;
   for (std::size_t i = 0; i < std::min(window.size() / 8, kLookedAt); ++i) {
     const std::uint8_t* word = window.data() + i * 8;
-    found += Halves::head(word) >> 28 == kTimeHigh && Halves::mask(word) == 0;
+    found += Halves::head(word) >> 28 == kEvt2TimeHigh && Halves::mask(word) == 0;
   }
   return found;
 }

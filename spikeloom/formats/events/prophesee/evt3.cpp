@@ -16,9 +16,9 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr const char* kName = "EVT 3.0";
+constexpr const char* kEvt3Name = "EVT 3.0";
 constexpr const char* kCountedName = "EVT 3.0 (time as expelliarmus counts it)";
-enum WordType : std::uint32_t {
+enum Evt3WordType : std::uint32_t {
   kRow = 0x0,
   kEvent = 0x2,
   kBase = 0x3,
@@ -194,7 +194,7 @@ std::unique_ptr<EventReader> make_reader(ByteWindow window, const PropheseeHeade
                                          const EventReaderOptions& options) {
   using Only = Evt3Decoder<big_endian, low_time, Cameras::kOnly>;
   using Chosen = Evt3Decoder<big_endian, low_time, Cameras::kChosen>;
-  const char* name = low_time == LowTime::kBits ? kName : kCountedName;
+  const char* name = low_time == LowTime::kBits ? kEvt3Name : kCountedName;
   const std::string& camera = options.camera;
   if (!camera.empty()) {
     Chosen decoder;
@@ -217,8 +217,8 @@ std::unique_ptr<EventReader> make_reader(ByteWindow window, const PropheseeHeade
 }
 
 template <LowTime low_time>
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_evt3(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                       const EventReaderOptions& options) {
   ByteWindow window(std::move(source));
   PropheseeHeader header = read_prophesee_header(window);
   settle_header(header, options, window.name());
@@ -226,15 +226,15 @@ std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const Reco
   return make_reader<false, low_time>(std::move(window), header, options);
 }
 
-bool recognizes(const RecordingStart& start) {
+bool recognizes_evt3(const RecordingStart& start) {
   return peek_prophesee_header(start).format == PropheseeFormat::kEvt3;
 }
 
 }  // namespace
 
-EventFormat evt3_format() { return {"evt3", kName, recognizes, open<LowTime::kBits>}; }
+EventFormat evt3_format() { return {"evt3", kEvt3Name, recognizes_evt3, open_evt3<LowTime::kBits>}; }
 EventFormat evt3_expelliarmus_format() {
-  return {"evt3-expelliarmus", kCountedName, never_recognized, open<LowTime::kCounted>};
+  return {"evt3-expelliarmus", kCountedName, never_recognized, open_evt3<LowTime::kCounted>};
 }
 
 }  // namespace spikeloom::formats

@@ -15,8 +15,8 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr const char* kName = "ATIS bin";
-constexpr std::size_t kEventBytes = 5;
+constexpr const char* kAtisBinName = "ATIS bin";
+constexpr std::size_t kAtisBinEventBytes = 5;
 constexpr std::size_t kFewestEvents = 8;  // fewer could be in order by chance
 constexpr std::uint32_t kLongStep = 1 << 16;
 constexpr std::uint8_t kOverflowRow = 240;
@@ -27,7 +27,7 @@ constexpr std::int64_t kTimeRange = 1 << 23;
 std::uint32_t raw_time(const std::uint8_t* event) { return load_big_endian_u32(event + 1) & 0x7fffffu; }
 
 struct AtisDecoder {
-  static constexpr std::size_t kRecordBytes = kEventBytes;
+  static constexpr std::size_t kRecordBytes = kAtisBinEventBytes;
   std::uint32_t width = 0, height = 0;
   std::int64_t offset_us = 0;  // what wraps and overflows have added so far
   std::int64_t previous_raw = 0;
@@ -38,7 +38,7 @@ struct AtisDecoder {
     std::size_t written = 0;
     std::uint32_t damaged = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::uint8_t* record = records + i * kEventBytes;
+      const std::uint8_t* record = records + i * kAtisBinEventBytes;
       const std::int64_t raw = raw_time(record);
       const std::uint32_t x = record[0], y = record[1];
       const bool overflow = y == kOverflowRow;
@@ -65,20 +65,20 @@ struct AtisDecoder {
             "event {} is at x = {}, y = {}, outside the sensor of {} x {} pixels: damaged, or of another "
             "sensor (give its size with --sensor, or leave such events out with --drop-outside; data.sensor, "
             "data.drop_outside)",
-            offset / static_cast<std::int64_t>(kEventBytes), record[0], record[1], width, height),
+            offset / static_cast<std::int64_t>(kAtisBinEventBytes), record[0], record[1], width, height),
         file, offset);
   }
 };
 
-bool recognizes(const RecordingStart& start) {
-  if (start.size >= 0 && start.size % static_cast<std::int64_t>(kEventBytes) != 0) return false;
-  const std::size_t count = start.bytes.size() / kEventBytes;
+bool recognizes_atis_bin(const RecordingStart& start) {
+  if (start.size >= 0 && start.size % static_cast<std::int64_t>(kAtisBinEventBytes) != 0) return false;
+  const std::size_t count = start.bytes.size() / kAtisBinEventBytes;
   if (count < kFewestEvents) return false;
   std::uint32_t previous = 0;
   bool moves = false;
   std::size_t long_steps = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint8_t* event = start.bytes.data() + i * kEventBytes;
+    const std::uint8_t* event = start.bytes.data() + i * kAtisBinEventBytes;
     const std::uint32_t time = raw_time(event);
     const bool overflow = event[1] == kOverflowRow;
     if (event[1] > kOverflowRow) return false;
@@ -92,18 +92,18 @@ bool recognizes(const RecordingStart& start) {
   return moves && long_steps * 2 < count;
 }
 
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_atis_bin(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                           const EventReaderOptions& options) {
   AtisDecoder decoder;  // where nothing says the size, all that a record can hold is inside
   decoder.width = options.width > 0 ? static_cast<std::uint32_t>(options.width) : kColumns;
   decoder.height = options.height > 0 ? static_cast<std::uint32_t>(options.height) : kOverflowRow;
-  return std::make_unique<FixedRecordReader<AtisDecoder>>(kName, options.width, options.height,
+  return std::make_unique<FixedRecordReader<AtisDecoder>>(kAtisBinName, options.width, options.height,
                                                           ByteWindow(std::move(source)), decoder, options);
 }
 
 }  // namespace
 
-EventFormat atis_bin_format() { return {"atis-bin", kName, recognizes, open}; }
+EventFormat atis_bin_format() { return {"atis-bin", kAtisBinName, recognizes_atis_bin, open_atis_bin}; }
 
 events::EventStream read_atis_bin(const std::string& path, int width, int height) {
   if (width < 1 || height < 1) {

@@ -13,8 +13,8 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "Event Stream";
-constexpr std::size_t kMarkBytes = sizeof(kName) - 1;
+constexpr char kEsName[] = "Event Stream";
+constexpr std::size_t kMarkBytes = sizeof(kEsName) - 1;
 
 /// What the bytes of one event say.
 struct Fields {
@@ -76,7 +76,7 @@ class EsReader : public CarefulReader {
     height_ = height;
   }
 
-  const char* format() const override { return kName; }
+  const char* format() const override { return kEsName; }
 
  private:
   void decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
@@ -151,8 +151,8 @@ constexpr const char* kKinds2[] = {"generic", "DVS", "ATIS", "display", "color"}
       window.name(), window.offset());
 }
 
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_es(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                     const EventReaderOptions& options) {
   constexpr std::size_t kVersionBytes = 2;
   ByteWindow window(std::move(source));
   const auto need = [&window](std::size_t bytes) {
@@ -160,7 +160,7 @@ std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const Reco
     throw FormatError("the header is cut short; fetch the file again", window.name(), window.offset());
   };
   need(kMarkBytes + kVersionBytes);
-  if (std::memcmp(window.data(), kName, kMarkBytes) != 0) {
+  if (std::memcmp(window.data(), kEsName, kMarkBytes) != 0) {
     throw FormatError("not an Event Stream file: it does not begin with 'Event Stream'", window.name(), 0);
   }
   window.consume(kMarkBytes);
@@ -193,12 +193,12 @@ std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const Reco
   return is_dvs ? make(Dvs2{}) : make(Atis2{});
 }
 
-bool recognizes(const RecordingStart& start) {
-  return start.bytes.size() >= kMarkBytes && std::memcmp(start.bytes.data(), kName, kMarkBytes) == 0;
+bool recognizes_es(const RecordingStart& start) {
+  return start.bytes.size() >= kMarkBytes && std::memcmp(start.bytes.data(), kEsName, kMarkBytes) == 0;
 }
 
 }  // namespace
 
-EventFormat es_format() { return {"es", kName, recognizes, open}; }
+EventFormat es_format() { return {"es", kEsName, recognizes_es, open_es}; }
 
 }  // namespace spikeloom::formats

@@ -15,7 +15,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr const char* kName = "packed events";
+constexpr const char* kPackedName = "packed events";
 
 class PackedReader : public EventReader {
  public:
@@ -30,7 +30,7 @@ class PackedReader : public EventReader {
     window_.consume(kPackedHeaderBytes);
   }
 
-  const char* format() const override { return kName; }
+  const char* format() const override { return kPackedName; }
   int width() const override { return width_; }
   int height() const override { return height_; }
   std::int64_t dropped_events() const override { return dropped_; }
@@ -91,7 +91,7 @@ class PackedEncoder : public EventEncoder {
   PackedEncoder(int width, int height)
       : width_(width),
         height_(height),
-        limits_(coordinate_limits(width, height, {1 << 16, 1 << 16}, kName)) {}
+        limits_(coordinate_limits(width, height, {1 << 16, 1 << 16}, kPackedName)) {}
 
   std::vector<std::uint8_t> header(std::int64_t) const override {
     std::vector<std::uint8_t> bytes(kPackedMagic, kPackedMagic + 8);
@@ -104,7 +104,7 @@ class PackedEncoder : public EventEncoder {
   }
 
   void encode(const events::Event* events, std::size_t count, std::vector<std::uint8_t>& bytes) override {
-    check_encodable(events, count, limits_, kName);
+    check_encodable(events, count, limits_, kPackedName);
     for (std::size_t i = 0; i < count; ++i) {
       append_little_endian(static_cast<std::uint64_t>(events[i].t_us), 8, bytes);
       append_little_endian(events[i].x, 2, bytes);
@@ -118,12 +118,12 @@ class PackedEncoder : public EventEncoder {
   CoordinateLimits limits_;
 };
 
-bool recognizes(const RecordingStart& start) {
+bool recognizes_packed(const RecordingStart& start) {
   return start.bytes.size() >= 8 && std::memcmp(start.bytes.data(), kPackedMagic, 8) == 0;
 }
 
-std::unique_ptr<EventReader> open(std::unique_ptr<ByteSource> source, const RecordingStart&,
-                                  const EventReaderOptions& options) {
+std::unique_ptr<EventReader> open_packed(std::unique_ptr<ByteSource> source, const RecordingStart&,
+                                         const EventReaderOptions& options) {
   return std::make_unique<PackedReader>(ByteWindow(std::move(source)), options);
 }
 
@@ -158,7 +158,7 @@ events::Event packed_event(const std::uint8_t* record) {
           load_little_endian_u16(record + 10), record[12]};
 }
 
-EventFormat packed_format() { return {"packed", kName, recognizes, open}; }
+EventFormat packed_format() { return {"packed", kPackedName, recognizes_packed, open_packed}; }
 
 std::unique_ptr<EventEncoder> make_packed_encoder(int width, int height) {
   return std::make_unique<PackedEncoder>(width, height);

@@ -17,7 +17,7 @@
 namespace spikeloom::formats {
 namespace {
 
-constexpr char kName[] = "csv";
+constexpr char kCsvName[] = "csv";
 
 /// Takes a field of digits alone, up to 18 of them and with a sign or none, off the line; false for any
 /// other, which is then left as it is. The usual case, so it is short.
@@ -66,7 +66,7 @@ class CsvReader : public TableReader {
     }
   }
 
-  const char* format() const override { return kName; }
+  const char* format() const override { return kCsvName; }
 
  private:
   bool decode(events::Event* events, std::size_t capacity, std::size_t* count) override {
@@ -156,7 +156,7 @@ class CsvReader : public TableReader {
   std::array<int, kMaxCsvColumns> what_;  // is in a column: an EventColumn, or -1
 };
 
-bool recognizes(const RecordingStart& start) {
+bool recognizes_csv(const RecordingStart& start) {
   constexpr std::size_t kTextBytes = 4096;
   const std::string_view text(reinterpret_cast<const char*>(start.bytes.data()),
                               std::min(start.bytes.size(), kTextBytes));
@@ -166,7 +166,7 @@ bool recognizes(const RecordingStart& start) {
 }  // namespace
 
 EventFormat csv_format() {
-  return {"csv", kName, recognizes,
+  return {"csv", kCsvName, recognizes_csv,
           [](std::unique_ptr<ByteSource> source, const RecordingStart&,
              const EventReaderOptions& options) -> std::unique_ptr<EventReader> {
             return std::make_unique<CsvReader>(std::move(source), options);
