@@ -1,5 +1,5 @@
 # Recipes, studies and model files are read without LibTorch, so they are a module of their own inside train/.
-spikeloom_module(recipe LIGHT TOGETHER
+spikeloom_module(recipe LIGHT
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/recipe/recipe.cpp ${CMAKE_CURRENT_LIST_DIR}/recipe/recipe_changes.cpp
           ${CMAKE_CURRENT_LIST_DIR}/recipe/recipe_checks.cpp ${CMAKE_CURRENT_LIST_DIR}/recipe/schedule.cpp
           ${CMAKE_CURRENT_LIST_DIR}/recipe/study.cpp ${CMAKE_CURRENT_LIST_DIR}/recipe/study_results.cpp

@@ -206,13 +206,13 @@ std::unique_ptr<EventReader> open_mirrored(ByteWindow window, int chip_width, Si
                                                                        std::move(window), decoder, options);
 }
 
-bool starts_with(const RecordingStart& start, const char* mark) {
+bool recording_starts_with(const RecordingStart& start, const char* mark) {
   const std::size_t length = std::strlen(mark);
   return start.bytes.size() >= length && std::memcmp(start.bytes.data(), mark, length) == 0;
 }
 
-bool recognizes_aedat2(const RecordingStart& start) { return starts_with(start, "#!AER-DAT2.0"); }
-bool recognizes1(const RecordingStart& start) { return starts_with(start, "#!AER-DAT1.0"); }
+bool recognizes_aedat2(const RecordingStart& start) { return recording_starts_with(start, "#!AER-DAT2.0"); }
+bool recognizes_aedat1(const RecordingStart& start) { return recording_starts_with(start, "#!AER-DAT1.0"); }
 
 std::unique_ptr<EventReader> open_aedat2(std::unique_ptr<ByteSource> source, const RecordingStart&,
                                          const EventReaderOptions& options) {
@@ -263,7 +263,7 @@ std::unique_ptr<EventReader> open1(std::unique_ptr<ByteSource> source, const Rec
 }  // namespace
 
 EventFormat aedat2_format() { return {"aedat2", kAedat2Name, recognizes_aedat2, open_aedat2}; }
-EventFormat aedat1_format() { return {"aedat1", kName1, recognizes1, open1}; }
+EventFormat aedat1_format() { return {"aedat1", kName1, recognizes_aedat1, open1}; }
 
 events::EventStream read_aedat2(const std::string& path) {
   EventReaderOptions options;

@@ -21,7 +21,7 @@ constexpr char kHdf5SpikesName[] = "HDF5 spikes";
 constexpr char kTimes[] = "spikes/times", kUnits[] = "spikes/units", kLabels[] = "labels";
 constexpr int kUsualUnits = 700;
 constexpr std::int64_t kMaxUnits = 65536;
-constexpr unsigned char kMark[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+constexpr unsigned char kHdf5Mark[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 constexpr std::size_t kFirstUserBlock = 512;
 
 /// What libhdf5 may still allocate for one list: it says no where the file cannot justify more.
@@ -160,7 +160,7 @@ std::unique_ptr<EventReader> open_hdf5_spikes(const std::string& path, const Eve
 }
 
 bool has_mark(const std::uint8_t* bytes, std::size_t size, std::size_t place) {
-  return size >= place + sizeof(kMark) && std::memcmp(bytes + place, kMark, sizeof(kMark)) == 0;
+  return size >= place + sizeof(kHdf5Mark) && std::memcmp(bytes + place, kHdf5Mark, sizeof(kHdf5Mark)) == 0;
 }
 
 /// At the beginning or behind a user block of 512, 1024, ... bytes.
