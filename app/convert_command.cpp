@@ -91,9 +91,10 @@ int run_convert(const ConvertOptions& options) {
     print_line(stream, fmt::format("{}: {} of {} ({}) as {}", options.output, counted(total, "event"),
                                    options.input, reader->format(), format));
     if (needs_format) {
-      print_line(stream, fmt::format("{}: is not known by its content (too few events, or too long between "
-                                     "them): read it with --format {}",
-                                     options.output, format));
+      print_line(stream,
+                 fmt::format("{}: its format is not detected from its content (too few events, or too "
+                             "long between them): read it with --format {}",
+                             options.output, format));
     }
     if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
       print_line(stream, fmt::format("{}: {}", options.input, left_out));

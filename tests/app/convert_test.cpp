@@ -60,9 +60,10 @@ TEST_F(Convert, WhatIsNotKnownByItsContentIsSaid) {
   write_atis("few.bin", 7);
   const Outcome few = run({"convert", "few.bin", "b.bin", "--format", "atis-bin"});
   EXPECT_EQ(few.exit_code, 0) << few.err;
-  EXPECT_TRUE(contains(few.out,
-                       "b.bin: is not known by its content (too few events, or too long between them): read "
-                       "it with --format atis-bin"))
+  EXPECT_TRUE(
+      contains(few.out,
+               "b.bin: its format is not detected from its content (too few events, or too long between "
+               "them): read it with --format atis-bin"))
       << few.out;
   EXPECT_EQ(info("b.bin", {"--format", "atis-bin"}).at("events"), 7);
   EXPECT_EQ(run({"convert", "few.bin", "c.bin", "--format", "atis-bin", "--json"}).json().at("needs_format"),

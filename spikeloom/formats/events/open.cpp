@@ -187,7 +187,7 @@ std::unique_ptr<EventReader> open_source(std::unique_ptr<ByteSource> source, con
   if (format == nullptr) {
     throw FormatError(
         fmt::format(
-            "is not of an event format known by its content; --format (data.format) chooses one of: {}",
+            "its event format was not detected from its content; --format (data.format) chooses one of: {}",
             format_keys()),
         peeked->name());
   }
