@@ -125,8 +125,8 @@ void tell_columns(const ClassFolders& folders, const DataSettings& settings, con
                                       first.path, columns));
 }
 
-DataSplits open_recordings(const Source& source, const DataSettings& settings, int num_steps,
-                           const fs::path& root, Parts wanted) {
+DataSplits open_class_folder(const Source& source, const DataSettings& settings, int num_steps,
+                             const fs::path& root, Parts wanted) {
   const DatasetInfo& info = source.info;
   const bool test_only = wanted == Parts::kTest;
   const ClassFolders folders = list_folder(root, wanted);
@@ -215,7 +215,7 @@ const Source& folder_source() {
     info.is_recordings = true;
     info.is_users_own = true;
     folder.recognizes = has_class_folders;
-    folder.open = open_recordings;
+    folder.open = open_class_folder;
     folder.verify = verify_class_folder;
     return folder;
   }();

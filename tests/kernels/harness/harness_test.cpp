@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <random>
 
 #include "spikeloom/kernels/cpu/simd_level.h"
 
@@ -24,31 +23,11 @@ std::vector<Setting> settings(const Backend& backend) {
   return {{3, 0, 0xff}, {3, 1, 0xff}};
 }
 
-// The address sanitizer makes these tests ten times slower, and looks at accesses, which repeat from case to
-// case: there, of a kernel with many cases a third are run, drawn once for all, each with one of the
-// settings. The release build runs all of them.
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-constexpr std::size_t kManyCases = 60;
-
-std::vector<Case> drawn(std::vector<Case> cases) {
-  if (!kSanitized || cases.size() <= kManyCases) return cases;
-  std::minstd_rand draw(1);
-  cases.erase(std::remove_if(cases.begin(), cases.end(), [&](const Case&) { return draw() % 3 != 0; }),
-              cases.end());
-  return cases;
-}
-
 // False once something is wrong: one case says enough.
-bool check(const Case& item, const Outputs& want, const Backend& backend, std::size_t turn) {
+bool check(const Case& item, const Outputs& want, const Backend& backend) {
   SCOPED_TRACE(backend.name() + ", " + item.name);
   Outputs first;
-  std::vector<Setting> all = settings(backend);
-  if (kSanitized) all = {all[turn % all.size()]};
-  for (const Setting& setting : all) {
+  for (const Setting& setting : settings(backend)) {
     SCOPED_TRACE(std::to_string(setting.threads) + " threads, shift " + std::to_string(setting.shift));
     std::string lacking;
     const Outputs got = run(item, backend, setting, &lacking);
@@ -69,13 +48,11 @@ bool check(const Case& item, const Outputs& want, const Backend& backend, std::s
 void check(const Kernel& kernel, const std::vector<Case>& cases) {
   ASSERT_FALSE(cases.empty());
   const std::vector<Backend> everywhere = backends();
-  std::size_t turn = 0;
   for (const Case& item : cases) {
-    ++turn;
     const Outputs want = item.want ? item.want() : run(item, everywhere.front(), {1, 0, 0x5a});
     for (const Backend& backend : everywhere) {
       if (!has(kernel, backend.kind) || (!item.want && backend.kind == Backend::kReference)) continue;
-      if (!check(item, want, backend, turn)) return;
+      if (!check(item, want, backend)) return;
     }
   }
 }
@@ -87,8 +64,8 @@ class Harness : public testing::TestWithParam<Kernel> {
 class MatchTest : public Harness {};
 class GradientTest : public Harness {};
 
-TEST_P(MatchTest, EqualsTheReference) { check(GetParam(), drawn(GetParam().match())); }
-TEST_P(GradientTest, IsTheDerivative) { check(GetParam(), drawn(GetParam().gradient())); }
+TEST_P(MatchTest, EqualsTheReference) { check(GetParam(), GetParam().match()); }
+TEST_P(GradientTest, IsTheDerivative) { check(GetParam(), GetParam().gradient()); }
 
 std::vector<Kernel> with_gradient() {
   std::vector<Kernel> all;
