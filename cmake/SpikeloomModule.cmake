@@ -69,10 +69,8 @@ function(spikeloom_compile_options target)
     target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
   endif()
   if(SPIKELOOM_SANITIZE)
-    # Functions with very many accesses (SIMD) call the address sanitizer's checks instead of having them inside: the
-    # same checks, in half the compile time.
     target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-sanitize-recover=all
-      -fno-omit-frame-pointer $<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=asan-instrumentation-with-call-threshold=50>)
+      -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
 endfunction()
