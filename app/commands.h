@@ -9,18 +9,6 @@ namespace spikeloom::app {
 
 using Command = std::function<int()>;
 
-/// What --help says of the commands that need LibTorch, which are in a program of their own
-/// (training_program.h).
-inline constexpr const char kTrainDescription[] = "Train a network from a recipe, or resume a run";
-inline constexpr const char kEvalDescription[] =
-    "Accuracy of a trained network on a split of its data set, or on other data";
-inline constexpr const char kInfoDescription[] =
-    "Describe a network string, recipe, run, model or data file; without an argument, this environment";
-inline constexpr const char kBenchDescription[] = "Time a training step or inference on random data";
-inline constexpr const char kStudyDescription[] = "Train the networks of a table, and print it";
-inline constexpr const char kLaunchDescription[] =
-    "Start a training as several processes, on one machine or several";
-
 /// Exit codes of the program.
 enum ExitCode { kOk = 0, kUsage = 2, kData = 3, kNumerics = 4, kInternal = 5, kInterrupted = 130 };
 

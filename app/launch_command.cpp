@@ -1,26 +1,14 @@
-#include <unistd.h>
+#include "app/launch_command.h"
 
-#include <array>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "app/commands.h"
-#include "app/output.h"
-#include "app/process.h"
-#include "app/stop_signals.h"
+#include "app/training/commands.h"
 #include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
-#include "spikeloom/parallel/launcher.h"
 
 namespace spikeloom::app {
 namespace {
-
-struct LaunchOptions {
-  parallel::Launch launch;
-  std::string master;
-  std::vector<std::string> words;
-};
 
 /// HOST:PORT, or [ADDRESS]:PORT for an IPv6 address.
 void read_master(const std::string& text, parallel::Launch& launch) {
@@ -51,7 +39,7 @@ void check_usage(const std::vector<std::string>& words) {
   }
 }
 
-int run_launch(LaunchOptions options) {
+int start_launch(LaunchOptions options) {
   parallel::Launch& launch = options.launch;
   if (options.words.empty() || options.words.front() != "train") {
     throw ConfigError("launch starts trainings only: spikeloom launch --processes N -- train RECIPE ...");
@@ -63,16 +51,7 @@ int run_launch(LaunchOptions options) {
                       std::to_string(launch.node_rank));
   }
   if (!options.master.empty()) read_master(options.master, launch);
-  std::array<char, 4096> path{};
-  if (::readlink("/proc/self/exe", path.data(), path.size() - 1) <= 0) {
-    throw DataError("/proc/self/exe: cannot be read, so the program cannot be started again");
-  }
-  launch.program = path.data();
-  launch.command = {program_path()};
-  launch.command.insert(launch.command.end(), options.words.begin(), options.words.end());
-  launch.stop = &stop_requested;
-  stop_on_signals();
-  return parallel::launch(launch, [](const std::string& line) { print_line(stderr, "spikeloom: " + line); });
+  return run_launch(options);
 }
 
 }  // namespace
@@ -80,7 +59,8 @@ int run_launch(LaunchOptions options) {
 void add_launch(CLI::App& program, Command& chosen) {
   auto options = std::make_shared<LaunchOptions>();
   parallel::Launch& launch = options->launch;
-  auto* command = program.add_subcommand("launch", kLaunchDescription);
+  auto* command =
+      program.add_subcommand("launch", "Start a training as several processes, on one machine or several");
   command->add_option("--processes", launch.processes, "Processes on this machine")
       ->check(CLI::Range(1, 4096))
       ->required();
@@ -111,7 +91,7 @@ void add_launch(CLI::App& program, Command& chosen) {
       "spikeloom launch --processes 2 -- train fashion-mnist-demo\n"
       "The batch of the recipe is divided between the processes; rank 0 writes the run folder.\n"
       "docs/scaling.md has the rest: several machines, Slurm, MPI, torchrun.");
-  command->callback([options, &chosen] { chosen = [options] { return run_launch(*options); }; });
+  command->callback([options, &chosen] { chosen = [options] { return start_launch(*options); }; });
 }
 
 }  // namespace spikeloom::app

@@ -10,7 +10,6 @@
 #include "app/help_formatter.h"
 #include "app/output.h"
 #include "app/process.h"
-#include "app/training_program.h"
 #include "app/usage_error.h"
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/log.h"
@@ -126,7 +125,6 @@ int main(int argc, char** argv) {
     if (level == LogLevel::kWarning) app::print_warning(message);
   });
   try {
-    app::start_training_program(argv);
     return app::run(argc, argv);
   } catch (const std::exception& error) {
     return app::report(error, "");

@@ -10,6 +10,7 @@ namespace spikeloom::app {
 namespace {
 
 std::string called_as = "spikeloom";
+char** given_arguments = nullptr;
 
 // A file that is opened gets the lowest free number. Where a standard stream is closed (`>&-`) that would be
 // a file of the run, and text for the user would land inside it.
@@ -35,8 +36,11 @@ void wait_without_spinning(const std::string& command) {
 
 const std::string& program_path() { return called_as; }
 
+char** program_arguments() { return given_arguments; }
+
 void prepare_process(char** argv) {
   open_standard_descriptors();
+  given_arguments = argv;
   if (argv[0] != nullptr) called_as = argv[0];
   // Activations are freed and allocated again at every step. By default glibc hands large blocks back to the
   // system each time, and the page faults of getting them again cost more than some layers: keep them.

@@ -16,4 +16,7 @@ void wait_without_spinning(const std::string& command);
 /// The program as the user called it ("build/release/spikeloom"), for commands to be typed next.
 const std::string& program_path();
 
+/// What was given to prepare_process().
+char** program_arguments();
+
 }  // namespace spikeloom::app

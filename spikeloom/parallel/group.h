@@ -20,9 +20,6 @@ extern const char* const kRunKey;
 /// may be used from another one.
 class Group {
  public:
-  /// How long to wait for other processes, unless somebody says otherwise.
-  static constexpr double kTimeoutSeconds = 300.0;
-
   /// Waits until all processes are there. Throws ConfigError for a port that is in use or a rank that another
   /// process has, ParallelError.
   static std::unique_ptr<Group> join(const Placement& placement, double timeout_seconds = kTimeoutSeconds);

@@ -5,6 +5,9 @@
 
 namespace spikeloom::parallel {
 
+/// How long a process waits for one that does not answer, unless told otherwise.
+inline constexpr double kTimeoutSeconds = 300.0;
+
 /// Which of several processes this one is, and where they meet.
 struct Placement {
   int rank = 0, size = 1;              ///< of all processes of the training

@@ -41,13 +41,30 @@ TEST_F(Usage, CommandsThatNeedLibTorchAreAProgramOfTheirOwn) {
   std::filesystem::copy_file(SPIKELOOM_PROGRAM, path("alone"));
   Surroundings alone;
   alone.program = path("alone");
-  for (const std::string command : {"train", "eval", "info", "bench", "study", "launch"}) {
-    const auto outcome = run({command}, alone);
+  const std::string recipe = std::string(SPIKELOOM_SOURCE_DIR) + "/recipes/fashion-mnist-demo.toml";
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"train", recipe},
+                                                {"eval", path("run")},
+                                                {"info"},
+                                                {"info", recipe},
+                                                {"bench", "step", "--net", "10FC-Voting", "--input", "1x2x2"},
+                                                {"study", "run", "fig4-speed", "--out", path("studies")},
+                                                {"launch", "--processes", "2", "--", "train", recipe}}) {
+    const auto outcome = run(words, alone);
     EXPECT_EQ(outcome.exit_code, 2);
-    EXPECT_EQ(outcome.err, "spikeloom: '" + command + "' needs the program " + path("spikeloom-training") +
+    EXPECT_EQ(outcome.err, "spikeloom: '" + words[0] + "' needs the program " + path("spikeloom-training") +
                                ", which cannot be started: No such file or directory\n");
+    EXPECT_EQ(outcome.out, "");
   }
-  EXPECT_EQ(run({"convert", "--help"}, alone).exit_code, 0);
+  // Help and what is wrong with a command or a recipe are said without it.
+  for (const std::string command : {"convert", "train", "eval", "info", "bench", "study", "launch"}) {
+    EXPECT_EQ(run({command, "--help"}, alone).exit_code, 0) << command;
+  }
+  EXPECT_EQ(run({"info", "10FC-Voting", "--input", "1x2x2"}, alone).exit_code, 0);
+  EXPECT_EQ(run({"study", "show", "fig4-speed", "--out", path("studies")}, alone).exit_code, 0);
+  EXPECT_EQ(run({"train", "--list"}, alone).exit_code, 0);
+  expect_error(run({"train", recipe, "--set", "training.epoch=3"}, alone), 2, {"training.epochs"});
+  expect_error(run({"bench", "step", "--net", "10FC-Voting", "--input", "1x2x2", "--path", "x"}, alone), 2,
+               {"--path"});
 }
 
 TEST_F(Usage, VersionIsTheLibrarys) {

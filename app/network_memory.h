@@ -1,19 +1,10 @@
 #pragma once
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "spikeloom/model/memory_estimate.h"
 #include "spikeloom/model/plan.h"
-#include "spikeloom/train/recipe/recipe.h"
 
 namespace spikeloom::app {
-
-/// Memory that training and evaluation by a recipe need (estimates in bytes), and where the set's size is
-/// known the work of an epoch (multiply-accumulates of the dense network, forward and backward).
-nlohmann::ordered_json needs_json(const model::NetworkPlan& plan, const train::Recipe& recipe);
-
-/// The same in lines, with the command that measures the speed here.
-void print_needs(const model::NetworkPlan& plan, const train::Recipe& recipe);
 
 /// Memory of a network string, for which neither batch nor optimiser is settled: one line.
 std::string memory_line(const model::NetworkPlan& plan, const model::NetworkSettings& settings);

@@ -1,4 +1,4 @@
-#include "app/csv_files.h"
+#include "app/training/csv_files.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "app/network_needs.h"
+#include "app/training/network_needs.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,6 @@
 #include "app/output.h"
 #include "app/process.h"
 #include "app/progress_line.h"
-#include "spikeloom/base/errors.h"
 #include "spikeloom/base/memory.h"
 #include "spikeloom/data/describe.h"
 #include "spikeloom/data/verify.h"
@@ -105,30 +104,6 @@ void print_needs(const model::NetworkPlan& plan, const train::Recipe& recipe) {
                          "--steps {}",
                          shell_quoted(program_path()), shell_quoted(recipe.network.structure),
                          model::to_string(plan.input), recipe.training.batch_size, recipe.network.num_steps));
-}
-
-std::string memory_line(const model::NetworkPlan& plan, const model::NetworkSettings& settings) {
-  model::MemoryUse use;
-  use.moments = 1;
-  model::NetworkSettings one_step = settings;
-  one_step.num_steps = 1;
-  const auto estimate = model::estimate_memory(plan, one_step, use);
-  return fmt::format(
-      "memory {} of weights, {} with gradients and momentum; training keeps {}B more for each sample and "
-      "step",
-      memory_text(estimate.parameters), memory_text(estimate.certain),
-      with_prefix(static_cast<double>(estimate.kept_state)));
-}
-
-void check_memory(const model::NetworkPlan& plan, const model::NetworkSettings& settings,
-                  const model::MemoryUse& use, const std::string& option) {
-  const auto estimate = model::estimate_memory(plan, settings, use);
-  const MemoryLimit limit = memory_limit();
-  if (estimate.certain <= limit.bytes) return;
-  throw ConfigError(fmt::format("{}: its {} weights need {} of memory{}, and {} is {}; use smaller layers",
-                                option, with_separators(plan.parameters()), memory_text(estimate.certain),
-                                use.training ? " with gradients and optimiser" : "", limit.what,
-                                memory_text(limit.bytes)));
 }
 
 }  // namespace spikeloom::app

@@ -1,14 +1,10 @@
 #pragma once
-// What the program does with graphs of NIR: `info FILE.nir`, `eval FILE.nir`.
 #include <cstdint>
 #include <string>
 
 #include "app/nir_options.h"
 
 namespace spikeloom::app {
-
-/// Prints nodes, shapes, parameters and edges of a graph. Throws what formats::read_nir throws.
-int info_nir(const std::string& path, bool json);
 
 struct NirEvalRequest {
   std::string path, dataset, folder, split, data_dir;
