@@ -88,16 +88,17 @@ int run_convert(const ConvertOptions& options) {
     if (options.recording.partial) json["unread_bytes"] = reader->unread_bytes();
     print_json(json, stream);
   } else {
-    print_line(stream, fmt::format("{}: {} of {} ({}) as {}", options.output, counted(total, "event"),
-                                   options.input, reader->format(), format));
+    print_line(stream,
+               fmt::format("{}: {} of {} ({}) as {}", one_line(options.output), counted(total, "event"),
+                           one_line(options.input), reader->format(), format));
     if (needs_format) {
       print_line(stream,
                  fmt::format("{}: its format is not detected from its content (too few events, or too "
                              "long between them): read it with --format {}",
-                             options.output, format));
+                             one_line(options.output), format));
     }
     if (const std::string left_out = left_out_text(*reader); !left_out.empty()) {
-      print_line(stream, fmt::format("{}: {}", options.input, left_out));
+      print_line(stream, fmt::format("{}: {}", one_line(options.input), left_out));
     }
   }
   return kOk;

@@ -90,7 +90,8 @@ int run_export(const ExportOptions& options) {
                 {"largest_vote_difference", compared.largest_vote_difference}});
     return kOk;
   }
-  print_line(stdout, fmt::format("{}: graph of {} (run it with {})", options.output, model.path, how));
+  print_line(stdout, fmt::format("{}: graph of {} (run it with {})", one_line(options.output),
+                                 one_line(model.path), how));
   print_line(stdout,
              fmt::format("read back and run beside the network on {} of made-up input: {}, {} "
                          "different; votes differ by {:.2g} at most",

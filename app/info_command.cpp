@@ -66,7 +66,7 @@ int info_model(const std::string& path, const std::string& run_folder, bool json
     return kOk;
   }
   if (!run.is_null()) print_run(run_folder, run);
-  print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", path, info.format,
+  print_line(stdout, fmt::format("{}: {} (recipe {}, trained on {}, T = {})\n{}", one_line(path), info.format,
                                  info.recipe.name, info.recipe.data.dataset, info.recipe.network.num_steps,
                                  info.recipe.network.structure));
   print_network(plan, info.recipe.network);
@@ -86,7 +86,7 @@ int info_data_file(const std::string& path, const EventFileOptions& recording, b
     if (key == "tensors" || key == "metadata") {
       rows.push_back({key, std::to_string(value.size()) + " (--json lists them)"});
     } else {
-      rows.push_back({key, value.is_string() ? value.get<std::string>() : json_text(value)});
+      rows.push_back({key, value.is_string() ? one_line(value.get<std::string>()) : json_text(value)});
     }
   }
   print_line(stdout, table(rows, {}));

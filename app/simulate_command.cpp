@@ -49,10 +49,10 @@ int run_simulate(const SimulateOptions& options) {
     print_line(stdout, fmt::format("{} ({}) in {}: {}, {:.1f} % on, {}; {}/SIMULATED.txt "
                                    "says how they were made",
                                    counted(result.recordings, "simulated recording"), result.format,
-                                   options.out, counted(result.events, "event"),
+                                   one_line(options.out), counted(result.events, "event"),
                                    100.0 * static_cast<double>(result.on) /
                                        static_cast<double>(result.events > 0 ? result.events : 1),
-                                   duration(seconds), options.out));
+                                   duration(seconds), one_line(options.out)));
   }
   return kOk;
 }

@@ -48,8 +48,9 @@ void print_evaluation_json(const train::ModelEvaluation& evaluation, const std::
 
 void print_evaluation(const train::ModelEvaluation& evaluation, const std::string& split, bool mapped) {
   const auto& result = evaluation.result;
-  print_line(stdout, fmt::format("model      {}", evaluation.model));
-  print_line(stdout, fmt::format("data       {} {} ({})", evaluation.dataset, split, evaluation.data_root));
+  print_line(stdout, fmt::format("model      {}", one_line(evaluation.model)));
+  print_line(stdout,
+             fmt::format("data       {} {} ({})", evaluation.dataset, split, one_line(evaluation.data_root)));
   print_line(stdout, fmt::format("           {}", evaluation.data_description));
   if (evaluation.data_classes != evaluation.class_names) {
     print_line(stdout,

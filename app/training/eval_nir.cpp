@@ -93,8 +93,9 @@ int eval_nir(const NirEvalRequest& request) {
                 {"confusion", result.confusion}});
     return kOk;
   }
-  print_line(stdout, fmt::format("model      {} (NIR {})", request.path, graph.version));
-  print_line(stdout, fmt::format("data       {} {} ({})", request.dataset, request.split, splits.root));
+  print_line(stdout, fmt::format("model      {} (NIR {})", one_line(request.path), graph.version));
+  print_line(stdout,
+             fmt::format("data       {} {} ({})", request.dataset, request.split, one_line(splits.root)));
   print_line(stdout, fmt::format("accuracy   {:.2f} % ({} of {})", 100.0 * accuracy,
                                  with_separators(result.correct), counted(result.samples, "sample")));
   print_line(stdout, "output     " + counted(result.output_spikes, "spike"));

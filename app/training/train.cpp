@@ -54,7 +54,7 @@ void print_result(const train::TrainingResult& result, std::FILE* stream) {
   }
   const std::string program = shell_quoted(program_path()), run = shell_quoted(result.run_path);
   const char* split = result.has_test ? "test" : result.has_validation ? "validation" : "train";
-  print_line(stream, fmt::format("model    {}", result.model_path));
+  print_line(stream, fmt::format("model    {}", one_line(result.model_path)));
   print_line(stream, fmt::format("next     {} eval {} --split {}", program, run, split));
   print_line(stream, fmt::format("         {} info {}", program, run));
 }

@@ -56,6 +56,14 @@ TEST_F(Convert, EveryFormatThatIsWrittenHasTheSameEvents) {
   EXPECT_EQ(info("text").at("width"), 34);
 }
 
+TEST_F(Convert, ALineEndInANameDoesNotSplitWhatIsSaid) {
+  write_atis("a\nb.bin", 1000);
+  const auto converted = run({"convert", "a\nb.bin", "c\nd.csv", "--sensor", "34x34"});
+  EXPECT_EQ(converted.out, "c?d.csv: 1,000 events of a?b.bin (ATIS bin) as csv\n") << converted.err;
+  EXPECT_EQ(info("c\nd.csv").at("file"), "c\nd.csv");
+  EXPECT_TRUE(contains(run({"info", "c\nd.csv"}).out, "file        c?d.csv\n"));
+}
+
 TEST_F(Convert, WhatIsNotKnownByItsContentIsSaid) {
   write_atis("few.bin", 7);
   const Outcome few = run({"convert", "few.bin", "b.bin", "--format", "atis-bin"});

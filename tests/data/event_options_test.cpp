@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <numeric>
+#include <vector>
 
 #include "made_sets.h"
 #include "spikeloom/base/errors.h"
@@ -64,7 +66,8 @@ void write_dat_set(const std::string& folder) {
 float sum_of(const Dataset& dataset) {
   float sum = 0;
   for (std::int64_t i = 0; i < dataset.size(); ++i) {
-    for (const float value : read_sample(dataset, i)) sum += value;
+    const std::vector<float> sample = read_sample(dataset, i);
+    sum = std::accumulate(sample.data(), sample.data() + sample.size(), sum);
   }
   return sum;
 }

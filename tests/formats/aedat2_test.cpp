@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support.h"
@@ -143,7 +144,8 @@ TEST(Aedat2, EveryTruncationButAWholeRecordIsRefused) {
 
 TEST(Aedat2, MutationsAreSurvived) {
   Bytes good = small_recording();
-  for (std::uint32_t i = 0; i < 30; ++i) good = good + record(i * 997 % 0x8000, std::int64_t{i} * i * 10);
+  for (std::uint32_t i = 0; i < 30; ++i)
+    good = std::move(good) + record(i * 997 % 0x8000, std::int64_t{i} * i * 10);
   testing::expect_mutations_survived(kReader, good, 5000);
 }
 

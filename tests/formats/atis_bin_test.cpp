@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support.h"
@@ -99,7 +100,7 @@ TEST(AtisBin, EveryTruncationButAWholeEventIsRefused) {
 TEST(AtisBin, MutationsAreSurvived) {
   Bytes good;
   for (std::uint32_t i = 0; i < 40; ++i)
-    good = good + event_bytes(static_cast<int>(i % 34), 5, i % 2 == 0, i * 1000);
+    good = std::move(good) + event_bytes(static_cast<int>(i % 34), 5, i % 2 == 0, i * 1000);
   testing::expect_mutations_survived(kAtisReader, good, 5000);
 }
 

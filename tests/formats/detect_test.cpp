@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "spikeloom/formats/safetensors.h"
 #include "support.h"
@@ -22,7 +23,7 @@ Bytes atis_events(int count) {
   for (int i = 0; i < count; ++i) {
     const Bytes event = {static_cast<std::uint8_t>(i % 34), 3, static_cast<std::uint8_t>(i % 2 * 128),
                          static_cast<std::uint8_t>(i * 50 >> 8), static_cast<std::uint8_t>(i * 50)};
-    bytes = bytes + event;
+    bytes = std::move(bytes) + event;
   }
   return bytes;
 }

@@ -89,17 +89,16 @@ std::vector<T> random_spikes(std::int64_t size, unsigned seed, double rate = 0.3
 /// As T, rounded.
 template <class T>
 std::vector<T> values_of(const std::vector<float>& floats) {
-  std::vector<T> values;
-  values.reserve(floats.size());
-  for (const float value : floats) values.push_back(from_float<T>(value));
+  std::vector<T> values(floats.size());
+  std::transform(floats.begin(), floats.end(), values.begin(),
+                 [](float value) { return from_float<T>(value); });
   return values;
 }
 
 template <class T>
 std::vector<float> floats_of(const std::vector<T>& values) {
-  std::vector<float> floats;
-  floats.reserve(values.size());
-  for (const T value : values) floats.push_back(to_float(value));
+  std::vector<float> floats(values.size());
+  std::transform(values.begin(), values.end(), floats.begin(), [](T value) { return to_float(value); });
   return floats;
 }
 

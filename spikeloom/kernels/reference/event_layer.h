@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <vector>
 
 #include "spikeloom/kernels/bfloat16.h"
 #include "spikeloom/kernels/event_layer.h"
@@ -57,17 +58,23 @@ void event_forward(const EventLayer& layer, const std::uint8_t* spikes, const Fi
                    const float* bias, T* output) {
   const std::int64_t height = layer.output_height(), width = layer.output_width();
   const float average = 1.0f / static_cast<float>(layer.images.pool * layer.images.pool);
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(layer.filters));
   for (std::int64_t pixel = 0; pixel < layer.output_pixels(); ++pixel) {
     const std::int64_t image = pixel / (height * width), y = pixel / width % height, x = pixel % width;
-    for (std::int64_t f = 0; f < layer.filters; ++f) {
-      std::int32_t sum = 0;
-      for (std::int64_t row = 0; row < layer.weight_rows(); ++row) {
-        const std::int64_t tap = row / layer.images.channels, c = row % layer.images.channels;
-        const int count = spike_count(layer.images, spikes, image, y - layer.padding + tap / layer.kernel,
-                                      x - layer.padding + tap % layer.kernel, c);
-        sum += count * weights.values[static_cast<std::size_t>(weights.at(row, f))];
+    std::fill(sums.begin(), sums.end(), 0);
+    for (std::int64_t row = 0; row < layer.weight_rows(); ++row) {
+      const std::int64_t tap = row / layer.images.channels, c = row % layer.images.channels;
+      const int count = spike_count(layer.images, spikes, image, y - layer.padding + tap / layer.kernel,
+                                    x - layer.padding + tap % layer.kernel, c);
+      if (count == 0) continue;
+      for (std::int64_t f = 0; f < layer.filters; ++f) {
+        sums[static_cast<std::size_t>(f)] +=
+            count * weights.values[static_cast<std::size_t>(weights.at(row, f))];
       }
-      const float scaled = static_cast<float>(sum) * (weights.scale[static_cast<std::size_t>(f)] * average);
+    }
+    for (std::int64_t f = 0; f < layer.filters; ++f) {
+      const auto i = static_cast<std::size_t>(f);
+      const float scaled = static_cast<float>(sums[i]) * (weights.scale[i] * average);
       output[pixel * layer.filters + f] = from_float<T>(bias != nullptr ? scaled + bias[f] : scaled);
     }
   }

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "tests/formats/events/builders.h"
 
 namespace spikeloom::formats {
@@ -148,8 +150,8 @@ TEST(Aedat3, PiecesAreTheWhole) {
   const Events events = testing::made_up_events(3, 5000, 128, 128, 0, 50);
   Bytes bytes = aedat3_header();
   for (std::size_t i = 0; i < events.size(); i += 500) {
-    bytes = bytes + aedat3_packet({events.begin() + static_cast<std::ptrdiff_t>(i),
-                                   events.begin() + static_cast<std::ptrdiff_t>(i + 500)});
+    bytes = std::move(bytes) + aedat3_packet({events.begin() + static_cast<std::ptrdiff_t>(i),
+                                              events.begin() + static_cast<std::ptrdiff_t>(i + 500)});
   }
   EXPECT_EQ(decode(bytes).events, events);
   EXPECT_EQ(decode(bytes, {}, 1).events, events);

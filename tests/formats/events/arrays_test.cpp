@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/formats/events/builders.h"
 
@@ -29,7 +30,7 @@ Bytes big_endian(std::int64_t number, int size) {
 TEST(Npy, FieldsOfAnyOrderWidthAndByteOrderAreFoundByName) {
   Bytes data;
   for (const events::Event& e : kEvents) {
-    data = data + little_endian({e.polarity}, 1) + Bytes{9, 9, 9} + big_endian(e.t_us, 8) +
+    data = std::move(data) + little_endian({e.polarity}, 1) + Bytes{9, 9, 9} + big_endian(e.t_us, 8) +
            little_endian({e.y}, 4) + Bytes(8, 7) + big_endian(e.x, 2);
   }
   const Decoded decoded =

@@ -6,6 +6,8 @@
 #include <lz4frame.h>
 #include <zstd.h>
 
+#include <utility>
+
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::formats::testing {
@@ -57,7 +59,7 @@ Bytes compressed(const Bytes& contents, int compression) {
 Bytes event_packet(const Events& events) {
   Bytes vector;
   for (const events::Event& event : events) {
-    vector = vector + little_endian({event.t_us}, 8) + little_endian({event.x, event.y}, 2) +
+    vector = std::move(vector) + little_endian({event.t_us}, 8) + little_endian({event.x, event.y}, 2) +
              little_endian({event.polarity}, 4);
   }
   // Root at 16: vtable (6 bytes, table of 8, field 0 at 4) at 8, table at 16, vector at 24.
@@ -90,7 +92,7 @@ Bytes aedat4_file_of(const std::string& nodes, const std::vector<Bytes>& packets
                      bool interrupted) {
   const std::string xml = "<dv version=\"2.0\"><node name=\"outInfo\" path=\"/\">" + nodes + "</node></dv>";
   Bytes all;
-  for (const Bytes& packet : packets) all = all + packet;
+  for (const Bytes& packet : packets) all = std::move(all) + packet;
   // Root at 20: vtable (10 bytes, table of 20, fields at 4, 8, 16) at 8, table at 20, text at 40.
   const std::int64_t header_bytes = 44 + static_cast<std::int64_t>(xml.size());
   const std::int64_t table_place =
@@ -100,8 +102,9 @@ Bytes aedat4_file_of(const std::string& nodes, const std::vector<Bytes>& packets
                        little_endian({4, static_cast<std::int64_t>(xml.size())}, 4) + bytes_of(xml);
   Bytes file = bytes_of("#!AER-DAT4.0\r\n") + little_endian({header_bytes}, 4) + header + all;
   if (!interrupted) {
-    file = file + compressed(little_endian({12}, 4) + little_endian({8}, 4) + bytes_of("FTAB") + Bytes(4, 0),
-                             compression);
+    file = std::move(file) +
+           compressed(little_endian({12}, 4) + little_endian({8}, 4) + bytes_of("FTAB") + Bytes(4, 0),
+                      compression);
   }
   return file;
 }

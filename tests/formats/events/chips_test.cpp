@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 
 #include "spikeloom/formats/events/event_reader_options.h"
 #include "tests/formats/events/recordings.h"
@@ -26,7 +27,8 @@ Bytes big_endian(std::uint32_t number, int size) {
 /// `count` records, 10 us apart.
 Bytes records(std::uint32_t count, const std::function<std::uint32_t(std::uint32_t i)>& address) {
   Bytes bytes;
-  for (std::uint32_t i = 0; i < count; ++i) bytes = bytes + big_endian(address(i), 4) + big_endian(10 * i, 4);
+  for (std::uint32_t i = 0; i < count; ++i)
+    bytes = std::move(bytes) + big_endian(address(i), 4) + big_endian(10 * i, 4);
   return bytes;
 }
 

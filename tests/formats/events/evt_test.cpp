@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "tests/formats/events/recordings.h"
 
@@ -212,9 +213,9 @@ TEST(Evt21, VectorsOf32AreReadInEveryByteOrder) {
   const Events expected{{127, 5, 7, 1}, {127, 7, 7, 1}, {127, 36, 7, 1}, {64, 69, 49, 0}};
   Bytes little, legacy, big;
   for (std::size_t i = 0; i < high.size(); ++i) {
-    little = little + words32({low[i], high[i]});
-    legacy = legacy + words32({high[i], low[i]});
-    big = big + swapped(words32({low[i], high[i]}), 8);
+    little = std::move(little) + words32({low[i], high[i]});
+    legacy = std::move(legacy) + words32({high[i], low[i]});
+    big = std::move(big) + swapped(words32({low[i], high[i]}), 8);
   }
   for (const auto& [bytes, order] : {std::pair{little, "little"}, {legacy, "legacy"}, {big, "big"}}) {
     SCOPED_TRACE(order);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/formats/events/builders.h"
 
@@ -38,8 +39,9 @@ Bytes es_bytes(const Events& events) {
     std::int64_t step = event.t_us - before_us;
     before_us = event.t_us;
     for (; step >= 127; step -= 127) bytes.push_back(0xff);
-    bytes = bytes + Bytes{static_cast<std::uint8_t>(step << 1 | event.polarity),
-                          static_cast<std::uint8_t>(event.x), 0, static_cast<std::uint8_t>(event.y), 0};
+    bytes = std::move(bytes) + Bytes{static_cast<std::uint8_t>(step << 1 | event.polarity),
+                                     static_cast<std::uint8_t>(event.x), 0,
+                                     static_cast<std::uint8_t>(event.y), 0};
   }
   return bytes;
 }
@@ -60,9 +62,9 @@ Bytes evt21_bytes(const Events& events) {
   for (const events::Event& event : events) {
     const auto t = static_cast<std::uint32_t>(event.t_us);
     // Three neighbours at a time: some of them are outside where others are not.
-    bytes = bytes + testing::words32({0, 0x80000000u | t >> 6, 7,
-                                      std::uint32_t{event.polarity} << 28 | (t & 0x3f) << 22 |
-                                          std::uint32_t{event.x} << 11 | event.y});
+    bytes = std::move(bytes) + testing::words32({0, 0x80000000u | t >> 6, 7,
+                                                 std::uint32_t{event.polarity} << 28 | (t & 0x3f) << 22 |
+                                                     std::uint32_t{event.x} << 11 | event.y});
   }
   return bytes;
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "spikeloom/formats/events/columns/event_columns.h"
 #include "spikeloom/formats/events/columns/event_times.h"
@@ -284,7 +285,7 @@ TEST(Table, ZeroAndTheLargestNumberMayBeAMask) {
     const auto read = [&](const std::vector<std::int64_t>& polarities, std::size_t capacity = 100) {
       Bytes rows;
       for (std::size_t row = 0; row < polarities.size(); ++row) {
-        rows = rows + little_endian({static_cast<std::int64_t>(row)}, 8) + little_endian({7}, 2) +
+        rows = std::move(rows) + little_endian({static_cast<std::int64_t>(row)}, 8) + little_endian({7}, 2) +
                little_endian({polarities[row]}, 1 << i);
       }
       return decode(npy_file(descr, fmt::format("({},)", polarities.size()), rows), {}, capacity);

@@ -6,6 +6,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_batch_norm {
 namespace {
 
 using test::values_of;
@@ -288,8 +289,10 @@ std::vector<Case> gradients() {
 }
 
 }  // namespace
+}  // namespace of_batch_norm
 
 std::vector<Kernel> batch_norm_kernels() {
+  using namespace of_batch_norm;
   const std::vector<Backend::Kind> everywhere{Backend::kCpu, Backend::kQueue};
   return {{"batch norm float", everywhere, "", cases<float>, gradients},
           {"batch norm bfloat16", everywhere, "", cases<BFloat16>, {}, "that of float, rounded"},

@@ -8,6 +8,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_compact_lif {
 namespace {
 
 using test::floats_of;
@@ -330,8 +331,10 @@ std::vector<Case> exact_cases() {
 }
 
 }  // namespace
+}  // namespace of_compact_lif
 
 std::vector<Kernel> compact_lif_kernels() {
+  using namespace of_compact_lif;
   const char* same = "that of float, rounded";
   const std::vector<Backend::Kind> everywhere{Backend::kCpu, Backend::kQueue};
   return {

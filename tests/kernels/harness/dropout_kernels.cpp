@@ -6,6 +6,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_dropout {
 namespace {
 
 using test::floats_of;
@@ -141,8 +142,10 @@ std::vector<Case> gradients() {
 }
 
 }  // namespace
+}  // namespace of_dropout
 
 std::vector<Kernel> dropout_kernels() {
+  using namespace of_dropout;
   const std::vector<Backend::Kind> everywhere{Backend::kCpu, Backend::kQueue};
   const char* const linear = "as of the whole";
   return {{"dropout float", everywhere, "", cases<float>, gradients<float>},

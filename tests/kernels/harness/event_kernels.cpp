@@ -9,6 +9,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_event {
 namespace {
 
 using test::floats_of;
@@ -298,8 +299,10 @@ std::vector<Case> window_gradients() {
 }
 
 }  // namespace
+}  // namespace of_event
 
 std::vector<Kernel> event_kernels() {
+  using namespace of_event;
   const char* none = "queues have no event-driven layers";
   return {{"event layer float", {Backend::kCpu}, none, cases<float>, weight_gradients},
           {"event layer bfloat16", {Backend::kCpu}, none, cases<BFloat16>, {}, "that of float, rounded"},
@@ -313,6 +316,7 @@ std::vector<Kernel> event_kernels() {
 }
 
 std::vector<Kernel> window_kernels() {
+  using namespace of_event;
   const char* none = "queues have no event-driven layers";
   return {{"window gradient bfloat16", {Backend::kCpu}, none, window_cases, window_gradients}};
 }

@@ -67,6 +67,12 @@ namespace {
 
 void expect_same(const Output& got, const std::vector<double>& want) {
   ASSERT_EQ(got.values.size(), want.size()) << got.name;
+  // Most often all bits are equal.
+  const bool all_numbers =
+      std::none_of(want.begin(), want.end(), [](double value) { return std::isnan(value); });
+  if (all_numbers &&
+      (want.empty() || std::memcmp(got.values.data(), want.data(), want.size() * sizeof want[0]) == 0))
+    return;
   const Tolerance& tolerance = got.tolerance;
   double largest = 0.0, error = 0.0, norm = 0.0;
   for (std::size_t i = 0; i < want.size(); ++i) {

@@ -3,6 +3,7 @@
 // of them on a backend, and how far from the reference each output may be. The harness runs each case on each
 // backend that has the kernel, with arrays that are poisoned, guarded and of different alignment, and
 // compares: with the reference (match), or with a gradient that was found another way (gradient).
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -105,9 +106,8 @@ class Run {
   }
   template <class T>
   void gives(const std::string& name, const std::vector<T>& values, const Tolerance& tolerance = {}) {
-    std::vector<double> wide;
-    wide.reserve(values.size());
-    for (const T value : values) wide.push_back(widen(value));
+    std::vector<double> wide(values.size());
+    std::transform(values.begin(), values.end(), wide.begin(), [](T value) { return widen(value); });
     outputs_.push_back({name, std::move(wide), tolerance});
   }
   void gives(const std::string& name, double value, const Tolerance& tolerance = {}) {

@@ -6,6 +6,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_lif {
 namespace {
 
 using test::epsilon;
@@ -217,8 +218,10 @@ std::vector<Case> smooth_cases() {
 }
 
 }  // namespace
+}  // namespace of_lif
 
 std::vector<Kernel> lif_kernels() {
+  using namespace of_lif;
   const char* elsewhere = "queues run neurons with compact state alone";
   return {{"lif float", {Backend::kCpu}, elsewhere, cases<float>, {}, "that of double is the same source"},
           {"lif double", {Backend::kCpu}, elsewhere, cases<double>, smooth_cases}};

@@ -6,6 +6,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_max_pool {
 namespace {
 
 using test::random_spikes;
@@ -148,8 +149,10 @@ std::vector<Case> value_gradients() {
 }
 
 }  // namespace
+}  // namespace of_max_pool
 
 std::vector<Kernel> max_pool_kernels() {
+  using namespace of_max_pool;
   const std::vector<Backend::Kind> everywhere{Backend::kCpu, Backend::kQueue};
   return {
       {"max pooling of spikes float", everywhere, "", spike_cases<float>, spikes_are_values},

@@ -7,6 +7,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_neunorm {
 namespace {
 
 using test::epsilon;
@@ -208,8 +209,10 @@ std::vector<Case> packed_cases() {
 }
 
 }  // namespace
+}  // namespace of_neunorm
 
 std::vector<Kernel> neunorm_kernels() {
+  using namespace of_neunorm;
   const char *packed = "queues read packed spikes", *values = "the CPU unpacks first",
              *matched = "match has it, of the reference in double";
   return {

@@ -6,6 +6,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_pool {
 namespace {
 
 std::int64_t inputs(const PoolSize& size) { return size.images * size.height * size.width * size.channels; }
@@ -78,8 +79,10 @@ std::vector<Case> gradients() {
 }
 
 }  // namespace
+}  // namespace of_pool
 
 std::vector<Kernel> pool_kernels() {
+  using namespace of_pool;
   return {
       {"average pooling float", {Backend::kCpu, Backend::kQueue}, "", cases<float>, gradients<float>},
       {"average pooling double", {Backend::kCpu}, "queues have no double", cases<double>, gradients<double>}};

@@ -14,6 +14,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_value {
 namespace {
 
 using test::random_spikes;
@@ -278,8 +279,10 @@ std::vector<Case> linear_cases() {
 }
 
 }  // namespace
+}  // namespace of_value
 
 std::vector<Kernel> value_kernels() {
+  using namespace of_value;
   const std::vector<Backend::Kind> queues{Backend::kQueue};
   const char *own = "the CPU has the host queue's", *none = "has none",
              *parts = "its parts' own: dropout, neunorm, average pooling";

@@ -7,6 +7,7 @@
 #include "tests/kernels/values.h"
 
 namespace spikeloom::kernels::harness {
+namespace of_voting {
 namespace {
 
 using test::random_spikes;
@@ -215,8 +216,10 @@ std::vector<Case> loss_gradients(bool of_values) {
 }
 
 }  // namespace
+}  // namespace of_voting
 
 std::vector<Kernel> voting_kernels() {
+  using namespace of_voting;
   const char *values = "queues vote on packed spikes: see the losses",
              *queue = "the CPU has the host queue's", *rounded = "that of float, rounded",
              *same = "that of double is the same source";
