@@ -2,10 +2,10 @@
 
 #include <cmath>
 
+#include "spikeloom/runtime/index.h"
+
 namespace spikeloom::runtime {
 namespace {
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 /// How many outputs each input reaches: output o takes inputs o * stride - padding + k * dilation.
 std::vector<std::int64_t> reach(const Product::Axis& axis, std::int64_t inputs, std::int64_t outputs) {

@@ -6,11 +6,10 @@
 #include "spikeloom/kernels/cpu/spike_bits.h"
 #include "spikeloom/runtime/arithmetic/pooling.h"
 #include "spikeloom/runtime/arithmetic/spiking_neurons.h"
+#include "spikeloom/runtime/index.h"
 
 namespace spikeloom::runtime {
 namespace {
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 bool fires(const Node& node) { return node.neurons.kind == Neurons::kSpiking; }
 

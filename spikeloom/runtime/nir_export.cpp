@@ -8,6 +8,7 @@
 #include "spikeloom/base/errors.h"
 #include "spikeloom/base/random.h"
 #include "spikeloom/formats/nir/write.h"
+#include "spikeloom/runtime/index.h"
 #include "spikeloom/runtime/session.h"
 
 namespace spikeloom::runtime {
@@ -17,8 +18,6 @@ using formats::NirArray;
 using formats::NirKind;
 using formats::NirNode;
 using formats::NirShape;
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 NirArray floats(NirShape shape, std::vector<double> values, NirArray::Type type = NirArray::Type::kFloat32) {
   NirArray array;

@@ -6,14 +6,9 @@
 
 #include "spikeloom/base/errors.h"
 #include "spikeloom/model/current_range.h"
+#include "spikeloom/runtime/index.h"
 
 namespace spikeloom::runtime {
-namespace {
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
-}  // namespace
-
 Session::Session(std::shared_ptr<const Network> network) : network_(std::move(network)), state_(*network_) {
   if (!network_->spiking) mean_.resize(at(network_->input.size()));
   populations_.resize(at(network_->num_classes));

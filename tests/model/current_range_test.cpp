@@ -7,6 +7,7 @@
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::model {
+namespace current_range_test {
 namespace {
 
 Program program_of(NetworkSettings settings) {
@@ -85,4 +86,5 @@ TEST(CurrentRange, ArtificialNetworksAreNotAsked) {
 }
 
 }  // namespace
+}  // namespace current_range_test
 }  // namespace spikeloom::model

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace spikeloom::model {
+namespace memory_estimate_test {
 namespace {
 
 NetworkSettings small() {
@@ -138,4 +139,5 @@ TEST(MemoryEstimate, OfAHugeNetworkDoesNotOverflow) {
 }
 
 }  // namespace
+}  // namespace memory_estimate_test
 }  // namespace spikeloom::model

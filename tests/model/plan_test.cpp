@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace spikeloom::model {
+namespace plan_test {
 namespace {
 
 const char* const kCifarNet = "128C3(Encoding)-256C3-AP2-512C3-AP2-1024C3-512C3-1024FC-512FC-Voting";
@@ -296,4 +297,5 @@ TEST(Plan, CountsThatDoNotFitIn64BitsNameTheLayer) {
 }
 
 }  // namespace
+}  // namespace plan_test
 }  // namespace spikeloom::model

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 namespace spikeloom::model {
+namespace program_test {
 namespace {
 
 NetworkSettings settings_of(const std::string& structure) {
@@ -112,4 +113,5 @@ TEST(Program, DropoutIsBeforeInnerStagesOnly) {
 }
 
 }  // namespace
+}  // namespace program_test
 }  // namespace spikeloom::model

@@ -7,6 +7,7 @@
 #include "spikeloom/model/plan.h"
 
 namespace spikeloom::model {
+namespace residual_plan_test {
 namespace {
 
 const std::string kSewResNet18 =
@@ -239,4 +240,5 @@ TEST(ResidualPlan, FactorsBeyondAnyMapDoNotOverflow) {
 }
 
 }  // namespace
+}  // namespace residual_plan_test
 }  // namespace spikeloom::model

@@ -9,6 +9,7 @@
 #include "spikeloom/model/program.h"
 
 namespace spikeloom::model {
+namespace residual_program_test {
 namespace {
 
 NetworkSettings settings_of(const std::string& structure) {
@@ -271,4 +272,5 @@ TEST(ResidualProgram, NothingIsASlotByDefault) {
 }
 
 }  // namespace
+}  // namespace residual_program_test
 }  // namespace spikeloom::model

@@ -5,6 +5,7 @@
 #include "spikeloom/model/structure.h"
 
 namespace spikeloom::model {
+namespace shape_test {
 namespace {
 
 TEST(Shape, ReadsAndWrites) {
@@ -41,4 +42,5 @@ TEST(Shape, SizeThatDoesNotFitIsRefused) {
 }
 
 }  // namespace
+}  // namespace shape_test
 }  // namespace spikeloom::model

@@ -8,6 +8,7 @@
 #include <vector>
 
 namespace spikeloom::model {
+namespace structure_test {
 namespace {
 
 TEST(Structure, ReadsEveryKindOfLayer) {
@@ -419,4 +420,5 @@ RC_GTEST_PROP(StructureProperty, PartsJoinedAtRandomAreRefusedOrReadBack, ()) {
 }
 
 }  // namespace
+}  // namespace structure_test
 }  // namespace spikeloom::model

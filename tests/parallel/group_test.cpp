@@ -11,6 +11,7 @@
 #include "tests/parallel/ranks.h"
 
 namespace spikeloom::parallel {
+namespace group_test {
 namespace {
 
 using testing::expect_ranks;
@@ -308,4 +309,5 @@ TEST(GradientExchange, ErrorsComeOutOfWait) {
 }
 
 }  // namespace
+}  // namespace group_test
 }  // namespace spikeloom::parallel

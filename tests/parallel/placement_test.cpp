@@ -7,6 +7,7 @@
 #include "spikeloom/base/errors.h"
 
 namespace spikeloom::parallel {
+namespace placement_test {
 namespace {
 
 using Variables = std::map<std::string, std::string>;
@@ -147,4 +148,5 @@ TEST(Placement, RefusesWhatIsWrong) {
 }
 
 }  // namespace
+}  // namespace placement_test
 }  // namespace spikeloom::parallel

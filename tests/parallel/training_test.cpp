@@ -10,6 +10,7 @@
 #include "tests/train/support.h"
 
 namespace spikeloom::train {
+namespace training_test {
 namespace {
 
 using namespace testing;
@@ -267,4 +268,5 @@ TEST(Accumulate, IsRefusedWhereStatisticsNeedTheWholeBatch) {
 }
 
 }  // namespace
+}  // namespace training_test
 }  // namespace spikeloom::train

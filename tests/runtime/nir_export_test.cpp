@@ -13,6 +13,7 @@
 #include "tests/runtime/made_up_network.h"
 
 namespace spikeloom::runtime {
+namespace nir_export_test {
 namespace {
 
 using testing::Case;
@@ -144,4 +145,5 @@ TEST(Classifier, AGraphVotesAsItsNetwork) {
 }
 
 }  // namespace
+}  // namespace nir_export_test
 }  // namespace spikeloom::runtime

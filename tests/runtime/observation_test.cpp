@@ -14,6 +14,7 @@
 #include "tests/train/pattern_set.h"
 
 namespace spikeloom::runtime {
+namespace observation_test {
 namespace {
 
 constexpr std::int64_t kSamples = 40;
@@ -270,4 +271,5 @@ TEST_F(ObservationTest, ObservingChangesNothing) {
 }
 
 }  // namespace
+}  // namespace observation_test
 }  // namespace spikeloom::runtime

@@ -15,6 +15,7 @@
 #include "tests/train/pattern_set.h"
 
 namespace spikeloom::runtime {
+namespace session_test {
 namespace {
 
 using train::ModelInfo;
@@ -241,4 +242,5 @@ TEST_F(RuntimeInputTest, DamagedModelsAreRefused) {
 }
 
 }  // namespace
+}  // namespace session_test
 }  // namespace spikeloom::runtime

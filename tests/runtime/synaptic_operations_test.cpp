@@ -11,6 +11,7 @@
 #include "tests/runtime/made_up_network.h"
 
 namespace spikeloom::runtime {
+namespace synaptic_operations_test {
 namespace {
 
 using testing::Case;
@@ -108,4 +109,5 @@ TEST(SynapticOperations, AStillImageHasNoEvents) {
 }
 
 }  // namespace
+}  // namespace synaptic_operations_test
 }  // namespace spikeloom::runtime

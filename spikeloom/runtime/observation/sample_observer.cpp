@@ -5,14 +5,14 @@
 #include <numeric>
 #include <utility>
 
+#include "spikeloom/runtime/index.h"
+
 namespace spikeloom::runtime {
 namespace {
 
 constexpr double kLowest = -6.0, kHighest = 4.0;  // thresholds
 constexpr int kPotentialBins = 50;
 constexpr std::size_t kMostPotentials = 1024;  // of a layer and step: a histogram needs no more
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 void add_all(const std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];

@@ -1,12 +1,8 @@
 #include "spikeloom/runtime/observation/work_counter.h"
 
+#include "spikeloom/runtime/index.h"
+
 namespace spikeloom::runtime {
-namespace {
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
-}  // namespace
-
 WorkCounter::WorkCounter(const Network& network)
     : network_(network), additions_(network.nodes.size()), macs_(network.nodes.size()) {
   for (const Node& node : network.nodes) fan_outs_.emplace_back(node.product);
