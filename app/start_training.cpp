@@ -31,10 +31,10 @@ int start_training_program() {
 int run_train(const TrainOptions&) { return start_training_program(); }
 int run_eval(const EvalOptions&) { return start_training_program(); }
 int run_bench(BenchOptions&) { return start_training_program(); }
-int run_study(const StudyOptions&, const train::Study&, std::vector<train::CellResult>) {
+int run_study(const StudyOptions&, const train::Study&, const std::vector<train::CellResult>&) {
   return start_training_program();
 }
-int run_launch(LaunchOptions) { return start_training_program(); }
+int run_launch(const LaunchOptions&) { return start_training_program(); }
 int info_environment(bool) { return start_training_program(); }
 int info_recipe(const std::string&, const InfoOptions&) { return start_training_program(); }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "app/bench_command.h"
 #include "app/commands.h"
 #include "app/output.h"
 #include "app/output_check.h"

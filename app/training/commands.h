@@ -7,21 +7,27 @@
 #include <string>
 #include <vector>
 
-#include "app/bench_command.h"
-#include "app/eval_command.h"
-#include "app/info_command.h"
-#include "app/launch_command.h"
-#include "app/study_command.h"
-#include "app/train_command.h"
+namespace spikeloom::train {
+struct Study;
+struct CellResult;
+}  // namespace spikeloom::train
 
 namespace spikeloom::app {
+
+struct BenchOptions;
+struct EvalOptions;
+struct InfoOptions;
+struct LaunchOptions;
+struct StudyOptions;
+struct TrainOptions;
 
 int run_train(const TrainOptions& options);
 int run_eval(const EvalOptions& options);
 int run_bench(BenchOptions& options);
 /// results: what there is of each cell of the study.
-int run_study(const StudyOptions& options, const train::Study& study, std::vector<train::CellResult> results);
-int run_launch(LaunchOptions options);
+int run_study(const StudyOptions& options, const train::Study& study,
+              const std::vector<train::CellResult>& results);
+int run_launch(const LaunchOptions& options);
 
 /// `info` without an argument.
 int info_environment(bool json);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/eval_command.h"
 #include "app/output.h"
 #include "app/output_check.h"
 #include "app/training/commands.h"

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/info_command.h"
 #include "app/network_arguments.h"
 #include "app/network_table.h"
 #include "app/output.h"

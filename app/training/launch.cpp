@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "app/launch_command.h"
 #include "app/output.h"
 #include "app/process.h"
 #include "app/stop_signals.h"
@@ -13,8 +14,8 @@
 
 namespace spikeloom::app {
 
-int run_launch(LaunchOptions options) {
-  parallel::Launch& launch = options.launch;
+int run_launch(const LaunchOptions& options) {
+  parallel::Launch launch = options.launch;
   std::array<char, 4096> path{};
   if (::readlink("/proc/self/exe", path.data(), path.size() - 1) <= 0) {
     throw DataError("/proc/self/exe: cannot be read, so the program cannot be started again");

@@ -11,6 +11,7 @@
 #include "app/process.h"
 #include "app/progress_line.h"
 #include "app/stop_signals.h"
+#include "app/study_command.h"
 #include "app/study_data.h"
 #include "app/study_table.h"
 #include "app/training/commands.h"
@@ -79,7 +80,8 @@ void print_progress(const train::Study& study, const std::vector<train::CellResu
 }  // namespace
 
 int run_study(const StudyOptions& options, const train::Study& study,
-              std::vector<train::CellResult> results) {
+              const std::vector<train::CellResult>& before) {
+  std::vector<train::CellResult> results = before;
   const std::string folder = study_folder(options, study);
   stop_on_signals();
   int code = kOk;

@@ -8,6 +8,7 @@
 #include "app/output.h"
 #include "app/process.h"
 #include "app/stop_signals.h"
+#include "app/train_command.h"
 #include "app/training/commands.h"
 #include "app/training_display.h"
 #include "spikeloom/base/errors.h"
