@@ -136,13 +136,19 @@ TEST(HarnessTable, SeesWhatGoesWrong) {
             })),
             0)
       << "an input changed";
+  EXPECT_GT(failures_of(doubling([&](OneRun& run, const float* in, float* out) {
+              twice(run, in, out);
+              out[-1] = 1.0f;
+            })),
+            0)
+      << "written before the beginning";
 #ifndef __SANITIZE_ADDRESS__
   EXPECT_GT(failures_of(doubling([&](OneRun& run, const float* in, float* out) {
               twice(run, in, out);
               out[3] = 1.0f;
             })),
             0)
-      << "written behind the end";
+      << "written after the end";
 #endif
 }
 
